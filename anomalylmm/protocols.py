@@ -1,0 +1,118 @@
+"""Small, batch-first protocols that the models fill in; the core knows only these."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.records import DecodeReport, Detections, Floats, FrameBatch, Image, VideoHeader
+
+Views = Sequence[Image]
+
+
+class DecodeSession(Protocol):
+    """One pass over one video; iterate it, then read its report."""
+
+    header: VideoHeader
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Yields sampled frames in time order; never hangs, never raises for damage after the start."""
+        ...
+
+    @property
+    def report(self) -> DecodeReport:
+        """What was decoded so far; final once iteration has ended."""
+        ...
+
+    def close(self) -> None:
+        """Ends the decoding child, if any; may be called twice."""
+        ...
+
+
+class FrameSource(Protocol):
+    """Opens videos for sampled decoding."""
+
+    def open_session(self, path: Path, *, sample_fps: float) -> DecodeSession:
+        """Opens one video.
+
+        Raises:
+            VideoError: The file can't be decoded at all; the message names it and the reason.
+        """
+        ...
+
+
+class PersonDetector(Protocol):
+    """Finds persons in frames."""
+
+    model_id: str
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Finds the persons of N frames; one ``Detections`` a frame."""
+        ...
+
+
+class Tracker(Protocol):
+    """Links detections of one video over time; a new one is made for each video."""
+
+    def update(self, detections: Detections, image: Image) -> NDArray[np.int64]:
+        """Gives each of N detections its track number, or -1 where it belongs to none yet; shape (N,)."""
+        ...
+
+
+class ImageEncoder(Protocol):
+    """Turns images into unit vectors."""
+
+    model_id: str
+    dimension: int
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Encodes N images; shape (N, D), rows of unit length."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """Turns sentences into unit vectors of the images' space."""
+
+    model_id: str
+    dimension: int
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Encodes Q texts; shape (Q, D), rows of unit length."""
+        ...
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of the text that the encoder has never been taught (empty where it can't tell)."""
+        ...
+
+
+class PatchTextMapper(Protocol):
+    """Tells where in an image a text applies."""
+
+    def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
+        """Patch-text similarity of N images, scaled to 0..1 per image; shape (N, rows, columns)."""
+        ...
+
+
+class Judge(Protocol):
+    """The large multi-modal model, asked about candidates in batches."""
+
+    judge_id: str
+    max_views: int  # images of one candidate it can be shown in one question
+
+    def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
+        """Writes a short answer to the prompt for each of N candidates."""
+        ...
+
+    def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        """Log p(answer | images, prompt), teacher-forced, natural log; shape (N, A)."""
+        ...
+
+    def score_answers_blind(self, prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        """Log p(answer | prompt) with an empty (mid-gray) image; shape (A,)."""
+        ...
+
+    def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
+        """Yes logit minus no logit at the first answer position; shape (N,)."""
+        ...

@@ -1,0 +1,237 @@
+"""Records that cross a border: frozen, checked, keyword-only. Knows numpy and the errors, nothing else.
+
+Shapes: N items, Q queries, K results, D dimension, T frames, S slots, H x W pixels.
+Images are RGB uint8 (H, W, 3). Boxes are ``xyxy_px``. Scores are higher-is-better.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import ShapeError
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+ClockSource = Literal["path_pattern", "container", "file_time"]
+DecodeStatus = Literal["complete", "partial", "failed"]
+SlotKind = Literal["action", "color", "garment", "object", "person", "place"]
+UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """One file of the archive, identified by its content."""
+
+    video_id: str  # hex digest of the content (cheap or full)
+    path: str  # relative to the archive, POSIX separators
+    camera: str
+    size_bytes: int
+    start_utc: datetime  # wall-clock of pts 0, aware, UTC
+    clock_source: ClockSource
+    time_zone: str  # IANA name, for display
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoHeader:
+    """What a container promises before anything is decoded."""
+
+    width_px: int
+    height_px: int
+    num_frames_from_header: int  # 0 where the container does not say
+    duration_seconds_from_header: float  # 0.0 where the container does not say
+    average_fps: float
+    codec: str
+    rotation_degrees: int = 0  # clockwise turn to apply, already applied to decoded frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameBatch:
+    """A few sampled frames of one video, in time order."""
+
+    images: tuple[Image, ...] = field(repr=False)
+    pts_seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Checks that each frame has its time."""
+        if len(self.images) != len(self.pts_seconds):
+            raise ShapeError.of("pts_seconds", f"({len(self.images)},)", (len(self.pts_seconds),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeReport:
+    """What was decoded beside what the container promised."""
+
+    status: DecodeStatus
+    decoder: str  # "decord", "pyav", or "decord+pyav" after a salvage
+    num_frames: int  # sampled frames delivered
+    seconds_promised: float
+    seconds_decoded: float
+    message: str = ""
+
+    @property
+    def coverage(self) -> float:
+        """Decoded share of the promised seconds, 0..1 (1.0 where nothing was promised)."""
+        if self.seconds_promised <= 0:
+            return 1.0 if self.num_frames else 0.0
+        return min(1.0, self.seconds_decoded / self.seconds_promised)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detections:
+    """The persons found in one frame."""
+
+    boxes_xyxy_px: Floats = field(repr=False)  # (N, 4)
+    scores: Floats = field(repr=False)  # (N,)
+
+    def __post_init__(self) -> None:
+        """Checks both shapes."""
+        if self.boxes_xyxy_px.ndim != 2 or self.boxes_xyxy_px.shape[1] != 4:
+            raise ShapeError.of("boxes_xyxy_px", "(N, 4)", self.boxes_xyxy_px.shape)
+        if self.scores.shape != self.boxes_xyxy_px.shape[:1]:
+            raise ShapeError.of("scores", f"({len(self.boxes_xyxy_px)},)", self.scores.shape)
+
+    def __len__(self) -> int:
+        """Number of persons."""
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """One person of one frame, cut with its surroundings, before it is encoded."""
+
+    crop_id: str  # tracklet_id + time, hashed: the same input gives the same id
+    tracklet_id: str
+    pts_seconds: float
+    box_xyxy_px: Box  # tight box in the frame
+    context_xyxy_px: Box  # what was cut, always inside the frame
+    frame_width_px: int
+    frame_height_px: int
+    score: float  # detector's confidence
+    sharpness: float  # variance of the Laplacian
+    tracklet_start_seconds: float
+    tracklet_stop_seconds: float
+    tracklet_num_detections: int
+    image: Image = field(repr=False)  # context crop, RGB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropRow:
+    """One row of ``crops.parquet``: a crop with its place in the world, its picture and its vector."""
+
+    crop_id: str
+    tracklet_id: str
+    video_id: str
+    video_path: str
+    camera: str
+    pts_seconds: float
+    wall_clock_utc: datetime
+    clock_source: ClockSource
+    box_xyxy_px: Box
+    context_xyxy_px: Box
+    frame_width_px: int
+    frame_height_px: int
+    score: float
+    sharpness: float
+    tracklet_start_seconds: float
+    tracklet_stop_seconds: float
+    tracklet_num_detections: int
+    jpeg: bytes = field(repr=False)  # context crop
+    vector: Floats = field(repr=False)  # (D,), unit length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One blank of a cloze: a span of the query's text."""
+
+    start: int  # character offsets into the query text
+    stop: int
+    word: str  # canonical word asked for ("fell down" -> "falling")
+    kind: SlotKind
+    contrasts: tuple[str, ...] = ()  # canonical words of the same kind to compare with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloze:
+    """A query's text with its slots; ``masked`` is what the judge is shown."""
+
+    text: str
+    slots: tuple[Slot, ...]
+    masked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One saved sentence describing a person and a behavior; a changed one is a new version."""
+
+    name: str
+    text: str
+    cloze: Cloze
+    version: str  # hash of what decides its hits: text, slots, cameras, window, floor
+    cameras: tuple[str, ...] = ()  # empty: all
+    start_utc: datetime | None = None
+    stop_utc: datetime | None = None
+    daily_start: str = ""  # "22:00" local time of the camera; empty: whole day
+    daily_stop: str = ""
+    floor_z: float = 2.0  # least z-score against the gallery's background
+    accept: float = 0.5  # least confidence of a hit
+    top_n: int = 50  # candidates judged at most in one sweep
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A tracklet that the coarse search brings to the judge."""
+
+    tracklet_id: str
+    video_id: str
+    camera: str
+    crop_ids: tuple[str, ...]  # best first, different moments
+    best_crop_id: str
+    shard_id: str
+    cosine: float
+    z_score: float
+    rank: int  # 0-based in the coarse order
+    images: tuple[Image, ...] = field(repr=False, default=())  # context crops, as crop_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotVerdict:
+    """What the judge saw in one blank."""
+
+    word: str  # asked for
+    kind: SlotKind
+    answer: str  # what the judge filled in, or UNKNOWN
+    match: float  # 0..1 agreement of answer and word
+    probability: float  # of the word among its contrasts given the image (likelihood reading)
+    prior: float  # the same without the image
+    saliency: float  # 0..1 how much the image decides this slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The judge's decision on one candidate, with its evidence."""
+
+    tracklet_id: str
+    accepted: bool
+    confidence: float  # 0..1
+    score: float  # S of knowledge-aware re-ranking
+    affirm: float  # 0..1, sigmoid of the yes/no logit of the whole sentence
+    slots: tuple[SlotVerdict, ...]
+    reason: str  # one sentence
+    judge_id: str
+    num_calls: int
+    seconds: float
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedCandidate:
+    """A candidate in its final place, with its verdict where it was judged."""
+
+    candidate: Candidate
+    rank: int  # 0-based after re-ranking
+    verdict: Verdict | None

@@ -1,0 +1,1 @@
+"""A renderer of persons doing behaviors, deterministic by seed, from packages of the registry only."""
