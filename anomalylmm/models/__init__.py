@@ -1,0 +1,1 @@
+"""Adapters of model libraries, one a file; importing this package loads none of them."""

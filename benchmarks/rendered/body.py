@@ -155,7 +155,7 @@ def _extract() -> dict[str, Any]:
     heads = model.template_bone_heads.numpy()[columns]
     return {
         "rest": rest,
-        "heads": out["bone_poses"].numpy()[:, columns, :3, 3].astype(np.float32),
+        "heads": out["bone_poses"][..., :3, 3].numpy()[:, columns].astype(np.float32),
         "normals": np.stack([vertex_normals(body, faces) for body in rest]),
         "faces": faces,
         "weights": (top / top.sum(1, keepdims=True)).astype(np.float32),
@@ -212,7 +212,7 @@ def _population(rng: np.random.Generator) -> tuple[list[str], list[str], dict[st
     persons = [PERSONS[k % 6] for n in BODIES_PER_SPLIT for k in range(n)]
     splits = [split for split, n in zip(SPLITS, BODIES_PER_SPLIT, strict=True) for _ in range(n)]
     female = [person in ("woman", "girl", "old woman") for person in persons]
-    ranges = {"muscle": (0.25, 0.75), "weight": (0.15, 0.85), "height": (0.15, 0.55), "proportions": (0.3, 0.8)}
+    ranges = {"muscle": (0.25, 0.75), "weight": (0.15, 0.85), "height": (0.25, 0.5), "proportions": (0.3, 0.8)}
     phenotypes = {name: [float(rng.uniform(*span)) for _ in persons] for name, span in ranges.items()}
     phenotypes["gender"] = [float(rng.uniform(0.9, 1) if f else rng.uniform(0, 0.1)) for f in female]
     phenotypes["age"] = [float(rng.uniform(*ages[person])) for person in persons]

@@ -1,0 +1,216 @@
+"""Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from anomalylmm.models.wire import Fields
+from anomalylmm.records import Image
+from anomalylmm.sampling import Sampler
+
+ATTACHED_PICTURE = av.stream.Disposition.attached_pic
+MAX_DEMUX_ERRORS = 100  # in a row; a source that only errs must end
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One decoded frame, upright, with its time since the stream's start."""
+
+    image: Image
+    pts_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What the container says, and its first frame."""
+
+    format_name: str
+    codec: str
+    num_frames: int
+    seconds: float
+    average_fps: float
+    rotation_degrees: int
+    first: Picture
+
+    @classmethod
+    def of(cls, path: Path) -> "Probe":
+        """Opens a file and decodes its first frame.
+
+        Raises:
+            OSError: The file can't be opened or holds nothing that decodes (PyAV's errors among them).
+            ValueError: It holds no moving picture.
+        """
+        with av.open(str(path)) as container:
+            stream = video_stream(container)
+            frame = first_frame(container, stream)
+            start = start_seconds(stream)
+            return cls(
+                format_name=container.format.name,
+                codec=stream.codec_context.name,
+                num_frames=stream.frames,
+                seconds=promised_seconds(container, stream),
+                average_fps=float(stream.average_rate or 0),
+                rotation_degrees=clockwise(frame),
+                first=Picture(image=upright(frame), pts_seconds=max(0.0, (frame.time or 0.0) - start)),
+            )
+
+    def fields(self) -> Fields:
+        """The message that opens the wire."""
+        height, width = self.first.image.shape[:2]
+        return {
+            "kind": "header",
+            "width_px": width,
+            "height_px": height,
+            "num_frames_from_header": self.num_frames,
+            "duration_seconds_from_header": self.seconds,
+            "average_fps": self.average_fps,
+            "codec": self.codec,
+            "rotation_degrees": self.rotation_degrees,
+        }
+
+
+class PyavWalk:
+    """Iterates over the sampled pictures after a given time, counting what is lost on the way."""
+
+    def __init__(
+        self, path: Path, sampler: Sampler, after_seconds: float | None, stay_alive: Callable[[], None]
+    ) -> None:
+        """Remembers where to go on; ``stay_alive`` is called often."""
+        self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
+        self.bad_packets = 0
+        self.holes_seconds = 0.0  # between frames; lost where there is damage, else a varying frame rate
+        self.covered_seconds = after_seconds or 0.0
+        self.saw_corrupt_frame = False
+        if after_seconds is not None:
+            sampler.wants(after_seconds)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Yields upright pictures, times rising."""
+        with av.open(str(self._path)) as container:
+            stream = video_stream(container)
+            stream.thread_type = "AUTO"
+            start, last = start_seconds(stream), -1.0 if self._after is None else self._after
+            self._seek(container, stream, start)
+            for frame in self._frames(container, stream):
+                self._stay_alive()
+                pts_seconds = last if frame.time is None else max(0.0, frame.time - start)
+                if pts_seconds <= last:
+                    continue
+                self._account(pts_seconds, last, frame)
+                last = pts_seconds
+                if self._sampler.wants(pts_seconds):
+                    yield Picture(image=upright(frame), pts_seconds=pts_seconds)
+
+    def _seek(self, container: Any, stream: Any, start: float) -> None:
+        """Goes to the key frame before the time already delivered; stays where that fails."""
+        if self._after:
+            try:
+                container.seek(int((self._after + start) / stream.time_base), stream=stream)
+            except (OSError, ValueError):
+                container.seek(0)
+
+    def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yields all frames that decode; a damaged packet is counted and passed over."""
+        for packet in self._packets(container, stream):
+            try:
+                frames = packet.decode()
+            except (OSError, ValueError):
+                self.bad_packets += 1
+                continue
+            yield from frames
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yields packets, going on after errors of the container."""
+        errors, packets = 0, container.demux(stream)
+        while errors < MAX_DEMUX_ERRORS:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (OSError, ValueError):
+                errors, self.bad_packets = errors + 1, self.bad_packets + 1
+                packets = container.demux(stream)
+                continue
+            errors = 0
+            yield packet
+
+    def _account(self, pts_seconds: float, last: float, frame: Any) -> None:
+        """Adds the hole before this frame."""
+        seconds = float((frame.duration or 0) * (frame.time_base or 0))
+        hole = pts_seconds - last - seconds
+        if last >= 0 and hole > seconds:
+            self.holes_seconds += hole
+        self.saw_corrupt_frame |= bool(frame.is_corrupt)
+        self.covered_seconds = pts_seconds + seconds
+
+
+def video_stream(container: Any) -> Any:
+    """The main video stream.
+
+    Raises:
+        ValueError: There is none (cover pictures of sound files don't count).
+    """
+    moving = [stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE]
+    if not moving:
+        raise ValueError("it holds no video stream")
+    best = container.streams.best("video")
+    return next((stream for stream in moving if best is not None and stream.index == best.index), moving[0])
+
+
+def first_frame(container: Any, stream: Any) -> Any:
+    """The first frame that decodes.
+
+    Raises:
+        ValueError: No frame decodes.
+    """
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except (OSError, ValueError):
+            continue
+        if frames:
+            return frames[0]
+    raise ValueError("not one frame can be decoded")
+
+
+def start_seconds(stream: Any) -> float:
+    """Presentation time of the stream's start, taken as 0."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def promised_seconds(container: Any, stream: Any) -> float:
+    """Seconds the container promises, 0.0 where it does not say."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    if not container.duration:
+        return 0.0
+    seconds = container.duration / MICROSECONDS
+    counts_from_zero = "matroska" in container.format.name
+    return max(0.0, seconds - start_seconds(stream)) if counts_from_zero else seconds
+
+
+def clockwise(frame: Any) -> int:
+    """Turn, in degrees clockwise, that shows the frame upright."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def upright(frame: Any) -> Image:
+    """The frame as RGB, turned as its display matrix says."""
+    image: Image = frame.to_ndarray(format="rgb24")
+    return np.rot90(image, -clockwise(frame) // 90)
+
+
+def shrink(image: Image, max_width_px: int | None) -> Image:
+    """Makes a picture at most that wide, in proportion."""
+    height, width = image.shape[:2]
+    if max_width_px is None or width <= max_width_px:
+        return image
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    small_height = max(1, round(height * max_width_px / width))
+    small: Image = frame.reformat(width=max_width_px, height=small_height, interpolation="AREA").to_ndarray()
+    return small

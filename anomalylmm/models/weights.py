@@ -1,0 +1,191 @@
+"""Finds weights: local path, shipped with the package, the hub's cache, the hub; loads none of them."""
+
+import hashlib
+import importlib.resources
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from anomalylmm.errors import WeightsError
+
+WeightsKind = Literal["detector", "dual_encoder", "judge"]
+WeightsSource = Literal["local", "shipped", "cache", "hub"]
+
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*")
+STATED_LICENSE = re.compile(r"\blicen[sc]e:\s*(\S+?)\.?$", re.MULTILINE | re.IGNORECASE)
+HASH_BLOCK_BYTES = 1 << 20
+NOT_WEIGHTS = (".md", ".lock", ".metadata")
+NOT_CONTENT = ("card.json", ".gitattributes")  # figures of a card may change, the model stays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedWeights:
+    """Weights on this computer, identified by their content."""
+
+    path: Path  # file (.onnx, .pt) or folder
+    model_id: str  # name@first 12 digits of the digest
+    digest: str  # sha256 over the files
+    license: str  # "unknown" where nothing beside the weights says
+    source: WeightsSource
+
+
+def resolve(
+    name: str, kind: WeightsKind, *, allow_network: bool = False, allow_pickle: bool = False
+) -> ResolvedWeights:
+    """Finds the weights that a profile names.
+
+    Args:
+        name: A path, a name under the package's ``weights`` folder (``pocket/judge``), or a hub name (``org/model``).
+        kind: What they are for; decides which files are looked for in a folder.
+        allow_network: Whether the hub may be asked where its cache has nothing.
+        allow_pickle: Whether ``.pt`` and ``.bin`` files, which can run code, may be loaded.
+
+    Raises:
+        WeightsError: They are nowhere, or only as pickles; the message says what to download and where to put it.
+    """
+    path, source = _locate(name, kind, allow_network)
+    path = _choose_file(path, name) if kind == "detector" else _check_folder(path, name, allow_pickle)
+    if kind == "detector" and path.suffix in PICKLES and not allow_pickle:
+        raise _pickle_error(path, "export it once: `yolo export model=<file> format=onnx`")
+    digest = digest_of(path)
+    label = name if source != "local" else Path(name).expanduser().name
+    return ResolvedWeights(
+        path=path, model_id=f"{label}@{digest[:12]}", digest=digest, license=license_of(path), source=source
+    )
+
+
+def shipped_folder() -> Path:
+    """The package's own ``weights`` folder."""
+    return Path(str(importlib.resources.files("anomalylmm"))) / "weights"
+
+
+def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, WeightsSource]:
+    local, shipped = Path(name).expanduser(), shipped_folder() / name
+    if local.exists():
+        return local.resolve(), "local"
+    if shipped.exists():
+        return shipped, "shipped"
+    if kind == "detector" or not HUB_NAME.fullmatch(name):
+        raise _missing_error(name, kind)
+    found = _from_hub(name, allow_network=False)
+    if found is not None:
+        return found, "cache"
+    found = _from_hub(name, allow_network=True) if allow_network else None
+    if found is None:
+        raise _missing_error(name, kind)
+    return found, "hub"
+
+
+def _from_hub(name: str, *, allow_network: bool) -> Path | None:
+    """Asks the hub's library; nothing where its cache has nothing and the network is not allowed or not there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(name, local_files_only=not allow_network, allow_patterns=list(HUB_FILES))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+    return Path(folder) if (Path(folder) / "config.json").is_file() else None
+
+
+def _choose_file(path: Path, name: str) -> Path:
+    """A detector's file: the path itself, the one ``.onnx`` of a folder, or an OpenVINO folder."""
+    if path.is_file():
+        return path
+    files = sorted(path.glob("*.onnx"))
+    if len(files) == 1:
+        return files[0]
+    if files:
+        raise WeightsError(f"{path} holds {len(files)} .onnx files; name one of them instead of {name!r}")
+    if any(path.glob("*.xml")):
+        return path
+    raise WeightsError(f"{path} holds no .onnx file and no OpenVINO model; put one there or name another path")
+
+
+def _check_folder(path: Path, name: str, allow_pickle: bool) -> Path:
+    """A transformers folder: a configuration and safetensors, or pickles where they are allowed."""
+    if not (path / "config.json").is_file():
+        raise WeightsError(f"{path} (named by {name!r}) has no config.json; name a folder made by save_pretrained")
+    if any(path.glob("*.safetensors")):
+        return path
+    pickles = sorted(file for file in path.iterdir() if file.suffix in PICKLES)
+    if pickles and not allow_pickle:
+        raise _pickle_error(pickles[0], "convert it to safetensors")
+    if not pickles:
+        raise WeightsError(f"{path} has a config.json but no *.safetensors; download the model's weights to it")
+    return path
+
+
+def _pickle_error(path: Path, remedy: str) -> WeightsError:
+    return WeightsError(
+        f"{path} is a pickle, which can run code when loaded; {remedy}, or, if you trust the file, "
+        "name it in the settings and set allow_pickle = true"
+    )
+
+
+def _missing_error(name: str, kind: WeightsKind) -> WeightsError:
+    folder = shipped_folder() / Path(name).name
+    if kind == "detector":
+        todo = f"run `yolo export model=yolo26n.pt format=onnx` and set the file's path, or put it at {folder}"
+    elif HUB_NAME.fullmatch(name):
+        todo = (
+            f"on a computer with internet run `hf download {name} --local-dir <folder>`, copy the folder here and "
+            "set its path, or set allow_network = true"
+        )
+    else:
+        todo = "set the path of a folder with config.json and *.safetensors"
+    return WeightsError(f"the {kind} weights {name!r} are not on this computer; {todo}")
+
+
+def _iter_files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.is_file() and not is_hidden and not is_side_car(file):
+            yield file
+
+
+def is_side_car(file: Path) -> bool:
+    """Whether a file only tells about a model."""
+    return file.suffix in NOT_WEIGHTS or file.name in NOT_CONTENT or file.name.startswith("LICENSE")
+
+
+def digest_of(path: Path) -> str:
+    """sha256 over the names and contents of the files of a model."""
+    digest = hashlib.sha256()
+    for file in _iter_files(path):
+        entry = file.stat()
+        relative = file.name if path.is_file() else file.relative_to(path).as_posix()
+        digest.update(f"{relative}\0{_file_digest(str(file), entry.st_size, entry.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: str, size_bytes: int, modified_ns: int) -> str:  # noqa: ARG001 - size and time are the cache's key
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def license_of(path: Path) -> str:
+    """The license that a model card or license file beside the weights states, else ``unknown``."""
+    folder = path if path.is_dir() else path.parent
+    for card in (folder / "README.md", folder / "MODEL_CARD.md"):
+        if not card.is_file():
+            continue
+        stated = STATED_LICENSE.search(card.read_text(encoding="utf-8", errors="replace"))
+        if stated:
+            return stated[1].strip()
+    for file in sorted(folder.glob("LICENSE*")):
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n", 1)
+        return lines[0].strip() or "unknown"
+    return "unknown"

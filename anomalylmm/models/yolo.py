@@ -1,0 +1,124 @@
+"""Person detection by ultralytics' YOLO, from ONNX, OpenVINO or (allowed) PyTorch files, offline."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.records import Detections, Image
+
+PERSON = "person"
+
+
+def import_ultralytics() -> Any:
+    """Imports ultralytics with its network, self-installation and settings file kept away from the user."""
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / f"anomalylmm-yolo-{os.getuid()}"))
+    import ultralytics
+
+    logging.getLogger("ultralytics").setLevel(logging.ERROR)
+    if ultralytics.settings.get("sync", False):
+        ultralytics.settings.update({"sync": False})
+    return ultralytics
+
+
+class YoloDetector:
+    """Finds persons with one YOLO model; implements ``PersonDetector``."""
+
+    def __init__(
+        self,
+        weights: ResolvedWeights,
+        *,
+        imgsz: int = 640,
+        confidence: float = 0.25,
+        iou: float = 0.7,
+        device: str = "cpu",
+        max_detections: int = 100,
+    ) -> None:
+        """Loads the model.
+
+        Args:
+            weights: ``.onnx`` file, OpenVINO folder, or ``.pt`` file that ``resolve`` has allowed.
+            imgsz: Side in pixels that frames are scaled to; a fixed-size export decides itself.
+            confidence: Least score of a detection.
+            iou: Overlap above which the weaker of two boxes is dropped (models with built-in NMS ignore it).
+            device: ``"cpu"`` or ``"cuda:0"``.
+            max_detections: Most persons of one frame.
+
+        Raises:
+            WeightsError: The file is damaged, or the model knows no persons.
+        """
+        self.model_id = weights.model_id
+        self._path, self._device = weights.path, device
+        try:
+            self._model = import_ultralytics().YOLO(str(weights.path), task="detect")
+            names = dict(self._model.names)
+        except (RuntimeError, OSError, TypeError, ValueError, ImportError) as error:
+            raise WeightsError(f"{weights.path} can't be loaded as a YOLO model: {error}; export it again") from error
+        self._options = {
+            "imgsz": imgsz,
+            "conf": confidence,
+            "iou": iou,
+            "device": device,
+            "max_det": max_detections,
+            "classes": [person_class(names, weights.path)],
+            "verbose": False,
+            "save": False,
+        }
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Finds the persons of N frames; one ``Detections`` a frame, highest score first."""
+        found: list[Detections] = []
+        for batch in self._batches(images):
+            pictures = [np.ascontiguousarray(image[:, :, ::-1]) for image in batch]  # ultralytics expects BGR
+            results = self._model.predict(pictures, **self._options)
+            found += [to_detections(result) for result in results]
+        return found
+
+    def _batches(self, images: Sequence[Image]) -> list[list[Image]]:
+        """Frames of one size together, or one by one where the export has a fixed batch of 1."""
+        if not images:
+            return []
+        same_size = len({image.shape for image in images}) == 1
+        if same_size and self._takes_batches():
+            return [list(images)]
+        return [[image] for image in images]
+
+    def _takes_batches(self) -> bool:
+        predictor = self._model.predictor
+        backend = getattr(predictor, "model", None)
+        is_exported = Path(self._path).suffix not in (".pt", ".pth")
+        return not is_exported or bool(getattr(backend, "dynamic", False))
+
+
+def person_class(names: dict[int, str], path: Path) -> int:
+    """The class number of persons.
+
+    Raises:
+        WeightsError: The model has several classes and none is ``person``.
+    """
+    for number, name in names.items():
+        if name.lower() in (PERSON, "pedestrian"):
+            return int(number)
+    if len(names) == 1:
+        return int(next(iter(names)))
+    known = ", ".join(list(names.values())[:8])
+    raise WeightsError(f"{path} knows no class 'person' (it knows {known}); use a detector trained on persons")
+
+
+def to_detections(result: Any) -> Detections:
+    """Turns ultralytics' result of one frame into ours, boxes clipped into the frame, empty ones dropped."""
+    height, width = result.orig_shape
+    boxes = result.boxes.xyxy.cpu().numpy().astype(np.float32).reshape(-1, 4)
+    scores = result.boxes.conf.cpu().numpy().astype(np.float32).reshape(-1)
+    boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(boxes_xyxy_px=boxes[kept], scores=scores[kept])

@@ -1,0 +1,109 @@
+"""The questions put to the judge, and the strict reading of what it writes; knows no model.
+
+The wordings are a contract with the judge trained on them: a changed character is another question.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalylmm.records import UNKNOWN, Cloze
+
+CLOZE_PROMPT = "Fill each blank with one word, or UNKNOWN.\n{masked}"
+AFFIRM_PROMPT = "Does this picture show: {text}? Answer yes or no."
+MOST_ANSWER_CHARACTERS = 2000
+MOST_WORD_CHARACTERS = 30
+MOST_WORD_TOKENS = 3
+_SEPARATOR = re.compile(r"[,;\n]")
+_LEADING = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|\[MASK\]\s*[:=]?)\s*")
+_WORD = re.compile(r"[a-z]+(?:[ '-][a-z]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAnswer:
+    """The words of a judge's answer, one a slot, and what was wrong with it."""
+
+    words: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLayout:
+    """The answers by which a cloze's slots are compared, and where each slot's words stand among them.
+
+    One slot is varied at a time, the others hold the words asked for. ``groups[s]`` lists positions in ``answers``,
+    that of the word asked for first; ``words[s]`` the words they put into the slot.
+    """
+
+    answers: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    words: tuple[tuple[str, ...], ...]
+
+
+def write_cloze_prompt(cloze: Cloze) -> str:
+    """Writes the question with blanks."""
+    return CLOZE_PROMPT.format(masked=_one_line(cloze.masked))
+
+
+def write_affirm_prompt(text: str) -> str:
+    """Writes the yes-or-no question on the whole sentence."""
+    return AFFIRM_PROMPT.format(text=_one_line(text).rstrip(" .!?"))
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Writes the answer that holds these words, in slot order."""
+    return ", ".join(words)
+
+
+def layout_answers(cloze: Cloze) -> AnswerLayout:
+    """Lays out the answers for the likelihood reading; a slot without contrasts is compared with UNKNOWN."""
+    asked = [slot.word for slot in cloze.slots]
+    answers = [join_words(asked)]
+    groups, words = [], []
+    for index, slot in enumerate(cloze.slots):
+        others = tuple(word for word in slot.contrasts if word != slot.word) or (UNKNOWN,)
+        start = len(answers)
+        answers += [join_words([*asked[:index], other, *asked[index + 1 :]]) for other in others]
+        groups.append((0, *range(start, len(answers))))
+        words.append((slot.word, *others))
+    return AnswerLayout(answers=tuple(answers), groups=tuple(groups), words=tuple(words))
+
+
+def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
+    """Reads the words of an answer strictly; whatever is no plain word becomes UNKNOWN, with the problem. Never raises."""
+    problems: list[str] = []
+    if len(answer) > MOST_ANSWER_CHARACTERS:
+        problems.append(f"answer of {len(answer)} characters cut")
+        answer = answer[:MOST_ANSWER_CHARACTERS]
+    parts = [part for part in _SEPARATOR.split(answer.strip().strip("[](){}")) if part.strip()]
+    words = [_read_word(part, problems) for part in parts[:num_slots]]
+    if len(parts) < num_slots:
+        problems.append(f"{len(parts)} of {num_slots} blanks answered")
+    if len(parts) > num_slots:
+        problems.append(f"{len(parts)} words for {num_slots} blanks")
+    return ParsedAnswer(words=(*words, *[UNKNOWN] * (num_slots - len(words))), problems=tuple(problems))
+
+
+def check_scores(scores: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Tells what is wrong with a judge's numbers; empty where they have the shape promised and none is NaN."""
+    if np.shape(scores) != shape:
+        return f"gave numbers of shape {np.shape(scores)}, but {shape} were asked for"
+    return "gave numbers that are none (NaN)" if np.isnan(scores).any() else ""
+
+
+def _read_word(part: str, problems: list[str]) -> str:
+    word = _LEADING.sub("", part).strip(" \t\r\"'`.!?*_[]").casefold()
+    if word == UNKNOWN.casefold():
+        return UNKNOWN
+    if len(word) > MOST_WORD_CHARACTERS or len(word.split()) > MOST_WORD_TOKENS or not _WORD.fullmatch(word):
+        problems.append(f"no plain word: {part.strip()[:MOST_WORD_CHARACTERS]!r}")
+        return UNKNOWN
+    return word
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+

@@ -1,0 +1,195 @@
+"""Turns tracked detections into tracklets of a few context crops each, in bounded memory; knows no tracker."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.crops import clip_box, context_box, cut, limit_size, sharpness, spread_in_time
+from anomalylmm.errors import ConfigurationError, ShapeError
+from anomalylmm.records import Box, Crop, Detections, Image
+
+_POOL_FACTOR = 2  # crops kept of an open tracklet, as a multiple of those it will have
+
+
+@dataclass(slots=True, kw_only=True)
+class _Moment:
+    """One detection of an open tracklet that may become one of its crops."""
+
+    pts_seconds: float
+    box: Box
+    context: Box
+    score: float
+    sharpness: float
+    quality: float
+    image: Image = field(repr=False)
+
+    @property
+    def aspect(self) -> float:
+        return (self.box[2] - self.box[0]) / max(self.box[3] - self.box[1], 1e-6)
+
+
+@dataclass(slots=True, kw_only=True)
+class _OpenTracklet:
+    tracklet_id: str
+    start_seconds: float
+    stop_seconds: float
+    num_detections: int = 0
+    moments: list[_Moment] = field(default_factory=list)
+
+
+class TrackletBuilder:
+    """Collects the tracklets of one video.
+
+    A tracklet closes when its person has not been seen for ``max_gap_seconds``, or has lasted
+    ``max_tracklet_seconds``: a person who is in the picture for an hour gives many tracklets, so that a change of
+    behavior is in one of its own. Ids are hashes of content, so the same video gives the same ids.
+    """
+
+    def __init__(
+        self,
+        video_id: str,
+        *,
+        crops_per_tracklet: int = 4,
+        min_detections: int = 2,
+        max_gap_seconds: float = 2.0,
+        max_tracklet_seconds: float = 15.0,
+        margin: float = 0.25,
+        max_crop_px: int = 448,
+    ) -> None:
+        if min(crops_per_tracklet, min_detections, max_crop_px) < 1 or max_tracklet_seconds <= 0:
+            raise ConfigurationError("crops_per_tracklet, min_detections, max_crop_px and max_tracklet_seconds "
+                                     "must be positive")
+        self.video_id = video_id
+        self.crops_per_tracklet = crops_per_tracklet
+        self.min_detections = min_detections
+        self.max_gap_seconds = max_gap_seconds
+        self.max_tracklet_seconds = max_tracklet_seconds
+        self.margin = margin
+        self.max_crop_px = max_crop_px
+        self._open: dict[int, _OpenTracklet] = {}
+        self._closed: list[tuple[Crop, ...]] = []
+        self._last_seconds = -math.inf
+        self._frame_size = (0, 0)
+
+    def add(
+        self, detections: Detections, track_numbers: NDArray[np.int64], image: Image, pts_seconds: float
+    ) -> None:
+        """Adds the N detections of one frame; track number -1 (nobody yet) and boxes without area are left out.
+
+        Raises:
+            ShapeError: There is not one track number for each detection.
+        """
+        if track_numbers.shape != (len(detections),):
+            raise ShapeError.of("track_numbers", f"({len(detections)},)", track_numbers.shape)
+        size = (image.shape[1], image.shape[0])
+        if pts_seconds < self._last_seconds or size != self._frame_size:
+            self.finish()  # another clock or another picture: nothing can be continued
+        self._last_seconds, self._frame_size = pts_seconds, size
+        self._close_ended(pts_seconds)
+        opened: set[str] = set()
+        for box_row, score, number in zip(
+            detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True
+        ):
+            if number >= 0:
+                self._add_one(number, (box_row[0], box_row[1], box_row[2], box_row[3]), score, image, opened)
+
+    def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
+        """Yields the crops of each tracklet that has closed since the last call, and lets go of them."""
+        while self._closed:
+            yield self._closed.pop(0)
+
+    def finish(self) -> None:
+        """Closes all open tracklets; ``iter_closed()`` then gives the rest. The builder can be used on."""
+        for number in list(self._open):
+            self._close(number)
+
+    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> None:
+        width, height = self._frame_size
+        try:
+            box = clip_box(raw_box, width, height)
+        except ShapeError:
+            return
+        if number not in self._open:
+            tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
+            if tracklet_id in opened:  # one box under two numbers is one person
+                return
+            opened.add(tracklet_id)
+            self._open[number] = _OpenTracklet(
+                tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds
+            )
+        tracklet = self._open[number]
+        tracklet.stop_seconds = self._last_seconds
+        tracklet.num_detections += 1
+        tracklet.moments.append(self._moment(box, score, image))
+        self._prune(tracklet)
+
+    def _moment(self, box: Box, score: float, image: Image) -> _Moment:
+        width, height = self._frame_size
+        context = context_box(box, width, height, margin=self.margin)
+        picture = limit_size(cut(image, context), self.max_crop_px)
+        sharp = sharpness(picture)
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        touches = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
+        quality = max(score, 1e-3) * math.log1p(sharp) * math.sqrt(area) * (0.6 if touches else 1.0)
+        return _Moment(
+            pts_seconds=self._last_seconds, box=box, context=context, score=score, sharpness=sharp, quality=quality,
+            image=picture,
+        )
+
+    def _prune(self, tracklet: _OpenTracklet) -> None:
+        most = _POOL_FACTOR * self.crops_per_tracklet
+        if len(tracklet.moments) > most:
+            kept = _choose(tracklet.moments, most)
+            tracklet.moments = [tracklet.moments[index] for index in sorted(kept)]
+
+    def _close_ended(self, pts_seconds: float) -> None:
+        for number, tracklet in list(self._open.items()):
+            silent = pts_seconds - tracklet.stop_seconds > self.max_gap_seconds
+            if silent or pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+                self._close(number)
+
+    def _close(self, number: int) -> None:
+        tracklet = self._open.pop(number)
+        if tracklet.num_detections < self.min_detections:
+            return
+        chosen = _choose(tracklet.moments, self.crops_per_tracklet)
+        self._closed.append(tuple(self._crop(tracklet, tracklet.moments[index]) for index in chosen))
+
+    def _crop(self, tracklet: _OpenTracklet, moment: _Moment) -> Crop:
+        width, height = self._frame_size
+        return Crop(
+            crop_id=_digest(tracklet.tracklet_id, f"{moment.pts_seconds:.3f}"),
+            tracklet_id=tracklet.tracklet_id,
+            pts_seconds=moment.pts_seconds,
+            box_xyxy_px=moment.box,
+            context_xyxy_px=moment.context,
+            frame_width_px=width,
+            frame_height_px=height,
+            score=moment.score,
+            sharpness=moment.sharpness,
+            tracklet_start_seconds=tracklet.start_seconds,
+            tracklet_stop_seconds=tracklet.stop_seconds,
+            tracklet_num_detections=tracklet.num_detections,
+            image=moment.image,
+        )
+
+
+def _choose(moments: list[_Moment], count: int) -> tuple[int, ...]:
+    return spread_in_time(
+        [moment.pts_seconds for moment in moments],
+        [moment.quality for moment in moments],
+        [moment.aspect for moment in moments],
+        count,
+    )
+
+
+def _tracklet_id(video_id: str, start_seconds: float, box: Box) -> str:
+    return _digest(video_id, f"{start_seconds:.3f}", ",".join(f"{corner:.0f}" for corner in box))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,55 @@
+"""Prints what the sweep found of the demo archive's known anomalies. Usage: python -m benchmarks.demo STORE."""
+
+import sys
+from pathlib import Path
+
+from anomalylmm.lexicon import Lexicon
+from benchmarks.rendered.scoring import EventScore, FoundHit, read_truth, score_hits
+from flows.query_file import default_query_file, read_queries
+from flows.settings import configs_folder
+from storage.analyst import run_sql
+from storage.layout import StoreLayout
+
+HITS_SQL = """
+select hit_id, query_name, video_path, tracklet_start_seconds, tracklet_stop_seconds, pts_seconds, box_xyxy_px
+from hits order by query_name, confidence desc
+"""
+
+
+def read_hits(store: Path) -> list[FoundHit]:
+    """Reads the published hits with the action word of their query."""
+    queries = read_queries(default_query_file(), Lexicon.load())
+    actions = {
+        query.name: next((slot.word for slot in query.cloze.slots if slot.kind == "action"), "") for query in queries
+    }
+    _, rows = run_sql(StoreLayout(store), HITS_SQL)
+    return [
+        FoundHit(
+            hit_id=str(row[0]), behavior=actions.get(str(row[1]), ""), video=str(row[2]), start_seconds=row[3],
+            stop_seconds=row[4], best_seconds=row[5], box=tuple(row[6]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def describe(score: EventScore) -> str:
+    """Writes the score as text."""
+    lines = ["", f"known anomalies found: {len(score.found)} of {score.num_anomalies}"]
+    for name, events in (("found", score.found), ("missed", score.missed)):
+        lines += [
+            f"  {name:<7} {event.behavior:<12} {event.camera:<8} {event.video} "
+            f"{event.start_seconds:.0f}-{event.stop_seconds:.0f} s"
+            for event in events
+        ]
+    lines.append(f"hits: {score.right} right, {score.confused} on an anomaly of another kind, {score.false} false")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Scores the store named by the first argument."""
+    events = read_truth(configs_folder() / "demo_archive" / "truth.json")
+    sys.stdout.write(describe(score_hits(events, read_hits(Path(sys.argv[1])))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Lay trained weights where the package ships them, with their cards, and never half of a model."""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pocket.tokens import known_words, write_vocabulary
+from benchmarks.rendered.captions import ANSWERS, COLOR_WORDS, COLORS, action_words
+
+LICENSE = "AGPL-3.0-or-later"
+_LIMITS = {
+    "dual_encoder": "Knows the words of vocabulary.txt only. Weak on real footage; trained on rendered persons alone.",
+    "judge": "Answers the two production prompts only, with single canonical words (lexicon.json). It can't explain.",
+    "detector": "Finds one class, person. Small (under 20 px) or heavily hidden persons are missed.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a set of weights is, on what it was trained and what it measured (rendered figures)."""
+
+    model_id: str
+    kind: str  # "dual_encoder", "judge" or "detector"
+    trained_on: str
+    recipe: str
+    seeds: dict[str, int]
+    figures: dict[str, Any] = field(default_factory=dict)
+    license: str = LICENSE
+
+    def markdown(self) -> str:
+        """The card as a person reads it."""
+        figures = "\n".join(f"| {name} | {value} |" for name, value in self.figures.items())
+        return (
+            f"# {self.model_id}\n\nA pocket {self.kind.replace('_', ' ')} of this project. Licence: {self.license}.\n\n"
+            f"- Data: {self.trained_on}\n- Recipe: {self.recipe}\n- Seeds: {json.dumps(self.seeds)}\n\n"
+            f"## Figures (rendered data, not real footage)\n\n| figure | value |\n|---|---|\n{figures}\n\n"
+            f"## What it can't do\n\n{_LIMITS[self.kind]}\n"
+        )
+
+
+def write_cards(folder: Path, card: Card) -> None:
+    """Write MODEL_CARD.md and card.json beside the weights."""
+    (folder / "card.json").write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+    (folder / "MODEL_CARD.md").write_text(card.markdown(), encoding="utf-8")
+
+
+def write_lexicon(folder: Path) -> None:
+    """Write which words mean which canonical answer, and the list of known words."""
+    colors = {color: sorted(set(COLOR_WORDS[color])) for color in COLORS}
+    actions = {ANSWERS[behavior]: words for behavior, words in action_words().items()}
+    text = json.dumps({"actions": actions, "colors": colors}, indent=1)
+    (folder / "lexicon.json").write_text(text + "\n", encoding="utf-8")
+    write_vocabulary(known_words(), folder)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Put a finished folder in place of an older one in one move."""
+    fresh = target.with_name(f".{target.name}.new")
+    old = target.with_name(f".{target.name}.old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, fresh)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

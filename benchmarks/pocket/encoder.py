@@ -1,0 +1,123 @@
+"""Train the pocket dual encoder: attributes and joints first, then captions too."""
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BatchEncoding
+
+from benchmarks.pocket.data import Crops, augment
+from benchmarks.pocket.heads import AttributeHeads, positives, sigmoid_loss
+from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
+from benchmarks.pocket.tokens import build_encoder_processor, known_words
+from benchmarks.pocket.towers import build_dual_encoder, embed_tokens
+from benchmarks.rendered.captions import facts_of, write_caption
+
+_BATCH = 48
+_TEXTS = 96
+_PEAK = 2e-3
+_VISION_ONLY = 0.3  # share of the time before captions join
+SEEDS = {"torch": 0, "captions": 11, "augmentation": 12}
+
+
+@dataclass
+class EncoderTrainer:
+    """Everything one training of the dual encoder holds."""
+
+    crops: Crops
+    out: Path
+    progress: Progress
+    start: Path | None = None  # an earlier check-point whose weights (not whose budget) are the beginning
+    rng: random.Random = field(default_factory=lambda: random.Random(SEEDS["captions"]))
+    noise: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEEDS["augmentation"]))
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(SEEDS["torch"])
+        self.processor = build_encoder_processor(known_words())
+        self.model = build_dual_encoder(self.processor.tokenizer).train()
+        self.heads = AttributeHeads()
+        self.bias = nn.Linear(1, 1)  # its bias is the loss's bias; the program ranks and needs none
+        nn.init.constant_(self.bias.bias, -5.0)
+        self.parameters = [*self.model.parameters(), *self.heads.parameters(), *self.bias.parameters()]
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
+        self._order: list[int] = []
+        self._log: list[dict[str, float]] = []
+        parts = self._parts()
+        if not load_checkpoint(self.out / "encoder.ckpt", self.progress, **parts) and self.start:
+            load_checkpoint(self.start, Progress(1.0), **parts)
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {"model": self.model, "heads": self.heads, "bias": self.bias, "optimizer": self.optimizer}
+
+    def run(self) -> None:
+        """Train until the time is used, then write the weights."""
+        self.progress.start()
+        while not self.progress.done:
+            self._step()
+            if self.progress.due("logged", 30):
+                self._report()
+            if self.progress.due("saved", 120):
+                save_checkpoint(self.out / "encoder.ckpt", self.progress, **self._parts())
+        save_checkpoint(self.out / "encoder.ckpt", self.progress, **self._parts())
+        self.save()
+
+    def save(self) -> None:
+        """Write the model as the program loads it (in half precision)."""
+        folder = self.out / "dual_encoder"
+        weights = {name: value.half() if value.is_floating_point() else value
+                   for name, value in self.model.state_dict().items()}
+        self.model.save_pretrained(folder, state_dict=weights)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
+        self.processor.save_pretrained(folder)
+
+    def _next(self) -> list[int]:
+        if len(self._order) < _BATCH:
+            self.crops.refresh()
+            self._order = torch.randperm(len(self.crops)).tolist()
+        chosen, self._order = self._order[:_BATCH], self._order[_BATCH:]
+        return chosen
+
+    def _step(self) -> None:
+        chosen = self._next()
+        set_rate(self.optimizer, self.progress.rate(_PEAK))
+        pixels, joints = augment(self.crops.images[chosen], self.crops.joints[chosen], self.noise)
+        with torch.autocast("cpu", torch.bfloat16):
+            vision = self.model.vision_model(pixel_values=pixels.contiguous(memory_format=torch.channels_last))
+        loss, figures = self.heads(vision, self.crops.labels[chosen], joints)
+        if self.start or self.progress.fraction >= _VISION_ONLY:
+            matching = self._matching(vision.last_hidden_state, vision.pooler_output, chosen)
+            figures["matching"] = matching.item()
+            loss = loss + matching
+        step(self.optimizer, loss, self.parameters)
+        self.progress.advance(len(chosen))
+        self._log.append(figures)
+
+    def _matching(self, tokens: Tensor, pooled: Tensor, chosen: list[int]) -> Tensor:
+        rows = [self.crops.rows[number] for number in chosen]
+        captions = [write_caption(row, self.rng) for row in rows for _ in range(_TEXTS // _BATCH)]
+        truth = positives(captions, [facts_of(row) for row in rows])
+        inputs: BatchEncoding = self.processor.tokenizer(
+            [caption.text for caption in captions], padding=True, truncation=True, return_tensors="pt"
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            texts = embed_tokens(self.model, dict(inputs))
+            image = self.model.visual_projection(pooled)
+            patches = self.model.visual_projection(self.model.vision_model.pooler.dense(tokens[:, 1:])).mean(1)
+        scale, bias = self.model.logit_scale, self.bias.bias
+        whole = sigmoid_loss(functional.normalize(image.float(), dim=-1), texts, scale, bias, truth)
+        parts = sigmoid_loss(functional.normalize(patches.float(), dim=-1), texts, scale, bias, truth)
+        return whole + 0.25 * parts
+
+    def _report(self) -> None:
+        names = self._log[-1]
+        means = {name: float(np.mean([entry[name] for entry in self._log[-60:] if name in entry])) for name in names}
+        rate = self.progress.seen / max(self.progress.used, 1e-9)
+        shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+        print(f"{self.progress.used:.0f} s, step {self.progress.steps}, {rate:.0f} images/s, "
+              f"{len(self.crops)} crops | {shown}", flush=True)

@@ -1,0 +1,219 @@
+"""Detector tiles: square pieces of street-camera views with exact boxes of every visible person, YOLO format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from benchmarks.rendered import stage, thing
+from benchmarks.rendered.backdrop import Camera, draw_background, draw_place
+from benchmarks.rendered.behavior import BEHAVIORS, pose
+from benchmarks.rendered.figure import place
+from benchmarks.rendered.picture import exposed
+from benchmarks.rendered.raster import box_of, look_at, merge, perspective, project, rasterize
+from benchmarks.rendered.scene import draw_light, render, zoomed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from benchmarks.rendered.body import BodySet
+    from benchmarks.rendered.figure import Figure
+    from benchmarks.rendered.raster import Mesh
+
+SIZE_PX = 320
+DRAWN_PX = 448
+VISIBLE_SHARE = 0.2
+POSTURES = {b: 1.0 for b in BEHAVIORS} | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
+POSTURES |= {"sitting": 3, "dragged": 0.5, "hit_by_vehicle": 0.5}
+SPLIT = {"train": "train", "val": "validation"}
+SEED = {"train": 50_000_000, "val": 60_000_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A camera and the empty picture it sees."""
+
+    camera: Camera
+    background: NDArray[np.float32]
+    real: bool
+    end_y_m: float  # nothing stands beyond
+
+
+def median_background(video: Path, frames: int = 477, every: int = 12) -> NDArray[np.float32]:
+    """The empty scene of a fixed camera, RGB, from the median of some of its first frames."""
+    stream, kept = cv2.VideoCapture(str(video)), []
+    for index in range(frames):
+        good, frame = stream.read()
+        if not good:
+            break
+        if index % every == 0:
+            kept.append(frame[..., ::-1])
+    return np.median(np.stack(kept), axis=0).astype(np.float32)
+
+
+def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], background: Path | None) -> None:
+    """Render tiles that are not there yet; the label file is written last."""
+    real = None if background is None else median_background(background)
+    images, labels = out / split / "images", out / split / "labels"
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        label = labels / f"{number:06d}.txt"
+        if label.is_file():
+            continue
+        u = Random(SEED[split] + number)
+        picture, boxes = render_tile(bodies, SPLIT[split], u, real)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
+        cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
+        label.write_text("".join(_line(b) for b in boxes), encoding="ascii")
+
+
+def _line(box: tuple[float, float, float, float]) -> str:
+    x0, y0, x1, y1 = box
+    return f"0 {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}\n"
+
+
+def render_tile(
+    bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None
+) -> tuple[NDArray[np.uint8], list[tuple[float, float, float, float]]]:
+    """The tile and the boxes 0..1 of the persons visible enough."""
+    view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
+    figures, things = _crowd(bodies, split, u, view)
+    things += _distractors(u, view)
+    light = draw_light(u)
+    shown = render(view.background, view.camera, light, figures, things)
+    boxes = [b for f in figures if (b := _visible_box(f, shown.owner, view.camera)) is not None]
+    image = shown.image if view.real and u.random() < 0.6 else exposed(shown.image, u, night=u.random() < 0.12)
+    return _stored(image, u), boxes
+
+
+def _stored(image: NDArray[np.float32], u: Random) -> NDArray[np.uint8]:
+    out = cv2.resize(image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    if u.random() < 0.35:
+        out = cv2.GaussianBlur(out, (0, 0), u.uniform(0.4, 1.1))
+    if u.random() < 0.25:
+        side = int(SIZE_PX * u.uniform(0.5, 0.9))
+        out = cv2.resize(cv2.resize(out, (side, side), interpolation=cv2.INTER_AREA), (SIZE_PX, SIZE_PX))
+    rng = np.random.default_rng(u.randrange(1 << 30))
+    out = out + rng.standard_normal((SIZE_PX, SIZE_PX, 1), dtype=np.float32) * u.uniform(0, 6)
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def _drawn_view(u: Random, split: str) -> View:
+    """A camera 2.5 to 8 m high whose middle shows persons 30 to 200 px high in the tile."""
+    high, pitch = u.uniform(2.5, 8.0), np.radians(u.uniform(9, 42))
+    distance = high / np.sin(pitch)
+    eye = np.array([0.0, -distance * np.cos(pitch), high])
+    tall_px = 30 * (200 / 30) ** u.random()
+    degrees = np.degrees(2 * np.arctan(SIZE_PX / 2 * 1.7 / (tall_px * distance)))
+    matrix = perspective(min(75.0, float(degrees)), 1.0) @ look_at(eye, np.array([0.0, 0.0, 0.3]))
+    camera = Camera(eye=eye, matrix=matrix, width=DRAWN_PX, height=DRAWN_PX)
+    where = draw_place(u, 2.0)
+    return View(
+        camera=camera, background=draw_background(where, camera, split), real=False, end_y_m=where.wall_y_m - 0.5
+    )
+
+
+def _real_view(u: Random, frame: NDArray[np.float32]) -> View:
+    """A piece of a real empty street; its camera is fitted to the heights of the persons who walk there.
+
+    Persons there are about 50 px high at row 150 and 140 px at row 550 of 576.
+    """
+    height, width = frame.shape[:2]
+    pitch, focal_px = np.arctan(360 / 800), 800
+    eye = np.array([0.0, 0.0, 7.8])
+    ahead = eye + np.array([0.0, np.cos(pitch), -np.sin(pitch)])
+    degrees = float(np.degrees(2 * np.arctan(height / 2 / focal_px)))
+    whole = Camera(
+        eye=eye, matrix=perspective(degrees, width / height) @ look_at(eye, ahead), width=width, height=height
+    )
+    side = int(u.uniform(220, 420))
+    x, y = u.randint(0, width - side), u.randint(60, height - side)
+    camera = _cut(whole, x, y, side)
+    piece = cv2.resize(frame[y : y + side, x : x + side], (DRAWN_PX, DRAWN_PX), interpolation=cv2.INTER_CUBIC)
+    if u.random() < 0.5:
+        return View(camera=camera, background=np.clip(piece, 0, 255), real=True, end_y_m=50.0)
+    mirror = np.diag([-1.0, 1, 1, 1])
+    flipped = Camera(eye=eye, matrix=mirror @ camera.matrix, width=DRAWN_PX, height=DRAWN_PX)
+    return View(camera=flipped, background=np.clip(piece[:, ::-1], 0, 255).copy(), real=True, end_y_m=50.0)
+
+
+def _cut(whole: Camera, x: int, y: int, side: int) -> Camera:
+    square = Camera(eye=whole.eye, matrix=whole.matrix, width=whole.width, height=whole.height)
+    center_x = (x + side / 2) / whole.width * 2 - 1
+    center_y = 1 - (y + side / 2) / whole.height * 2
+    zoom = np.eye(4)
+    zoom[0, 0], zoom[1, 1] = whole.width / side, whole.height / side
+    zoom[0, 3], zoom[1, 3] = -center_x * zoom[0, 0], -center_y * zoom[1, 1]
+    return Camera(eye=square.eye, matrix=zoom @ square.matrix, width=DRAWN_PX, height=DRAWN_PX)
+
+
+def ground_point(camera: Camera, x: float, y: float) -> tuple[float, float] | None:
+    """The ground seen at 0..1 of the picture; None above the horizon or too far."""
+    inverse = np.linalg.inv(camera.matrix)
+    far = inverse @ np.array([2 * x - 1, 1 - 2 * y, 0.5, 1.0])
+    ray = far[:3] / far[3] - camera.eye
+    if ray[2] > -1e-3 * np.linalg.norm(ray):
+        return None
+    at = camera.eye - ray * camera.eye[2] / ray[2]
+    return (float(at[0]), float(at[1])) if np.linalg.norm(at - camera.eye) < 80 else None
+
+
+def _tall_px(camera: Camera, x: float, y: float) -> float:
+    stick = np.array([[x, y, 0], [x, y, 1.7]], np.float32)
+    at = project(stick, camera.matrix, SIZE_PX, SIZE_PX)
+    return float(np.linalg.norm(at[1, :2] - at[0, :2])) if at[:, 2].min() > 0 else 0.0
+
+
+def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Figure], list[Mesh]]:
+    camera = view.camera
+    count = u.choices([0, 1, 2, 3, 4, 6, 8], [12, 24, 24, 18, 12, 6, 4])[0]
+    figures: list[Figure] = []
+    things: list[Mesh] = []
+    for _ in range(count * 6):
+        if len(figures) == count:
+            break
+        spot = ground_point(camera, u.uniform(0.02, 0.98), u.uniform(0.1, 1.1))
+        if figures and u.random() < 0.35:
+            x, y, _ = (float(v) for v in u.choice(figures).base)
+            spot = (x + u.uniform(-1, 1), y + u.uniform(-1, 1))
+        if spot is None or spot[1] > view.end_y_m or not 24 <= _tall_px(camera, *spot) <= 225:
+            continue
+        now = pose(u.choices(list(POSTURES), list(POSTURES.values()))[0], u.random(), u.randrange(1 << 30))
+        person, yaw = stage.stranger(bodies, split, u, len(figures), stage.EVERYBODY), u.uniform(0, 360)
+        figures.append(place(bodies, person, now, *spot, yaw))
+        things += stage.needed(now, figures[-1], yaw, u)
+    return figures, things
+
+
+def _distractors(u: Random, view: View) -> list[Mesh]:
+    """Things that are no persons, some of them person-colored or person-shaped."""
+    camera, out = view.camera, []
+    for _ in range(u.choice([0, 0, 1, 1, 2, 3])):
+        spot = ground_point(camera, u.random(), u.random())
+        if spot is None or spot[1] > view.end_y_m or _tall_px(camera, *spot) > 260:
+            continue
+        out.append(thing.moved(thing.draw_thing(u), *spot, u.uniform(0, 360)))
+    return out
+
+
+def _visible_box(figure: Figure, owner: NDArray[np.int32], camera: Camera) -> tuple[float, float, float, float] | None:
+    mine = owner == figure.person.number
+    box = box_of(mine)
+    if box is None or box[2] - box[0] < 7 or box[3] - box[1] < 7:
+        return None
+    whole = merge(figure.meshes)
+    points = project(whole.vertices, camera.matrix, camera.width, camera.height)
+    alone = (rasterize(points, whole.faces, camera.width, camera.height).face >= 0).sum()
+    inside = (np.clip(points[:, :2], 0, DRAWN_PX) == points[:, :2]).all(1).mean()
+    if mine.sum() / max(1, alone) * inside < VISIBLE_SHARE:
+        return None
+    x0, y0, x1, y1 = (v / DRAWN_PX for v in box)
+    return x0, y0, x1, y1

@@ -1,0 +1,269 @@
+"""Archives of several cameras as the product finds them, with the truth about every person and event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import av
+import cv2
+import numpy as np
+
+from benchmarks.rendered import thing
+from benchmarks.rendered.appearance import COLORS, draw_look, draw_person
+from benchmarks.rendered.backdrop import Camera, Place, draw_background
+from benchmarks.rendered.behavior import ANOMALIES
+from benchmarks.rendered.figure import make_person, place
+from benchmarks.rendered.motion import state
+from benchmarks.rendered.raster import box_of
+from benchmarks.rendered.scene import Light, aimed_camera, render
+from benchmarks.rendered.stage import EVERYBODY, needed
+from benchmarks.rendered.story import FENCE_Y_M, write_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from benchmarks.rendered.body import BodySet
+    from benchmarks.rendered.figure import Person
+    from benchmarks.rendered.motion import Segment
+    from benchmarks.rendered.raster import Mesh
+
+FPS, WIDTH, HEIGHT, OVERSAMPLING = 12, 960, 540, 1.5
+TRUTH_EVERY = 2
+ZONE = ZoneInfo("Europe/Berlin")
+DAY = datetime(2026, 3, 14, tzinfo=ZONE)
+PLACES = (
+    ("gate", "street", 10.25, 0.5, ("falling", "climbing")),
+    ("square", "square", 12.675, 0.45, ("fighting", "lying", "falling")),
+    ("carpark", "street", 16.09, 0.6, ("pushing", "kicking")),
+    ("yard", "pavement", 18.33, 0.85, ("falling", "fighting")),
+)
+DOING = {
+    "standing": "is standing",
+    "walking": "is walking",
+    "running": "is running",
+    "phoning": "is talking on the phone",
+    "carrying": "is carrying a box",
+    "waving": "is waving",
+    "bending": "is bending down",
+    "crouching": "is crouching",
+    "falling": "falls to the ground",
+    "lying": "is lying on the ground",
+    "fighting": "is fighting with another person",
+    "pushing": "pushes another person",
+    "kicking": "is kicking another person",
+    "climbing": "is climbing over a fence",
+    "rising": "gets up from the ground",
+    "recoiling": "is backing away",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """One camera's unchanging part."""
+
+    name: str
+    camera: Camera
+    background: NDArray[np.float32]
+    light: Light
+    things: tuple[Mesh, ...]
+    dusk: bool
+    starts: datetime
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One person of one video and what they do in it."""
+
+    person: Person
+    segments: tuple[Segment, ...]
+    person_id: str
+
+
+def write_archive(bodies: BodySet, out: Path, seed: int, cameras: int, seconds: float) -> None:
+    """Render every camera's video and write the truth last."""
+    truth: dict[str, Any] = {"seed": seed, "box_format": "xyxy_px", "cameras": [], "events": [], "persons": []}
+    for number in range(cameras):
+        u = Random(seed * 1000 + number)
+        stage = _set(u, number)
+        roles = _roles(bodies, u, stage, seconds)
+        path = out / stage.name / f"{stage.starts:%Y-%m-%d}" / f"{stage.starts:%H-%M-%S}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seen = _film(bodies, path, stage, roles, seconds, seed)
+        truth["cameras"].append(_camera_record(stage, path.relative_to(out).as_posix(), seconds))
+        truth["persons"] += [{"person_id": r.person_id, **r.person.look.words()} for r in roles if seen[r.person_id]]
+        truth["events"] += list(_events(stage, path.relative_to(out).as_posix(), roles, seen))
+    partial = out / "truth.partial"
+    partial.write_text(json.dumps(truth, indent=None) + "\n", encoding="utf-8")
+    partial.replace(out / "truth.json")
+
+
+def _set(u: Random, number: int) -> Set:
+    name, ground, hour, ambient, kinds = PLACES[number % len(PLACES)]
+    if number >= len(PLACES):
+        name = f"{name}{number // len(PLACES) + 1}"
+    camera = aimed_camera(
+        np.array([0.0, 0.0, 0.75]),
+        u.uniform(10.6, 11.6),
+        u.uniform(15, 20),
+        31,
+        int(WIDTH * OVERSAMPLING),
+        int(HEIGHT * OVERSAMPLING),
+    )
+    where = Place(
+        name=ground,
+        ground=u.randrange(1 << 20),
+        wall=u.randrange(1 << 20),
+        wall_y_m=u.uniform(8.5, 12),
+        pixels_per_m=u.uniform(80, 130),
+        offset_px=u.uniform(0, 480),
+        wall_shift=u.uniform(0.8, 1.1),
+    )
+    direction = np.array([u.uniform(-0.7, 0.7), u.uniform(-0.8, 0.2), 0.9])
+    light = Light(direction=direction / np.linalg.norm(direction), ambient=ambient, shadow=0.5 * (1 - 0.6 * ambient))
+    return Set(
+        name=name,
+        camera=camera,
+        background=draw_background(where, camera, "demo"),
+        light=light,
+        things=tuple(_furniture(u, name, "climbing" in kinds)),
+        dusk=name.startswith("yard"),
+        starts=DAY + timedelta(hours=hour),
+        kinds=kinds,
+    )
+
+
+def _furniture(u: Random, name: str, fenced: bool) -> Iterator[Mesh]:
+    if fenced:
+        yield thing.moved(thing.fence(1.7, 22.0, (0.33, 0.36, 0.34)), 0, FENCE_Y_M, 0)
+    if name.startswith("carpark"):
+        for x in (-5.2, 0.4, 5.6):
+            yield thing.moved(thing.car(u.choice(thing.PAINTS)), x, u.uniform(5.4, 5.8), u.choice([0, 180]))
+    if name.startswith("square"):
+        yield thing.moved(thing.bench(0.45, 1.8), -3.2, 4.6, 0)
+        yield thing.moved(thing.bench(0.45, 1.8), 2.6, 4.6, 0)
+    if name.startswith("yard"):
+        yield thing.box((3.8, 5.0, 0.6), (1.4, 0.9, 1.2), (0.16, 0.3, 0.2))
+        yield thing.box((-4.6, 5.2, 0.4), (0.9, 0.9, 0.8), (0.45, 0.36, 0.26), 20)
+    x = u.choice([-1, 1]) * u.uniform(4.0, 4.8)
+    yield thing.bar((x, 4.2, 0), (x, 4.2, 5.0), 0.12, thing.METAL)
+
+
+def _roles(bodies: BodySet, u: Random, stage: Set, seconds: float) -> list[Role]:
+    """Everybody of the video, no two in the same colors of upper clothes where that can be had."""
+    stories = write_script(u, stage.kinds, 5, seconds)
+    uppers, roles = u.sample(COLORS, len(COLORS)), []
+    for index, path in enumerate(path for story in stories for path in story.paths):
+        person, upper = draw_person(u), uppers[index % len(uppers)]
+        while person not in EVERYBODY[:2] and index < 4:
+            person = draw_person(u)
+        lower = u.choice([c for c in ("black", "blue", "gray", "white", "brown", "green", "red") if c != upper])
+        look = draw_look(u, person, upper, lower)
+        who = make_person(bodies, u.choice(bodies.choices("demo", person)), look, index)
+        roles.append(Role(person=who, segments=path, person_id=f"{stage.name}-{index:02d}"))
+    return roles
+
+
+def _film(
+    bodies: BodySet, path: Path, stage: Set, roles: Sequence[Role], seconds: float, seed: int
+) -> dict[str, list[tuple[float, str, tuple[float, ...]]]]:
+    """Encode the video; per person the times, behaviors and boxes where they are seen."""
+    seen: dict[str, list[tuple[float, str, tuple[float, ...]]]] = {r.person_id: [] for r in roles}
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "25", "g": "24", "preset": "medium"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index in range(int(seconds * FPS)):
+            picture, boxes = _frame(bodies, stage, roles, index / FPS, rng)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                container.mux(packet)
+            for person_id, behavior, box in boxes:
+                if index % TRUTH_EVERY == 0:
+                    seen[person_id].append((round(index / FPS, 3), behavior, box))
+        for packet in stream.encode():
+            container.mux(packet)
+    return seen
+
+
+def _frame(
+    bodies: BodySet, stage: Set, roles: Sequence[Role], seconds: float, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[tuple[str, str, tuple[float, ...]]]]:
+    figures, things, doing = [], list(stage.things), []
+    for role in roles:
+        now = state(role.segments, seconds)
+        if now is None:
+            continue
+        figure = place(bodies, role.person, now.pose, now.x, now.y, now.yaw, feet_fixed=True)
+        if now.pose.prop not in ("fence", "car_side", "car_front"):
+            things += needed(now.pose, figure, now.yaw, Random(role.person.number))
+        figures.append(figure)
+        doing.append((role, now.behavior))
+    shown = render(stage.background, stage.camera, stage.light, figures, things)
+    boxes = []
+    for role, behavior in doing:
+        box = box_of(shown.owner == role.person.number)
+        if box is not None and (box[2] - box[0]) * (box[3] - box[1]) > 600 * OVERSAMPLING**2:
+            boxes.append((role.person_id, behavior, tuple(round(v / OVERSAMPLING, 1) for v in box)))
+    return _stored(shown.image, stage.dusk, rng), boxes
+
+
+def _stored(image: NDArray[np.float32], dusk: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
+    out = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    if dusk:
+        out = out * np.array([0.66, 0.64, 0.7], np.float32) + 4
+    grain = rng.standard_normal((HEIGHT // 2, WIDTH // 2), dtype=np.float32) * (2.0 if dusk else 1.0)
+    out += cv2.resize(grain, (WIDTH, HEIGHT))[..., None]
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def _camera_record(stage: Set, path: str, seconds: float) -> dict[str, Any]:
+    start = stage.starts.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    video = {"path": path, "start_utc": start, "fps": FPS, "width": WIDTH, "height": HEIGHT, "seconds": seconds}
+    return {"camera": stage.name, "time_zone": str(ZONE), "videos": [video]}
+
+
+def _events(
+    stage: Set, path: str, roles: Sequence[Role], seen: dict[str, list[tuple[float, str, tuple[float, ...]]]]
+) -> Iterator[dict[str, Any]]:
+    number = 0
+    for role in roles:
+        for segment in role.segments:
+            boxes = [(t, *box) for t, _, box in seen[role.person_id] if segment.start <= t < segment.end]
+            if not boxes or segment.behavior in ("recoiling", "rising"):
+                continue
+            yield {
+                "event_id": f"{stage.name}-e{number:02d}",
+                "camera": stage.name,
+                "video": path,
+                "person_id": role.person_id,
+                "behavior": segment.behavior,
+                "anomaly": segment.behavior in ANOMALIES,
+                "start_seconds": boxes[0][0],
+                "end_seconds": round(boxes[-1][0] + TRUTH_EVERY / FPS, 3),
+                "caption": caption(role.person.look.words(), segment.behavior),
+                "boxes": boxes,
+            }
+            number += 1
+
+
+def caption(words: dict[str, Any], behavior: str) -> str:
+    """One plain sentence about a person and what they do."""
+    upper, lower = words["upper"], words["lower"]
+    subject = f"{_article(words['person'])} {words['person']}"
+    top = f"{_article(upper['color'])} {upper['color']} {upper['kind']}"
+    bottom = f"{lower['color']} {lower['kind']}"
+    if lower["kind"] == "skirt":
+        bottom = f"{_article(bottom)} {bottom}"
+    return f"{subject[0].upper()}{subject[1:]} in {top} and {bottom} {DOING[behavior]}."
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

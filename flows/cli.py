@@ -1,0 +1,63 @@
+"""The ``anomalylmm`` command: gathers the commands and turns errors into messages and exit codes."""
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+from anomalylmm import __version__
+from anomalylmm.errors import AnomalyLMMError
+from flows.commands import analysis, making, searching, upkeep
+
+EXIT_CODES = """\
+[bold]Exit codes[/bold]
+
+0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused · 4 archive or video
+unreadable · 5 store damaged or not writable · 6 another process is writing · 7 the judge did not answer ·
+8 done, but not everything could be read (with --strict) · 130 interrupted
+"""
+
+app = typer.Typer(
+    name="anomalylmm",
+    help="Finds people by what they do in video archives.\n\nExample: [cyan]anomalylmm index videos/ && anomalylmm sweep"
+    " && anomalylmm sql 'from hits'[/cyan]",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+making.add_to(app)
+searching.add_to(app)
+analysis.add_to(app)
+upkeep.add_to(app)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True)) -> None:
+    """Holds what all commands share."""
+
+
+def main() -> None:
+    """Runs one command; expected errors become one message and their exit code."""
+    try:
+        app()
+    except AnomalyLMMError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Coarse search: texts to vectors, one product a shard for all queries, floors, tracklets, and their pictures."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from anomalylmm.coarse import background, best_tracklets
+from anomalylmm.lexicon import Lexicon
+from anomalylmm.masking import paraphrases
+from anomalylmm.protocols import TextEncoder
+from anomalylmm.records import Candidate, CropRow, Floats, Query
+from flows.cropping import read_jpeg
+from storage.gallery import Gallery, SearchResult
+from storage.scope import Scope
+
+CROPS_PER_CANDIDATE = 6  # crops asked of the index for each candidate wanted: a tracklet has several
+MOST_IMAGES = 4  # pictures of one candidate that the judge may be shown
+
+
+def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
+    """Says what part of the gallery a query looks at."""
+    return Scope(
+        shard_ids=shard_ids,
+        cameras=frozenset(query.cameras) or None,
+        start_utc=query.start_utc,
+        stop_utc=query.stop_utc,
+        daily_start=query.daily_start,
+        daily_stop=query.daily_stop,
+    )
+
+
+def encode_queries(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> Floats:
+    """Encodes each query as the mean of its text and its paraphrases; shape (Q, D), unit length."""
+    views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]
+    flat = encoder.encode_texts([text for texts in views for text in texts])
+    stops = np.cumsum([len(texts) for texts in views])
+    means = np.stack([part.mean(axis=0) for part in np.split(flat, stops[:-1])])
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)
+
+
+def find_candidates(
+    gallery: Gallery, vectors: Floats, queries: Sequence[Query], scopes: Sequence[Scope]
+) -> list[tuple[Candidate, ...]]:
+    """Finds each query's best tracklets in its scope, above its floor; no pictures are loaded yet.
+
+    Args:
+        gallery: What is searched.
+        vectors: (Q, D), one unit row a query.
+        queries: Floors and numbers of candidates.
+        scopes: One a query; queries of equal scope share each shard's matrix product.
+    """
+    means, stds = background(gallery.background_scores(vectors))
+    found: list[tuple[Candidate, ...]] = [()] * len(queries)
+    for scope, members in _group(scopes).items():
+        k = CROPS_PER_CANDIDATE * max(queries[index].top_n for index in members)
+        for index, result in zip(members, gallery.search(vectors[members], k, scope), strict=True):
+            found[index] = _to_candidates(result, queries[index], float(means[index]), float(stds[index]))
+    return found
+
+
+def _group(scopes: Sequence[Scope]) -> dict[Scope, list[int]]:
+    groups: dict[Scope, list[int]] = defaultdict(list)
+    for index, scope in enumerate(scopes):
+        groups[scope].append(index)
+    return groups
+
+
+def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) -> tuple[Candidate, ...]:
+    best = best_tracklets(
+        result.cosines, result.tracklet_ids, mean=mean, std=std, floor_z=query.floor_z, top_n=query.top_n
+    )
+    return tuple(
+        Candidate(
+            tracklet_id=item.tracklet_id,
+            video_id=result.video_ids[item.rows[0]],
+            camera=result.cameras[item.rows[0]],
+            crop_ids=tuple(result.crop_ids[row] for row in item.rows),
+            best_crop_id=result.crop_ids[item.rows[0]],
+            shard_id=result.shard_ids[item.rows[0]],
+            cosine=item.cosine,
+            z_score=item.z_score,
+            rank=rank,
+        )
+        for rank, item in enumerate(best)
+    )
+
+
+def load_images(
+    gallery: Gallery, candidates: Sequence[Candidate]
+) -> tuple[list[Candidate], dict[str, CropRow]]:
+    """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too."""
+    loaded, best = [], {}
+    for candidate in candidates:
+        rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
+        ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MOST_IMAGES]
+        images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
+        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images))
+        best[candidate.tracklet_id] = rows[candidate.best_crop_id]
+    return loaded, best

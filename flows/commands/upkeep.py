@@ -1,0 +1,123 @@
+"""Commands for the operator: ``verify``, ``gc``, ``serve``, ``models`` and ``doctor``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    SettingsOption,
+    StoreOption,
+    compose,
+    layout_of,
+    print_json,
+    print_table,
+)
+from flows.doctor import examine
+from storage.maintenance import collect_garbage, verify_store
+
+
+def verify(
+    store: StoreOption = DEFAULT_STORE,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte and compare digests.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Proves that every shard is whole and the hit tables open; exits with 5 where something is wrong.
+
+    Example: [cyan]anomalylmm verify --deep[/cyan]
+    """
+    report = verify_store(layout_of(store), deep=deep)
+    if json:
+        print_json(report)
+    else:
+        for problem in report.problems:
+            typer.echo(f"problem: {problem}")
+        typer.echo(f"{report.num_shards} shards, {report.num_crops} crops, {len(report.problems)} problems")
+    if report.problems:
+        raise typer.Exit(5)
+
+
+def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Removes what abandoned runs left behind; published shards and hits are never touched.
+
+    Example: [cyan]anomalylmm gc[/cyan]
+    """
+    report = collect_garbage(layout_of(store))
+    if json:
+        print_json(report)
+    else:
+        typer.echo(f"{report}")
+
+
+def serve(
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = "pocket",
+    settings: SettingsOption = None,
+    archive: Annotated[Path | None, typer.Option("--archive", help="Archive to index before each sweep.")] = None,
+    queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
+    cron: Annotated[str, typer.Option("--cron", help="When the nightly sweep runs.")] = "0 2 * * *",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of --cron, an IANA name.")] = "UTC",
+) -> None:
+    """Serves the flows to a Prefect server (PREFECT_API_URL) with the nightly sweep scheduled; ends with Ctrl-C.
+
+    Example: [cyan]anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin[/cyan]
+    """
+    from flows.deployments import ServeOptions, absolute, serve_deployments
+
+    serve_deployments(
+        ServeOptions(
+            store=absolute(store),
+            profile=profile or "pocket",
+            archive=absolute(archive),
+            settings_file=absolute(settings),
+            queries_file=absolute(queries),
+            cron=cron,
+            time_zone=time_zone,
+        )
+    )
+
+
+def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """Lists the models of the profile: where they come from, digest and licence; exits with 3 where one is missing.
+
+    Example: [cyan]anomalylmm models --profile cpu[/cyan]
+    """
+    rows = compose(profile, settings).list_models()
+    if json:
+        print_json(rows)
+    else:
+        print_table(("model", "weights", "resolved", "licence", "path or remedy"), [row.cells() for row in rows])
+    if not all(row.found for row in rows):
+        raise typer.Exit(3)
+
+
+def doctor(
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Examines versions, models, store and decoder, and says what to mend; exits with 1 where something is wrong.
+
+    Example: [cyan]anomalylmm doctor[/cyan]
+    """
+    findings = examine(compose(profile, settings), layout_of(store))
+    if json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.command("verify")(verify)
+    app.command("gc")(gc)
+    app.command("serve")(serve)
+    app.command("models")(models)
+    app.command("doctor")(doctor)

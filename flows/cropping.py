@@ -1,0 +1,185 @@
+"""From videos to crops: decoding runs ahead in its own thread, then gate, detector, tracker and tracklets."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anomalylmm.errors import VideoError
+from anomalylmm.motion import MotionGate
+from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
+from anomalylmm.records import Crop, CropRow, DecodeReport, FrameBatch, Image, Video, VideoHeader
+from anomalylmm.tracklets import TrackletBuilder
+from flows.settings import Settings
+from flows.stages import overlapped
+
+BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoEnd:
+    """One video is through: with what was decoded, or why it could not be."""
+
+    video: Video
+    header: VideoHeader | None = None
+    report: DecodeReport | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFrames:
+    """Some frames of one video."""
+
+    video: Video
+    batch: FrameBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoCrops:
+    """The crops of tracklets that have closed, with how far the video is looked through."""
+
+    video: Video
+    crops: tuple[Crop, ...] = field(repr=False)
+    pts_seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What one unit's pass has looked at."""
+
+    frames: int = 0
+    frames_detected: int = 0
+    detections: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def iter_decoded(
+    videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
+) -> Iterator[VideoFrames | VideoEnd]:
+    """Decodes videos one after another; a video that can't be opened costs itself only."""
+    for video in videos:
+        try:
+            session = source.open_session(archive / video.path, sample_fps=sample_fps)
+        except VideoError as error:
+            yield VideoEnd(video=video, error=str(error))
+            continue
+        with closing(session):
+            for batch in session:
+                yield VideoFrames(video=video, batch=batch)
+            yield VideoEnd(video=video, header=session.header, report=session.report)
+
+
+class CropStream:
+    """Turns decoded frames into crops, one video after another."""
+
+    def __init__(self, settings: Settings, detector: PersonDetector, build_tracker: Callable[[], Tracker]) -> None:
+        self.counts = Counts()
+        self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
+        self._begin("")
+
+    def _begin(self, video_id: str) -> None:
+        gate, cut = self._settings.gate, self._settings.tracklets
+        self._tracker = self._build_tracker()
+        self._gate = MotionGate(
+            min_changed_share=gate.min_changed_share,
+            linger_seconds=gate.linger_seconds,
+            max_idle_seconds=gate.max_idle_seconds,
+        )
+        self._builder = TrackletBuilder(
+            video_id,
+            crops_per_tracklet=cut.crops_per_tracklet,
+            min_detections=cut.min_detections,
+            max_gap_seconds=cut.max_gap_seconds,
+            max_tracklet_seconds=cut.max_tracklet_seconds,
+            margin=cut.margin,
+        )
+
+    def iter_crops(self, decoded: Iterator[VideoFrames | VideoEnd]) -> Iterator[VideoCrops | VideoEnd]:
+        """Yields closed tracklets' crops as they come, and each video's end in its place."""
+        current = ""
+        for item in decoded:
+            if item.video.video_id != current:
+                current = item.video.video_id
+                self._begin(current)
+            if isinstance(item, VideoFrames):
+                self._look(item.batch)
+                yield self._closed(item.video, item.batch.pts_seconds[-1])
+            else:
+                self._builder.finish()
+                yield self._closed(item.video, math.inf)
+                yield item
+
+    def _closed(self, video: Video, pts_seconds: float) -> VideoCrops:
+        crops = tuple(crop for tracklet in self._builder.iter_closed() for crop in tracklet)
+        return VideoCrops(video=video, crops=crops, pts_seconds=pts_seconds)
+
+    def _look(self, batch: FrameBatch) -> None:
+        wanted = [
+            (image, pts)
+            for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
+            if not self._settings.gate.enabled or self._gate.is_moving(image, pts)
+        ]
+        self.counts.frames += len(batch.images)
+        self.counts.frames_detected += len(wanted)
+        found = self._detector.detect([image for image, _ in wanted]) if wanted else []
+        for (image, pts), detections in zip(wanted, found, strict=True):
+            self.counts.detections += len(detections)
+            self._builder.add(detections, self._tracker.update(detections, image), image, pts)
+
+
+def iter_unit_crops(
+    videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
+) -> Iterator[VideoCrops | VideoEnd]:
+    """Overlaps decoding, and all that leads to crops, each in a thread of its own."""
+    decoded = overlapped(iter_decoded(videos, archive, source, sample_fps), ahead=BATCHES_AHEAD, name="decode")
+    return overlapped(stream.iter_crops(decoded), ahead=BATCHES_AHEAD, name="detect")
+
+
+def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -> CropRow:
+    """Joins a crop with its video, wall-clock time, picture and vector (D,)."""
+    return CropRow(
+        crop_id=crop.crop_id,
+        tracklet_id=crop.tracklet_id,
+        video_id=video.video_id,
+        video_path=video.path,
+        camera=video.camera,
+        pts_seconds=crop.pts_seconds,
+        wall_clock_utc=video.start_utc + timedelta(seconds=crop.pts_seconds),
+        clock_source=video.clock_source,
+        box_xyxy_px=crop.box_xyxy_px,
+        context_xyxy_px=crop.context_xyxy_px,
+        frame_width_px=crop.frame_width_px,
+        frame_height_px=crop.frame_height_px,
+        score=crop.score,
+        sharpness=crop.sharpness,
+        tracklet_start_seconds=crop.tracklet_start_seconds,
+        tracklet_stop_seconds=crop.tracklet_stop_seconds,
+        tracklet_num_detections=crop.tracklet_num_detections,
+        jpeg=write_jpeg(crop.image, jpeg_quality),
+        vector=vector,
+    )
+
+
+def write_jpeg(image: Image, quality: int) -> bytes:
+    """Encodes an RGB image (H, W, 3)."""
+    encoded: np.ndarray = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )[1]
+    return encoded.tobytes()
+
+
+def read_jpeg(jpeg: bytes) -> Image:
+    """Decodes a JPEG into an RGB image (H, W, 3).
+
+    Raises:
+        VideoError: The bytes are no picture.
+    """
+    decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise VideoError("a crop's picture can't be decoded; run: anomalylmm verify --deep")
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)

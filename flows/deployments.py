@@ -1,0 +1,74 @@
+"""The served deployments: flows by dotted name, the nightly schedule, and one sweep at a time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.schedules import Cron
+
+from flows.flow_index import index_archive
+from flows.flow_maintain import maintain
+from flows.flow_search import search_now
+from flows.flow_sweep import sweep
+from flows.wallclock import check_time_zone
+
+ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+MOST_RUNS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What the served deployments start with."""
+
+    store: str
+    profile: str
+    archive: str = ""
+    settings_file: str = ""
+    queries_file: str = ""
+    cron: str = "0 2 * * *"
+    time_zone: str = "UTC"
+
+
+def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
+    common = {"store": options.store, "profile": options.profile, "settings_file": options.settings_file}
+    return {"form": {**common, **more}}
+
+
+def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
+    """Builds all deployments; the sweep (and, with an archive, the indexing an hour before it) has the schedule.
+
+    Raises:
+        ConfigurationError: There is no such time zone.
+    """
+    check_time_zone(options.time_zone)
+    dotted: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "enforce_parameter_schema": True}
+    nightly = Cron(options.cron, timezone=options.time_zone)
+    index_parameters = _form(options, **({"archive": options.archive} if options.archive else {}))
+    return [
+        index_archive.to_deployment(
+            "index-archive", parameters=index_parameters, concurrency_limit=ONE_AT_A_TIME, tags=["anomalylmm"], **dotted
+        ),
+        sweep.to_deployment(
+            "nightly-sweep",
+            parameters=_form(options, queries_file=options.queries_file, archive=options.archive),
+            schedule=nightly,
+            concurrency_limit=ONE_AT_A_TIME,
+            tags=["anomalylmm"],
+            **dotted,
+        ),
+        search_now.to_deployment("search-now", parameters=_form(options), tags=["anomalylmm"], **dotted),
+        maintain.to_deployment("maintain", parameters=_form(options), tags=["anomalylmm"], **dotted),
+    ]
+
+
+def serve_deployments(options: ServeOptions) -> None:
+    """Serves until interrupted; schedules go on when it is started again."""
+    serve(*build_deployments(options), limit=MOST_RUNS, pause_on_shutdown=False)
+
+
+def absolute(path: Path | None) -> str:
+    """Writes a path so that a run started elsewhere finds it; empty for none."""
+    return str(path.resolve()) if path else ""

@@ -1,0 +1,70 @@
+"""The Prefect flow ``index-archive``: one task a unit (a camera's day), so that a restart repeats little."""
+
+from pathlib import Path
+from time import monotonic
+
+from prefect import flow, task
+from prefect.client.schemas.objects import State
+
+from flows.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
+from flows.composition import Composition
+from flows.forms import IndexForm
+from flows.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
+from flows.planning import Unit
+from storage.layout import StoreLayout
+
+
+@task(name="index-unit", task_run_name="{name}", retries=1, persist_result=False)
+def index_unit_task(
+    name: str, composition: Composition, layout: StoreLayout, archive: Path, unit: Unit, progress: RunProgress
+) -> UnitReport:
+    """Makes the shard of one camera's day; a retry finds nothing half done."""
+    return index_unit(composition, layout, archive, unit, progress)
+
+
+@flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False, validate_parameters=True)
+def index_archive(form: IndexForm) -> State[None]:
+    """Finds the persons in new videos of an archive and makes them searchable.
+
+    Videos that are indexed already are passed over, so running it again is cheap. Videos that can't be read are
+    listed on the run's page; the run then ends *Degraded* instead of *Completed*.
+    """
+    began = monotonic()
+    composition, layout, archive = form.compose(), form.layout(), Path(form.archive)
+    layout.create()
+    layout.check_writable()
+    plan = build_plan(composition, layout, archive, retry=form.retry)
+    progress = RunProgress()
+    progress.start("index MB", plan.num_bytes / 1e6)
+    units = [
+        index_unit_task.with_options(tags=["index"])(
+            f"{unit.camera} {unit.date}", composition, layout, archive, unit, progress
+        )
+        for unit in plan.units
+    ]
+    report = build_report(composition, plan, units, monotonic() - began)
+    return _show(report)
+
+
+def _show(report: IndexReport) -> State[None]:
+    show_table(
+        "index-units",
+        [
+            {"camera": unit.camera, "date": unit.date, "videos": unit.num_videos, "tracklets": unit.num_tracklets,
+             "crops": unit.num_crops, "seconds": round(unit.seconds, 1)}
+            for unit in report.units
+        ],
+        "what was indexed",
+    )  # fmt: skip
+    if report.unreadable:
+        rows = [
+            {"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable
+        ]
+        show_table("index-unreadable", rows, "videos that could not be read, or not whole")
+    summary = (
+        f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
+        f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos were known, "
+        f"{report.quarantined} unreadable from before, {len(report.unreadable)} unreadable now"
+    )
+    show_markdown("index-summary", f"# Index {report.state}\n\n{escape(summary)}\n", "summary of the index run")
+    return degraded(summary) if report.unreadable else completed(summary)

@@ -1,0 +1,28 @@
+"""The Prefect flow ``maintain``: proves the store, or cleans it."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from flows.artifacts import completed, show_table
+from flows.forms import MaintainForm
+from storage.maintenance import collect_garbage, verify_store
+
+
+@flow(name="maintain", flow_run_name="maintain: {form.action}", persist_result=False)
+def maintain(form: MaintainForm) -> State[None]:
+    """Verifies every shard and the hit tables, or removes what abandoned runs left behind.
+
+    A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying.
+    """
+    layout = form.layout()
+    if form.action == "collect garbage":
+        collected = collect_garbage(layout)
+        message = f"{collected}"
+        return completed(message)
+    report = verify_store(layout, deep=form.action == "verify every byte")
+    problems = [str(problem) for problem in report.problems]
+    show_table("maintain-problems", [{"problem": problem} for problem in problems], "what is wrong")
+    if problems:
+        return Failed(message=f"{len(problems)} problems; see the table")
+    return completed(f"{report}")

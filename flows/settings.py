@@ -1,0 +1,211 @@
+"""Settings: a profile file, then a user's file, then the environment, then arguments; read in ``flows`` only."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from anomalylmm.errors import ConfigurationError
+
+PREFIX = "ANOMALYLMM_"
+DEFAULT_PROFILE = "pocket"
+
+
+class Section(BaseModel):
+    """A part of the settings: closed, so that a misspelled key is an error and not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DecodeSettings(Section):
+    """How videos are decoded."""
+
+    sample_fps: float = Field(3.0, gt=0, le=60, description="frames looked at per second of video")
+    batch_frames: int = Field(8, ge=1, le=256)
+    stall_seconds: float = Field(20.0, gt=0)
+    max_width: int = Field(960, ge=0, description="wider frames are decoded smaller; 0 keeps them")
+
+
+class GateSettings(Section):
+    """When a still scene is skipped."""
+
+    enabled: bool = True
+    min_changed_share: float = Field(0.002, ge=0, le=1)
+    linger_seconds: float = Field(2.0, ge=0)
+    max_idle_seconds: float = Field(4.0, gt=0)
+
+
+class DetectorSettings(Section):
+    """Which detector finds persons, and how sure it must be."""
+
+    family: Literal["yolo"] = "yolo"
+    weights: str = "pocket/detector"
+    image_size: int = Field(640, ge=64, multiple_of=32)
+    confidence: float = Field(0.3, gt=0, lt=1)
+
+
+class TrackerSettings(Section):
+    """Which tracker links detections."""
+
+    name: Literal["bytetrack", "botsort"] = "bytetrack"
+
+
+class TrackletSettings(Section):
+    """How detections become tracklets and crops."""
+
+    crops_per_tracklet: int = Field(5, ge=1, le=32)
+    min_detections: int = Field(2, ge=1)
+    max_gap_seconds: float = Field(2.0, gt=0)
+    max_tracklet_seconds: float = Field(12.0, gt=0)
+    margin: float = Field(0.25, ge=0, le=2)
+
+
+class EncoderSettings(Section):
+    """Which dual encoder turns crops and sentences into vectors."""
+
+    weights: str = "pocket/dual_encoder"
+    batch_size: int = Field(32, ge=1)
+
+
+class JudgeSettings(Section):
+    """Which large multi-modal model judges candidates."""
+
+    family: Literal["transformers"] = "transformers"
+    weights: str = "pocket/judge"
+    batch_size: int = Field(16, ge=1)
+    max_views: int = Field(1, ge=1, le=16)
+
+
+class RerankSettingsSection(Section):
+    """Which preset of the method re-ranks."""
+
+    preset: Literal["default", "paper"] = "default"
+
+
+class ShardSettings(Section):
+    """How large one shard may grow."""
+
+    max_videos: int = Field(32, ge=1)
+    max_bytes: int = Field(4 << 30, ge=1 << 20)
+    jpeg_quality: int = Field(88, ge=30, le=100)
+
+
+class CameraSettings(Section):
+    """Where a path says its camera and its wall-clock time."""
+
+    pattern: str = Field(description="e.g. {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
+    time_zone: str = "UTC"
+
+
+class Settings(Section):
+    """All that decides what a run does."""
+
+    profile: str = DEFAULT_PROFILE
+    description: str = ""
+    device: str = "auto"
+    allow_network: bool = False
+    allow_pickle: bool = False
+    time_zone: str = Field("UTC", description="of cameras whose pattern names none")
+    decode: DecodeSettings = DecodeSettings()
+    gate: GateSettings = GateSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    tracklets: TrackletSettings = TrackletSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    judge: JudgeSettings = JudgeSettings()
+    rerank: RerankSettingsSection = RerankSettingsSection()
+    shards: ShardSettings = ShardSettings()
+    cameras: tuple[CameraSettings, ...] = ()
+
+
+def configs_folder() -> Path:
+    """Finds the shipped ``configs``: inside an installed wheel, else beside the packages."""
+    here = Path(__file__).resolve().parent
+    inside = here / "configs"
+    return inside if inside.is_dir() else here.parent / "configs"
+
+
+def profile_names() -> list[str]:
+    """Names the shipped profiles."""
+    return sorted(path.stem for path in (configs_folder() / "profiles").glob("*.toml"))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Reads a TOML file.
+
+    Raises:
+        ConfigurationError: It is missing or malformed; the message names file and line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} does not exist; name an existing TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}; mend that line") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _read_profile(name: str) -> dict[str, Any]:
+    known = profile_names()
+    if name not in known:
+        raise ConfigurationError(f"there is no profile {name!r}; use one of {', '.join(known)}")
+    content = read_toml(configs_folder() / "profiles" / f"{name}.toml")
+    parent = content.pop("extends", None)
+    return _merge(_read_profile(parent), content) if parent else content
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Reads ``ANOMALYLMM_DECODE__SAMPLE_FPS=5`` as ``{"decode": {"sample_fps": "5"}}``."""
+    found: dict[str, Any] = {}
+    for key, value in environment.items():
+        parts = key.removeprefix(PREFIX).lower().split("__")
+        if not key.startswith(PREFIX) or parts[0] not in Settings.model_fields or parts[0] == "profile":
+            continue
+        nested: Any = value
+        for part in reversed(parts):
+            nested = {part: nested}
+        found = _merge(found, nested)
+    return found
+
+
+def load_settings(
+    profile: str | None = None,
+    settings_file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **overrides: Any,
+) -> Settings:
+    """Reads the settings of one run; later sources win: profile, file, environment, arguments.
+
+    Raises:
+        ConfigurationError: A profile, file, key or value is wrong; the message names it.
+    """
+    environment = os.environ if environment is None else environment
+    named = settings_file or (Path(environment[PREFIX + "SETTINGS"]) if environment.get(PREFIX + "SETTINGS") else None)
+    user = read_toml(named) if named else {}
+    name = profile or environment.get(PREFIX + "PROFILE") or user.pop("profile", None) or DEFAULT_PROFILE
+    user.pop("profile", None)
+    merged = _merge(_merge(_merge(_read_profile(name), user), _from_environment(environment)), overrides)
+    try:
+        return Settings.model_validate({**merged, "profile": name})
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, name, named)) from error
+
+
+def _explain(error: ValidationError, profile: str, file: Path | None) -> str:
+    where = f"profile {profile!r}" + (f" with {file}" if file else "")
+    lines = [
+        f"{'.'.join(map(str, item['loc']))}: {item['msg']} (given: {item['input']!r})" for item in error.errors()[:5]
+    ]
+    return f"the settings from {where}, the environment and the arguments don't fit: " + "; ".join(lines)

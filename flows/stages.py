@@ -1,0 +1,59 @@
+"""Overlapping stages: an iterator that runs ahead in its own thread, bounded. Knows nothing of videos."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar, cast
+
+Item = TypeVar("Item")
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def _fill(source: Iterable[Item], waiting: "queue.Queue[Item | _End]", stop: threading.Event) -> None:
+    error: BaseException | None = None
+    iterator = iter(source)
+    try:
+        for item in iterator:
+            if not _put(waiting, item, stop):
+                break
+    except BaseException as caught:  # noqa: BLE001 - carried to the consumer's thread and raised there
+        error = caught
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+    _put(waiting, _End(error), stop)
+
+
+def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, stop: threading.Event) -> bool:
+    while not stop.is_set():
+        try:
+            waiting.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False
+
+
+def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Iterator[Item]:
+    """Yields the items of ``source``, made up to ``ahead`` items early in a thread of their own.
+
+    An error in the source is raised here, in order. Closing this iterator stops the thread and closes the source,
+    so nothing is left running.
+    """
+    waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+    thread = threading.Thread(target=_fill, args=(source, waiting, stop), name=name, daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := waiting.get(), _End):
+            yield cast("Item", item)
+        if item.error is not None:
+            raise item.error
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,96 @@
+"""Durable writing of files and directories, and their digests. Knows nothing of shards or hits."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anomalylmm.errors import StoreError
+
+_REMEDIES = {
+    errno.ENOSPC: "Free space on this disk, then run again: what is published stays valid.",
+    errno.EDQUOT: "Free some of your disk quota, then run again: what is published stays valid.",
+    errno.EACCES: "Give this user the right to write there, or choose another store.",
+    errno.EPERM: "Give this user the right to write there, or choose another store.",
+    errno.EROFS: "The file system is read-only: mount it writable, or choose another store.",
+}
+
+
+@contextmanager
+def guarded(action: str, path: Path) -> Iterator[None]:
+    """Turns errors of the operating system into ours.
+
+    Raises:
+        StoreError: In place of an OSError, with the action, the path and a remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the path, then run again.")
+        raise StoreError(f"Can't {action} {path}: {error.strerror or error}. {remedy}") from error
+
+
+def unique_name(stem: str) -> str:
+    """A name beginning with ``stem`` that no other process uses."""
+    return f"{stem}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def fsync_path(path: Path) -> None:
+    """Puts a file's content, or a directory's entries, on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create_directories(path: Path) -> None:
+    """Creates a directory and its missing parents, durably."""
+    if path.is_dir():
+        return
+    create_directories(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync_path(path.parent)
+
+
+def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
+    """Puts ``content`` at ``path`` at once or not at all.
+
+    Args:
+        path: The file to make or replace.
+        content: All of its bytes.
+        scratch: A directory on the same file system, where the new file is built.
+
+    Raises:
+        StoreError: If it can't be written.
+    """
+    building = scratch / unique_name(path.name)
+    with guarded("write", path):
+        try:
+            building.write_bytes(content)
+            fsync_path(building)
+            building.replace(path)
+        finally:
+            building.unlink(missing_ok=True)
+        fsync_path(path.parent)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(content: Any) -> str:
+    """The one JSON text of ``content``: sorted keys, ASCII, no spaces; lone surrogates survive."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_json(content: Any) -> str:
+    """Hex digest of ``content`` by its canonical JSON."""
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()

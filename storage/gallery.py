@@ -1,0 +1,292 @@
+"""All searchable crops of one pipeline: its valid shards, searched together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
+from anomalylmm.records import CropRow, Floats
+from storage.layout import INDEX_FILE, StoreLayout
+from storage.manifest import ShardManifest, read_manifest
+from storage.reading import load_crops, load_tracklet, read_rows
+from storage.scope import Scope
+from storage.shards import ShardProblem, verify_shard
+from storage.vectors import check_queries, open_or_rebuild, read_vectors, search_index
+
+_WHOLE = Scope()
+_RESULT_COLUMNS = ("crop_id", "tracklet_id", "video_id", "camera", "pts_seconds", "wall_clock_utc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryShard:
+    """One valid shard with its place."""
+
+    directory: Path
+    manifest: ShardManifest
+
+    @property
+    def shard_id(self) -> str:
+        """Its id."""
+        return self.manifest.key.shard_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidShard:
+    """A directory among the shards that is none, and why."""
+
+    directory: Path
+    problems: tuple[ShardProblem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """The best crops for one query, best first; equal ones in order of their ids. K entries each."""
+
+    crop_ids: tuple[str, ...]
+    tracklet_ids: tuple[str, ...]
+    video_ids: tuple[str, ...]
+    cameras: tuple[str, ...]
+    shard_ids: tuple[str, ...]
+    pts_seconds: NDArray[np.float64] = field(repr=False)  # (K,)
+    wall_clock_utc: tuple[datetime, ...] = field(repr=False)
+    cosines: Floats = field(repr=False)  # (K,), falling
+
+    def __len__(self) -> int:
+        """Number of crops."""
+        return len(self.crop_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSummary:
+    """What the store holds of one pipeline."""
+
+    pipeline_digest: str
+    encoder_id: str
+    dimension: int
+    num_shards: int
+    num_videos: int
+    num_crops: int
+    newest_utc: datetime  # when its newest shard was made
+
+
+class Gallery:
+    """The valid shards of one pipeline at the moment of opening."""
+
+    def __init__(self, shards: Sequence[GalleryShard], invalid: Sequence[InvalidShard] = ()) -> None:
+        """Joins shards of one encoder.
+
+        Raises:
+            PipelineMismatchError: If their vectors can't be compared.
+        """
+        self.shards = tuple(sorted(shards, key=_place))
+        self.invalid = tuple(invalid)
+        makes = {(shard.manifest.encoder_id, shard.manifest.dimension) for shard in self.shards}
+        if len(makes) > 1:
+            raise PipelineMismatchError(
+                f"Shards of {len(makes)} encoders are mixed: {sorted(makes)}. "
+                "Keep each pipeline's shards under its own digest, or index the archive again."
+            )
+        self.encoder_id, self.dimension = next(iter(makes), ("", 0))
+        self._by_id = {shard.shard_id: shard for shard in self.shards}
+
+    @classmethod
+    def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
+        """Lists the shards of a pipeline; invalid ones are named in ``invalid`` and left out.
+
+        A missing or cut index does not make a shard invalid, since it is built again when needed.
+
+        Raises:
+            PipelineMismatchError: If shards of different encoders lie under this digest.
+        """
+        valid, invalid = [], []
+        for directory in iter_shard_dirs(layout, pipeline_digest):
+            problems = [problem for problem in verify_shard(directory, deep=False) if problem.file != INDEX_FILE]
+            if problems:
+                invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+            else:
+                valid.append(GalleryShard(directory=directory, manifest=read_manifest(directory)))
+        return cls(valid, invalid)
+
+    @property
+    def num_crops(self) -> int:
+        """Number of searchable crops."""
+        return sum(shard.manifest.rows for shard in self.shards)
+
+    @property
+    def shard_ids(self) -> tuple[str, ...]:
+        """Ids of the valid shards, by camera, date and id."""
+        return tuple(shard.shard_id for shard in self.shards)
+
+    @property
+    def video_ids(self) -> frozenset[str]:
+        """The videos that a valid shard holds: what need not be indexed again."""
+        return frozenset(video.video_id for shard in self.shards for video in shard.manifest.videos)
+
+    def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[SearchResult, ...]:
+        """The ``k`` best crops in scope for each query, by exact cosine.
+
+        Args:
+            queries: (Q, D), unit length.
+            k: Crops wanted for each query; fewer come where fewer are in scope.
+            scope: What may be found.
+
+        Raises:
+            ShapeError: If the queries are not (Q, D).
+            ShardError: If a shard can't be read.
+        """
+        self._check_queries(queries)
+        best = np.full((len(queries), k), -np.inf, np.float32)
+        places = np.full((len(queries), k, 2), -1, np.int64)  # number of shard, row
+        for number, shard in enumerate(self.shards):
+            if shard.manifest.rows == 0 or not scope.admits(shard.manifest):
+                continue
+            mask = scope.mask(shard.directory, shard.manifest)
+            cosines, rows = search_index(self._open_index(shard), queries, k, mask)
+            best, places = _merge(best, places, cosines, rows, number)
+        return self._describe(best, places)
+
+    def background_scores(self, queries: Floats, max_crops: int = 4096) -> Floats:
+        """Cosines of the queries with crops spread evenly over the gallery, (Q, B); always the same ones.
+
+        Raises:
+            ShapeError: If the queries are not (Q, D).
+            ShardError: If a shard can't be read.
+        """
+        self._check_queries(queries)
+        number = min(max_crops, self.num_crops)
+        picked = ((np.arange(number) + 0.5) * (self.num_crops / max(1, number))).astype(np.int64)
+        scores, first = [np.zeros((len(queries), 0), np.float32)], 0
+        for shard in self.shards:
+            rows = picked[(picked >= first) & (picked < first + shard.manifest.rows)] - first
+            first += shard.manifest.rows
+            if len(rows):
+                scores.append(queries @ read_vectors(self._open_index(shard), rows).T)
+        return np.concatenate(scores, axis=1)
+
+    def crops(self, shard_id: str, crop_ids: Sequence[str]) -> list[CropRow]:
+        """Crops of one shard by id, in the order asked for.
+
+        Raises:
+            ShardError: If the gallery has no such shard, or the shard no such crop.
+        """
+        return load_crops(self.shard(shard_id).directory, crop_ids)
+
+    def tracklet_crops(self, shard_id: str, tracklet_id: str) -> list[CropRow]:
+        """All crops of one tracklet, in time order.
+
+        Raises:
+            ShardError: If the gallery has no such shard, or it can't be read.
+        """
+        return load_tracklet(self.shard(shard_id).directory, tracklet_id)
+
+    def shard(self, shard_id: str) -> GalleryShard:
+        """One shard by id.
+
+        Raises:
+            ShardError: If the gallery has none of this id.
+        """
+        if shard_id not in self._by_id:
+            raise ShardError(f"The gallery has no valid shard {shard_id}. Run: anomalylmm verify")
+        return self._by_id[shard_id]
+
+    def _check_queries(self, queries: Floats) -> None:
+        if queries.ndim != 2:
+            raise ShapeError.of("queries", "(Q, D)", queries.shape)
+        if self.shards:
+            check_queries(queries, self.dimension)
+
+    def _open_index(self, shard: GalleryShard) -> object:
+        return open_or_rebuild(shard.directory, shard.manifest.rows, shard.manifest.dimension)
+
+    def _describe(self, best: Floats, places: NDArray[np.int64]) -> tuple[SearchResult, ...]:
+        found = self._look_up(places.reshape(-1, 2))
+        results = []
+        for cosines, pairs in zip(best, places, strict=True):
+            entries = [
+                (-float(cosine), *found[shard, row])
+                for cosine, (shard, row) in zip(cosines, pairs.tolist(), strict=True)
+                if row >= 0
+            ]
+            results.append(_to_result(sorted(entries)))
+        return tuple(results)
+
+    def _look_up(self, pairs: NDArray[np.int64]) -> dict[tuple[int, int], tuple[object, ...]]:
+        found: dict[tuple[int, int], tuple[object, ...]] = {}
+        for number in np.unique(pairs[pairs[:, 0] >= 0, 0]).tolist():
+            rows = np.unique(pairs[pairs[:, 0] == number, 1])
+            shard = self.shards[number]
+            table = read_rows(shard.directory, rows, _RESULT_COLUMNS)
+            columns = [table.column(name).to_pylist() for name in _RESULT_COLUMNS]
+            for row, values in zip(rows.tolist(), zip(*columns, strict=True), strict=True):
+                found[number, row] = (*values, shard.shard_id)
+        return found
+
+
+def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> Iterator[Path]:
+    """The directories where shards lie, valid or not, of one pipeline or of all, in order."""
+    top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
+    pattern = "*/*/*/*" if pipeline_digest is None else "*/*/*"
+    yield from sorted(path for path in top.glob(pattern) if path.is_dir())
+
+
+def pipelines(layout: StoreLayout) -> tuple[PipelineSummary, ...]:
+    """What the store holds of each pipeline, newest first; shards without a readable manifest do not count."""
+    manifests: dict[str, list[ShardManifest]] = {}
+    for directory in iter_shard_dirs(layout):
+        try:
+            manifest = read_manifest(directory)
+        except StoreError:
+            continue  # verify_store names it
+        manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
+    summaries = [_summarize(digest, group) for digest, group in manifests.items()]
+    return tuple(sorted(summaries, key=lambda summary: summary.newest_utc, reverse=True))
+
+
+def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSummary:
+    return PipelineSummary(
+        pipeline_digest=digest,
+        encoder_id=manifests[0].encoder_id,
+        dimension=manifests[0].dimension,
+        num_shards=len(manifests),
+        num_videos=sum(len(manifest.videos) for manifest in manifests),
+        num_crops=sum(manifest.rows for manifest in manifests),
+        newest_utc=max(manifest.created_utc for manifest in manifests),
+    )
+
+
+def _place(shard: GalleryShard) -> tuple[str, str, str]:
+    key = shard.manifest.key
+    return key.camera, key.date, key.shard_id
+
+
+def _merge(
+    best: Floats, places: NDArray[np.int64], cosines: Floats, rows: NDArray[np.int64], number: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """The k best of what was found so far and what one more shard brings."""
+    k = best.shape[1]
+    added = np.stack([np.where(rows >= 0, number, -1), rows], axis=2)
+    all_cosines = np.concatenate([best, cosines], axis=1)
+    all_places = np.concatenate([places, added], axis=1)
+    order = np.argsort(-all_cosines, axis=1, kind="stable")[:, :k]
+    merged = np.take_along_axis(all_cosines, order, axis=1)
+    return merged, np.take_along_axis(all_places, order[:, :, None], axis=1)
+
+
+def _to_result(entries: list[tuple[object, ...]]) -> SearchResult:
+    columns = list(zip(*entries, strict=True)) or [()] * (len(_RESULT_COLUMNS) + 2)
+    negated, crop_ids, tracklet_ids, video_ids, cameras, pts_seconds, moments, shard_ids = columns
+    return SearchResult(
+        crop_ids=crop_ids,
+        tracklet_ids=tracklet_ids,
+        video_ids=video_ids,
+        cameras=cameras,
+        shard_ids=shard_ids,
+        pts_seconds=np.asarray(pts_seconds, np.float64),
+        wall_clock_utc=tuple(moment.astimezone(UTC) for moment in moments),
+        cosines=-np.asarray(negated, np.float32),
+    )

@@ -1,0 +1,250 @@
+"""The writer's database: queries, sweeps and what they found. One writer at a time, one transaction a sweep."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from anomalylmm.errors import StoreError
+from anomalylmm.records import Query
+from storage import tables
+from storage.crashpoints import reach
+from storage.files import create_directories, guarded
+from storage.inbox import take_in
+from storage.layout import StoreLayout
+from storage.locks import writer_lock
+from storage.records import FeedbackRecord, PublishReport, SearchRecord, SweepContent
+from storage.snapshot import synchronize, write_snapshot
+
+CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+class HitStore:
+    """Everything that writes to the hits database; a context manager that holds the writer's lock."""
+
+    def __init__(self, layout: StoreLayout) -> None:
+        """Remembers the place; nothing is opened before the context is entered."""
+        self._layout = layout
+        self._resources = ExitStack()
+        self._open_connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        """Takes the lock, opens the database, takes in waiting searches and feedback.
+
+        Raises:
+            StoreBusyError: If another process writes.
+            StoreError: If the database can't be opened, or has another schema version.
+        """
+        with ExitStack() as resources:
+            resources.enter_context(writer_lock(self._layout.hits_lock))
+            self._open_connection = resources.enter_context(_connect(self._layout))
+            self._transact("prepare", self._prepare)
+            self.take_in_waiting()
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the database and frees the lock."""
+        self._open_connection = None
+        self._resources.close()
+
+    def register_query(self, query: Query) -> None:
+        """Saves one version of a query; the same version again changes only whether it is enabled.
+
+        Raises:
+            StoreError: If it can't be saved.
+        """
+
+        def save() -> None:
+            known = "SELECT created_utc FROM queries WHERE query_version = ?"
+            found = self._read(known, [query.version])
+            created = found[0][0].replace(tzinfo=UTC) if found else datetime.now(UTC)
+            self._upsert(tables.QUERIES, [tables.query_row(query, created)])
+
+        self._transact("save the query", save)
+
+    def pending(self, query_versions: Iterable[str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
+        """The (query version, shard id) pairs that no sweep has covered, not counting failed sweeps.
+
+        Raises:
+            StoreError: If the database can't be read.
+        """
+        sql = "SELECT query_version, shard_id FROM coverage JOIN sweeps USING (sweep_id) WHERE status <> 'Failed'"
+        shards = list(shard_ids)
+        pairs = {(version, shard) for version in query_versions for shard in shards}
+        return pairs - set(self._read(sql))
+
+    def record_sweep(self, content: SweepContent) -> None:
+        """Puts the rows of one sweep in the place of those it had, in one transaction.
+
+        Raises:
+            StoreError: If they can't be written; nothing has changed then.
+        """
+
+        def replace_rows() -> None:
+            sweep_id = content.sweep.sweep_id
+            for table in tables.SWEEP_TABLES:
+                self._connection.execute(f"DELETE FROM {table.name} WHERE sweep_id = ?", [sweep_id])  # noqa: S608 - names are our own
+            for table, rows in _sweep_rows(content):
+                self._upsert(table, rows)
+            reach("sweep.rows_replaced")
+
+        self._transact("record the sweep", replace_rows)
+        reach("sweep.committed")
+
+    def record_feedback(self, feedback: FeedbackRecord) -> None:
+        """Saves what a person says of a hit.
+
+        Raises:
+            StoreError: If it can't be saved.
+        """
+        rows = [tables.record_row(tables.FEEDBACK, feedback)]
+        self._transact("save the feedback", lambda: self._upsert(tables.FEEDBACK, rows))
+
+    def record_search(self, search: SearchRecord) -> None:
+        """Logs a search.
+
+        Raises:
+            StoreError: If it can't be saved.
+        """
+        rows = [tables.record_row(tables.SEARCHES, search)]
+        self._transact("log the search", lambda: self._upsert(tables.SEARCHES, rows))
+
+    def cached_judgements(self, keys: Sequence[str]) -> dict[str, str]:
+        """Payloads of those keys that are known.
+
+        Raises:
+            StoreError: If the database can't be read.
+        """
+        sql = "SELECT key, payload FROM judgement_cache WHERE key IN (SELECT unnest(?::VARCHAR[]))"
+        return dict(self._read(sql, [list(keys)]))
+
+    def cache_judgements(self, payloads: Mapping[str, str]) -> None:
+        """Remembers answers by key, at once, so that a crash later in the sweep asks nothing again.
+
+        Raises:
+            StoreError: If they can't be saved.
+        """
+        now = datetime.now(UTC)
+        rows = [{"key": key, "payload": payload, "created_utc": now} for key, payload in payloads.items()]
+        self._transact("cache judgements", lambda: self._upsert(tables.JUDGEMENT_CACHE, rows))
+
+    def take_in_waiting(self) -> int:
+        """Saves the searches and feedback that wait in the inbox; gives their number.
+
+        Raises:
+            StoreError: If they can't be saved; they wait on then.
+        """
+        with take_in(self._layout) as (searches, feedback):
+            if searches or feedback:
+                search_rows = [tables.record_row(tables.SEARCHES, search) for search in searches]
+                feedback_rows = [tables.record_row(tables.FEEDBACK, entry) for entry in feedback]
+
+                def save() -> None:
+                    self._upsert(tables.SEARCHES, search_rows)
+                    self._upsert(tables.FEEDBACK, feedback_rows)
+
+                self._transact("take in searches and feedback", save)
+        return len(searches) + len(feedback)
+
+    def publish(self) -> PublishReport:
+        """Replaces the snapshot that analysts open; those who read the old one keep it until they close it.
+
+        Raises:
+            StoreError: If it can't be written; the old one stays then.
+        """
+        self.take_in_waiting()
+        unreadable: list[str] = []
+        self._transact("list the shards", lambda: unreadable.extend(synchronize(self._layout, self._connection)))
+        mark = "UPDATE sweeps SET published = true WHERE status <> 'Failed' AND NOT published"
+        self._transact("publish", lambda: self._connection.execute(mark))
+        try:
+            write_snapshot(self._layout, self._connection)
+        except duckdb.Error as error:
+            raise StoreError(f"Can't write {self._layout.snapshot}: {error}") from error
+        counts = (
+            "SELECT (SELECT count(*) FROM sweeps WHERE published), "
+            "(SELECT count(*) FROM hits JOIN sweeps USING (sweep_id) WHERE published), (SELECT count(*) FROM shards)"
+        )
+        num_sweeps, num_hits, num_shards = self._read(counts)[0]
+        return PublishReport(
+            num_sweeps=num_sweeps, num_hits=num_hits, num_shards=num_shards, unreadable=tuple(unreadable)
+        )
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._open_connection is None:
+            raise StoreError("The hits database is not open: use HitStore in a with block.")
+        return self._open_connection
+
+    def _prepare(self) -> None:
+        for table in tables.ALL_TABLES:
+            self._connection.execute(table.create_sql)
+        self._connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
+        version = self._read("SELECT max(version) FROM schema_version")[0][0]
+        if version is None:
+            self._connection.execute("INSERT INTO schema_version VALUES (?)", [tables.HITS_SCHEMA_VERSION])
+        elif version != tables.HITS_SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._layout.working} has schema version {version}, but this version reads "
+                f"{tables.HITS_SCHEMA_VERSION}. Use the anomalylmm that wrote it, or move the file away to begin anew."
+            )
+
+    def _upsert(self, table: tables.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        tables.upsert(self._connection, table, rows)
+
+    def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(sql, list(parameters)).fetchall()
+        except duckdb.Error as error:
+            raise StoreError(f"Can't read {self._layout.working}: {error}") from error
+
+    def _transact(self, action: str, work: Callable[[], object]) -> None:
+        try:
+            self._connection.execute("BEGIN TRANSACTION")
+            try:
+                work()
+                self._connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(self._connection)
+                raise
+        except duckdb.Error as error:
+            raise StoreError(f"Can't {action} in {self._layout.working}: {error}") from error
+
+
+def _connect(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
+    with guarded("create", layout.working.parent):
+        create_directories(layout.working.parent)
+        create_directories(layout.temporary)
+    try:
+        return duckdb.connect(str(layout.working), config=dict(CONNECTION_SETTINGS))
+    except duckdb.Error as error:
+        raise StoreError(
+            f"Can't open {layout.working}: {error}. If it is damaged, move it away; the snapshot stays readable."
+        ) from error
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        return  # DuckDB has ended the transaction by itself; the first error says why
+
+
+def _sweep_rows(content: SweepContent) -> list[tuple[tables.Table, list[dict[str, Any]]]]:
+    sweep = content.sweep
+    shared = {"sweep_id": sweep.sweep_id, "pipeline": sweep.pipeline}
+    slots = [row for judgement in content.judgements for row in tables.slot_rows(judgement)]
+    return [
+        (tables.SWEEPS, [tables.record_row(tables.SWEEPS, sweep, published=False)]),
+        (tables.COVERAGE, [tables.record_row(tables.COVERAGE, pair, **shared) for pair in content.coverage]),
+        (tables.HITS, [tables.record_row(tables.HITS, hit) for hit in content.hits]),
+        (tables.JUDGEMENTS, [tables.judgement_row(judgement) for judgement in content.judgements]),
+        (tables.JUDGEMENT_SLOTS, slots),
+        (tables.INCIDENTS, [tables.record_row(tables.INCIDENTS, incident) for incident in content.incidents]),
+    ]

@@ -1,0 +1,158 @@
+"""Proving that the store is whole, and removing what crashed processes left behind."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from anomalylmm.errors import StoreBusyError, StoreError
+from storage.analyst import open_snapshot
+from storage.files import guarded
+from storage.gallery import InvalidShard, iter_shard_dirs
+from storage.layout import INDEX_FILE, StoreLayout
+from storage.locks import acquire, release, writer_lock
+from storage.manifest import read_manifest
+from storage.shards import move_aside, verify_shard
+from storage.vectors import rebuild_index
+
+GRACE_SECONDS = 3600.0  # what is younger may belong to a process that has just begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was looked at, and what is wrong."""
+
+    num_shards: int
+    num_crops: int
+    invalid: tuple[InvalidShard, ...]
+    orphans: tuple[Path, ...]  # in ``temporary``, of processes that are gone
+    rebuilt: tuple[Path, ...]  # indexes that were built again
+    messages: tuple[str, ...]  # about the databases
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost; orphans take space only."""
+        return not self.invalid and not self.messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcReport:
+    """What was removed."""
+
+    removed: tuple[Path, ...]
+    num_bytes: int
+
+
+def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
+    """Looks at every shard, at what crashed processes left, and at the databases.
+
+    Args:
+        layout: The store.
+        deep: Read every byte and compare digests.
+        repair: Build missing or damaged indexes again from the Parquet files.
+    """
+    invalid, rebuilt, num_shards, num_crops = [], [], 0, 0
+    for directory in iter_shard_dirs(layout):
+        num_shards += 1
+        problems = verify_shard(directory, deep=deep)
+        if repair and problems and all(problem.file == INDEX_FILE for problem in problems):
+            rebuild_index(directory, read_manifest(directory).dimension)
+            rebuilt.append(directory / INDEX_FILE)
+            problems = verify_shard(directory, deep=deep)
+        if problems:
+            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+        else:
+            num_crops += read_manifest(directory).rows
+    return VerifyReport(
+        num_shards=num_shards,
+        num_crops=num_crops,
+        invalid=tuple(invalid),
+        orphans=tuple(_iter_orphans(layout, 0.0)),
+        rebuilt=tuple(rebuilt),
+        messages=tuple(_iter_database_problems(layout)),
+    )
+
+
+def collect_garbage(
+    layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
+) -> GcReport:
+    """Removes what abandoned writers left in ``temporary``.
+
+    Args:
+        layout: The store.
+        grace_seconds: What was touched less than this ago stays.
+        remove_invalid: Remove shards that do not match their manifests too, so that their videos are indexed again.
+
+    Raises:
+        StoreError: If something can't be removed.
+    """
+    if remove_invalid:
+        for directory in iter_shard_dirs(layout):
+            problems = verify_shard(directory, deep=True)
+            if any(problem.file != INDEX_FILE for problem in problems):
+                os.utime(move_aside(layout, directory), (0, 0))
+    removed, num_bytes = [], 0
+    for path in list(_iter_orphans(layout, grace_seconds)):
+        num_bytes += _count_bytes(path)
+        with guarded("remove", path):
+            _remove(path)
+        removed.append(path)
+    return GcReport(removed=tuple(removed), num_bytes=num_bytes)
+
+
+def _iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
+    """What lies in ``temporary`` and is not locked by a living process."""
+    if not layout.temporary.is_dir():
+        return
+    now = time.time()
+    for path in sorted(layout.temporary.iterdir()):
+        try:
+            age = now - path.lstat().st_mtime
+            if age >= grace_seconds and not _is_locked(path):
+                yield path
+        except FileNotFoundError:
+            continue  # its writer has just published or removed it
+
+
+def _is_locked(path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    if acquire(descriptor):
+        release(descriptor)
+        return False
+    os.close(descriptor)
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _count_bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if file.is_file())
+
+
+def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:
+    if layout.snapshot.exists():
+        try:
+            with open_snapshot(layout) as snapshot:
+                snapshot.run("SELECT count(*) FROM hits")
+        except StoreError as error:
+            yield str(error)
+    if layout.working.exists():
+        try:
+            with writer_lock(layout.hits_lock), duckdb.connect(str(layout.working), read_only=True) as connection:
+                connection.execute("SELECT count(*) FROM hits").fetchall()
+        except StoreBusyError:
+            return  # a writer has it open, so it opens
+        except duckdb.Error as error:
+            yield f"Can't open {layout.working}: {error}. Move it away; the snapshot stays readable."

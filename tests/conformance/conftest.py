@@ -1,0 +1,122 @@
+"""One builder for each adapter of each protocol; weights are random and tiny, or the pocket ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anomalylmm.records import Image
+from tests.anomalylmm.models.clips import every, write_clip
+from tests.conformance import fakes
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def clip(folder: Path) -> Path:
+    return write_clip(folder / "clip.mp4", times_ms=every(60))
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[Image]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (90 + 7 * n, 60 + 5 * n, 3), dtype=np.uint8) for n in range(5)]
+
+
+def build_source(name: str, _folder: Path) -> Any:
+    from anomalylmm.models.registry import DecodeSpec, build_source
+
+    if name == "fake":
+        return fakes.FakeSource()
+    return build_source(DecodeSpec(decoder=name, batch_frames=4))
+
+
+def build_detector(name: str, folder: Path) -> Any:
+    from anomalylmm.models.registry import DetectorSpec, build_detector
+    from tests.anomalylmm.models.tiny_models import save_detector
+
+    if name == "fake":
+        return fakes.FakeDetector()
+    if name == "pocket":
+        return build_detector(DetectorSpec(weights="pocket/detector", device="cpu"))
+    path = save_detector(folder / f"{name}.onnx", batch="batch" if name == "dynamic" else 1)
+    return build_detector(DetectorSpec(weights=str(path), device="cpu"))
+
+
+def build_tracker(name: str, _folder: Path) -> Any:
+    from anomalylmm.models.registry import TrackerSpec, build_tracker
+
+    return fakes.FakeTracker() if name == "fake" else build_tracker(TrackerSpec(name=name, sample_fps=2.0))
+
+
+def build_encoder(name: str, folder: Path) -> Any:
+    from anomalylmm.models.registry import EncoderSpec, build_encoder
+    from tests.anomalylmm.models import tiny_models
+
+    if name == "fake":
+        return fakes.FakeEncoder()
+    if name == "pocket":
+        return build_encoder(EncoderSpec(weights="pocket/dual_encoder", device="cpu", batch_size=2))
+    save = {"siglip": tiny_models.save_siglip, "clip": tiny_models.save_clip}[name]
+    return build_encoder(EncoderSpec(weights=str(save(folder / name)), device="cpu", batch_size=2))
+
+
+def build_judge(name: str, folder: Path) -> Any:
+    from anomalylmm.models.registry import JudgeSpec, build_judge
+    from tests.anomalylmm.models.tiny_models import save_smolvlm
+
+    if name == "fake":
+        return fakes.FakeJudge()
+    weights = "pocket/judge" if name == "pocket" else str(save_smolvlm(folder / name))
+    return build_judge(JudgeSpec(weights=weights, device="cpu", batch_size=3, max_views=2, max_new_tokens=4))
+
+
+BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
+    "source": (build_source, ["fake", "decord", "pyav"]),
+    "detector": (build_detector, ["fake", "fixed", "dynamic", "pocket"]),
+    "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
+    "encoder": (build_encoder, ["fake", "siglip", "clip", "pocket"]),
+    "judge": (build_judge, ["fake", "smolvlm", "pocket"]),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for kind, (_, names) in BUILDERS.items():
+        if kind in metafunc.fixturenames:
+            metafunc.parametrize(kind, names, indirect=True, scope="session" if kind != "tracker" else "function")
+
+
+@pytest.fixture(scope="session")
+def source(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_source(request.param, folder)
+
+
+@pytest.fixture(scope="session")
+def detector(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_detector(request.param, folder)
+
+
+@pytest.fixture
+def tracker(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_tracker(request.param, folder)
+
+
+@pytest.fixture(scope="session")
+def encoder(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_encoder(request.param, folder)
+
+
+@pytest.fixture(scope="session")
+def judge(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_judge(request.param, folder)

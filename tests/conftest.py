@@ -1,0 +1,18 @@
+"""What all tests share: no network, one thread, no settings from outside."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes away the developer's own settings."""
+    for name in list(os.environ):
+        if name.startswith("ANOMALYLMM_") and name not in ("ANOMALYLMM_VENV", "ANOMALYLMM_GPU", "ANOMALYLMM_WEIGHTS"):
+            monkeypatch.delenv(name)
