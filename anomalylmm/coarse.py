@@ -48,9 +48,7 @@ def background(scores: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArr
     return center, np.maximum(spread, LEAST_STD)
 
 
-def z_scores(
-    scores: NDArray[np.floating], mean: NDArray[np.float64], std: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def z_scores(scores: NDArray[np.floating], mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float64]:
     """Puts the scores (Q, N) of Q queries in units of their background (Q,) and (Q,); shape (Q, N).
 
     Raises:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from anomalylmm.errors import ConfigurationError
@@ -54,10 +54,12 @@ def group_incidents(hits: Iterable[HitInterval], gap_seconds: float = 30.0) -> t
 
 def _iter_groups(hits: Iterable[HitInterval], gap: timedelta) -> Iterator[list[HitInterval]]:
     group: list[HitInterval] = []
+    latest = datetime.min.replace(tzinfo=UTC)
     for hit in hits:
-        if group and hit.start_utc - max(other.stop_utc for other in group) > gap:
+        if group and hit.start_utc - latest > gap:
             yield group
             group = []
+        latest = max(latest, hit.stop_utc) if group else hit.stop_utc
         group.append(hit)
     if group:
         yield group

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 from anomalylmm.errors import ConfigurationError
@@ -136,7 +137,7 @@ class Lexicon:
         """Yields all phrases of the text, longest first, then in reading order."""
         spans = [match.span() for match in _WORD.finditer(text)]
         words = [text[start:stop].casefold() for start, stop in spans]
-        joined = [bool(_JOINT.fullmatch(text[a[1] : b[0]])) for a, b in zip(spans, spans[1:], strict=False)]
+        joined = [bool(_JOINT.fullmatch(text[a[1] : b[0]])) for a, b in pairwise(spans)]
         for length in range(self._most_tokens, 0, -1):
             for first in range(len(words) - length + 1):
                 rows = self._phrases.get(tuple(words[first : first + length]))
@@ -148,7 +149,9 @@ class Lexicon:
         for entry in self.entries:
             for other in (*entry.near, *entry.contrasts):
                 if (entry.kind, other) not in self._by_word:
-                    raise ConfigurationError(f"the lexicon's {entry.word} names {other}, which is no {entry.kind} in it")
+                    raise ConfigurationError(
+                        f"the lexicon's {entry.word} names {other}, which is no {entry.kind} in it"
+                    )
             if {entry.word, *entry.near} & set(entry.contrasts):
                 raise ConfigurationError(f"the lexicon's {entry.word} has itself or a near word among its contrasts")
 

@@ -6,6 +6,7 @@ First step of the paper's masked cross-modal prompting: key verbs and color word
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from anomalylmm.errors import QueryError
 from anomalylmm.lexicon import Lexicon
@@ -39,7 +40,7 @@ def cloze_from_spans(text: str, spans: Sequence[Slot], lexicon: Lexicon) -> Cloz
     """
     check_text(text)
     slots = tuple(_complete(text, slot, lexicon) for slot in sorted(spans, key=lambda slot: slot.start))
-    for before, after in zip(slots, slots[1:], strict=False):
+    for before, after in pairwise(slots):
         if after.start < before.stop:
             raise QueryError(
                 f"masks {text[before.start : before.stop]!r} and {text[after.start : after.stop]!r} overlap; "
@@ -110,7 +111,7 @@ def _fill_templates(a_person: str, behavior: str, clothes: str) -> list[str]:
 
 
 def _clothes(text: str, lexicon: Lexicon) -> list[str]:
-    """Lists garments with the color that stands before them ("a red jacket"), and colors without one ("blue clothes")."""
+    """Lists garments with the color before them ("a red jacket"), and colors without one ("blue clothes")."""
     found = lexicon.find_words(text, ("color", "garment"))
     described: list[str] = []
     color: Slot | None = None

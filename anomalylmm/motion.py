@@ -12,10 +12,10 @@ from anomalylmm.records import Floats, Image
 class MotionGate:
     """Opens while something differs from a slow background, and for a short look at regular times.
 
-    The picture is compared as a small color one (who wears the street's gray level still has another color): averaging removes sensor noise, and the median difference is taken
-    out, so that automatic exposure and lamps do not count as motion. The regular look lasts ``look_seconds``, long
-    enough for a tracker to confirm who lies or stands still; after motion the gate stays open for ``linger_seconds``,
-    because who falls often lies still at once.
+    The picture is compared as a small color one (who wears the street's gray level still has another color):
+    averaging removes sensor noise, and the median difference is taken out, so that automatic exposure and lamps do
+    not count as motion. The regular look lasts ``look_seconds``, long enough for a tracker to confirm who lies or
+    stands still; after motion the gate stays open for ``linger_seconds``, because who falls often lies still at once.
     """
 
     def __init__(

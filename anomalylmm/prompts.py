@@ -72,7 +72,11 @@ def layout_answers(cloze: Cloze) -> AnswerLayout:
 
 
 def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
-    """Reads the words of an answer strictly; whatever is no plain word becomes UNKNOWN, with the problem. Never raises."""
+    """Reads the words of an answer strictly and never raises.
+
+    Whatever is no plain word becomes UNKNOWN, and the problem is noted. An answer of another length is filled up with
+    UNKNOWN, or cut.
+    """
     problems: list[str] = []
     if len(answer) > MOST_ANSWER_CHARACTERS:
         problems.append(f"answer of {len(answer)} characters cut")
@@ -105,5 +109,3 @@ def _read_word(part: str, problems: list[str]) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-

@@ -61,8 +61,9 @@ class TrackletBuilder:
         max_crop_px: int = 448,
     ) -> None:
         if min(crops_per_tracklet, min_detections, max_crop_px) < 1 or max_tracklet_seconds <= 0:
-            raise ConfigurationError("crops_per_tracklet, min_detections, max_crop_px and max_tracklet_seconds "
-                                     "must be positive")
+            raise ConfigurationError(
+                "crops_per_tracklet, min_detections, max_crop_px and max_tracklet_seconds must be positive"
+            )
         self.video_id = video_id
         self.crops_per_tracklet = crops_per_tracklet
         self.min_detections = min_detections
@@ -75,9 +76,7 @@ class TrackletBuilder:
         self._last_seconds = -math.inf
         self._frame_size = (0, 0)
 
-    def add(
-        self, detections: Detections, track_numbers: NDArray[np.int64], image: Image, pts_seconds: float
-    ) -> None:
+    def add(self, detections: Detections, track_numbers: NDArray[np.int64], image: Image, pts_seconds: float) -> None:
         """Adds the N detections of one frame; track number -1 (nobody yet) and boxes without area are left out.
 
         Raises:
@@ -136,7 +135,12 @@ class TrackletBuilder:
         touches = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
         quality = max(score, 1e-3) * math.log1p(sharp) * math.sqrt(area) * (0.6 if touches else 1.0)
         return _Moment(
-            pts_seconds=self._last_seconds, box=box, context=context, score=score, sharpness=sharp, quality=quality,
+            pts_seconds=self._last_seconds,
+            box=box,
+            context=context,
+            score=score,
+            sharpness=sharp,
+            quality=quality,
             image=picture,
         )
 

@@ -11,7 +11,7 @@ from storage.analyst import run_sql
 from storage.layout import StoreLayout
 
 HITS_SQL = """
-select hit_id, query_name, video_path, tracklet_start_seconds, tracklet_stop_seconds, pts_seconds, box_xyxy_px
+select hit_id, query_name, video_path, start_seconds, stop_seconds, best_seconds, box_xyxy_px
 from hits order by query_name, confidence desc
 """
 

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from anomalylmm.errors import WeightsError
+from anomalylmm.judging import Adjudicator
 from anomalylmm.lexicon import Lexicon
+from anomalylmm.models import registry
+from anomalylmm.models.recorded import recorded_utc
 from anomalylmm.protocols import FrameSource, ImageEncoder, Judge, PatchTextMapper, PersonDetector, TextEncoder, Tracker
+from anomalylmm.rerank import PRESETS
 from flows.settings import Settings
 from storage.schema import SCHEMA_VERSION
 
@@ -70,3 +74,95 @@ class Composition:
         }  # fmt: skip
         text = json.dumps(description, sort_keys=True)
         return Pipeline(description=description, digest=hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    @cached_property
+    def detector(self) -> PersonDetector:
+        """The person detector."""
+        detector = self.settings.detector
+        return registry.build_detector(
+            registry.DetectorSpec(
+                family=detector.family,
+                imgsz=detector.image_size,
+                confidence=detector.confidence,
+                **self._weights(detector.weights),
+            )
+        )
+
+    @cached_property
+    def encoder(self) -> DualEncoder:
+        """The dual encoder."""
+        encoder = self.settings.encoder
+        spec = registry.EncoderSpec(batch_size=encoder.batch_size, **self._weights(encoder.weights))
+        return registry.build_encoder(spec)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge."""
+        judge = self.settings.judge
+        return registry.build_judge(
+            registry.JudgeSpec(
+                family=judge.family,
+                batch_size=judge.batch_size,
+                max_views=judge.max_views,
+                **self._weights(judge.weights),
+            )
+        )
+
+    @cached_property
+    def adjudicator(self) -> Adjudicator:
+        """The three stages, with the preset of the profile."""
+        return Adjudicator(self.judge, self.lexicon, PRESETS[self.settings.rerank.preset], mapper=self.encoder)
+
+    @cached_property
+    def source(self) -> FrameSource:
+        """The decoder."""
+        decode = self.settings.decode
+        return registry.build_source(
+            registry.DecodeSpec(
+                batch_frames=decode.batch_frames,
+                stall_seconds=decode.stall_seconds,
+                max_width_px=decode.max_width or None,
+            )
+        )
+
+    def build_tracker(self) -> Tracker:
+        """Builds a tracker for one video."""
+        spec = registry.TrackerSpec(
+            name=self.settings.tracker.name,
+            sample_fps=self.settings.decode.sample_fps,
+            buffer_seconds=self.settings.tracklets.max_gap_seconds,
+            least_score=self.settings.detector.confidence,
+        )
+        return registry.build_tracker(spec)
+
+    def probe_start(self, path: Path) -> datetime | None:
+        """Asks a container when it was recorded; None where it does not say or can't be opened."""
+        return recorded_utc(path)
+
+    def list_models(self) -> list[ModelRow]:
+        """Lists the profile's models without loading them."""
+        return [self._locate(role, weights) for role, weights in self._roles()]
+
+    def _roles(self) -> Iterator[tuple[registry.WeightsKind, str]]:
+        yield "detector", self.settings.detector.weights
+        yield "dual_encoder", self.settings.encoder.weights
+        yield "judge", self.settings.judge.weights
+
+    def _locate(self, role: registry.WeightsKind, weights: str) -> ModelRow:
+        try:
+            found = registry.resolve(weights, role, allow_pickle=self.settings.allow_pickle)
+        except WeightsError as error:
+            return ModelRow(role=role, weights=weights, found=False, where=str(error))
+        return ModelRow(
+            role=role, weights=weights, found=True, model_id=f"{found.model_id} ({found.source})",
+            license=found.license, where=str(found.path),
+        )  # fmt: skip
+
+    def _weights(self, name: str) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "weights": name,
+            "device": settings.device,
+            "allow_network": settings.allow_network,
+            "allow_pickle": settings.allow_pickle,
+        }

@@ -88,18 +88,27 @@ def content_digest(path: Path, *, full: bool = False) -> str:
 
 
 def describe_video(
-    path: Path, archive: Path, settings: Settings, probe_start: Callable[[Path], datetime | None]
+    path: Path,
+    archive: Path,
+    settings: Settings,
+    known: frozenset[str],
+    probe_start: Callable[[Path], datetime | None],
 ) -> Video:
-    """Identifies one file and decides its camera and wall-clock start; the container is asked only where the path is mute."""
+    """Identifies one file and decides its camera and start; the container of a new file is asked where its path is mute.
+
+    Raises:
+        OSError: The file can't be read.
+    """
     relative = path.relative_to(archive).as_posix()
     patterns = build_patterns(settings.cameras, settings.time_zone)
     stat = path.stat()
-    container = None if read_path(relative, patterns) else probe_start(path)
+    video_id = content_digest(path)
+    container = None if video_id in known or read_path(relative, patterns) else probe_start(path)
     clock = clock_of(
         relative, patterns, container_utc=container, modified=stat.st_mtime, time_zone=settings.time_zone
     )
     return Video(
-        video_id=content_digest(path),
+        video_id=video_id,
         path=relative,
         camera=clock.camera,
         size_bytes=stat.st_size,
@@ -129,7 +138,7 @@ def plan_archive(
             f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"
         )
     _check_patterns(paths, archive, settings)
-    videos, unreadable = _describe_all(paths, archive, settings, probe_start)
+    videos, unreadable = _describe_all(paths, archive, settings, known | quarantined, probe_start)
     unique, duplicates = _drop_duplicates(videos)
     fresh = [video for video in unique if video.video_id not in known | quarantined]
     return Plan(
@@ -142,12 +151,16 @@ def plan_archive(
 
 
 def _describe_all(
-    paths: Sequence[Path], archive: Path, settings: Settings, probe_start: Callable[[Path], datetime | None]
+    paths: Sequence[Path],
+    archive: Path,
+    settings: Settings,
+    known: frozenset[str],
+    probe_start: Callable[[Path], datetime | None],
 ) -> tuple[list[Video], list[tuple[str, str]]]:
     videos, unreadable = [], []
     for path in paths:
         try:
-            videos.append(describe_video(path, archive, settings, probe_start))
+            videos.append(describe_video(path, archive, settings, known, probe_start))
         except OSError as error:
             unreadable.append((path.relative_to(archive).as_posix(), error.strerror or str(error)))
     return videos, unreadable

@@ -17,6 +17,7 @@ from anomalylmm.errors import QueryError, StoreError
 from storage.layout import CROPS_FILE, StoreLayout
 from storage.schema import crops_view_schema
 from storage.snapshot import crop_columns_sql
+from storage.tables import quote_text
 
 _CONNECTION_SETTINGS = {
     "autoinstall_known_extensions": "false",
@@ -85,11 +86,13 @@ def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0) -> Snaps
     """
     if not layout.snapshot.exists():
         raise StoreError(f"No sweep has published yet: {layout.snapshot} is missing. Run: anomalylmm sweep")
+    connection = duckdb.connect(config=dict(_CONNECTION_SETTINGS))
     try:
-        connection = duckdb.connect(str(layout.snapshot), read_only=True, config=dict(_CONNECTION_SETTINGS))
+        _attach(layout, connection)
         _add_crops(layout, connection)
         _shut_off(connection, timeout_seconds)
     except duckdb.Error as error:
+        connection.close()
         raise StoreError(
             f"Can't open {layout.snapshot}: {error}. Run: anomalylmm sweep, which writes it anew."
         ) from error
@@ -107,6 +110,12 @@ def run_sql(
     """
     with open_snapshot(layout) as snapshot:
         return snapshot.run(sql, parameters)
+
+
+def _attach(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Opens the file itself; DuckDB would give a second ``connect`` to the same path the file that the first opened."""
+    connection.execute(f"ATTACH {quote_text(str(layout.snapshot))} AS store (READ_ONLY)")
+    connection.execute("USE store")
 
 
 def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:

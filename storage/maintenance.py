@@ -16,8 +16,7 @@ from storage.gallery import InvalidShard, iter_shard_dirs
 from storage.layout import INDEX_FILE, StoreLayout
 from storage.locks import acquire, release, writer_lock
 from storage.manifest import read_manifest
-from storage.shards import move_aside, verify_shard
-from storage.vectors import rebuild_index
+from storage.shards import move_aside, repair_index, verify_shard
 
 GRACE_SECONDS = 3600.0  # what is younger may belong to a process that has just begun
 
@@ -54,13 +53,16 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
         layout: The store.
         deep: Read every byte and compare digests.
         repair: Build missing or damaged indexes again from the Parquet files.
+
+    Raises:
+        StoreError: If an index can't be repaired.
     """
     invalid, rebuilt, num_shards, num_crops = [], [], 0, 0
     for directory in iter_shard_dirs(layout):
         num_shards += 1
         problems = verify_shard(directory, deep=deep)
         if repair and problems and all(problem.file == INDEX_FILE for problem in problems):
-            rebuild_index(directory, read_manifest(directory).dimension)
+            repair_index(layout, directory)
             rebuilt.append(directory / INDEX_FILE)
             problems = verify_shard(directory, deep=deep)
         if problems:

@@ -4,23 +4,25 @@ import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import CropRow
 from storage.crashpoints import reach
-from storage.files import create_directories, fsync_path, guarded, sha256_file, unique_name
+from storage.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
 from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey, StoreLayout
 from storage.locks import acquire, release
 from storage.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
 from storage.schema import crops_schema, rows_to_table
-from storage.vectors import build_index, open_index, write_index
+from storage.vectors import build_index, open_index, rebuild_index, write_index
 
 ROWS_PER_GROUP = 256  # about 5 MB of pictures: what one look-up reads, and what an append holds
 _NUM_TRIES = 5  # to take a name that other workers try to take as well
@@ -65,12 +67,16 @@ class ShardWriter:
         Raises:
             StoreError: If it can't be created.
         """
-        with guarded("create", self._directory):
-            self._layout.create()
-            self._directory.mkdir()
-            self._lock = os.open(self._directory, os.O_RDONLY)
-            acquire(self._lock)
-            self._file = _open_parquet(self._directory / CROPS_FILE, self._schema)
+        try:
+            with guarded("create", self._directory):
+                self._layout.create()
+                self._directory.mkdir()
+                self._lock = os.open(self._directory, os.O_RDONLY)
+                acquire(self._lock)
+                self._file = _open_parquet(self._directory / CROPS_FILE, self._schema)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -78,7 +84,8 @@ class ShardWriter:
     ) -> None:
         """Removes what was not published."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError, pa.ArrowException):  # a full disk: what was built goes away anyhow
+                self._file.close()
             self._file = None
         shutil.rmtree(self._directory, ignore_errors=True)
         release(self._lock)
@@ -175,6 +182,20 @@ def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
     if deep and not problems:
         problems += _check_content(directory, manifest)
     return problems
+
+
+def repair_index(layout: StoreLayout, directory: Path) -> None:
+    """Builds the index of a shard again, and notes its digest where another FAISS writes other bytes.
+
+    Raises:
+        StoreError: If the Parquet file or the manifest can't be read, or the store not be written.
+    """
+    manifest = read_manifest(directory)
+    rebuild_index(directory, manifest.dimension)
+    entry = _describe_file(directory / INDEX_FILE)
+    if entry != manifest.files[INDEX_FILE]:
+        repaired = replace(manifest, files={**manifest.files, INDEX_FILE: entry})
+        replace_file(directory / MANIFEST_FILE, repaired.to_json().encode(), scratch=layout.temporary)
 
 
 def move_aside(layout: StoreLayout, directory: Path) -> Path:

@@ -22,12 +22,13 @@ import av
 import av.logging
 import numpy as np
 
-from anomalylmm.models.pyav_walk import Picture, Probe, PyavWalk, shrink
+from anomalylmm.models.pyav_walk import Picture, Probe, PyavWalk, packet_times, shrink
 from anomalylmm.models.wire import Fields, write_message
 from anomalylmm.sampling import Sampler
 
 INDEXED_FORMATS = ("mov", "mp4", "matroska", "webm", "avi")
 ALIVE_SECONDS = 1.0
+SAME_TIME_SECONDS = 0.02
 SAME_PICTURE = 1.0  # mean difference of gray levels; measured 0.0 for equal frames
 
 
@@ -100,10 +101,11 @@ def walk_decord(task: Task, probe: Probe, log: ErrorLog, outlet: Outlet) -> Iter
     try:
         reader = decord.VideoReader(task.path, ctx=decord.cpu(0))
         spans = reader.get_frame_timestamp(np.arange(len(reader)))  # T,2: from, to
-    except (decord.DECORDError, RuntimeError, AssertionError) as error:
+        times = exact_times(spans[:, 0], Path(task.path), outlet)
+    except (decord.DECORDError, RuntimeError, AssertionError, OSError) as error:
         raise DamageError(first_line(error)) from error
     sampler, position = Sampler(task.sample_fps), 0
-    for index, pts_seconds in enumerate(spans[:, 0].tolist()):
+    for index, pts_seconds in enumerate(times):
         if not sampler.wants(pts_seconds):
             continue
         image = read_frame(reader, index - position, log, outlet)
@@ -114,6 +116,20 @@ def walk_decord(task: Task, probe: Probe, log: ErrorLog, outlet: Outlet) -> Iter
     if position < len(spans):
         read_frame(reader, len(spans) - position - 1, log, outlet)
     outlet.covered_seconds = float(spans[-1, 1])
+
+
+def exact_times(rounded: np.ndarray, path: Path, outlet: Outlet) -> list[float]:
+    """Times of decord's frames, in double precision; decord's own are float32, off by 0.2 ms after an hour.
+
+    Raises:
+        DamageError: decord counts other frames, or places them elsewhere, than the container.
+    """
+    times = packet_times(path, outlet.stay_alive)
+    if not times:
+        return [round(float(pts_seconds), 3) for pts_seconds in rounded]
+    if len(times) != len(rounded) or np.abs(np.array(times) - rounded).max() > SAME_TIME_SECONDS:
+        raise DamageError("its frame times differ from the container's")
+    return times
 
 
 def read_frame(reader: Any, num_skipped: int, log: ErrorLog, outlet: Outlet) -> np.ndarray:

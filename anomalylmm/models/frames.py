@@ -158,6 +158,11 @@ class ChildSession:
             message="; ".join(messages),
         )
 
+    @property
+    def process_id(self) -> int:
+        """Number of the decoding process."""
+        return self._child.process_id
+
     def close(self) -> None:
         """Ends the decoding child; may be called twice."""
         self._closed = True

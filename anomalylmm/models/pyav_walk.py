@@ -149,6 +149,21 @@ class PyavWalk:
         self.covered_seconds = pts_seconds + seconds
 
 
+def packet_times(path: Path, stay_alive: Callable[[], None]) -> list[float]:
+    """Presentation times of all packets in order, exact, without decoding; empty where a packet has none."""
+    times = list[float]()
+    with av.open(str(path)) as container:
+        stream = video_stream(container)
+        start = start_seconds(stream)
+        for packet in container.demux(stream):
+            stay_alive()
+            if packet.size and packet.pts is None:
+                return []
+            if packet.size:
+                times.append(float(packet.pts * packet.time_base) - start)
+    return sorted(times)
+
+
 def video_stream(container: Any) -> Any:
     """The main video stream.
 

@@ -57,7 +57,6 @@ class YoloDetector:
             WeightsError: The file is damaged, or the model knows no persons.
         """
         self.model_id = weights.model_id
-        self._path, self._device = weights.path, device
         try:
             self._model = import_ultralytics().YOLO(str(weights.path), task="detect")
             names = dict(self._model.names)
@@ -77,26 +76,17 @@ class YoloDetector:
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Finds the persons of N frames; one ``Detections`` a frame, highest score first."""
         found: list[Detections] = []
-        for batch in self._batches(images):
+        for batch in same_size_batches(images):
             pictures = [np.ascontiguousarray(image[:, :, ::-1]) for image in batch]  # ultralytics expects BGR
-            results = self._model.predict(pictures, **self._options)
-            found += [to_detections(result) for result in results]
+            found += [to_detections(result) for result in self._model.predict(pictures, **self._options)]
         return found
 
-    def _batches(self, images: Sequence[Image]) -> list[list[Image]]:
-        """Frames of one size together, or one by one where the export has a fixed batch of 1."""
-        if not images:
-            return []
-        same_size = len({image.shape for image in images}) == 1
-        if same_size and self._takes_batches():
-            return [list(images)]
-        return [[image] for image in images]
 
-    def _takes_batches(self) -> bool:
-        predictor = self._model.predictor
-        backend = getattr(predictor, "model", None)
-        is_exported = Path(self._path).suffix not in (".pt", ".pth")
-        return not is_exported or bool(getattr(backend, "dynamic", False))
+def same_size_batches(images: Sequence[Image]) -> list[list[Image]]:
+    """Frames of one size together, else one by one; the order stays."""
+    if len({image.shape for image in images}) == 1:
+        return [list(images)]
+    return [[image] for image in images]
 
 
 def person_class(names: dict[int, str], path: Path) -> int:

@@ -1,9 +1,9 @@
-"""Command line of the recipes: `python -m benchmarks.pocket train|evaluate`."""
+"""Command line of the recipes: `python -m benchmarks.pocket train|evaluate|ship`."""
 
 import argparse
 from pathlib import Path
 
-from benchmarks.pocket.recipes import WHAT, evaluate, train
+from benchmarks.pocket.recipes import WHAT, evaluate, ship, train
 
 
 def main() -> None:
@@ -12,17 +12,24 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train one model, or all of them, resumable")
     measuring = commands.add_parser("evaluate", help="print rendered figures of trained weights")
-    for command in (training, measuring):
+    shipping = commands.add_parser("ship", help="move finished weights into the package, with their cards")
+    for command in (training, measuring, shipping):
         command.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")
         command.add_argument("--what", choices=[*WHAT, "all"], default="all")
-    training.add_argument("--out", type=Path, required=True, help="check-points and finished weights")
+    for command in (training, shipping):
+        command.add_argument("--out", type=Path, required=True, help="check-points and finished weights")
+    shipping.add_argument("--figures", type=Path, help="what `evaluate` printed for these weights")
+    shipping.add_argument("--version", default="1")
+    shipping.add_argument("--note", default="", help="what the recipe's arguments were")
     training.add_argument("--minutes", type=float, default=25.0, help="time budget of each model, all runs together")
-    training.add_argument("--start", type=Path, help="finished encoder check-point to begin a new budget from")
+    training.add_argument("--start", type=Path, help="earlier check-point to begin a new budget from")
+    training.add_argument("--tile", type=int, default=320, help="side to which the detector's tiles are shrunk")
     training.add_argument("--threads", type=int, default=2)
-    measuring.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))
+    for command in (measuring, shipping):
+        command.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))
     measuring.add_argument("--split", choices=("validation", "test"), default="validation")
     arguments = vars(parser.parse_args())
-    {"train": train, "evaluate": evaluate}[arguments.pop("command")](**arguments)
+    {"train": train, "evaluate": evaluate, "ship": ship}[arguments.pop("command")](**arguments)
 
 
 if __name__ == "__main__":

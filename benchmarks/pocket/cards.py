@@ -1,13 +1,15 @@
 """Lay trained weights where the package ships them, with their cards, and never half of a model."""
 
 import json
+import random
+import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pocket.tokens import known_words, write_vocabulary
-from benchmarks.rendered.captions import ANSWERS, COLOR_WORDS, COLORS, action_words
+from benchmarks.rendered.captions import ANSWERS, COLOR_WORDS, COLORS, action_words, write_caption
 
 LICENSE = "AGPL-3.0-or-later"
 _LIMITS = {
@@ -46,13 +48,26 @@ def write_cards(folder: Path, card: Card) -> None:
     (folder / "MODEL_CARD.md").write_text(card.markdown(), encoding="utf-8")
 
 
-def write_lexicon(folder: Path) -> None:
-    """Write which words mean which canonical answer, and the list of known words."""
+def write_words(folder: Path, rows: Sequence[dict[str, Any]], *, captions: int = 60_000) -> None:
+    """Write which words mean which canonical answer (lexicon.json) and all words training showed (vocabulary.txt)."""
+    rng = random.Random(0)
+    seen: set[str] = set()
+    for _ in range(captions if rows else 0):
+        seen.update(re.findall(r"[a-z]+", write_caption(rng.choice(rows), rng).text.lower()))
+    (folder / "vocabulary.txt").write_text("\n".join(sorted(seen)) + "\n", encoding="utf-8")
     colors = {color: sorted(set(COLOR_WORDS[color])) for color in COLORS}
     actions = {ANSWERS[behavior]: words for behavior, words in action_words().items()}
     text = json.dumps({"actions": actions, "colors": colors}, indent=1)
     (folder / "lexicon.json").write_text(text + "\n", encoding="utf-8")
-    write_vocabulary(known_words(), folder)
+
+
+def flatten(figures: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Nested figures as one table."""
+    flat: dict[str, Any] = {}
+    for name, value in figures.items():
+        key = f"{prefix}: {name}" if prefix else name
+        flat |= flatten(value, key) if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def publish(source: Path, target: Path) -> None:

@@ -73,7 +73,8 @@ class JudgeTrainer:
             if self.progress.due("logged", 30):
                 cloze, match = np.nanmean(self.losses[-100:], axis=0)
                 rate = self.progress.seen / self.progress.used
-                print(f"{self.progress.used:.0f} s, {rate:.0f} questions/s, cloze {cloze:.3f}, match {match:.3f}", flush=True)
+                print(f"{self.progress.used:.0f} s, {rate:.0f} questions/s, ", end="")
+                print(f"cloze {cloze:.3f}, match {match:.3f}", flush=True)
             if self.progress.due("saved", 120):
                 self._checkpoint()
         self._checkpoint()

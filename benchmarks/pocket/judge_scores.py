@@ -53,8 +53,9 @@ class JudgeScorer:
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         for start in range(0, len(questions), _BATCH):
             ids, labels = encode_questions(self.processor, list(questions[start : start + _BATCH]))
-            inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels[start : start + _BATCH]}
-            logits = self.model(**inputs).logits[:, :-1]
+            batch = pixels[start : start + _BATCH]
+            mask = torch.ones_like(ids)
+            logits = self.model(input_ids=ids, attention_mask=mask, pixel_values=batch).logits[:, :-1]
             wanted = labels[:, 1:] != -100
             probabilities = logits[wanted].log_softmax(-1)
             scores = probabilities.gather(1, labels[:, 1:][wanted][:, None])[:, 0]
@@ -97,7 +98,9 @@ class JudgeScorer:
         output = self.model.generate(**inputs, max_new_tokens=16, do_sample=False)
         return str(self.processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
-    def _yes_no(self, pixels: Tensor, rows: Sequence[dict[str, Any]], rng: random.Random, held_out: bool) -> dict[str, Any]:
+    def _yes_no(
+        self, pixels: Tensor, rows: Sequence[dict[str, Any]], rng: random.Random, held_out: bool
+    ) -> dict[str, Any]:
         margins = {}
         for kind in ("true", *_WRONG):
             questions = [ask_match(row, rng, kind=kind, held_out=held_out) for row in rows]

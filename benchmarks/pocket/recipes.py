@@ -11,12 +11,12 @@ from benchmarks.pocket.progress import Progress
 WHAT = ("encoder", "judge", "detector")
 
 
-def train(*, data: Path, out: Path, minutes: float, what: str, start: Path | None, threads: int) -> None:
+def train(*, data: Path, out: Path, minutes: float, what: str, start: Path | None, threads: int, tile: int) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     for name in WHAT if what == "all" else (what,):
-        _TRAINERS[name](data, out, minutes, start)
+        _TRAINERS[name](data, out, minutes, start, tile)
 
 
 def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
@@ -27,22 +27,54 @@ def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
     print(json.dumps(evaluation.measure(data, weights, split, wanted), indent=1))
 
 
-def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None) -> None:
+def ship(
+    *, data: Path, out: Path, weights: Path, what: str, figures: Path | None, version: str, note: str
+) -> None:
+    """Put finished weights into the package, whole, with cards that say where they come from."""
+    from benchmarks.pocket import cards
+
+    crops = Crops(data / "crops", "train", keep_held_out=False)
+    crops.refresh()
+    measured = json.loads(figures.read_text(encoding="utf-8")) if figures else {}
+    for name in WHAT if what == "all" else (what,):
+        kind, seeds, recipe = _CARDS[name]
+        card = cards.Card(
+            model_id=f"pocket-{kind.replace('_', '-')}-{version}",
+            kind=kind,
+            trained_on=_trained_on(name, data, crops),
+            recipe=f"benchmarks/pocket: {recipe}{note and '; ' + note}",
+            seeds=seeds,
+            figures=cards.flatten(measured.get(name, {}), measured.get("split", "")),
+        )
+        cards.write_cards(out / kind, card)
+        if name != "detector":
+            cards.write_words(out / kind, crops.rows)
+        cards.publish(out / kind, weights / kind)
+
+
+def _trained_on(name: str, data: Path, crops: Crops) -> str:
+    if name == "detector":
+        return f"{len(list((data / 'tiles' / 'train' / 'images').iterdir()))} rendered 320 px tiles"
+    return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
+
+
+def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, _tile: int) -> None:
     from benchmarks.pocket.encoder import EncoderTrainer
 
     EncoderTrainer(_training_crops(data), out, Progress(60 * minutes), start=start).run()
 
 
-def _train_judge(data: Path, out: Path, minutes: float, _start: Path | None) -> None:
+def _train_judge(data: Path, out: Path, minutes: float, _start: Path | None, _tile: int) -> None:
     from benchmarks.pocket.judge import JudgeTrainer
 
     JudgeTrainer(_training_crops(data), out, Progress(60 * minutes)).run()
 
 
-def _train_detector(data: Path, out: Path, minutes: float, _start: Path | None) -> None:
+def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, tile: int) -> None:
     from benchmarks.pocket.detector import train_detector
 
-    train_detector(data / "tiles", out, minutes=minutes, epochs=30)
+    model = str(start or "yolo26n.yaml")
+    train_detector(data / "tiles", out, minutes=minutes, epochs=30, image_size=tile, model=model)
 
 
 def _training_crops(data: Path) -> Crops:
@@ -53,3 +85,18 @@ def _training_crops(data: Path) -> Crops:
 
 
 _TRAINERS = {"encoder": _train_encoder, "judge": _train_judge, "detector": _train_detector}
+_CARDS: dict[str, tuple[str, dict[str, int], str]] = {
+    "encoder": (
+        "dual_encoder",
+        {"torch": 0, "captions": 11, "augmentation": 12},
+        "VisionTextDualEncoderModel, ResNet and 2 transformer layers (DPT hybrid) at 128 px, BERT text tower; "
+        "attributes and joints first, then the sigmoid loss with all fitting captions as positives",
+    ),
+    "judge": (
+        "judge",
+        {"torch": 1, "questions": 21, "augmentation": 22},
+        "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 17 image tokens, 4 Llama layers; "
+        "clozes first, then clozes and yes/no with one wrong fact",
+    ),
+    "detector": ("detector", {"ultralytics": 0}, "ultralytics, YOLO26n from scratch at 320 px, AdamW, bfloat16"),
+}

@@ -1,7 +1,5 @@
 """Word-level tokenizers and processors of the pocket models; they know the caption grammar and no pictures."""
 
-from pathlib import Path
-
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     CLIPImageProcessor,
@@ -18,11 +16,13 @@ CLOZE_PROMPT = "Fill each blank with one word, or UNKNOWN.\n{cloze}"
 MATCH_PROMPT = "Does this picture show: {text}? Answer yes or no."
 UNKNOWN = "UNKNOWN"
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_UNKNOWN_PIECE = _SPECIAL[1]
 _JUDGE_SPECIAL = ("<image>", "<user>", "<assistant>", "<end>")
-_PLACES = """street parking lot park alley square sidewalk pavement road yard station platform field garden lawn path plaza
-crossing bridge corridor hall wall fence car bench stairs entrance shop gate market grass court playground beach forest
-subway courtyard campus driveway garage roof intersection tunnel river harbor bus stop mall lobby warehouse dock brown
+_PLACES = """street parking lot park alley square sidewalk pavement road yard station platform field garden lawn path
+plaza crossing bridge corridor hall wall fence car
+bench stairs entrance shop gate market grass court playground beach forest subway courtyard campus driveway garage roof intersection tunnel river harbor bus stop mall lobby warehouse dock brown
 indoors dirt tied back plastic black blond blonde gray white red short long bald dark hair tail bun curly"""
+_PROMPT_WORDS = "fill each blank with one word or does this picture show answer yes no consist rush"
 _CHAT = (
     "{% for m in messages %}{{ '<' + m['role'] + '>' }}{% if m['content'] is string %}{{ m['content'] }}"
     "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}"
@@ -32,8 +32,7 @@ _CHAT = (
 
 def known_words(extra: tuple[str, ...] = ()) -> list[str]:
     """The words the pocket models can have met in training, sorted."""
-    prompts = "fill each blank with one word or does this picture show answer yes no".split()
-    words = {*iter_words(), *ANSWERS.values(), *COLORS, *_PLACES.split(), *prompts, *extra}
+    words = {*iter_words(), *ANSWERS.values(), *COLORS, *_PLACES.split(), *_PROMPT_WORDS.split(), *extra}
     return sorted(word for word in words if word.isalpha())
 
 
@@ -42,17 +41,13 @@ def build_tokenizer(words: list[str], *, padding_side: str = "right") -> PreTrai
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     pieces = [*_SPECIAL, *words, *letters, *(f"##{letter}" for letter in letters), *".,:;?!-'\"()/&"]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    core = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=40))
+    core = Tokenizer(models.WordPiece(vocabulary, unk_token=_UNKNOWN_PIECE, max_input_chars_per_word=40))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece(cleanup=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True)),
         model_max_length=TEXT_TOKENS,
         padding_side=padding_side,
         model_input_names=["input_ids", "attention_mask"],
@@ -95,8 +90,3 @@ def build_judge_processor(words: list[str], *, patch_size: int, extra_image_toke
         num_additional_image_tokens=extra_image_tokens,
         chat_template=_CHAT,
     )
-
-
-def write_vocabulary(words: list[str], folder: Path) -> None:
-    """Write the known words beside the weights, so that queries can be checked against them."""
-    (folder / "vocabulary.txt").write_text("\n".join(words) + "\n", encoding="utf-8")

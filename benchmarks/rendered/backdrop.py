@@ -109,7 +109,7 @@ def _ground(split: str, name: str, number: int) -> NDArray[np.uint8]:
         _paving(image, color, rng)
     elif name == "street" and rng.random() < 0.5:
         x = [int(v) for v in rng.integers(0, SIZE, 2)]
-        cv2.line(image, (x[0], 0), (x[1], SIZE), (215, 215, 205), int(rng.integers(6, 18)))
+        cv2.line(image, (x[0], 0), (x[0], SIZE), (215, 215, 205), int(rng.integers(6, 18)))
     return _grained(image, rng, 7)
 
 

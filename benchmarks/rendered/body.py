@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LIMBS = ("clavicle", "upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01", "foot", "toe1-1")
 TRUNK = ("root", "spine05", "spine04", "spine03", "spine02", "spine01", "neck01", "neck03", "head")
-BONES = TRUNK + tuple(f"{limb}.{side}" for limb in LIMBS for side in "LR")
+BONES = (*TRUNK, *(f"{limb}.{side}" for limb in LIMBS for side in "LR"))
 BONE_INDEX = {bone: index for index, bone in enumerate(BONES)}
 JOINTS = ("head", "neck01") + tuple(
     f"{limb}.{side}"

@@ -46,7 +46,7 @@ _ACTS = {
     "walking": ("walking", "*walking|*walking along|*strolling|*walking past|taking a *walk|*walking at a normal pace|*walking by|*walking forward|on a *walk|*wandering",
                 "*walks|*walks along|*strolls|*walked|*walks past|*walks forward", "*walking forward at a normal pace|*strolling along", "*walks by at a normal pace"),
     "running": ("running", "*running|*running away|*running fast|*sprinting|*jogging|*racing|*rushing|*running along|at a *run|*running forward",
-                "*runs|*runs away|*sprints|*ran|*jogs|*runs fast|*rushes", "*sprinting away fast|*running past in a rush", "*runs along fast"),
+                "*runs|*runs away|*sprints|*ran|*jogs|*runs fast|*rushes", "*sprinting away fast|*running along fast", "*runs along fast"),
     "sitting": ("sitting", "*sitting|*sitting down|*seated|*sitting on the ground|*sitting on the floor|*seated on the ground|*sitting on a bench|*resting on a seat",
                 "*sits|*sits on the ground|*sat|*sits down|*sits on the floor", "*seated on the floor|*sitting down on the ground", "*sits down on the floor"),
     "crouching": ("crouching", "*crouching|*crouching down|*squatting|*squatting down|*kneeling|*crouched low|*kneeling down|*crouched|*squatting low",
@@ -127,7 +127,7 @@ _HELD = {
     "short": "{who} seen {ing}|{u} and {l} , {ing}|show me anyone {ing}|find someone in {u} {ing}|{who} who is in {uc} , {ing}",
     "medium": """in this image {a_who} wears {upper} and {lower} and is {ing}.|an image of {a_who} {ing} who wears {upper} with {lower}.|there is someone {ing} , dressed in {upper} and {lower}.
 the {who} {ing} has {upper} and {lower} on.|we see {a_who} whose top is {uc} , with {lower} , who is {ing}.|{ing} at the {place} is {a_who} in {upper} and {lower}.""".replace("\n", "|"),
-    "long": """This picture shows {a_who} who {does}. The clothes consist of {upper} and {lower}. They have {s} on.|The camera captures the moment {a_who} {does}. The top is {upper} , with {lower}.
+    "long": """This picture shows {a_who} who {does}. The outfit consists of {upper} and {lower}. They have {s} on.|The camera captures the moment {a_who} {does}. The top is {upper} , with {lower}.
 In view is {a_who} wearing {upper} , {lower} and {s}. It appears the person is {ing}.|The person in the scene has {upper} and {lower} on and is {ing} at the {place}.""".replace("\n", "|"),
 }
 TEMPLATES = {
@@ -171,7 +171,7 @@ def facts_of(row: Mapping[str, Any]) -> dict[str, str]:
     """Flatten a row of the crops benchmark into the facts that captions can state."""
     facts = {"behavior": str(row["behavior"]), "person": str(row["person"])}
     facts |= {part: str(row[part]["color"]) for part in ("upper", "lower", "shoes", "hat", "bag") if row.get(part)}
-    facts |= {f"{part}_kind": str(row[part]["kind"]) for part in ("upper", "lower", "bag") if row.get(part)}
+    facts |= {f"{part}_kind": str(row[part].get("kind")) for part in ("upper", "lower", "bag") if row.get(part)}
     facts |= {key: str(row[key]) for key in ("hair", "place") if isinstance(row.get(key), str) and row[key] not in _NOT_SAID}
     facts["night"] = str(bool(row.get("night")))
     return facts
@@ -234,7 +234,7 @@ def _possible(template: str, facts: Mapping[str, str]) -> bool:
 
 
 def _article(phrase: str) -> str:
-    head, first = phrase.split()[-1], phrase.rpartition(":")[2]
+    head, first = phrase.rpartition(" ")[2], phrase.rpartition(":")[2]
     if head in _PLURAL or head.endswith("clothes"):
         return phrase
     return f"{'an' if first[0] in 'aeiou' else 'a'} {phrase}"

@@ -84,8 +84,8 @@ def render_crop(bodies: BodySet, d: Draw) -> tuple[NDArray[np.uint8], dict[str, 
     subject = make_person(bodies, d.body, d.look, 0)
     cast = stage.perform(bodies, d.split, d.behavior, subject, Random(d.seed * 3 + 2))
     camera = _view(cast.figures[0], u)
-    passers = stage.passers_by(bodies, d.split, u, camera) if u.random() < 0.3 else ()
-    things = (*cast.things, *stage.furniture(u, camera, cast.figures[0]))
+    passers = stage.passers_by(bodies, d.split, u) if u.random() < 0.3 else ()
+    things = (*cast.things, *stage.furniture(u, cast.figures[0]))
     if cast.fence_y is not None or u.random() < 0.1:
         place = replace(place, wall_y_m=max(place.wall_y_m, 2.5))
     shown = render(draw_background(place, camera, d.split), camera, light, (*cast.figures, *passers), things)

@@ -53,7 +53,9 @@ def make_person(bodies: BodySet, body: int, look: Look, number: int) -> Person:
     return Person(body=body, look=look, pieces=tuple(dress(bodies, body, look)), number=number)
 
 
-def place(bodies: BodySet, person: Person, pose: Pose, x: float, y: float, yaw: float, *, feet_fixed: bool = False) -> Figure:
+def place(
+    bodies: BodySet, person: Person, pose: Pose, x: float, y: float, yaw: float, *, feet_fixed: bool = False
+) -> Figure:
     """Pose the person and set them on the ground at a place, facing -y turned by `yaw` degrees.
 
     In motion the feet stay where they are while the body tilts (`feet_fixed`); single pictures are centered.
@@ -76,9 +78,7 @@ def place(bodies: BodySet, person: Person, pose: Pose, x: float, y: float, yaw: 
     return Figure(person=person, meshes=meshes, props=props, joints=named, base=origin)
 
 
-def _grounding(
-    bodies: BodySet, vertices: NDArray[np.float32], pose: Pose, feet_fixed: bool
-) -> NDArray[np.float32]:
+def _grounding(bodies: BodySet, vertices: NDArray[np.float32], pose: Pose, feet_fixed: bool) -> NDArray[np.float32]:
     """Center over the origin and bring the supporting part to the ground."""
     limbs = bodies.attributes[:, 1] + bodies.attributes[:, 3]
     trunk = vertices[limbs < 0.35]

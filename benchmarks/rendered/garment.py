@@ -55,7 +55,7 @@ def dress(bodies: BodySet, body: int, look: Look) -> list[Piece]:
     if look.hair in ("long", "tied back"):
         pieces.append(_long_hair(rest, heads, look))
     if look.hat:
-        pieces.append(_brim(rest, heads, look))
+        pieces.append(_brim(heads, look))
     if look.bag_kind == "backpack":
         pieces.append(_backpack(rest, heads, look))
     return pieces
@@ -159,7 +159,7 @@ def _back_of(rest: NDArray[np.float32], level: float) -> float:
     return float(near[:, 1].max()) if len(near) else 0.1
 
 
-def _brim(rest: NDArray[np.float32], heads: NDArray[np.float32], look: Look) -> Piece:
+def _brim(heads: NDArray[np.float32], look: Look) -> Piece:
     """The peak of a cap, or the rim of a hat."""
     head = heads[BONE_INDEX["head"]]
     front, back = -0.135, 0.075

@@ -92,10 +92,8 @@ def falling(u: Random, phase: float, variant: str | None = None) -> Pose:
     start = Draft.standing(Random(u.randrange(1 << 30))).pose()
     middle = _losing_balance(Random(u.randrange(1 << 30)), direction, azimuth)
     end = _fallen(u.randrange(1 << 30), direction, azimuth)
-    if phase < 0.55:
-        out = mix(start, middle, ease(phase / 0.55))
-    else:
-        out = mix(middle, end, ((phase - 0.55) / 0.45) ** 1.6)
+    early = phase < 0.55
+    out = mix(start, middle, ease(phase / 0.55)) if early else mix(middle, end, ((phase - 0.55) / 0.45) ** 1.6)
     return replace(out, variant=direction)
 
 

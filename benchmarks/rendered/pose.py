@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 REST_ABDUCTION_LEG = 6.0
 REST_ABDUCTION_ARM = 40.0
+REST_ELBOW = 14.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,4 +131,4 @@ def _bend_arm(out: NDArray[np.float32], arm: tuple[float, ...], side: str, sign:
     out[BONE_INDEX[f"clavicle.{side}"]] = turn_y(-sign * shrug)
     swing = turn_x(-flexion) @ turn_y(-sign * (abduction - shrug - REST_ABDUCTION_ARM))
     out[BONE_INDEX[f"upperarm01.{side}"]] = swing @ turn((0.65 * sign, 0, -0.76), sign * twist)
-    out[BONE_INDEX[f"lowerarm01.{side}"]] = turn((-0.76, 0, -0.65 * sign), elbow)
+    out[BONE_INDEX[f"lowerarm01.{side}"]] = turn((-0.76, 0, -0.65 * sign), elbow - REST_ELBOW)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmarks.rendered.backdrop import Camera
 from benchmarks.rendered.paint import paint
 from benchmarks.rendered.raster import (
     Mesh,
@@ -19,7 +20,6 @@ from benchmarks.rendered.raster import (
     project,
     rasterize,
 )
-from benchmarks.rendered.backdrop import Camera
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

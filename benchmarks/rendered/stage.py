@@ -15,7 +15,6 @@ from benchmarks.rendered.figure import make_person, place
 from benchmarks.rendered.pose import turn_z
 
 if TYPE_CHECKING:
-    from benchmarks.rendered.backdrop import Camera
     from benchmarks.rendered.body import BodySet
     from benchmarks.rendered.figure import Figure, Person
     from benchmarks.rendered.pose import Pose
@@ -94,12 +93,10 @@ def stranger(bodies: BodySet, split: str, u: Random, number: int, kinds: tuple[s
     person = draw_person(u)
     while person not in kinds:
         person = draw_person(u)
-    return make_person(
-        bodies, u.choice(bodies.choices(split, person)), draw_look(u, person, upper, lower), number
-    )
+    return make_person(bodies, u.choice(bodies.choices(split, person)), draw_look(u, person, upper, lower), number)
 
 
-def passers_by(bodies: BodySet, split: str, u: Random, camera: Camera) -> tuple[Figure, ...]:
+def passers_by(bodies: BodySet, split: str, u: Random) -> tuple[Figure, ...]:
     """One or two persons further away, never in front of the subject."""
     out = []
     for number in range(10, 10 + u.choice([1, 1, 2])):
@@ -110,7 +107,7 @@ def passers_by(bodies: BodySet, split: str, u: Random, camera: Camera) -> tuple[
     return tuple(out)
 
 
-def furniture(u: Random, camera: Camera, figure: Figure) -> list[Mesh]:
+def furniture(u: Random, figure: Figure) -> list[Mesh]:
     """Boxes and poles: sometimes one in front of the subject, sometimes some behind."""
     out = []
     if u.random() < 0.16:
@@ -122,7 +119,9 @@ def furniture(u: Random, camera: Camera, figure: Figure) -> list[Mesh]:
         color = (tone, tone * u.uniform(0.85, 1.1), tone * u.uniform(0.8, 1.1))
         out.append(thing.box(spot, (u.uniform(0.2, 1.2), u.uniform(0.2, 0.8), tall), color, u.uniform(0, 90)))
     if u.random() < 0.12:
-        out.append(thing.moved(thing.car(u.choice(thing.PAINTS)), u.uniform(-3, 3), u.uniform(3, 7), u.uniform(-20, 20)))
+        out.append(
+            thing.moved(thing.car(u.choice(thing.PAINTS)), u.uniform(-3, 3), u.uniform(3, 7), u.uniform(-20, 20))
+        )
     return out
 
 

@@ -103,8 +103,9 @@ def pausing(u: Random, start: float) -> Story:
 
 
 def falling(u: Random, start: float) -> Story:
-    spot = _spot(u)
-    path = Path(u, start, _outside(u, spot[1])).go(spot, u.uniform(1.1, 1.4))
+    spot, speed = _spot(u), u.uniform(1.1, 1.4)
+    outside = _outside(u, spot[1])
+    path = Path(u, start - math.dist(outside, spot) / speed, outside).go(spot, speed)
     rises = u.random() < 0.5
     path.fall(u.choice(["forward", "backward", "side"]), u.uniform(6, 9) if rises else 60, rises=rises)
     if rises:
@@ -113,7 +114,7 @@ def falling(u: Random, start: float) -> Story:
 
 
 def lying(u: Random, start: float) -> Story:
-    path = Path(u, -2.0, _spot(u))
+    path = Path(u, min(-2.0, start), _spot(u))
     path.act("lying", 90, u.uniform(0, 360))
     return Story(paths=(tuple(path.segments),))
 
@@ -147,7 +148,8 @@ def kicking(u: Random, start: float) -> Story:
 def climbing(u: Random, start: float) -> Story:
     x = u.uniform(-2.5, 2.5)
     near, beyond = (x, FENCE_Y_M - 0.3), (x, FENCE_Y_M + 0.5)
-    path = Path(u, start, _outside(u, 2.0)).go((x, FENCE_Y_M - 1.2)).go(near, 1.0)
+    outside, before = _outside(u, 2.0), (x, FENCE_Y_M - 1.2)
+    path = Path(u, start - math.dist(outside, before) / 1.3 - 0.9, outside).go(before).go(near, 1.0)
     path.climb(u.uniform(4, 5.5))
     path.at = beyond
     path.act("crouching", 0.9).go((u.choice([-1, 1]) * (EDGE_M + 3), FENCE_Y_M + 1.5), 1.7)
@@ -189,7 +191,7 @@ def write_script(u: Random, kinds: Sequence[str], normal: int, seconds: float) -
     """Anomalies spread over the video, and calm persons around them."""
     out: list[Story] = []
     for index, kind in enumerate(kinds):
-        start = seconds * (index + 0.35) / len(kinds) * 0.85
+        start = seconds * (index + 0.4) / len(kinds) * 0.8
         first = ANOMALY_STORIES[kind](u, start)
         out.append(first if apart(first, out, seconds) else _retried(u, ANOMALY_STORIES[kind], out, seconds, start))
     for index in range(normal):

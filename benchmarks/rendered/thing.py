@@ -43,7 +43,7 @@ def solid(corners: NDArray[np.float64], quads: Sequence[Sequence[int]], colors: 
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
     paint = np.broadcast_to(np.asarray(colors, np.float32), (len(quad), 3))
     start = np.arange(len(quad))[:, None] * 4
-    faces = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]])
+    faces = np.concatenate([start + np.array(corner) for corner in ((0, 1, 2), (0, 2, 3))])
     return Mesh(
         vertices=points,
         normals=np.repeat(normal, 4, axis=0).astype(np.float32),
@@ -137,9 +137,7 @@ def car(color: RGB) -> Mesh:
     low = [(-2.1, 0.3), (-2.15, 0.62), (-1.95, 0.82), (-0.95, 0.95), (1.55, 0.98), (2.05, 0.9), (2.1, 0.3)]
     cabin = [(-0.95, 0.95), (-0.3, 1.42), (0.85, 1.44), (1.55, 0.98)]
     parts = [_extruded(low, 0.88, 0.88, [color] * 6), _extruded(cabin, 0.84, 0.66, [GLASS, color, GLASS], GLASS)]
-    wheels = [
-        wheel((x, y, 0.32), 0.32, 0.2, DARK, (0, 1, 0), 0.05) for x in (-1.35, 1.35) for y in (-0.82, 0.82)
-    ]
+    wheels = [wheel((x, y, 0.32), 0.32, 0.2, DARK, (0, 1, 0), 0.05) for x in (-1.35, 1.35) for y in (-0.82, 0.82)]
     lights = [box((-2.12, y, 0.66), (0.06, 0.3, 0.12), (0.9, 0.9, 0.85)) for y in (-0.62, 0.62)]
     pillars = [bar((0.25, y * 0.86, 0.96), (0.25, y * 0.68, 1.43), 0.07, color) for y in (-1, 1)]
     return merge([*parts, *wheels, *lights, *pillars])

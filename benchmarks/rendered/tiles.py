@@ -15,7 +15,7 @@ from benchmarks.rendered.behavior import BEHAVIORS, pose
 from benchmarks.rendered.figure import place
 from benchmarks.rendered.picture import exposed
 from benchmarks.rendered.raster import box_of, look_at, merge, perspective, project, rasterize
-from benchmarks.rendered.scene import draw_light, render, zoomed
+from benchmarks.rendered.scene import draw_light, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SIZE_PX = 320
 DRAWN_PX = 448
 VISIBLE_SHARE = 0.2
-POSTURES = {b: 1.0 for b in BEHAVIORS} | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
+POSTURES = dict.fromkeys(BEHAVIORS, 1.0) | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
 POSTURES |= {"sitting": 3, "dragged": 0.5, "hit_by_vehicle": 0.5}
 SPLIT = {"train": "train", "val": "validation"}
 SEED = {"train": 50_000_000, "val": 60_000_000}

@@ -114,7 +114,7 @@ def _set(u: Random, number: int) -> Set:
         np.array([0.0, 0.0, 0.75]),
         u.uniform(10.6, 11.6),
         u.uniform(15, 20),
-        31,
+        28,
         int(WIDTH * OVERSAMPLING),
         int(HEIGHT * OVERSAMPLING),
     )

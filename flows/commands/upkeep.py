@@ -17,7 +17,7 @@ from flows.commands.common import (
     print_table,
 )
 from flows.doctor import examine
-from storage.maintenance import collect_garbage, verify_store
+from storage.maintenance import VerifyReport, collect_garbage, verify_store
 
 
 def verify(
@@ -33,11 +33,21 @@ def verify(
     if json:
         print_json(report)
     else:
-        for problem in report.problems:
+        problems = list_problems(report)
+        for problem in problems:
             typer.echo(f"problem: {problem}")
-        typer.echo(f"{report.num_shards} shards, {report.num_crops} crops, {len(report.problems)} problems")
-    if report.problems:
+        typer.echo(
+            f"{report.num_shards} shards, {report.num_crops} crops, {len(problems)} problems, "
+            f"{len(report.orphans)} abandoned builds"
+        )
+    if not report.is_clean:
         raise typer.Exit(5)
+
+
+def list_problems(report: VerifyReport) -> list[str]:
+    """Writes each problem of a verification as one line."""
+    shards = [f"{shard.directory}: {problem}" for shard in report.invalid for problem in shard.problems]
+    return [*shards, *report.messages]
 
 
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
@@ -49,7 +59,7 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     if json:
         print_json(report)
     else:
-        typer.echo(f"{report}")
+        typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
 
 
 def serve(

@@ -1,5 +1,6 @@
 """What every ``FrameSource`` promises."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ def test_every_sampled_time_comes_once_and_in_order(source: FrameSource, clip: P
     session = source.open_session(clip, sample_fps=2.0)
     times = [time for batch in session for time in batch.pts_seconds]
     assert times == pytest.approx([step / 2 for step in range(12)], abs=0.06)
-    assert all(later > earlier for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
 
 
 def test_frames_are_rgb_pictures_of_the_promised_size(source: FrameSource, clip: Path) -> None:

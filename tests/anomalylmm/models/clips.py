@@ -45,6 +45,8 @@ def write_clip(
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = gop
+        if codec in ("libx264", "libx265"):
+            stream.options = {"preset": "veryfast"}
         stream.codec_context.time_base = Fraction(1, TICKS)
         for number, time in enumerate(times_ms):
             frame = av.VideoFrame.from_ndarray(draw_number(number, *size), format="rgb24")

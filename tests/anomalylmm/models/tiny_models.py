@@ -27,7 +27,29 @@ from transformers import (
 
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 
-WORDS = "a man woman in red coat is falling down running lying on the ground yes no does this show fill blank".split()
+WORDS = [
+    "a",
+    "man",
+    "woman",
+    "in",
+    "red",
+    "coat",
+    "is",
+    "falling",
+    "down",
+    "running",
+    "lying",
+    "on",
+    "the",
+    "ground",
+    "yes",
+    "no",
+    "does",
+    "this",
+    "show",
+    "fill",
+    "blank",
+]
 SIDE = 32
 CHAT = (
     "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
@@ -117,7 +139,8 @@ def save_smolvlm(folder: Path) -> Path:
 def save_detector(path: Path, *, names: dict[int, str] | None = None, batch: int | str = 1) -> Path:
     """An ONNX "detector" with one box that leaves the frame; its score is the mean of the red channel."""
     side = 64
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])
+    sides = [side, side] if batch == 1 else ["height", "width"]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, *sides])
     output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [batch, 1, 6])
     box = np.array([[[-8, 16, 40, 80]]], np.float32)
     red = [

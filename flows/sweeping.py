@@ -1,0 +1,250 @@
+"""A sweep: the saved queries over what they have not covered yet, in one transaction, then the snapshot."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.records import Candidate, CropRow, Query, RankedCandidate
+from flows.coarse_search import encode_queries, find_candidates, load_images, scope_of
+from flows.composition import Composition
+from flows.judging_cache import StoredCache
+from flows.pictures import draw_results
+from flows.planning import utc_now
+from flows.progress import Listener, Silence
+from flows.query_file import read_queries
+from flows.sweep_page import write_latest_page
+from flows.sweep_records import build_hit, build_incidents, build_judgement, index_videos
+from storage.files import replace_file
+from storage.gallery import Gallery
+from storage.hits import HitStore
+from storage.layout import StoreLayout
+from storage.records import CoverageRecord, HitRecord, JudgementRecord, SweepContent, SweepRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryTally:
+    """What one query found in one sweep."""
+
+    query_name: str
+    num_shards: int
+    num_candidates: int
+    num_judged: int
+    num_hits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What came of a sweep."""
+
+    sweep_id: str
+    state: str
+    queries: tuple[QueryTally, ...]
+    num_hits: int
+    num_incidents: int
+    num_calls: int
+    num_cached: int
+    seconds: float
+    warnings: tuple[str, ...]
+    report_path: str
+    top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Findings:
+    judgements: list[JudgementRecord] = field(default_factory=list)
+    hits: list[HitRecord] = field(default_factory=list)
+    tallies: list[QueryTally] = field(default_factory=list)
+    num_candidates: int = 0
+    num_calls: int = 0
+    num_cached: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What stays the same throughout one sweep."""
+
+    composition: Composition
+    layout: StoreLayout
+    gallery: Gallery
+    hits: HitStore
+    sweep_id: str
+    began_utc: datetime
+    listener: Listener
+
+
+def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
+    """Opens the gallery of the composition's pipeline.
+
+    Raises:
+        StoreError: Nothing is indexed, or only by other pipelines; the message says which and what to do.
+    """
+    from storage.gallery import pipelines
+
+    gallery = Gallery.open(layout, composition.pipeline.digest)
+    if gallery.shards:
+        return gallery
+    others = ", ".join(f"{item.pipeline_digest} ({item.num_crops} crops)" for item in pipelines(layout))
+    if others:
+        raise StoreError(
+            f"{layout.root} holds no shard of the pipeline {composition.pipeline.digest} that profile "
+            f"{composition.settings.profile!r} makes, only of {others}; use the profile and settings they were made "
+            "with, or run `anomalylmm index` again with these"
+        )
+    raise StoreError(f"{layout.root} holds no shard yet; run `anomalylmm index ARCHIVE --store {layout.root}` first")
+
+
+def sweep_store(
+    composition: Composition, layout: StoreLayout, queries_file: Path, *, listener: Listener | None = None
+) -> SweepReport:
+    """Runs the enabled queries of a file over the shards that they have not been asked on, and publishes.
+
+    Raises:
+        ConfigurationError: The queries' file is wrong.
+        StoreBusyError: Another sweep runs.
+        StoreError: Nothing is indexed, or the store can't be written.
+    """
+    queries = [query for query in read_queries(queries_file, composition.lexicon) if query.enabled]
+    if not queries:
+        raise ConfigurationError(f"{queries_file} has no enabled query; set enabled = true for at least one")
+    gallery = open_gallery(composition, layout)
+    layout.check_writable()
+    with HitStore(layout) as hits:
+        for query in queries:
+            hits.register_query(query)
+        run = _Run(
+            composition=composition, layout=layout, gallery=gallery, hits=hits, sweep_id=uuid.uuid4().hex[:16],
+            began_utc=utc_now(), listener=listener or Silence(),
+        )  # fmt: skip
+        return _sweep(run, queries)
+
+
+def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
+    began = time.monotonic()
+    pending = run.hits.pending([query.version for query in queries], run.gallery.shard_ids)
+    shards = {query.version: {shard for version, shard in pending if version == query.version} for query in queries}
+    due = [query for query in queries if shards[query.version]]
+    warnings = _warn(run, queries)
+    findings = _judge_all(run, due, [frozenset(shards[query.version]) for query in due])
+    hits = tuple(findings.hits)
+    incidents = build_incidents(hits, run.sweep_id)
+    seconds = time.monotonic() - began
+    if due:
+        sweep = _record(run, findings, len(due), len({shard for _, shard in pending}), seconds, warnings)
+        coverage = tuple(CoverageRecord(query_version=version, shard_id=shard) for version, shard in sorted(pending))
+        run.hits.record_sweep(
+            SweepContent(
+                sweep=sweep, coverage=coverage, hits=hits, judgements=tuple(findings.judgements), incidents=incidents
+            )
+        )
+    published = run.hits.publish()
+    return SweepReport(
+        sweep_id=run.sweep_id if due else "",
+        state="Degraded" if warnings or published.unreadable else "Completed",
+        queries=tuple(findings.tallies),
+        num_hits=len(hits),
+        num_incidents=len(incidents),
+        num_calls=findings.num_calls,
+        num_cached=findings.num_cached,
+        seconds=time.monotonic() - began,
+        warnings=(*warnings, *published.unreadable),
+        report_path=str(write_latest_page(run.layout)),
+        top_hits=tuple(sorted(hits, key=lambda hit: -hit.confidence)[:12]),
+    )
+
+
+def _warn(run: _Run, queries: Sequence[Query]) -> tuple[str, ...]:
+    """Names damaged shards; unknown words are told to the listener but degrade nothing."""
+    for query in queries:
+        unknown = run.composition.encoder.unknown_words(query.text)
+        if unknown:
+            run.listener.warn(f"query {query.name!r}: the encoder does not know {', '.join(unknown)}")
+        if not query.cloze.slots:
+            run.listener.warn(f"query {query.name!r} has no word to mask; only the whole sentence is judged")
+    damaged = tuple(f"{shard.directory.name}: {shard.problems[0]}" for shard in run.gallery.invalid)
+    for message in damaged:
+        run.listener.warn(f"a damaged shard is left out: {message}")
+    return damaged
+
+
+def _record(
+    run: _Run, findings: _Findings, num_queries: int, num_shards: int, seconds: float, warnings: Sequence[str]
+) -> SweepRecord:
+    return SweepRecord(
+        sweep_id=run.sweep_id,
+        started_utc=run.began_utc,
+        finished_utc=utc_now(),
+        pipeline=run.composition.pipeline.digest,
+        judge_id=run.composition.judge.judge_id,
+        profile=run.composition.settings.profile,
+        status="Degraded" if warnings else "Completed",
+        num_queries=num_queries,
+        num_shards=num_shards,
+        num_candidates=findings.num_candidates,
+        num_judged=len(findings.judgements),
+        num_calls=findings.num_calls,
+        num_cached=findings.num_cached,
+        num_hits=len(findings.hits),
+        seconds=seconds,
+        message="; ".join(warnings),
+    )
+
+
+def _judge_all(run: _Run, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> _Findings:
+    """Searches for all queries at once, then judges query by query."""
+    findings = _Findings()
+    if not queries:
+        return findings
+    composition = run.composition
+    vectors = encode_queries(composition.encoder, composition.lexicon, queries)
+    scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
+    found = find_candidates(run.gallery, vectors, queries, scopes)
+    run.listener.start("judge", sum(len(candidates) for candidates in found))
+    for query, ids, candidates in zip(queries, shards, found, strict=True):
+        _judge_query(run, query, len(ids), candidates, findings)
+    return findings
+
+
+def _judge_query(
+    run: _Run, query: Query, num_shards: int, candidates: Sequence[Candidate], findings: _Findings
+) -> None:
+    composition, now = run.composition, utc_now()
+    loaded, best = load_images(run.gallery, candidates)
+    result = composition.adjudicator.adjudicate(query, loaded, cache=StoredCache(run.hits))
+    judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
+    accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
+    same = {"sweep_id": run.sweep_id, "pipeline": composition.pipeline.digest, "now": now}
+    findings.judgements += [build_judgement(query, ranked, **same) for ranked in judged]  # type: ignore[arg-type]
+    hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
+    rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
+    for hit, jpeg in zip(hits, draw_results(composition.encoder, query, rows), strict=True):
+        _write_picture(run.layout, hit, jpeg)
+    findings.hits += hits
+    findings.num_candidates += len(candidates)
+    findings.num_calls += result.num_calls
+    findings.num_cached += result.num_cached
+    findings.tallies.append(
+        QueryTally(
+            query_name=query.name, num_shards=num_shards, num_candidates=len(candidates), num_judged=len(judged),
+            num_hits=len(hits),
+        )
+    )  # fmt: skip
+    run.listener.advance("judge", len(candidates), query.name)
+
+
+def _build_hit(run: _Run, query: Query, ranked: RankedCandidate, best: dict[str, CropRow], now: datetime) -> HitRecord:
+    row = best[ranked.candidate.tracklet_id]
+    videos = index_videos(run.gallery.shard(ranked.candidate.shard_id).manifest.videos)
+    return build_hit(
+        query, ranked, row, videos[row.video_id], sweep_id=run.sweep_id,
+        pipeline=run.composition.pipeline.digest, now=now,
+    )  # fmt: skip
+
+
+def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:
+    path = layout.reports / hit.picture_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, jpeg, scratch=layout.temporary)

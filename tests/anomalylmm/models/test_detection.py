@@ -1,0 +1,80 @@
+"""The detector's boxes, classes and colors, and the tracker's memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomalylmm.errors import ConfigurationError, WeightsError
+from anomalylmm.models.tracker import UltralyticsTracker
+from anomalylmm.models.yolo import YoloDetector, person_class
+from anomalylmm.records import Detections
+from tests.anomalylmm.models.tiny_models import resolved, save_detector
+
+FRAME = np.zeros((240, 320, 3), np.uint8)
+
+
+def of_color(channel: int) -> np.ndarray:
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[..., channel] = 255
+    return image
+
+
+def test_images_are_rgb_and_boxes_end_at_the_frame(tmp_path: Path) -> None:
+    detector = YoloDetector(resolved(save_detector(tmp_path / "red.onnx"), "detector"))
+    red, green, blue = detector.detect([of_color(0), of_color(1), of_color(2)])
+    np.testing.assert_allclose(red.boxes_xyxy_px, [[0, 32, 80, 128]], atol=0.5)
+    np.testing.assert_allclose(red.scores, [1], atol=1e-3)
+    assert len(green) == len(blue) == 0
+
+
+def test_less_than_the_confidence_is_left_out(tmp_path: Path) -> None:
+    path = save_detector(tmp_path / "red.onnx")
+    dim = (of_color(0) // 2).astype(np.uint8)
+    assert len(YoloDetector(resolved(path, "detector"), confidence=0.4).detect([dim])[0]) == 1
+    assert len(YoloDetector(resolved(path, "detector"), confidence=0.6).detect([dim])[0]) == 0
+
+
+def test_persons_are_found_by_name() -> None:
+    assert person_class({0: "car", 7: "Person"}, Path("x.onnx")) == 7
+    assert person_class({0: "someone"}, Path("x.onnx")) == 0
+    with pytest.raises(WeightsError, match="it knows car, dog"):
+        person_class({0: "car", 1: "dog"}, Path("x.onnx"))
+
+
+def test_a_damaged_model_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(WeightsError, match=r"broken\.onnx"):
+        YoloDetector(resolved(path, "detector"))
+
+
+def one_person(score: float = 0.9) -> Detections:
+    return Detections(boxes_xyxy_px=np.array([[50, 50, 90, 170]], np.float32), scores=np.array([score], np.float32))
+
+
+NOBODY = Detections(boxes_xyxy_px=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32))
+
+
+def test_a_hidden_person_keeps_the_number_for_the_seconds_of_the_buffer() -> None:
+    for hidden_frames, is_same in ((4, True), (12, False)):
+        tracker = UltralyticsTracker(sample_fps=4.0, buffer_seconds=2.0)
+        first = [tracker.update(one_person(), FRAME)[0] for _ in range(3)][-1]
+        for _ in range(hidden_frames):
+            tracker.update(NOBODY, FRAME)
+        again = [tracker.update(one_person(), FRAME)[0] for _ in range(3)][-1]
+        assert (first == again) == is_same
+
+
+def test_trackers_number_from_one_each() -> None:
+    numbers = [UltralyticsTracker(sample_fps=2.0).update(one_person(), FRAME)[0] for _ in range(2)]
+    assert numbers == [1, 1]
+
+
+def test_a_doubtful_detection_belongs_to_no_track() -> None:
+    assert UltralyticsTracker(sample_fps=2.0).update(one_person(0.15), FRAME).tolist() == [-1]
+
+
+def test_an_unknown_tracker_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="bytetrack, botsort"):
+        UltralyticsTracker("deepsort", sample_fps=2.0)

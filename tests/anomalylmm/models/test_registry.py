@@ -1,0 +1,38 @@
+"""Adapters are built from records; importing the registry is light."""
+
+import subprocess
+import sys
+
+import pytest
+
+from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.frames import child_environment
+from anomalylmm.models.registry import (
+    DetectorSpec,
+    EncoderSpec,
+    JudgeSpec,
+    build_detector,
+    build_judge,
+    resolve_weights,
+)
+
+
+def test_importing_the_registry_loads_no_model_library() -> None:
+    program = (
+        "import sys, anomalylmm.models.registry\n"
+        "assert not {'torch', 'transformers', 'ultralytics', 'decord', 'av'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=child_environment())
+
+
+def test_weights_are_resolved_by_the_kind_of_the_record() -> None:
+    assert resolve_weights(DetectorSpec(weights="pocket/detector")).path.suffix == ".onnx"
+    assert resolve_weights(EncoderSpec(weights="pocket/dual_encoder")).path.name == "dual_encoder"
+    assert resolve_weights(JudgeSpec(weights="pocket/judge")).path.name == "judge"
+
+
+def test_unknown_families_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="yolo"):
+        build_detector(DetectorSpec(weights="pocket/detector", family="hog"))
+    with pytest.raises(ConfigurationError, match="transformers"):
+        build_judge(JudgeSpec(weights="pocket/judge", family="oracle"))

@@ -1,0 +1,91 @@
+"""Where weights are found, how they are named, and what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models import weights
+from anomalylmm.models.weights import resolve
+
+
+def make_folder(folder: Path, *files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_local_folder_comes_first_and_is_named_by_its_content(tmp_path: Path) -> None:
+    found = resolve(str(make_folder(tmp_path / "mine", "config.json", "model.safetensors")), "judge")
+    assert found.source == "local"
+    assert found.model_id == f"mine@{found.digest[:12]}"
+    assert found.license == "unknown"
+
+
+def test_shipped_weights_are_found_by_their_short_name() -> None:
+    found = resolve("pocket/detector", "detector")
+    assert found.source == "shipped"
+    assert found.path.suffix == ".onnx"
+    assert found.model_id.startswith("pocket/detector@")
+
+
+def test_other_content_gets_another_digest_and_a_card_does_not_count(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "mine", "config.json", "model.safetensors")
+    before = resolve(str(folder), "judge").digest
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    (folder / "card.json").write_text("{}")
+    again = resolve(str(folder), "judge")
+    assert (again.digest, again.license) == (before, "apache-2.0")
+    (folder / "model.safetensors").write_bytes(b"other")
+    os.utime(folder / "model.safetensors", ns=(1, 1))
+    assert resolve(str(folder), "judge").digest != before
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_a_folder_of_pickles_is_refused_unless_allowed(tmp_path: Path, name: str) -> None:
+    folder = make_folder(tmp_path / "old", "config.json", name)
+    with pytest.raises(WeightsError, match="allow_pickle = true"):
+        resolve(str(folder), "judge")
+    assert resolve(str(folder), "judge", allow_pickle=True).path == folder
+
+
+def test_a_pickled_detector_is_refused_unless_allowed(tmp_path: Path) -> None:
+    path = make_folder(tmp_path, "yolo26n.pt") / "yolo26n.pt"
+    with pytest.raises(WeightsError, match="export it once"):
+        resolve(str(path), "detector")
+    assert resolve(str(path), "detector", allow_pickle=True).path == path
+
+
+def test_missing_weights_say_what_to_download_and_where_to_put_it() -> None:
+    with pytest.raises(WeightsError, match="hf download nobody/nothing --local-dir"):
+        resolve("nobody/nothing", "judge")
+    with pytest.raises(WeightsError, match="yolo export"):
+        resolve("yolo26s.onnx", "detector")
+
+
+def test_incomplete_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no config\.json"):
+        resolve(str(make_folder(tmp_path / "a", "model.safetensors")), "dual_encoder")
+    with pytest.raises(WeightsError, match=r"no \*\.safetensors"):
+        resolve(str(make_folder(tmp_path / "b", "config.json")), "dual_encoder")
+    with pytest.raises(WeightsError, match=r"no \.onnx file"):
+        resolve(str(make_folder(tmp_path / "c", "notes.txt")), "detector")
+    with pytest.raises(WeightsError, match=r"2 \.onnx files"):
+        resolve(str(make_folder(tmp_path / "d", "a.onnx", "b.onnx")), "detector")
+
+
+def test_the_network_is_asked_only_where_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def answer(_name: str, *, allow_network: bool) -> Path | None:
+        asked.append(allow_network)
+        return make_folder(tmp_path / "hub", "config.json", "model.safetensors") if allow_network else None
+
+    monkeypatch.setattr(weights, "_from_hub", answer)
+    with pytest.raises(WeightsError):
+        resolve("org/model", "judge")
+    assert asked == [False]
+    assert resolve("org/model", "judge", allow_network=True).source == "hub"
+    assert asked == [False, False, True]

@@ -1,0 +1,92 @@
+"""A judge that sees what a picture was painted with, and candidates to show it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import JudgeError
+from anomalylmm.lexicon import Lexicon
+from anomalylmm.masking import mask_query
+from anomalylmm.protocols import Views
+from anomalylmm.records import Candidate, Image, Query
+
+LEXICON = Lexicon.load()
+
+
+def paint(number: int) -> Image:
+    """Paints a picture whose first pixel is its number."""
+    image = np.full((24, 16, 3), 90, dtype=np.uint8)
+    image[0, 0] = number
+    return image
+
+
+def query_of(text: str, *, accept: float = 0.5, top_n: int = 10) -> Query:
+    """Builds a query as the sweep would."""
+    return Query(name="q", text=text, cloze=mask_query(text, LEXICON), version="v", accept=accept, top_n=top_n)
+
+
+def candidate_of(rank: int, *numbers: int) -> Candidate:
+    """Builds the candidate of a rank from the numbers of its pictures."""
+    return Candidate(
+        tracklet_id=f"t{rank}", video_id="v", camera="c", crop_ids=tuple(f"{rank}-{n}" for n in numbers),
+        best_crop_id=f"{rank}-0", shard_id="s", cosine=0.3, z_score=3.0 - rank, rank=rank,
+        images=tuple(map(paint, numbers)),
+    )  # fmt: skip
+
+
+class ScriptedJudge:
+    """Knows for each picture number the words that fill a cloze and the yes/no logit; counts what it is asked."""
+
+    judge_id = "scripted"
+
+    def __init__(
+        self,
+        script: dict[int, tuple[str, float]],
+        *,
+        max_views: int = 1,
+        fails: Callable[[int], bool] = lambda number: False,
+    ) -> None:
+        self.script, self.max_views, self.fails = script, max_views, fails
+        self.seen: list[int] = []
+        self.num_blind = 0
+
+    def _entries(self, views: Sequence[Views]) -> list[tuple[str, float]]:
+        numbers = [int(images[0][0, 0, 0]) for images in views]
+        assert all(len(images) <= self.max_views for images in views)
+        for number in numbers:
+            if self.fails(number):
+                raise JudgeError(f"no answer about {number}")
+        self.seen += numbers
+        return [self.script[number] for number in numbers]
+
+    def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
+        return [words for words, _ in self._entries(views)]
+
+    def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        return np.array([[_agreement(words, answer) for answer in answers] for words, _ in self._entries(views)])
+
+    def score_answers_blind(self, prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        self.num_blind += 1
+        return np.full(len(answers), -4.0)
+
+    def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
+        return np.array([logit for _, logit in self._entries(views)])
+
+
+class DictCache:
+    """A cache in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, object]] = {}
+
+    def get_many(self, keys):
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def put_many(self, rows):
+        self.rows |= {key: dict(row) for key, row in rows.items()}
+
+
+def _agreement(words: str, answer: str) -> float:
+    pairs = zip(words.split(", "), answer.split(", "), strict=False)
+    return -4.0 * sum(seen != said for seen, said in pairs)

@@ -1,0 +1,79 @@
+import pytest
+
+from anomalylmm.errors import QueryError
+from anomalylmm.lexicon import Lexicon
+from anomalylmm.masking import cloze_from_spans, find_span, mask_query, paraphrases
+from anomalylmm.records import Slot
+
+LEXICON = Lexicon.load()
+
+
+def test_behaviors_and_colors_are_masked():
+    cloze = mask_query("A man in a RED jacket fell down near a bicycle", LEXICON)
+    assert cloze.masked == "A man in a [MASK] jacket [MASK] near a bicycle"
+    assert [(slot.word, slot.kind) for slot in cloze.slots] == [("red", "color"), ("falling", "action")]
+
+
+def test_other_kinds_are_masked_on_request():
+    cloze = mask_query("a woman with a bag runs", LEXICON, kinds=("object",))
+    assert cloze.masked == "a woman with a [MASK] runs"
+
+
+def test_a_query_without_slots_is_left_alone():
+    cloze = mask_query("a suspicious person", LEXICON)
+    assert cloze.slots == ()
+    assert cloze.masked == cloze.text
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "123 !?", "x" * 1001, "a man\x00 falling", "a man [MASK] down"])
+def test_texts_that_can_be_no_query_are_refused(text):
+    with pytest.raises(QueryError):
+        mask_query(text, LEXICON)
+
+
+def test_words_inside_words_and_other_alphabets_are_not_masked():
+    cloze = mask_query("Fred bored a reddish мужчина падает ré́d 男が倒れる", LEXICON)
+    assert cloze.slots == ()
+
+
+def test_a_user_edits_masks():
+    text = "a man tumbles in a crimson coat"
+    start, stop = find_span(text, "Tumbles")
+    cloze = cloze_from_spans(text, [Slot(start=start, stop=stop, word="", kind="action")], LEXICON)
+    assert cloze.masked == "a man [MASK] in a crimson coat"
+    assert cloze.slots[0].word == "falling"
+    assert "walking" in cloze.slots[0].contrasts
+
+
+def test_an_edited_word_that_the_lexicon_lacks_is_kept():
+    cloze = cloze_from_spans("a man juggles", [Slot(start=6, stop=13, word="juggling", kind="action")], LEXICON)
+    assert (cloze.slots[0].word, cloze.slots[0].contrasts) == ("juggling", ())
+
+
+@pytest.mark.parametrize("span", [(-1, 3), (3, 3), (5, 2), (0, 99), (1, 2)])
+def test_edited_spans_must_be_words_of_the_text(span):
+    with pytest.raises(QueryError, match="mask"):
+        cloze_from_spans("a man falls", [Slot(start=span[0], stop=span[1], word="", kind="action")], LEXICON)
+
+
+def test_edited_spans_must_not_overlap():
+    spans = [Slot(start=2, stop=11, word="", kind="action"), Slot(start=6, stop=11, word="", kind="action")]
+    with pytest.raises(QueryError, match="overlap"):
+        cloze_from_spans("a man falls", spans, LEXICON)
+
+
+def test_a_mask_that_is_not_in_the_query_is_refused():
+    with pytest.raises(QueryError, match="'runs'"):
+        find_span("a man falls", "runs")
+
+
+def test_paraphrases_keep_clothes_and_behavior():
+    variants = paraphrases(mask_query("a woman in a navy coat tripped", LEXICON), LEXICON)
+    assert variants[0] == "a woman in a blue coat falling"
+    assert all("blue coat" in variant and "falling" in variant for variant in variants)
+    assert len(variants) == 4
+
+
+def test_paraphrases_respect_the_limit_and_may_be_none():
+    assert len(paraphrases(mask_query("a man falls", LEXICON), LEXICON, limit=2)) == 2
+    assert paraphrases(mask_query("a person", LEXICON), LEXICON) == ()

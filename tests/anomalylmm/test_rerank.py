@@ -1,0 +1,74 @@
+import pytest
+
+from anomalylmm.errors import ConfigurationError, ShapeError
+from anomalylmm.records import UNKNOWN, SlotVerdict
+from anomalylmm.rerank import DEFAULT, PAPER, RerankSettings, confidence, rerank, score, write_reason
+
+
+def slot(kind, match, word="falling", answer="falling"):
+    return SlotVerdict(word=word, kind=kind, answer=answer, match=match, probability=match, prior=0.1, saliency=1.0)
+
+
+def test_paper_second_overtakes_first_only_where_its_match_is_better_by_0_0395():
+    threshold = 0.0375 / 0.95
+    assert threshold == pytest.approx(0.0395, abs=5e-5)
+    first = score(0.5, None, 0, PAPER)
+    assert score(0.5 + 0.0394, None, 1, PAPER) < first
+    assert score(0.5 + 0.0396, None, 1, PAPER) > first
+    assert first == pytest.approx(0.95 * 0.5 + 0.075)
+
+
+def test_a_missing_term_leaves_its_weight_to_the_other():
+    assert score(None, 0.8, 0, DEFAULT) == pytest.approx(0.8 + 0.05)
+    assert score(0.8, None, 0, DEFAULT) == pytest.approx(0.8 + 0.05)
+    assert score(None, None, 1, DEFAULT) == pytest.approx(0.025)
+
+
+def test_equal_scores_keep_the_coarse_order():
+    assert rerank("abc", [0.5, 0.5, 0.5], 3) == ("a", "b", "c")
+
+
+def test_a_candidate_without_score_keeps_its_place():
+    assert rerank("abcd", [0.1, None, 0.9, 0.5], 4) == ("c", "b", "d", "a")
+
+
+def test_too_few_scores_are_refused():
+    with pytest.raises(ShapeError, match="scores"):
+        rerank("abc", [0.1], 3)
+
+
+def test_confidence_is_capped_by_the_weakest_behavior():
+    slots = [slot("action", 0.3), slot("color", 1.0)]
+    assert confidence(slots, [0.1, 0.9], 1.0, DEFAULT) == pytest.approx(0.3)
+
+
+def test_confidence_falls_with_a_wrong_color():
+    right = confidence([slot("action", 0.95), slot("color", 0.95)], [0.67, 0.33], 0.9, DEFAULT)
+    wrong = confidence([slot("action", 0.95), slot("color", 0.01)], [0.67, 0.33], 0.9, DEFAULT)
+    assert right > 0.9
+    assert wrong < 0.5
+
+
+def test_confidence_without_slots_is_the_sentence():
+    assert confidence([], [], 0.7, DEFAULT) == 0.7
+    assert confidence([], [], None, DEFAULT) == 0.0
+
+
+def test_the_reason_is_made_from_facts():
+    slots = [slot("action", 0.83), slot("color", 0.95, "red", "red")]
+    expected = "saw falling (0.83) and red (0.95); asked for falling, red; sentence as a whole 0.71"
+    assert write_reason(slots, 0.71) == expected
+
+
+def test_the_reason_names_what_could_not_be_told():
+    reason = write_reason([slot("action", 0.0, answer=UNKNOWN)], None, ["0 of 1 blanks answered"])
+    assert reason == "could not tell about falling; asked for falling; trouble: 0 of 1 blanks answered"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"match_weight": -1}, {"match_weight": 0, "affirm_weight": 0}, {"rank_decay": 0}, {"batch_size": 0}],
+)
+def test_settings_that_mean_nothing_are_refused(values):
+    with pytest.raises(ConfigurationError):
+        RerankSettings(**values)

@@ -1,0 +1,45 @@
+from datetime import timedelta
+
+from storage.layout import StoreLayout
+from storage.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
+from tests.storage.examples import NOON, PIPELINE
+
+
+def make_entry(**changes: object) -> QuarantineEntry:
+    values = {
+        "video_id": "v1",
+        "pipeline_digest": PIPELINE,
+        "path": "gate/\udcff\n.mp4",
+        "camera": "gate",
+        "size_bytes": 7,
+        "reason": "moov atom not found",
+        "tries": 1,
+        "first_utc": NOON,
+        "last_utc": NOON,
+    }
+    return QuarantineEntry(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_tries_add_up_and_the_first_time_stays(layout: StoreLayout) -> None:
+    record_quarantine(layout, make_entry())
+    later = NOON + timedelta(days=1)
+    record_quarantine(layout, make_entry(first_utc=later, last_utc=later, reason="other"))
+    (entry,) = read_quarantine(layout, PIPELINE)
+    assert (entry.tries, entry.first_utc, entry.last_utc, entry.reason) == (2, NOON, later, "other")
+    assert entry.path == "gate/\udcff\n.mp4"
+
+
+def test_pipelines_have_their_own_quarantine(layout: StoreLayout) -> None:
+    record_quarantine(layout, make_entry())
+    record_quarantine(layout, make_entry(pipeline_digest="p2"))
+    assert len(read_quarantine(layout)) == 2
+    assert clear_quarantine(layout, "p2", "v1")
+    assert not clear_quarantine(layout, "p2", "v1")
+    assert [entry.pipeline_digest for entry in read_quarantine(layout)] == [PIPELINE]
+
+
+def test_a_damaged_note_is_left_out_and_written_anew(layout: StoreLayout) -> None:
+    record_quarantine(layout, make_entry())
+    next(layout.quarantine.glob("*/*.json")).write_text("{")
+    assert read_quarantine(layout) == ()
+    assert record_quarantine(layout, make_entry()).tries == 1
