@@ -1,0 +1,1 @@
+"""When, and again: settings, the composition root, commands and Prefect flows."""

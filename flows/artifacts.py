@@ -4,6 +4,7 @@ import base64
 import html
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -56,9 +57,10 @@ class RunProgress:
         """Shows a new stage at nothing."""
         key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
         self._totals[stage], self._done[stage], self._shown[stage] = total, 0.0, 0.0
-        self._stages[stage] = create_progress_artifact(progress=0.0, key=key, description=stage)
+        artifact = create_progress_artifact(progress=0.0, key=key, description=stage)
+        self._stages[stage] = cast("UUID", artifact)
 
-    def advance(self, stage: str, amount: float, note: str = "") -> None:
+    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - the protocol's
         """Moves a stage; the server hears of it every few percent only."""
         self._done[stage] = self._done.get(stage, 0.0) + amount
         total = self._totals.get(stage, 0.0)

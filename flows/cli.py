@@ -20,8 +20,8 @@ unreadable · 5 store damaged or not writable · 6 another process is writing ·
 
 app = typer.Typer(
     name="anomalylmm",
-    help="Finds people by what they do in video archives.\n\nExample: [cyan]anomalylmm index videos/ && anomalylmm sweep"
-    " && anomalylmm sql 'from hits'[/cyan]",
+    help="Finds people by what they do in video archives.\n\nExample: "
+    "[cyan]anomalylmm index videos/ && anomalylmm sweep && anomalylmm sql 'from hits'[/cyan]",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode="rich",

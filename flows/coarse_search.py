@@ -87,9 +87,7 @@ def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) 
     )
 
 
-def load_images(
-    gallery: Gallery, candidates: Sequence[Candidate]
-) -> tuple[list[Candidate], dict[str, CropRow]]:
+def load_images(gallery: Gallery, candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, CropRow]]:
     """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too."""
     loaded, best = [], {}
     for candidate in candidates:

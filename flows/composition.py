@@ -14,6 +14,7 @@ from anomalylmm.judging import Adjudicator
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.models import registry
 from anomalylmm.models.recorded import recorded_utc
+from anomalylmm.models.weights import WeightsKind, resolve
 from anomalylmm.protocols import FrameSource, ImageEncoder, Judge, PatchTextMapper, PersonDetector, TextEncoder, Tracker
 from anomalylmm.rerank import PRESETS
 from flows.settings import Settings
@@ -143,14 +144,14 @@ class Composition:
         """Lists the profile's models without loading them."""
         return [self._locate(role, weights) for role, weights in self._roles()]
 
-    def _roles(self) -> Iterator[tuple[registry.WeightsKind, str]]:
+    def _roles(self) -> Iterator[tuple[WeightsKind, str]]:
         yield "detector", self.settings.detector.weights
         yield "dual_encoder", self.settings.encoder.weights
         yield "judge", self.settings.judge.weights
 
-    def _locate(self, role: registry.WeightsKind, weights: str) -> ModelRow:
+    def _locate(self, role: WeightsKind, weights: str) -> ModelRow:
         try:
-            found = registry.resolve(weights, role, allow_pickle=self.settings.allow_pickle)
+            found = resolve(weights, role, allow_pickle=self.settings.allow_pickle)
         except WeightsError as error:
             return ModelRow(role=role, weights=weights, found=False, where=str(error))
         return ModelRow(

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 
 from flows.flow_index import index_archive
@@ -44,10 +44,10 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         ConfigurationError: There is no such time zone.
     """
     check_time_zone(options.time_zone)
-    dotted: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "enforce_parameter_schema": True}
+    dotted: dict[str, Any] = {"entrypoint_type": "module_path", "enforce_parameter_schema": True}
     nightly = Cron(options.cron, timezone=options.time_zone)
     index_parameters = _form(options, **({"archive": options.archive} if options.archive else {}))
-    return [
+    deployments = [
         index_archive.to_deployment(
             "index-archive", parameters=index_parameters, concurrency_limit=ONE_AT_A_TIME, tags=["anomalylmm"], **dotted
         ),
@@ -62,6 +62,7 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         search_now.to_deployment("search-now", parameters=_form(options), tags=["anomalylmm"], **dotted),
         maintain.to_deployment("maintain", parameters=_form(options), tags=["anomalylmm"], **dotted),
     ]
+    return cast("list[RunnerDeployment]", deployments)  # coroutines only where an event loop runs
 
 
 def serve_deployments(options: ServeOptions) -> None:

@@ -14,9 +14,9 @@ from flows.composition import Composition
 from storage.layout import StoreLayout
 
 LIBRARIES = (
-    "av decord2 duckdb faiss-cpu fastapi onnxruntime prefect pyarrow torch torchvision transformers ultralytics"
-).split()
-LEAST_FREE_BYTES = 2 << 30
+    *("av", "decord2", "duckdb", "faiss-cpu", "fastapi", "onnxruntime", "prefect", "pyarrow", "torch", "torchvision"),
+    *("transformers", "ultralytics"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

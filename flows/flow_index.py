@@ -16,7 +16,12 @@ from storage.layout import StoreLayout
 
 @task(name="index-unit", task_run_name="{name}", retries=1, persist_result=False)
 def index_unit_task(
-    name: str, composition: Composition, layout: StoreLayout, archive: Path, unit: Unit, progress: RunProgress
+    name: str,  # noqa: ARG001 - shown as the run's name
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    unit: Unit,
+    progress: RunProgress,
 ) -> UnitReport:
     """Makes the shard of one camera's day; a retry finds nothing half done."""
     return index_unit(composition, layout, archive, unit, progress)

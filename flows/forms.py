@@ -1,10 +1,11 @@
-"""What the Prefect UI asks before a run: one parameter model a flow, each field with a title, limits and a description."""
+"""What the Prefect UI asks before a run: one parameter model a flow, with titles, limits and descriptions."""
 
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from flows.composition import Composition
 from flows.settings import load_settings
@@ -13,7 +14,7 @@ from storage.layout import StoreLayout
 ProfileName = Literal["pocket", "cpu", "gpu"]
 
 
-def at(position: int) -> dict[str, object]:
+def at(position: int) -> JsonDict:
     """Places a field in the form."""
     return {"position": position}
 
@@ -94,7 +95,8 @@ class SearchForm(StoreForm):
         description="One sentence on one person: who (clothing colors help) and what they do",
         min_length=1,
         max_length=1000,
-        json_schema_extra=at(1) | {"examples": ["a man in a red jacket falling to the ground"]},
+        examples=["a man in a red jacket falling to the ground"],
+        json_schema_extra=at(1),
     )
     cameras: list[str] = Field(
         default_factory=list,

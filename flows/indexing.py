@@ -115,9 +115,7 @@ def index_archive(
     return build_report(composition, plan, units, time.monotonic() - began)
 
 
-def build_report(
-    composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float
-) -> IndexReport:
+def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
     """Joins what came of a plan's units."""
     lost = [Unreadable(path=path, reason=reason) for path, reason in plan.unreadable]
     return IndexReport(
@@ -185,9 +183,7 @@ def _iter_batches(
         yield waiting
 
 
-def _encode(
-    composition: Composition, writer: ShardWriter, batch: list[tuple[Video, Crop]], tally: _Tally
-) -> None:
+def _encode(composition: Composition, writer: ShardWriter, batch: list[tuple[Video, Crop]], tally: _Tally) -> None:
     vectors = composition.encoder.encode_images([crop.image for _, crop in batch])
     quality = composition.settings.shards.jpeg_quality
     writer.append(

@@ -1,4 +1,4 @@
-"""What is new in an archive and how it is divided into shards. Reads file names, sizes and a few bytes, decodes nothing."""
+"""What is new in an archive and how it is divided into shards. Reads names, sizes and a few bytes, decodes nothing."""
 
 import hashlib
 import os
@@ -15,7 +15,8 @@ from flows.settings import Settings
 from flows.wallclock import build_patterns, clock_of, read_path
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .h264 .h265 .hevc .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ts .vob .webm .wmv".split()
+    (".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4")
+    + (".mpeg", ".mpg", ".mts", ".ts", ".vob", ".webm", ".wmv")
 )
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
@@ -94,7 +95,7 @@ def describe_video(
     known: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
 ) -> Video:
-    """Identifies one file and decides its camera and start; the container of a new file is asked where its path is mute.
+    """Identifies one file and decides its camera and start; a new file whose path is mute is asked itself.
 
     Raises:
         OSError: The file can't be read.
@@ -104,9 +105,7 @@ def describe_video(
     stat = path.stat()
     video_id = content_digest(path)
     container = None if video_id in known or read_path(relative, patterns) else probe_start(path)
-    clock = clock_of(
-        relative, patterns, container_utc=container, modified=stat.st_mtime, time_zone=settings.time_zone
-    )
+    clock = clock_of(relative, patterns, container_utc=container, modified=stat.st_mtime, time_zone=settings.time_zone)
     return Video(
         video_id=video_id,
         path=relative,

@@ -77,7 +77,7 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
 
 def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
     decides: list[Any] = [
-        row.name, row.text, [[slot.start, slot.stop, slot.word, slot.kind] for slot in cloze.slots],
+        row.name, row.text, [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
         sorted(set(row.cameras)), str(start), str(stop), row.daily, row.floor, row.accept, row.top_n,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -117,9 +117,7 @@ def build_request_query(composition: Composition, request: SearchRequest) -> Que
     return build_query(row, composition.lexicon)
 
 
-def list_warnings(
-    composition: Composition, gallery: Gallery, query: Query, request: SearchRequest
-) -> tuple[str, ...]:
+def list_warnings(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> tuple[str, ...]:
     """Says what of the request can't be met: unknown words, nothing to mask, unknown cameras."""
     warnings = []
     unknown = composition.encoder.unknown_words(query.text)

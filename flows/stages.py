@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar, cast
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
@@ -51,7 +51,7 @@ def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Iterator[Ite
     thread.start()
     try:
         while not isinstance(item := waiting.get(), _End):
-            yield cast("Item", item)
+            yield item
         if item.error is not None:
             raise item.error
     finally:

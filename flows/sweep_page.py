@@ -60,9 +60,7 @@ def build_page(layout: StoreLayout) -> Page:
     return Page(
         title="Hits of the saved queries",
         subtitle=_describe_sweep(_select(layout, SWEEPS_SQL)),
-        facts=tuple(
-            Fact(name=name, value=f"{value:,}") for name, value in _select(layout, COUNTS_SQL)[0].items()
-        ),
+        facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in _select(layout, COUNTS_SQL)[0].items()),
         sections=tuple(ordered),
     )
 

@@ -12,18 +12,29 @@ def load_model(model_class: Any, weights: ResolvedWeights, device: torch.device,
     """Loads a model for inference.
 
     Raises:
-        WeightsError: The folder is damaged or of a class that this transformers does not know.
+        WeightsError: The folder is damaged, incomplete or of a class that this transformers does not know.
     """
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     has_safetensors = any(weights.path.glob("*.safetensors"))
     try:
-        model = model_class.from_pretrained(
-            str(weights.path), dtype=dtype, local_files_only=True, use_safetensors=has_safetensors
+        model, report = model_class.from_pretrained(
+            str(weights.path),
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=has_safetensors,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{weights.path} can't be loaded: {error}; download the model again") from error
+    if report["missing_keys"]:  # transformers would go on with random numbers
+        first = sorted(report["missing_keys"])[0]
+        raise WeightsError(
+            f"{weights.path} lacks {len(report['missing_keys'])} tensors of {type(model).__name__}, such as {first}; "
+            "download the model again"
+        )
     return model.to(device).eval().requires_grad_(False)
 
 

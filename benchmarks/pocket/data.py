@@ -75,7 +75,8 @@ class Crops:
         rows = [json.loads(line) for line in (path / "rows.jsonl").read_text(encoding="utf-8").splitlines() if line]
         images = np.load(path / "images.npy", mmap_mode="r")
         keep = [
-            number for number, row in enumerate(rows)
+            number
+            for number, row in enumerate(rows)
             if row["behavior"] in BEHAVIORS and (self.keep_held_out or not row.get("held_out"))
         ]
         self.shards.append(path.name)

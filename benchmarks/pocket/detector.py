@@ -53,7 +53,14 @@ def train_detector(
     budget = {"time": minutes / 60} if minutes > 0 else {"epochs": epochs}
     data = _write_data_file(tiles, out)
     yolo = engine.YOLO(str(last) if last.exists() else model, task="detect")
-    arguments = {**_RECIPE, **budget, "imgsz": image_size, "data": str(data), "project": str(out.resolve()), "name": "run"}
+    arguments = {
+        **_RECIPE,
+        **budget,
+        "imgsz": image_size,
+        "data": str(data),
+        "project": str(out.resolve()),
+        "name": "run",
+    }
     yolo.train(**({"resume": True} if last.exists() else arguments))
     return export_detector(last, out)
 
@@ -96,15 +103,22 @@ def _bfloat_autocast(*_: Any, **__: Any) -> Any:
     return torch.autocast("cpu", torch.bfloat16)
 
 
-
 def validate_detector(tiles: Path, onnx: Path) -> dict[str, Any]:
     """AP50, precision and recall of an exported detector on the validation tiles."""
     run = tiles.parent / ".detector-validation"
     engine = _offline_ultralytics(run)
     data = _write_data_file(tiles, run)
     result = engine.YOLO(str(onnx), task="detect").val(
-        data=str(data), imgsz=TILE, batch=1, device="cpu", workers=0, plots=False, verbose=False,
-        project=str(run.resolve()), name="val", exist_ok=True,
+        data=str(data),
+        imgsz=TILE,
+        batch=1,
+        device="cpu",
+        workers=0,
+        plots=False,
+        verbose=False,
+        project=str(run.resolve()),
+        name="val",
+        exist_ok=True,
     )
     named = {"AP50": result.box.map50, "AP50-95": result.box.map, "precision": result.box.mp, "recall": result.box.mr}
     return {name: round(float(value), 3) for name, value in named.items()}

@@ -69,8 +69,10 @@ class EncoderTrainer:
     def save(self) -> None:
         """Write the model as the program loads it (in half precision)."""
         folder = self.out / "dual_encoder"
-        weights = {name: value.half() if value.is_floating_point() else value
-                   for name, value in self.model.state_dict().items()}
+        weights = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in self.model.state_dict().items()
+        }
         self.model.save_pretrained(folder, state_dict=weights)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
@@ -119,5 +121,8 @@ class EncoderTrainer:
         means = {name: float(np.mean([entry[name] for entry in self._log[-60:] if name in entry])) for name in names}
         rate = self.progress.seen / max(self.progress.used, 1e-9)
         shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-        print(f"{self.progress.used:.0f} s, step {self.progress.steps}, {rate:.0f} images/s, "
-              f"{len(self.crops)} crops | {shown}", flush=True)
+        print(
+            f"{self.progress.used:.0f} s, step {self.progress.steps}, {rate:.0f} images/s, "
+            f"{len(self.crops)} crops | {shown}",
+            flush=True,
+        )

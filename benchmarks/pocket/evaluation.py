@@ -47,8 +47,10 @@ def measure_encoder(crops: Crops, folder: Path) -> dict[str, Any]:
 
     def embed(texts: Sequence[str]) -> Tensor:
         parts = [
-            embed_tokens(model, dict(tokenizer(list(texts[start : start + 128]), padding=True, truncation=True,
-                                               return_tensors="pt")))
+            embed_tokens(
+                model,
+                dict(tokenizer(list(texts[start : start + 128]), padding=True, truncation=True, return_tensors="pt")),
+            )
             for start in range(0, len(texts), 128)
         ]
         return torch.cat(parts)
@@ -68,8 +70,9 @@ def measure_encoder(crops: Crops, folder: Path) -> dict[str, Any]:
     return figures
 
 
-def _retrieval(images: Tensor, rows: list[dict[str, Any]], embed: Callable[[Sequence[str]], Tensor], *,
-               held_out: bool) -> dict[str, float]:
+def _retrieval(
+    images: Tensor, rows: list[dict[str, Any]], embed: Callable[[Sequence[str]], Tensor], *, held_out: bool
+) -> dict[str, float]:
     rng = random.Random(_SEED)
     captions = [write_match_caption(row, rng, held_out=held_out) for row in rows]
     ranks = (embed([caption.text for caption in captions]) @ images.T).argsort(1, descending=True)
@@ -78,8 +81,14 @@ def _retrieval(images: Tensor, rows: list[dict[str, Any]], embed: Callable[[Sequ
     first = [agrees(caption, facts[ranks[number, 0]]) for number, caption in enumerate(captions)]
     five = [any(agrees(caption, facts[k]) for k in ranks[number, :5]) for number, caption in enumerate(captions)]
     behavior = [facts[ranks[number, 0]]["behavior"] == fact["behavior"] for number, fact in enumerate(facts)]
-    named = {"R@1": (own < 1).float().mean(), "R@5": (own < 5).float().mean(), "R@10": (own < 10).float().mean(),
-             "any fitting @1": np.mean(first), "any fitting @5": np.mean(five), "right behavior @1": np.mean(behavior)}
+    named = {
+        "R@1": (own < 1).float().mean(),
+        "R@5": (own < 5).float().mean(),
+        "R@10": (own < 10).float().mean(),
+        "any fitting @1": np.mean(first),
+        "any fitting @5": np.mean(five),
+        "right behavior @1": np.mean(behavior),
+    }
     return {name: round(float(value), 3) for name, value in named.items()}
 
 
@@ -99,7 +108,8 @@ def _attributes(images: Tensor, labels: Tensor, embed: Callable[[Sequence[str]],
         if name == "behavior":
             figures["by behavior"] = {
                 label: round((found[truth == number] == number).float().mean().item(), 2)
-                for number, label in enumerate(BEHAVIORS) if (truth == number).any()
+                for number, label in enumerate(BEHAVIORS)
+                if (truth == number).any()
             }
     return figures
 

@@ -35,9 +35,7 @@ class AttributeHeads(nn.Module):
             if known.any():
                 logits = head(pooled[known])
                 smoothing = 0.05 if name == "behavior" else 0.0
-                loss = loss + _WEIGHTS[name] * functional.cross_entropy(
-                    logits, truth[known], label_smoothing=smoothing
-                )
+                loss = loss + _WEIGHTS[name] * functional.cross_entropy(logits, truth[known], label_smoothing=smoothing)
                 accuracy[name] = (logits.argmax(1) == truth[known]).float().mean().item()
         return loss + self._joint_loss(vision, pooled, joints), accuracy
 

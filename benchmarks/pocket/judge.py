@@ -48,6 +48,7 @@ class JudgeTrainer:
     crops: Crops
     out: Path
     progress: Progress
+    start: Path | None = None  # an earlier check-point whose language part (not whose budget) is the beginning
     rng: random.Random = field(default_factory=lambda: random.Random(SEEDS["questions"]))
 
     def __post_init__(self) -> None:
@@ -56,12 +57,14 @@ class JudgeTrainer:
             known_words(), patch_size=STRIDE, extra_image_tokens=IMAGE_TOKENS - (IMAGE_TOKENS - 1)
         )
         self.model = build_judge(self.processor.tokenizer).train()
-        encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
-        self.model.model.vision_tower.load_state_dict(encoder.vision_model.state_dict())
         self.model.model.vision_tower.eval().requires_grad_(False)
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
-        load_checkpoint(self.out / "judge.ckpt", self.progress, model=self.model, optimizer=self.optimizer)
+        parts = {"model": self.model, "optimizer": self.optimizer}
+        if not load_checkpoint(self.out / "judge.ckpt", self.progress, **parts) and self.start:
+            load_checkpoint(self.start, Progress(1.0), **parts)
+        encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
+        self.model.model.vision_tower.load_state_dict(encoder.vision_model.state_dict())
         self.tokens = encode_views(self.model.model.vision_tower, self.crops, _VIEWS, SEEDS["augmentation"])
         self.losses: list[tuple[float, float]] = []
 
@@ -88,8 +91,10 @@ class JudgeTrainer:
         folder = self.out / "judge"
         generation = self.model.generation_config
         generation.eos_token_id, generation.pad_token_id = self.processor.tokenizer.eos_token_id, 0
-        weights = {name: value.half() if value.is_floating_point() else value
-                   for name, value in self.model.state_dict().items()}
+        weights = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in self.model.state_dict().items()
+        }
         self.model.save_pretrained(folder, state_dict=weights)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")

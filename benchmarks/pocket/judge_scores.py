@@ -36,8 +36,10 @@ class JudgeScorer:
         pixels, rows = prepare(crops.images[chosen]), [crops.rows[number] for number in chosen]
         return {
             "n": len(rows),
-            **{name: self._phrasing(pixels, rows, seed, held_out)
-               for name, held_out in (("known phrasing", False), ("held-out phrasing", True))},
+            **{
+                name: self._phrasing(pixels, rows, seed, held_out)
+                for name, held_out in (("known phrasing", False), ("held-out phrasing", True))
+            },
         }
 
     def _phrasing(self, pixels: Tensor, rows: Sequence[dict[str, Any]], seed: int, held_out: bool) -> dict[str, Any]:
@@ -66,8 +68,9 @@ class JudgeScorer:
         scores, _, owner = self.answer_scores(pixels, questions)
         return torch.zeros(len(questions)).index_add(0, owner, scores)
 
-    def _likelihood(self, pixels: Tensor, rows: Sequence[dict[str, Any]], captions: Sequence[Caption],
-                    rng: random.Random) -> dict[str, Any]:
+    def _likelihood(
+        self, pixels: Tensor, rows: Sequence[dict[str, Any]], captions: Sequence[Caption], rng: random.Random
+    ) -> dict[str, Any]:
         began = time.monotonic()
         true = self._sums(pixels, [_filled(caption, row) for caption, row in zip(captions, rows, strict=True)])
         milliseconds = 1000 * (time.monotonic() - began) / len(rows)
@@ -106,11 +109,18 @@ class JudgeScorer:
             questions = [ask_match(row, rng, kind=kind, held_out=held_out) for row in rows]
             _, pairs, owner = self.answer_scores(pixels, questions)
             first = torch.tensor([int((owner == number).nonzero()[0]) for number in range(len(rows))])
-            margins[kind] = (pairs[first, 0] - pairs[first, 1])
-        auc = {f"AUC against wrong {kind}": _rounded((margins["true"][:, None] > margins[kind][None]).float().mean())
-               for kind in _WRONG}
-        return {"yes/no": auc | {"yes to true": _rounded((margins["true"] > 0).float().mean()),
-                                 "no to wrong": _rounded(torch.cat([margins[k] < 0 for k in _WRONG]).float().mean())}}
+            margins[kind] = pairs[first, 0] - pairs[first, 1]
+        auc = {
+            f"AUC against wrong {kind}": _rounded((margins["true"][:, None] > margins[kind][None]).float().mean())
+            for kind in _WRONG
+        }
+        return {
+            "yes/no": auc
+            | {
+                "yes to true": _rounded((margins["true"] > 0).float().mean()),
+                "no to wrong": _rounded(torch.cat([margins[k] < 0 for k in _WRONG]).float().mean()),
+            }
+        }
 
 
 def _filled(caption: Caption, row: Mapping[str, Any]) -> Question:

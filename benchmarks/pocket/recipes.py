@@ -27,9 +27,7 @@ def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
     print(json.dumps(evaluation.measure(data, weights, split, wanted), indent=1))
 
 
-def ship(
-    *, data: Path, out: Path, weights: Path, what: str, figures: Path | None, version: str, note: str
-) -> None:
+def ship(*, data: Path, out: Path, weights: Path, what: str, figures: Path | None, version: str, note: str) -> None:
     """Put finished weights into the package, whole, with cards that say where they come from."""
     from benchmarks.pocket import cards
 
@@ -64,10 +62,10 @@ def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, _t
     EncoderTrainer(_training_crops(data), out, Progress(60 * minutes), start=start).run()
 
 
-def _train_judge(data: Path, out: Path, minutes: float, _start: Path | None, _tile: int) -> None:
+def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, _tile: int) -> None:
     from benchmarks.pocket.judge import JudgeTrainer
 
-    JudgeTrainer(_training_crops(data), out, Progress(60 * minutes)).run()
+    JudgeTrainer(_training_crops(data), out, Progress(60 * minutes), start=start).run()
 
 
 def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, tile: int) -> None:
@@ -95,7 +93,7 @@ _CARDS: dict[str, tuple[str, dict[str, int], str]] = {
     "judge": (
         "judge",
         {"torch": 1, "questions": 21, "augmentation": 22},
-        "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 17 image tokens, 4 Llama layers; "
+        "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 17 image tokens, 3 Llama layers; "
         "clozes first, then clozes and yes/no with one wrong fact",
     ),
     "detector": ("detector", {"ultralytics": 0}, "ultralytics, YOLO26n from scratch at 320 px, AdamW, bfloat16"),

@@ -81,7 +81,7 @@ def build_judge(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenera
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=512,
-        num_hidden_layers=4,
+        num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=4,
         max_position_embeddings=320,

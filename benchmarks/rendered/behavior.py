@@ -74,20 +74,25 @@ def partner(behavior: str, seed: int) -> Partner | None:
     """The other person that a behavior needs, if any."""
     u = Random(seed * 7 + 1)
     near = u.uniform(0.62, 0.8)
-    if behavior == "fighting":
-        return Partner(behavior=u.choice(["fighting", "guarding", "recoiling"]), y_m=-near, x_m=u.uniform(-0.1, 0.1))
-    if behavior == "punching":
-        return Partner(behavior=u.choice(["guarding", "recoiling", "standing"]), y_m=-near)
-    if behavior == "kicking":
-        if u.random() < 0.25:
-            return None
-        other = u.choice(["guarding", "recoiling", "lying", "lying"])
-        return Partner(behavior=other, y_m=-u.uniform(0.75, 0.95), yaw_degrees=180 if other != "lying" else 90)
-    if behavior == "pushing":
-        return Partner(behavior=u.choice(["staggering", "recoiling", "staggering"]), y_m=-u.uniform(0.66, 0.8))
-    if behavior == "dragged":
-        return Partner(behavior="dragging", y_m=u.uniform(1.25, 1.4), yaw_degrees=0)
-    return None
+    makers: dict[str, Callable[[], Partner | None]] = {
+        "fighting": lambda: Partner(
+            behavior=u.choice(["fighting", "guarding", "recoiling"]), y_m=-near, x_m=u.uniform(-0.1, 0.1)
+        ),
+        "punching": lambda: Partner(behavior=u.choice(["guarding", "recoiling", "standing"]), y_m=-near),
+        "kicking": lambda: _kicked(u),
+        "pushing": lambda: Partner(
+            behavior=u.choice(["staggering", "recoiling", "staggering"]), y_m=-u.uniform(0.66, 0.8)
+        ),
+        "dragged": lambda: Partner(behavior="dragging", y_m=u.uniform(1.25, 1.4), yaw_degrees=0),
+    }
+    return makers.get(behavior, lambda: None)()
+
+
+def _kicked(u: Random) -> Partner | None:
+    if u.random() < 0.25:
+        return None
+    other = u.choice(["guarding", "recoiling", "lying", "lying"])
+    return Partner(behavior=other, y_m=-u.uniform(0.75, 0.95), yaw_degrees=180 if other != "lying" else 90)
 
 
 def standing(u: Random, phase: float) -> Pose:

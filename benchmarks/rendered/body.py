@@ -21,10 +21,14 @@ LIMBS = ("clavicle", "upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerle
 TRUNK = ("root", "spine05", "spine04", "spine03", "spine02", "spine01", "neck01", "neck03", "head")
 BONES = (*TRUNK, *(f"{limb}.{side}" for limb in LIMBS for side in "LR"))
 BONE_INDEX = {bone: index for index, bone in enumerate(BONES)}
-JOINTS = ("head", "neck01") + tuple(
-    f"{limb}.{side}"
-    for limb in ("upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01", "foot", "toe1-1")
-    for side in "LR"
+JOINTS = (
+    "head",
+    "neck01",
+    *(
+        f"{limb}.{side}"
+        for limb in ("upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01", "foot", "toe1-1")
+        for side in "LR"
+    ),
 )
 ATTRIBUTES = ("head", "arm", "hand", "leg", "foot", "sleeve", "inseam", "height", "face_y", "face_z", "x", "y")
 PERSONS = ("man", "woman", "boy", "girl", "old man", "old woman")
@@ -81,6 +85,7 @@ def skin(
     vertices: NDArray[np.float32],
     weights: NDArray[np.float32],
     weight_bones: NDArray[np.int32],
+    *,
     rotations: NDArray[np.float32],
     heads: NDArray[np.float32],
     parents: NDArray[np.int32],

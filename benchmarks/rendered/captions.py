@@ -41,50 +41,160 @@ _PLURAL = frozenset(("pants", "trousers", "jeans", "shorts", "leggings", *SHOE_W
 
 # behavior: canonical word; phrases after "is"; finite phrases; held-out phrases after "is"; held-out finite
 _ACTS = {
-    "standing": ("standing", "*standing|*standing still|*standing upright|*waiting|*standing around|*standing in place|*standing quietly|*standing there doing nothing",
-                 "*stands|*stands still|*waits|*stood|*stands upright", "*standing around in place|*standing there quietly", "*stands in place"),
-    "walking": ("walking", "*walking|*walking along|*strolling|*walking past|taking a *walk|*walking at a normal pace|*walking by|*walking forward|on a *walk|*wandering",
-                "*walks|*walks along|*strolls|*walked|*walks past|*walks forward", "*walking forward at a normal pace|*strolling along", "*walks by at a normal pace"),
-    "running": ("running", "*running|*running away|*running fast|*sprinting|*jogging|*racing|*rushing|*running along|at a *run|*running forward",
-                "*runs|*runs away|*sprints|*ran|*jogs|*runs fast|*rushes", "*sprinting away fast|*running along fast", "*runs along fast"),
-    "sitting": ("sitting", "*sitting|*sitting down|*seated|*sitting on the ground|*sitting on the floor|*seated on the ground|*sitting on a bench|*resting on a seat",
-                "*sits|*sits on the ground|*sat|*sits down|*sits on the floor", "*seated on the floor|*sitting down on the ground", "*sits down on the floor"),
-    "crouching": ("crouching", "*crouching|*crouching down|*squatting|*squatting down|*kneeling|*crouched low|*kneeling down|*crouched|*squatting low",
-                  "*crouches|*squats|*crouched|*kneels|*crouches down|*kneels down", "*squatting low on the ground|*crouched down", "*squats down low"),
-    "bending": ("bending", "*bending|*bending over|*bending down|*bent over|*leaning forward|*stooping|*leaning down|*bent forward|*bending over to pick something up",
-                "*bends|*bends over|*bends down|*bent down|*leans forward|*stoops", "*stooping over|*leaning forward to pick something up", "*bends forward"),
-    "waving": ("waving", "*waving|*waving a hand|*waving an arm|*waving at someone|*waving with a raised hand|*greeting with a raised hand|*signaling with one arm|*waving for help|with one arm *raised",
-               "*waves|*waves a hand|*waved|*waves at someone|*signals with one arm", "*waving one arm for help|*greeting someone with a hand", "*waves with one raised arm"),
-    "phoning": ("phoning", "*phoning|on the *phone|*talking on the phone|*calling someone|making a phone *call|holding a *phone to the ear|*talking on a mobile phone|*using a phone|*phoning someone",
-                "*phones|*talks on the phone|*phoned|*calls someone|*uses a phone", "*talking to someone on the phone|*calling on a mobile phone", "*talks on a mobile phone"),
-    "carrying": ("carrying", "*carrying something|*carrying a box|*carrying a load|*holding something heavy|*hauling something|*carrying an object|*carrying|*lugging a load|*holding a box with both arms",
-                 "*carries something|*carries a box|*carried something|*hauls a load|*carries an object", "*hauling a heavy box|*carrying something heavy", "*carries a heavy load"),
-    "jumping": ("jumping", "*jumping|*jumping up|*leaping|*hopping|*jumping in the air|*leaping up|*jumping into the air|*jumping high|making a *jump",
-                "*jumps|*jumps up|*leaps|*jumped|*hops|*jumps into the air", "*leaping high into the air|*hopping up", "*leaps up high"),
-    "cycling": ("cycling", "*cycling|*riding a bicycle|*riding a bike|on a *bicycle|on a *bike|*biking|*pedaling a bike|*riding along on a bicycle",
-                "*cycles|*rides a bicycle|*rode a bike|*rides a bike|*cycled", "*pedaling along on a bicycle|*cycling on a bike", "*rides along on a bike"),
-    "falling": ("falling", "*falling|*falling down|*falling over|*tripping|*stumbling|*losing balance|*toppling over|*slipping|*tripping and falling|*collapsing|about to hit the ground in a *fall|*falling to the ground",
-                "*falls|*fell|*falls down|*trips|*slips|*stumbles|*fell down|*collapses|*loses balance|*falls to the ground|*tripped", "*toppling to the ground|*stumbling and losing balance", "*fell over to the ground"),
-    "lying": ("lying", "*lying|*lying on the ground|*lying on the floor|*lying down|*lying motionless|*collapsed on the ground|flat on the *ground|*lying flat|*stretched out on the ground|*lying unconscious|*laying on the ground|down on the *floor",
-              "*lies|*lies on the ground|*lay on the floor|*lies down|*lies motionless|*lies flat|*lies on the floor", "*stretched out flat on the floor|*lying unconscious on the ground", "*lies motionless on the ground"),
-    "crawling": ("crawling", "*crawling|*crawling on the ground|*crawling on hands and knees|on *hands and knees|*creeping on all fours|on all *fours|*crawling along|*crawling forward",
-                 "*crawls|*crawled|*crawls on the ground|*crawls forward|*creeps on all fours", "*creeping along on hands and knees|*crawling on all fours", "*crawls along on all fours"),
-    "fighting": ("fighting", "*fighting|*fighting with someone|in a *fight|*brawling|*fighting with another person|*attacking someone|*wrestling with someone|having a *fight|*struggling with another person|*assaulting someone|in a *brawl",
-                 "*fights|*fights with someone|*fought|*attacks someone|*brawls|*attacked someone|*assaults someone", "*brawling with another person|*attacking another person in a fight", "*brawls with someone"),
-    "pushing": ("pushing", "*pushing|*pushing someone|*shoving someone|*pushing another person|*shoving|*pushing someone away|giving someone a *push|giving someone a *shove|*shoving another person",
-                "*pushes someone|*shoves someone|*pushed someone|*pushes another person|*pushes|*shoved someone", "*shoving someone away|giving another person a *push", "*shoves another person away"),
-    "punching": ("punching", "*punching|*punching someone|*hitting someone|throwing a *punch|*striking with the fist|*boxing|*hitting another person|*beating someone|*striking someone|*punching another person",
-                 "*punches someone|*hits someone|*punched someone|*strikes someone|*beats someone|*punches", "*striking another person with the fist|throwing a *punch at someone", "*hits another person with the fist"),
-    "kicking": ("kicking", "*kicking|*kicking someone|giving a *kick|*kicking another person|*kicking with one leg|*kicking out|*kicking high|giving someone a *kick",
-                "*kicks|*kicks someone|*kicked someone|*kicks out|*kicks another person", "*kicking out with one leg|giving another person a *kick", "*kicks someone with one leg"),
-    "climbing": ("climbing", "*climbing|*climbing a fence|*climbing over a fence|*climbing over a wall|*climbing up|*scaling a fence|*climbing a wall|*scrambling over a fence",
-                 "*climbs|*climbs a fence|*climbed over a fence|*climbs over a wall|*scales a fence", "*scaling a wall|*scrambling up over a wall", "*climbs up a wall"),
-    "dragged": ("dragging", "being *dragged|being *dragged along|being *dragged by someone|being *pulled along the ground|being *dragged away|being *hauled away|*dragged over the ground|*dragging along the ground",
-                "is *dragged away|gets *dragged along|is *pulled along|is *dragged by someone|was *dragged over the ground", "being *pulled away by someone|being *dragged along the ground", "gets *pulled over the ground"),
-    "hit_by_vehicle": ("colliding", "being *hit by a car|*hit by a vehicle|being *struck by a car|being *run over|being *knocked down by a car|*colliding with a car|*knocked over by a vehicle|being *hit by a vehicle",
-                       "is *hit by a car|gets *struck by a vehicle|was *hit by a car|*collides with a car|gets *run over by a car", "being *struck by a vehicle|being *knocked over by a car", "gets *hit by a vehicle"),
-    "breaking_into_car": ("breaking", "*breaking into a car|*breaking into a vehicle|*stealing from a car|*forcing a car door|*tampering with a car|*forcing open a car|trying to *break into a car|*breaking a car window",
-                          "*breaks into a car|*broke into a car|*forces a car door|*breaks into a vehicle|*tampers with a car", "*forcing open a vehicle door|trying to *break into a vehicle", "*forces open a car door"),
+    "standing": (
+        "standing",
+        "*standing|*standing still|*standing upright|*waiting|*standing around|*standing in place|*standing quietly|*standing there doing nothing",
+        "*stands|*stands still|*waits|*stood|*stands upright",
+        "*standing around in place|*standing there quietly",
+        "*stands in place",
+    ),
+    "walking": (
+        "walking",
+        "*walking|*walking along|*strolling|*walking past|taking a *walk|*walking at a normal pace|*walking by|*walking forward|on a *walk|*wandering",
+        "*walks|*walks along|*strolls|*walked|*walks past|*walks forward",
+        "*walking forward at a normal pace|*strolling along",
+        "*walks by at a normal pace",
+    ),
+    "running": (
+        "running",
+        "*running|*running away|*running fast|*sprinting|*jogging|*racing|*rushing|*running along|at a *run|*running forward",
+        "*runs|*runs away|*sprints|*ran|*jogs|*runs fast|*rushes",
+        "*sprinting away fast|*running along fast",
+        "*runs along fast",
+    ),
+    "sitting": (
+        "sitting",
+        "*sitting|*sitting down|*seated|*sitting on the ground|*sitting on the floor|*seated on the ground|*sitting on a bench|*resting on a seat",
+        "*sits|*sits on the ground|*sat|*sits down|*sits on the floor",
+        "*seated on the floor|*sitting down on the ground",
+        "*sits down on the floor",
+    ),
+    "crouching": (
+        "crouching",
+        "*crouching|*crouching down|*squatting|*squatting down|*kneeling|*crouched low|*kneeling down|*crouched|*squatting low",
+        "*crouches|*squats|*crouched|*kneels|*crouches down|*kneels down",
+        "*squatting low on the ground|*crouched down",
+        "*squats down low",
+    ),
+    "bending": (
+        "bending",
+        "*bending|*bending over|*bending down|*bent over|*leaning forward|*stooping|*leaning down|*bent forward|*bending over to pick something up",
+        "*bends|*bends over|*bends down|*bent down|*leans forward|*stoops",
+        "*stooping over|*leaning forward to pick something up",
+        "*bends forward",
+    ),
+    "waving": (
+        "waving",
+        "*waving|*waving a hand|*waving an arm|*waving at someone|*waving with a raised hand|*greeting with a raised hand|*signaling with one arm|*waving for help|with one arm *raised",
+        "*waves|*waves a hand|*waved|*waves at someone|*signals with one arm",
+        "*waving one arm for help|*greeting someone with a hand",
+        "*waves with one raised arm",
+    ),
+    "phoning": (
+        "phoning",
+        "*phoning|on the *phone|*talking on the phone|*calling someone|making a phone *call|holding a *phone to the ear|*talking on a mobile phone|*using a phone|*phoning someone",
+        "*phones|*talks on the phone|*phoned|*calls someone|*uses a phone",
+        "*talking to someone on the phone|*calling on a mobile phone",
+        "*talks on a mobile phone",
+    ),
+    "carrying": (
+        "carrying",
+        "*carrying something|*carrying a box|*carrying a load|*holding something heavy|*hauling something|*carrying an object|*carrying|*lugging a load|*holding a box with both arms",
+        "*carries something|*carries a box|*carried something|*hauls a load|*carries an object",
+        "*hauling a heavy box|*carrying something heavy",
+        "*carries a heavy load",
+    ),
+    "jumping": (
+        "jumping",
+        "*jumping|*jumping up|*leaping|*hopping|*jumping in the air|*leaping up|*jumping into the air|*jumping high|making a *jump",
+        "*jumps|*jumps up|*leaps|*jumped|*hops|*jumps into the air",
+        "*leaping high into the air|*hopping up",
+        "*leaps up high",
+    ),
+    "cycling": (
+        "cycling",
+        "*cycling|*riding a bicycle|*riding a bike|on a *bicycle|on a *bike|*biking|*pedaling a bike|*riding along on a bicycle",
+        "*cycles|*rides a bicycle|*rode a bike|*rides a bike|*cycled",
+        "*pedaling along on a bicycle|*cycling on a bike",
+        "*rides along on a bike",
+    ),
+    "falling": (
+        "falling",
+        "*falling|*falling down|*falling over|*tripping|*stumbling|*losing balance|*toppling over|*slipping|*tripping and falling|*collapsing|about to hit the ground in a *fall|*falling to the ground",
+        "*falls|*fell|*falls down|*trips|*slips|*stumbles|*fell down|*collapses|*loses balance|*falls to the ground|*tripped",
+        "*toppling to the ground|*stumbling and losing balance",
+        "*fell over to the ground",
+    ),
+    "lying": (
+        "lying",
+        "*lying|*lying on the ground|*lying on the floor|*lying down|*lying motionless|*collapsed on the ground|flat on the *ground|*lying flat|*stretched out on the ground|*lying unconscious|*laying on the ground|down on the *floor",
+        "*lies|*lies on the ground|*lay on the floor|*lies down|*lies motionless|*lies flat|*lies on the floor",
+        "*stretched out flat on the floor|*lying unconscious on the ground",
+        "*lies motionless on the ground",
+    ),
+    "crawling": (
+        "crawling",
+        "*crawling|*crawling on the ground|*crawling on hands and knees|on *hands and knees|*creeping on all fours|on all *fours|*crawling along|*crawling forward",
+        "*crawls|*crawled|*crawls on the ground|*crawls forward|*creeps on all fours",
+        "*creeping along on hands and knees|*crawling on all fours",
+        "*crawls along on all fours",
+    ),
+    "fighting": (
+        "fighting",
+        "*fighting|*fighting with someone|in a *fight|*brawling|*fighting with another person|*attacking someone|*wrestling with someone|having a *fight|*struggling with another person|*assaulting someone|in a *brawl",
+        "*fights|*fights with someone|*fought|*attacks someone|*brawls|*attacked someone|*assaults someone",
+        "*brawling with another person|*attacking another person in a fight",
+        "*brawls with someone",
+    ),
+    "pushing": (
+        "pushing",
+        "*pushing|*pushing someone|*shoving someone|*pushing another person|*shoving|*pushing someone away|giving someone a *push|giving someone a *shove|*shoving another person",
+        "*pushes someone|*shoves someone|*pushed someone|*pushes another person|*pushes|*shoved someone",
+        "*shoving someone away|giving another person a *push",
+        "*shoves another person away",
+    ),
+    "punching": (
+        "punching",
+        "*punching|*punching someone|*hitting someone|throwing a *punch|*striking with the fist|*boxing|*hitting another person|*beating someone|*striking someone|*punching another person",
+        "*punches someone|*hits someone|*punched someone|*strikes someone|*beats someone|*punches",
+        "*striking another person with the fist|throwing a *punch at someone",
+        "*hits another person with the fist",
+    ),
+    "kicking": (
+        "kicking",
+        "*kicking|*kicking someone|giving a *kick|*kicking another person|*kicking with one leg|*kicking out|*kicking high|giving someone a *kick",
+        "*kicks|*kicks someone|*kicked someone|*kicks out|*kicks another person",
+        "*kicking out with one leg|giving another person a *kick",
+        "*kicks someone with one leg",
+    ),
+    "climbing": (
+        "climbing",
+        "*climbing|*climbing a fence|*climbing over a fence|*climbing over a wall|*climbing up|*scaling a fence|*climbing a wall|*scrambling over a fence",
+        "*climbs|*climbs a fence|*climbed over a fence|*climbs over a wall|*scales a fence",
+        "*scaling a wall|*scrambling up over a wall",
+        "*climbs up a wall",
+    ),
+    "dragged": (
+        "dragging",
+        "being *dragged|being *dragged along|being *dragged by someone|being *pulled along the ground|being *dragged away|being *hauled away|*dragged over the ground|*dragging along the ground",
+        "is *dragged away|gets *dragged along|is *pulled along|is *dragged by someone|was *dragged over the ground",
+        "being *pulled away by someone|being *dragged along the ground",
+        "gets *pulled over the ground",
+    ),
+    "hit_by_vehicle": (
+        "colliding",
+        "being *hit by a car|*hit by a vehicle|being *struck by a car|being *run over|being *knocked down by a car|*colliding with a car|*knocked over by a vehicle|being *hit by a vehicle",
+        "is *hit by a car|gets *struck by a vehicle|was *hit by a car|*collides with a car|gets *run over by a car",
+        "being *struck by a vehicle|being *knocked over by a car",
+        "gets *hit by a vehicle",
+    ),
+    "breaking_into_car": (
+        "breaking",
+        "*breaking into a car|*breaking into a vehicle|*stealing from a car|*forcing a car door|*tampering with a car|*forcing open a car|trying to *break into a car|*breaking a car window",
+        "*breaks into a car|*broke into a car|*forces a car door|*breaks into a vehicle|*tampers with a car",
+        "*forcing open a vehicle door|trying to *break into a vehicle",
+        "*forces open a car door",
+    ),
 }
 BEHAVIORS = tuple(_ACTS)
 ANSWERS = {behavior: entry[0] for behavior, entry in _ACTS.items()}
@@ -115,20 +225,32 @@ in the picture {a_who} in {upper} is {ing}.|at the {place} {a_who} is {ing}.|{a_
 the person {ing} wears {upper}.|the person {ing} wears {lower}.|{a_who} with {hair} hair in {upper} is {ing}.|{a_who} {ing} with {bag}.
 {a_who} whose top is {uc} and whose pants are {lc} is {ing}.|{a_who} , top {uc} , pants {lc} , is {ing}.|the {who} in {uc} is {ing}.
 {a_who} in {upper} {does} and has {bag}.|{a_who} in {s} is {ing}.|{a_who} in {hat} and {upper} {does}.|it is {a_who} in {upper} , {ing}.
-at night {a_who} is {ing}.|{a_who} wearing {uc} clothes and {l} , {ing}.|{a_who} is seen {ing} in {upper} and {lower}.""".replace("\n", "|")
+at night {a_who} is {ing}.|{a_who} wearing {uc} clothes and {l} , {ing}.|{a_who} is seen {ing} in {upper} and {lower}.""".replace(
+    "\n", "|"
+)
 _OPEN = """The image shows {a_who} {ing}.|A picture of {a_who} in {upper}.|{a_who} is {ing} at the {place}.|This is {a_who} with {hair} hair.|In the image {a_who} in {upper} is {ing}.
-The picture captures {a_who} outdoors.|{a_who} wearing {upper} and {lower} is {ing}.|A camera image shows {a_who} who is {ing}.|{a_who} is seen from a camera above the {place}.|""".replace("\n", "|").rstrip("|")
+The picture captures {a_who} outdoors.|{a_who} wearing {upper} and {lower} is {ing}.|A camera image shows {a_who} who is {ing}.|{a_who} is seen from a camera above the {place}.|""".replace(
+    "\n", "|"
+).rstrip("|")
 _ATTIRE = """The {who} is wearing {upper} , {lower} and {s}.|The person is dressed in {upper} with {lower}.|The {who} wears {upper} and {lower}.|They have {upper} , {lower} and {s} on.
 The outfit consists of {upper} and {lower} , along with {s}.|Dressed in {uc} and {lc} , the {who} stays in view.|The {who} has {hair} hair , {upper} and {lower}.|The top is {uc} and the pants are {lc}.
-The {who} is in {upper} and {lower} and carries {bag}.|The {who} wears {hat} , {upper} and {lower}.|The clothes are {upper} , {lower} and {s}.""".replace("\n", "|")
+The {who} is in {upper} and {lower} and carries {bag}.|The {who} wears {hat} , {upper} and {lower}.|The clothes are {upper} , {lower} and {s}.""".replace(
+    "\n", "|"
+)
 _ACTION = """The person is {ing}.|The {who} is {ing} at the {place}.|The {who} {does}.|In this moment the person is {ing}.|The scene shows the {who} {ing}.|It looks like the person is {ing}.
-The {who} appears to be {ing}.|What happens here : the {who} {does}.|The posture shows that the person is {ing}.|Meanwhile the {who} is {ing} near the {place}.""".replace("\n", "|")
+The {who} appears to be {ing}.|What happens here : the {who} {does}.|The posture shows that the person is {ing}.|Meanwhile the {who} is {ing} near the {place}.""".replace(
+    "\n", "|"
+)
 _HELD = {
     "short": "{who} seen {ing}|{u} and {l} , {ing}|show me anyone {ing}|find someone in {u} {ing}|{who} who is in {uc} , {ing}",
     "medium": """in this image {a_who} wears {upper} and {lower} and is {ing}.|an image of {a_who} {ing} who wears {upper} with {lower}.|there is someone {ing} , dressed in {upper} and {lower}.
-the {who} {ing} has {upper} and {lower} on.|we see {a_who} whose top is {uc} , with {lower} , who is {ing}.|{ing} at the {place} is {a_who} in {upper} and {lower}.""".replace("\n", "|"),
+the {who} {ing} has {upper} and {lower} on.|we see {a_who} whose top is {uc} , with {lower} , who is {ing}.|{ing} at the {place} is {a_who} in {upper} and {lower}.""".replace(
+        "\n", "|"
+    ),
     "long": """This picture shows {a_who} who {does}. The outfit consists of {upper} and {lower}. They have {s} on.|The camera captures the moment {a_who} {does}. The top is {upper} , with {lower}.
-In view is {a_who} wearing {upper} , {lower} and {s}. It appears the person is {ing}.|The person in the scene has {upper} and {lower} on and is {ing} at the {place}.""".replace("\n", "|"),
+In view is {a_who} wearing {upper} , {lower} and {s}. It appears the person is {ing}.|The person in the scene has {upper} and {lower} on and is {ing} at the {place}.""".replace(
+        "\n", "|"
+    ),
 }
 TEMPLATES = {
     "short": tuple(_SHORT.split("|")),
@@ -172,7 +294,9 @@ def facts_of(row: Mapping[str, Any]) -> dict[str, str]:
     facts = {"behavior": str(row["behavior"]), "person": str(row["person"])}
     facts |= {part: str(row[part]["color"]) for part in ("upper", "lower", "shoes", "hat", "bag") if row.get(part)}
     facts |= {f"{part}_kind": str(row[part].get("kind")) for part in ("upper", "lower", "bag") if row.get(part)}
-    facts |= {key: str(row[key]) for key in ("hair", "place") if isinstance(row.get(key), str) and row[key] not in _NOT_SAID}
+    facts |= {
+        key: str(row[key]) for key in ("hair", "place") if isinstance(row.get(key), str) and row[key] not in _NOT_SAID
+    }
     facts["night"] = str(bool(row.get("night")))
     return facts
 
@@ -196,7 +320,9 @@ def write_caption(row: Mapping[str, Any], rng: Random, *, held_out: bool = False
     if style == "short" and not held_out and facts["behavior"] in _PAIRS and rng.random() < 0.12:
         return _finish(rng.choice(_PAIRS[facts["behavior"]].split("|")), facts, {"behavior"})
     table = HELD_OUT_TEMPLATES if held_out else TEMPLATES
-    template = rng.choice([text for text in rng.choices(table[style], k=24) if _possible(text, facts)] or ["{who} {ing}"])
+    template = rng.choice(
+        [text for text in rng.choices(table[style], k=24) if _possible(text, facts)] or ["{who} {ing}"]
+    )
     return _fill(template, facts, rng, held_out=held_out)
 
 
@@ -307,7 +433,9 @@ def _finish(
         word = action or color
         answer = ANSWERS[facts["behavior"]] if action else facts[part]
         start = length + len(before)
-        slots.append(Slot(start=start, end=start + len(word), kind="action" if action else "color", field=field, answer=answer))
+        slots.append(
+            Slot(start=start, end=start + len(word), kind="action" if action else "color", field=field, answer=answer)
+        )
         parts += [before, word]
         length, position = start + len(word), match.end()
     stated_facts = {field: frozenset((facts[field],)) for field in stated}

@@ -130,7 +130,7 @@ def _view(figure: Figure, u: Random) -> Camera:
     points = np.concatenate([m.vertices for m in figure.meshes])
     center = ((points.min(0) + points.max(0)) / 2).astype(np.float64)
     pitch = u.uniform(6, 38) if u.random() < 0.85 else u.uniform(38, 55)
-    wide = aimed_camera(center, u.uniform(5, 18), pitch, 40, DRAWN_PX, DRAWN_PX)
+    wide = aimed_camera(center, u.uniform(5, 18), pitch, 40, width=DRAWN_PX, height=DRAWN_PX)
     at = project(points, wide.matrix, 1, 1)
     low, high = at[:, :2].min(0), at[:, :2].max(0)
     middle = (low + high) / 2 + (np.array([u.uniform(-0.05, 0.05), u.uniform(-0.05, 0.05)]) * (high - low))

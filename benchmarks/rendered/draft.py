@@ -48,7 +48,7 @@ class Draft:
         return draft
 
     def leg(
-        self, side: str, flexion: float, abduction: float = 2, knee: float = 0, ankle: float = 0, turn: float = 0
+        self, side: str, flexion: float, abduction: float = 2, knee: float = 0, ankle: float = 0, *, turn: float = 0
     ) -> None:
         """Set one leg in degrees."""
         self._legs[side] = (flexion, abduction, knee, ankle, turn)

@@ -54,7 +54,7 @@ def make_person(bodies: BodySet, body: int, look: Look, number: int) -> Person:
 
 
 def place(
-    bodies: BodySet, person: Person, pose: Pose, x: float, y: float, yaw: float, *, feet_fixed: bool = False
+    bodies: BodySet, person: Person, pose: Pose, at: tuple[float, float], yaw: float, *, feet_fixed: bool = False
 ) -> Figure:
     """Pose the person and set them on the ground at a place, facing -y turned by `yaw` degrees.
 
@@ -65,11 +65,13 @@ def place(
     posed: list[NDArray[np.float32]] = []
     joints = heads
     for piece in person.pieces:
-        vertices, joints = skin(piece.vertices, piece.weights, piece.bones, turns, heads, bodies.parents)
+        vertices, joints = skin(
+            piece.vertices, piece.weights, piece.bones, rotations=turns, heads=heads, parents=bodies.parents
+        )
         posed.append(vertices)
     shift = _grounding(bodies, posed[0], pose, feet_fixed)
     world = turn_z(yaw)
-    origin = np.array([x, y, 0], np.float32)
+    origin = np.array([*at, 0], np.float32)
     placed = [_settled((v + shift) @ world.T + origin, pose) for v in posed]
     joints = (joints + shift) @ world.T + origin
     meshes = tuple(_mesh(bodies, person, k, v) for k, v in enumerate(placed))

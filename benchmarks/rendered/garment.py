@@ -48,10 +48,30 @@ def dress(bodies: BodySet, body: int, look: Look) -> list[Piece]:
     ]
     if look.lower_kind == "skirt":
         length = 0.32 + 0.03 * (look.seed % 9)
-        pieces.append(_tube(bodies, rest, heads, look.rgb["lower"], 0.16, length, 0.02 + 0.008 * (look.seed % 5)))
+        pieces.append(
+            _tube(
+                bodies,
+                rest,
+                heads,
+                color=look.rgb["lower"],
+                over_hip=0.16,
+                below_hip=length,
+                margin=0.02 + 0.008 * (look.seed % 5),
+            )
+        )
     if look.upper_kind == "coat":
         length = 0.26 + 0.025 * (look.seed % 8)
-        pieces.append(_tube(bodies, rest, heads, look.rgb["upper"], 0.2, length, look.loose_m[0] + 0.016))
+        pieces.append(
+            _tube(
+                bodies,
+                rest,
+                heads,
+                color=look.rgb["upper"],
+                over_hip=0.2,
+                below_hip=length,
+                margin=look.loose_m[0] + 0.016,
+            )
+        )
     if look.hair in ("long", "tied back"):
         pieces.append(_long_hair(rest, heads, look))
     if look.hat:
@@ -82,6 +102,7 @@ def _tube(
     bodies: BodySet,
     rest: NDArray[np.float32],
     heads: NDArray[np.float32],
+    *,
     color: RGB,
     over_hip: float,
     below_hip: float,

@@ -33,7 +33,7 @@ def sitting(u: Random, phase: float, variant: str | None = None) -> Pose:
             rise = u.uniform(38, 52)
             d.leg(side, 90 - back + rise, u.uniform(2, 10), 2 * rise + u.uniform(-4, 6))
         else:
-            d.leg(side, 92 - back, u.uniform(32, 42), u.uniform(100, 122), 0, -40)
+            d.leg(side, 92 - back, u.uniform(32, 42), u.uniform(100, 122), 0, turn=-40)
         _sitting_arm(d, u, side, kind)
     d.spine(back + u.uniform(0, 22), u.uniform(-5, 5) + math.sin(6.3 * phase), u.uniform(-8, 8))
     d.prop = "bench" if kind == "bench" else ""

@@ -60,7 +60,7 @@ def draw_light(u: Random) -> Light:
 
 
 def aimed_camera(
-    target: NDArray[np.float64], distance: float, pitch_degrees: float, degrees: float, width: int, height: int
+    target: NDArray[np.float64], distance: float, pitch_degrees: float, degrees: float, *, width: int, height: int
 ) -> Camera:
     """A camera that looks along +y down at a target."""
     pitch = np.radians(pitch_degrees)
@@ -103,7 +103,7 @@ def render(
         if mine.any():
             values = interpolate(attributes, whole.faces, seen.face[hit][mine], seen.bary[hit][mine])
             colors[mine] = paint(values, look)
-    image[hit] = _lit(colors, whole, seen, hit, camera, light)
+    image[hit] = _lit(colors, whole, seen, hit, camera=camera, light=light)
     return Rendering(image=image, owner=owner)
 
 
@@ -123,6 +123,7 @@ def _lit(
     whole: Mesh,
     seen: GBuffer,
     hit: NDArray[np.bool_],
+    *,
     camera: Camera,
     light: Light,
 ) -> NDArray[np.float32]:

@@ -42,14 +42,14 @@ def perform(bodies: BodySet, split: str, behavior: str, subject: Person, u: Rand
     seed, yaw = u.randrange(1 << 30), u.uniform(0, 360)
     low, high = PHASES.get(behavior, (0.0, 1.0))
     now = pose(behavior, u.uniform(low, high), seed)
-    figure = place(bodies, subject, now, 0, 0, yaw)
+    figure = place(bodies, subject, now, (0, 0), yaw)
     figures, other = [figure], None
     role = partner(behavior, seed)
     if role is not None:
         mate = stranger(bodies, split, u, 1)
         spot = turn_z(yaw) @ np.array([role.x_m, role.y_m, 0], np.float32)
         theirs = pose(role.behavior, u.uniform(0.35, 0.65), u.randrange(1 << 30))
-        figures.append(place(bodies, mate, theirs, float(spot[0]), float(spot[1]), yaw + role.yaw_degrees))
+        figures.append(place(bodies, mate, theirs, (float(spot[0]), float(spot[1])), yaw + role.yaw_degrees))
         other = {k: v for k, v in mate.look.words().items() if k in ("upper", "lower", "person")}
     return Cast(
         figures=tuple(figures),
@@ -102,7 +102,7 @@ def passers_by(bodies: BodySet, split: str, u: Random) -> tuple[Figure, ...]:
     for number in range(10, 10 + u.choice([1, 1, 2])):
         now = pose(u.choice(["standing", "walking", "walking", "sitting"]), u.random(), u.randrange(1 << 30))
         away = u.uniform(1.5, 6)
-        figure = place(bodies, stranger(bodies, split, u, number), now, u.uniform(-1.6, 1.6), away, u.uniform(0, 360))
+        figure = place(bodies, stranger(bodies, split, u, number), now, (u.uniform(-1.6, 1.6), away), u.uniform(0, 360))
         out.append(figure)
     return tuple(out)
 

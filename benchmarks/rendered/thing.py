@@ -72,7 +72,9 @@ def bar(start: Sequence[float], end: Sequence[float], thick: float, color: RGB) 
     return solid(corners, [[0, 4, 5, 1], [1, 5, 6, 2], [2, 6, 7, 3], [3, 7, 4, 0]], color)
 
 
-def wheel(center: Sequence[float], radius: float, thick: float, color: RGB, axis: Sequence[float], hole: float) -> Mesh:
+def wheel(
+    center: Sequence[float], radius: float, thick: float, color: RGB, *, axis: Sequence[float], hole: float
+) -> Mesh:
     """A ring seen from both sides; `hole` is the share that is open."""
     n = np.asarray(axis, np.float64) / np.linalg.norm(axis)
     u = np.cross(n, [0, 0, 1.0])
@@ -119,7 +121,7 @@ def bicycle(color: RGB) -> Mesh:
         ((0, -0.55, 0.95), (0, -0.68, 0.34)),
     )
     frame = [bar(a, b, 0.04, color) for a, b in tubes]
-    wheels = [wheel((0, y, 0.34), 0.34, 0.035, DARK, (1, 0, 0), 0.88) for y in (0.4, -0.68)]
+    wheels = [wheel((0, y, 0.34), 0.34, 0.035, DARK, axis=(1, 0, 0), hole=0.88) for y in (0.4, -0.68)]
     handle = bar((-0.27, -0.5, 1.0), (0.27, -0.5, 1.0), 0.03, DARK)
     return merge([*frame, *wheels, handle, box((0, 0.04, 0.88), (0.16, 0.26, 0.06), DARK)])
 
@@ -137,7 +139,9 @@ def car(color: RGB) -> Mesh:
     low = [(-2.1, 0.3), (-2.15, 0.62), (-1.95, 0.82), (-0.95, 0.95), (1.55, 0.98), (2.05, 0.9), (2.1, 0.3)]
     cabin = [(-0.95, 0.95), (-0.3, 1.42), (0.85, 1.44), (1.55, 0.98)]
     parts = [_extruded(low, 0.88, 0.88, [color] * 6), _extruded(cabin, 0.84, 0.66, [GLASS, color, GLASS], GLASS)]
-    wheels = [wheel((x, y, 0.32), 0.32, 0.2, DARK, (0, 1, 0), 0.05) for x in (-1.35, 1.35) for y in (-0.82, 0.82)]
+    wheels = [
+        wheel((x, y, 0.32), 0.32, 0.2, DARK, axis=(0, 1, 0), hole=0.05) for x in (-1.35, 1.35) for y in (-0.82, 0.82)
+    ]
     lights = [box((-2.12, y, 0.66), (0.06, 0.3, 0.12), (0.9, 0.9, 0.85)) for y in (-0.62, 0.62)]
     pillars = [bar((0.25, y * 0.86, 0.96), (0.25, y * 0.68, 1.43), 0.07, color) for y in (-1, 1)]
     return merge([*parts, *wheels, *lights, *pillars])

@@ -188,7 +188,7 @@ def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Fig
             continue
         now = pose(u.choices(list(POSTURES), list(POSTURES.values()))[0], u.random(), u.randrange(1 << 30))
         person, yaw = stage.stranger(bodies, split, u, len(figures), stage.EVERYBODY), u.uniform(0, 360)
-        figures.append(place(bodies, person, now, *spot, yaw))
+        figures.append(place(bodies, person, now, spot, yaw))
         things += stage.needed(now, figures[-1], yaw, u)
     return figures, things
 

@@ -97,7 +97,7 @@ def write_archive(bodies: BodySet, out: Path, seed: int, cameras: int, seconds: 
         roles = _roles(bodies, u, stage, seconds)
         path = out / stage.name / f"{stage.starts:%Y-%m-%d}" / f"{stage.starts:%H-%M-%S}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        seen = _film(bodies, path, stage, roles, seconds, seed)
+        seen = _film(bodies, path, stage, roles, seconds=seconds, seed=seed)
         truth["cameras"].append(_camera_record(stage, path.relative_to(out).as_posix(), seconds))
         truth["persons"] += [{"person_id": r.person_id, **r.person.look.words()} for r in roles if seen[r.person_id]]
         truth["events"] += list(_events(stage, path.relative_to(out).as_posix(), roles, seen))
@@ -115,8 +115,8 @@ def _set(u: Random, number: int) -> Set:
         u.uniform(10.6, 11.6),
         u.uniform(15, 20),
         28,
-        int(WIDTH * OVERSAMPLING),
-        int(HEIGHT * OVERSAMPLING),
+        width=int(WIDTH * OVERSAMPLING),
+        height=int(HEIGHT * OVERSAMPLING),
     )
     where = Place(
         name=ground,
@@ -173,7 +173,7 @@ def _roles(bodies: BodySet, u: Random, stage: Set, seconds: float) -> list[Role]
 
 
 def _film(
-    bodies: BodySet, path: Path, stage: Set, roles: Sequence[Role], seconds: float, seed: int
+    bodies: BodySet, path: Path, stage: Set, roles: Sequence[Role], *, seconds: float, seed: int
 ) -> dict[str, list[tuple[float, str, tuple[float, ...]]]]:
     """Encode the video; per person the times, behaviors and boxes where they are seen."""
     seen: dict[str, list[tuple[float, str, tuple[float, ...]]]] = {r.person_id: [] for r in roles}
@@ -201,7 +201,7 @@ def _frame(
         now = state(role.segments, seconds)
         if now is None:
             continue
-        figure = place(bodies, role.person, now.pose, now.x, now.y, now.yaw, feet_fixed=True)
+        figure = place(bodies, role.person, now.pose, (now.x, now.y), now.yaw, feet_fixed=True)
         if now.pose.prop not in ("fence", "car_side", "car_front"):
             things += needed(now.pose, figure, now.yaw, Random(role.person.number))
         figures.append(figure)

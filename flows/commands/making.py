@@ -39,9 +39,7 @@ def index(
     Example: [cyan]anomalylmm index /media/cameras --store store[/cyan]
     """
     with TerminalProgress(quiet=quiet) as progress:
-        report = index_archive(
-            compose(profile, settings), layout_of(store), archive, retry=retry, listener=progress
-        )
+        report = index_archive(compose(profile, settings), layout_of(store), archive, retry=retry, listener=progress)
     if json:
         print_json({**_summary(report), "unreadable": report.unreadable, "duplicates": report.duplicates})
     else:

@@ -28,7 +28,9 @@ def search(
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; may be repeated.")] = None,
-    since: Annotated[datetime | None, typer.Option(formats=DAY_FORMATS, help="From this day or moment on, UTC.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="From this day or moment on, UTC.")
+    ] = None,
     until: Annotated[
         datetime | None, typer.Option(formats=DAY_FORMATS, help="Up to this day (included) or moment, UTC.")
     ] = None,
@@ -86,5 +88,3 @@ def _print(report: SearchReport) -> None:
 def add_to(app: typer.Typer) -> None:
     """Adds this command."""
     app.command("search")(search)
-
-

@@ -8,7 +8,6 @@ from anomalylmm.errors import ArchiveError, StoreError
 from flows.indexing import index_archive
 from storage.gallery import Gallery
 from storage.layout import StoreLayout
-
 from tests.fakes import compose, write_video
 
 
@@ -33,7 +32,6 @@ def test_each_person_becomes_a_tracklet_with_its_camera_and_wall_clock(archive: 
     rows = [row for shard in gallery.shards for row in gallery_rows(gallery, shard.shard_id)]
     assert {row[0] for row in rows} == {"gate", "yard"}
     assert {row[1].isoformat()[:16] for row in rows} == {"2026-03-14T10:00"}
-
 
 
 def gallery_rows(gallery: Gallery, shard_id: str) -> list[tuple[str, object]]:

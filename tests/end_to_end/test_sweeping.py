@@ -1,5 +1,6 @@
 """Sweeps and searches over a real store with stand-in models."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,11 +42,17 @@ def composition() -> FakeComposition:
     return compose()
 
 
+@pytest.fixture(scope="module")
+def indexed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    layout = StoreLayout(tmp_path_factory.mktemp("indexed") / "store")
+    index_archive(compose(), layout, archive)
+    return layout.root
+
+
 @pytest.fixture
-def layout(archive: Path, tmp_path: Path, composition: FakeComposition) -> StoreLayout:
-    layout = StoreLayout(tmp_path / "store")
-    index_archive(composition, layout, archive)
-    return layout
+def layout(indexed: Path, tmp_path: Path) -> StoreLayout:
+    shutil.copytree(indexed, tmp_path / "store")
+    return StoreLayout(tmp_path / "store")
 
 
 def queries(tmp_path: Path, text: str) -> Path:

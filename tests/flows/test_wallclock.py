@@ -58,7 +58,9 @@ def test_a_users_pattern_has_its_own_time_zone() -> None:
     assert clock.start_utc == datetime(2026, 3, 14, 0, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("pattern", "zone", "named"), [("{kamera}", "UTC", "kamera"), ("{camera}", "Mars/X", "Mars/X")])
+@pytest.mark.parametrize(
+    ("pattern", "zone", "named"), [("{kamera}", "UTC", "kamera"), ("{camera}", "Mars/X", "Mars/X")]
+)
 def test_a_wrong_pattern_or_zone_is_named(pattern: str, zone: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         compile_pattern(pattern, zone)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from anomalylmm.errors import ConfigurationError, JudgeError, WeightsError
 from anomalylmm.models.devices import choose_device, choose_dtype
@@ -61,6 +62,15 @@ def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
     folder = tiny_models.save_siglip(tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(WeightsError, match="model"):
+        DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
+
+
+def test_missing_tensors_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
+    folder = tiny_models.save_siglip(tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["vision_model.post_layernorm.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=r"lacks 1 tensors .*post_layernorm"):
         DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
 
 

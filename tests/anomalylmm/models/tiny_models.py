@@ -51,9 +51,11 @@ WORDS = [
     "blank",
 ]
 SIDE = 32
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
 CHAT = (
     "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<end>{% endfor %}{% if add_generation_prompt %}assistant {% endif %}"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<end>{% endfor %}"
+    "{% if add_generation_prompt %}assistant {% endif %}"
 )
 SMOL_TOKENS = ("<image>", "<fake_token_around_image>", "<global-img>", "<end>", "<video>")
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -62,13 +64,13 @@ SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "nu
 def build_tokenizer(**options: Any) -> PreTrainedTokenizerFast:
     """A WordPiece tokenizer of a few words and all letters."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = ["[PAD]", "[UNK]", *WORDS, "user", "assistant", *letters, *(f"##{letter}" for letter in letters), *".,?:"]
+    pieces = [PADDING, UNKNOWN, *WORDS, "user", "assistant", *letters, *(f"##{letter}" for letter in letters), *".,?:"]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    core = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    core = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", model_max_length=64, **options
+        tokenizer_object=core, pad_token=PADDING, unk_token=UNKNOWN, model_max_length=64, **options
     )
 
 
