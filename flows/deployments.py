@@ -8,6 +8,7 @@ from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
 
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
@@ -44,7 +45,7 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         ConfigurationError: There is no such time zone.
     """
     check_time_zone(options.time_zone)
-    dotted: dict[str, Any] = {"entrypoint_type": "module_path", "enforce_parameter_schema": True}
+    dotted: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "enforce_parameter_schema": True}
     nightly = Cron(options.cron, timezone=options.time_zone)
     index_parameters = _form(options, **({"archive": options.archive} if options.archive else {}))
     deployments = [

@@ -17,6 +17,7 @@ LIBRARIES = (
     *("av", "decord2", "duckdb", "faiss-cpu", "fastapi", "onnxruntime", "prefect", "pyarrow", "torch", "torchvision"),
     *("transformers", "ultralytics"),
 )
+LEAST_FREE_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

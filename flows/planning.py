@@ -14,9 +14,8 @@ from anomalylmm.records import Video
 from flows.settings import Settings
 from flows.wallclock import build_patterns, clock_of, read_path
 
-VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4")
-    + (".mpeg", ".mpg", ".mts", ".ts", ".vob", ".webm", ".wmv")
+VIDEO_SUFFIXES = frozenset(  # a line, as people read it
+    ".3gp .asf .avi .flv .h264 .h265 .hevc .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ts .vob .webm .wmv".split()
 )
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16

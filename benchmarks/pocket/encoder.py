@@ -12,15 +12,15 @@ from torch.nn import functional
 from transformers import BatchEncoding
 
 from benchmarks.pocket.data import Crops, augment
-from benchmarks.pocket.heads import AttributeHeads, positives, sigmoid_loss
+from benchmarks.pocket.heads import AlignedHeads, AttributeHeads, positives, sigmoid_loss
 from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
 from benchmarks.pocket.tokens import build_encoder_processor, known_words
 from benchmarks.pocket.towers import build_dual_encoder, embed_tokens
 from benchmarks.rendered.captions import facts_of, write_caption
 
 _BATCH = 48
-_TEXTS = 96
-_PEAK = 2e-3
+_TEXTS = 48
+_PEAK = 1.5e-3
 _VISION_ONLY = 0.3  # share of the time before captions join
 SEEDS = {"torch": 0, "captions": 11, "augmentation": 12}
 
@@ -41,18 +41,20 @@ class EncoderTrainer:
         self.processor = build_encoder_processor(known_words())
         self.model = build_dual_encoder(self.processor.tokenizer).train()
         self.heads = AttributeHeads()
+        self.aligned = AlignedHeads()
         self.bias = nn.Linear(1, 1)  # its bias is the loss's bias; the program ranks and needs none
         nn.init.constant_(self.bias.bias, -5.0)
-        self.parameters = [*self.model.parameters(), *self.heads.parameters(), *self.bias.parameters()]
+        self.parameters = [*self.model.parameters(), *self.heads.parameters()]
+        self.parameters += [*self.aligned.parameters(), *self.bias.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
         self._order: list[int] = []
         self._log: list[dict[str, float]] = []
-        parts = self._parts()
-        if not load_checkpoint(self.out / "encoder.ckpt", self.progress, **parts) and self.start:
-            load_checkpoint(self.start, Progress(1.0), **parts)
+        if not load_checkpoint(self.out / "encoder.ckpt", self.progress, **self._parts()) and self.start:
+            load_checkpoint(self.start, Progress(1.0), model=self.model, heads=self.heads, bias=self.bias)
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        return {"model": self.model, "heads": self.heads, "bias": self.bias, "optimizer": self.optimizer}
+        losses = {"heads": self.heads, "aligned": self.aligned, "bias": self.bias}
+        return {"model": self.model, "optimizer": self.optimizer, **losses}
 
     def run(self) -> None:
         """Train until the time is used, then write the weights."""
@@ -111,10 +113,12 @@ class EncoderTrainer:
             texts = embed_tokens(self.model, dict(inputs))
             image = self.model.visual_projection(pooled)
             patches = self.model.visual_projection(self.model.vision_model.pooler.dense(tokens[:, 1:])).mean(1)
+        images = functional.normalize(image.float(), dim=-1)
         scale, bias = self.model.logit_scale, self.bias.bias
-        whole = sigmoid_loss(functional.normalize(image.float(), dim=-1), texts, scale, bias, truth)
+        whole = sigmoid_loss(images, texts, scale, bias, truth)
         parts = sigmoid_loss(functional.normalize(patches.float(), dim=-1), texts, scale, bias, truth)
-        return whole + 0.25 * parts
+        seen = self.aligned(images, self.aligned.shown(self.crops.labels[chosen]))
+        return whole + 0.25 * parts + 0.5 * (seen + self.aligned(texts, self.aligned.said(captions)))
 
     def _report(self) -> None:
         names = self._log[-1]

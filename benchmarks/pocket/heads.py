@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from benchmarks.pocket.data import LABELS, MISSING
 from benchmarks.pocket.towers import STAGES, WIDTH
-from benchmarks.rendered.captions import Caption
+from benchmarks.rendered.captions import BEHAVIORS, COLORS, PERSONS, Caption
 
 _WEIGHTS = {"behavior": 2.0, "upper": 1.0, "lower": 1.0, "shoes": 0.2, "hat": 0.2, "bag": 0.3, "person": 0.3}
+_ALIGNED = ("behavior", "upper", "lower", "person", "bag", "hat", "shoes")
 _JOINTS = 16
 _RADIUS = 0.07
 
@@ -46,6 +47,42 @@ class AttributeHeads(nn.Module):
         maps = functional.binary_cross_entropy_with_logits(logits, target, weight=weight)
         points = self.points(pooled).view(-1, _JOINTS, 2)
         return 8 * maps + 6 * functional.smooth_l1_loss(points, joints.clamp(-0.3, 1.3), beta=0.1)
+
+
+class AlignedHeads(nn.Module):
+    """One set of classifiers for the embeddings of images and of texts, which pulls equal facts together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, LABELS[name]) for name in _ALIGNED})
+
+    def forward(self, embedded: Tensor, labels: Tensor) -> Tensor:
+        """Loss of N unit vectors against N,A labels (MISSING where nothing is shown or said)."""
+        loss = embedded.new_zeros(())
+        for column, (name, head) in enumerate(self.classes.items()):
+            known = labels[:, column] != MISSING
+            if known.any():
+                logits = head(10 * embedded[known])
+                loss = loss + _WEIGHTS[name] * functional.cross_entropy(logits, labels[known, column])
+        return loss
+
+    @staticmethod
+    def shown(labels: Tensor) -> Tensor:
+        """The columns of image labels that are aligned."""
+        return labels[:, [list(LABELS).index(name) for name in _ALIGNED]]
+
+    @staticmethod
+    def said(captions: Sequence[Caption]) -> Tensor:
+        """Labels of what captions state: Q,A."""
+        return torch.tensor([[_said(caption, name) for name in _ALIGNED] for caption in captions])
+
+
+def _said(caption: Caption, name: str) -> int:
+    accepted = caption.facts.get(name, frozenset())
+    if len(accepted) != 1:
+        return MISSING
+    names = {"behavior": BEHAVIORS, "person": tuple(PERSONS)}.get(name, COLORS)
+    return names.index(next(iter(accepted)))
 
 
 def heat_maps(joints: Tensor, grid: int) -> Tensor:

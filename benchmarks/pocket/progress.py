@@ -30,7 +30,7 @@ class Progress:
     def done(self) -> bool:
         return self.used >= self.seconds
 
-    def rate(self, peak: float, *, warm: int = 100) -> float:
+    def rate(self, peak: float, *, warm: int = 40) -> float:
         """Cosine learning rate over the time budget, with a short rise."""
         return peak * min(1.0, (self.steps + 1) / warm) * (0.5 * (1 + math.cos(math.pi * self.fraction)) * 0.99 + 0.01)
 

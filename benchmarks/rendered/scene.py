@@ -77,6 +77,29 @@ def zoomed(camera: Camera, center: tuple[float, float], half: float, width: int,
     return Camera(eye=camera.eye, matrix=zoom @ camera.matrix, width=width, height=height)
 
 
+def cut(camera: Camera, x0: int, y0: int, x1: int, y1: int) -> Camera:
+    """The pixels x0..x1, y0..y1 of a camera as its own camera of the same scale."""
+    zoom = np.eye(4)
+    zoom[0, 0], zoom[1, 1] = camera.width / (x1 - x0), camera.height / (y1 - y0)
+    zoom[0, 3] = -((x0 + x1) / camera.width - 1) * zoom[0, 0]
+    zoom[1, 3] = -(1 - (y0 + y1) / camera.height) * zoom[1, 1]
+    return Camera(eye=camera.eye, matrix=zoom @ camera.matrix, width=x1 - x0, height=y1 - y0)
+
+
+def touched(
+    camera: Camera, light: Light, meshes: Sequence[Mesh], margin_px: int, step_px: int
+) -> tuple[int, int, int, int] | None:
+    """The pixels that meshes and their shadows can change, on a grid of steps; None outside the picture."""
+    points = np.concatenate([m.vertices for m in meshes])
+    flat = points - np.outer(points[:, 2] / max(0.2, light.direction[2]), light.direction)
+    at = project(np.concatenate([points, flat]).astype(np.float32), camera.matrix, camera.width, camera.height)
+    low = np.floor((at[:, :2].min(0) - margin_px) / step_px).astype(int) * step_px
+    high = np.ceil((at[:, :2].max(0) + margin_px) / step_px).astype(int) * step_px
+    x0, y0 = (max(0, int(v)) for v in low)
+    x1, y1 = min(camera.width, int(high[0])), min(camera.height, int(high[1]))
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
 def render(
     background: NDArray[np.float32], camera: Camera, light: Light, figures: Sequence[Figure], things: Sequence[Mesh]
 ) -> Rendering:

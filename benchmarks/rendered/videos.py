@@ -20,7 +20,7 @@ from benchmarks.rendered.behavior import ANOMALIES
 from benchmarks.rendered.figure import make_person, place
 from benchmarks.rendered.motion import state
 from benchmarks.rendered.raster import box_of
-from benchmarks.rendered.scene import Light, aimed_camera, render
+from benchmarks.rendered.scene import Light, aimed_camera, cut, render, touched
 from benchmarks.rendered.stage import EVERYBODY, needed
 from benchmarks.rendered.story import FENCE_Y_M, write_script
 
@@ -72,6 +72,7 @@ class Set:
     name: str
     camera: Camera
     background: NDArray[np.float32]
+    still: NDArray[np.float32]  # the empty scene with its things, at the size of the video
     light: Light
     things: tuple[Mesh, ...]
     dusk: bool
@@ -129,12 +130,16 @@ def _set(u: Random, number: int) -> Set:
     )
     direction = np.array([u.uniform(-0.7, 0.7), u.uniform(-0.8, 0.2), 0.9])
     light = Light(direction=direction / np.linalg.norm(direction), ambient=ambient, shadow=0.5 * (1 - 0.6 * ambient))
+    background = draw_background(where, camera, "demo")
+    things = tuple(_furniture(u, name, "climbing" in kinds))
+    empty = render(background, camera, light, (), things).image
     return Set(
         name=name,
         camera=camera,
-        background=draw_background(where, camera, "demo"),
+        background=background,
+        still=cv2.resize(empty, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA),
         light=light,
-        things=tuple(_furniture(u, name, "climbing" in kinds)),
+        things=things,
         dusk=name.startswith("yard"),
         starts=DAY + timedelta(hours=hour),
         kinds=kinds,
@@ -206,21 +211,37 @@ def _frame(
             things += needed(now.pose, figure, now.yaw, Random(role.person.number))
         figures.append(figure)
         doing.append((role, now.behavior))
-    shown = render(stage.background, stage.camera, stage.light, figures, things)
-    boxes = []
-    for role, behavior in doing:
-        box = box_of(shown.owner == role.person.number)
-        if box is not None and (box[2] - box[0]) * (box[3] - box[1]) > 600 * OVERSAMPLING**2:
-            boxes.append((role.person_id, behavior, tuple(round(v / OVERSAMPLING, 1) for v in box)))
-    return _stored(shown.image, stage.dusk, rng), boxes
+    out, corner, owner = stage.still.copy(), (0, 0), None
+    region = touched(stage.camera, stage.light, [m for f in figures for m in f.meshes], 24, 6) if figures else None
+    if region is not None:
+        x0, y0, x1, y1 = region
+        part = cut(stage.camera, *region)
+        shown = render(stage.background[y0:y1, x0:x1], part, stage.light, figures, things)
+        corner, owner = (x0, y0), shown.owner
+        left, top, right, bottom = (int(v / OVERSAMPLING) for v in region)
+        out[top:bottom, left:right] = cv2.resize(
+            shown.image, (right - left, bottom - top), interpolation=cv2.INTER_AREA
+        )
+    boxes = [
+        (role.person_id, behavior, box)
+        for role, behavior in doing
+        if owner is not None and (box := _box(owner == role.person.number, corner)) is not None
+    ]
+    return _stored(out, stage.dusk, rng), boxes
 
 
-def _stored(image: NDArray[np.float32], dusk: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
-    out = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    if dusk:
-        out = out * np.array([0.66, 0.64, 0.7], np.float32) + 4
+def _box(mask: NDArray[np.bool_], corner: tuple[int, int]) -> tuple[float, ...] | None:
+    """The visible box in pixels of the video; None where hardly anything is seen."""
+    box = box_of(mask)
+    if box is None or (box[2] - box[0]) * (box[3] - box[1]) <= 600 * OVERSAMPLING**2:
+        return None
+    return tuple(round((v + corner[k % 2]) / OVERSAMPLING, 1) for k, v in enumerate(box))
+
+
+def _stored(picture: NDArray[np.float32], dusk: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
+    out = picture * np.array([0.66, 0.64, 0.7], np.float32) + 4 if dusk else picture
     grain = rng.standard_normal((HEIGHT // 2, WIDTH // 2), dtype=np.float32) * (2.0 if dusk else 1.0)
-    out += cv2.resize(grain, (WIDTH, HEIGHT))[..., None]
+    out = out + cv2.resize(grain, (WIDTH, HEIGHT))[..., None]
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
