@@ -4,7 +4,7 @@ import base64
 import html
 import re
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -13,12 +13,15 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
 LEAST_STEP_PERCENT = 2.0
+# the manifests are the truth: nothing that a task gives is kept or reused by Prefect
+NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
 
 
 def escape(text: str) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,12 @@ from anomalylmm.protocols import FrameSource, ImageEncoder, Judge, PatchTextMapp
 from anomalylmm.rerank import PRESETS
 from flows.settings import Settings
 from storage.schema import SCHEMA_VERSION
+
+
+@lru_cache(maxsize=2)
+def open_composition(settings: Settings) -> "Composition":
+    """Gives this process's composition of some settings, so that its models are loaded once for all tasks."""
+    return Composition(settings)
 
 
 class DualEncoder(ImageEncoder, TextEncoder, PatchTextMapper, Protocol):

@@ -6,28 +6,21 @@ from time import monotonic
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 
-from flows.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
-from flows.composition import Composition
+from flows.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.forms import IndexForm
 from flows.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
 from flows.planning import Unit
-from storage.layout import StoreLayout
 
 
-@task(name="index-unit", task_run_name="{name}", retries=1, persist_result=False)
-def index_unit_task(
-    name: str,  # noqa: ARG001 - shown as the run's name
-    composition: Composition,
-    layout: StoreLayout,
-    archive: Path,
-    unit: Unit,
-    progress: RunProgress,
-) -> UnitReport:
+@task(name="index-unit", task_run_name="{unit.camera} {unit.date}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
+def index_unit_task(form: IndexForm, unit: Unit) -> UnitReport:
     """Makes the shard of one camera's day; a retry finds nothing half done."""
-    return index_unit(composition, layout, archive, unit, progress)
+    progress = RunProgress()
+    progress.start("index MB", sum(video.size_bytes for video in unit.videos) / 1e6)
+    return index_unit(form.compose(), form.layout(), Path(form.archive), unit, progress)
 
 
-@flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False, validate_parameters=True)
+@flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False)
 def index_archive(form: IndexForm) -> State[None]:
     """Finds the persons in new videos of an archive and makes them searchable.
 
@@ -39,14 +32,7 @@ def index_archive(form: IndexForm) -> State[None]:
     layout.create()
     layout.check_writable()
     plan = build_plan(composition, layout, archive, retry=form.retry)
-    progress = RunProgress()
-    progress.start("index MB", plan.num_bytes / 1e6)
-    units = [
-        index_unit_task.with_options(tags=["index"])(
-            f"{unit.camera} {unit.date}", composition, layout, archive, unit, progress
-        )
-        for unit in plan.units
-    ]
+    units = [index_unit_task(form, unit) for unit in plan.units]
     report = build_report(composition, plan, units, monotonic() - began)
     return _show(report)
 

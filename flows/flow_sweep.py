@@ -5,8 +5,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 
-from flows.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
-from flows.composition import Composition
+from flows.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.forms import SweepForm
 from flows.indexing import IndexReport, index_archive
 from flows.query_file import default_query_file
@@ -14,16 +13,17 @@ from flows.sweeping import SweepReport, sweep_store
 from storage.layout import StoreLayout
 
 
-@task(name="index-archive", persist_result=False)
-def index_task(composition: Composition, layout: StoreLayout, archive: Path) -> IndexReport:
+@task(name="index-archive", **NOT_KEPT)
+def index_task(form: SweepForm) -> IndexReport:
     """Indexes the archive's new footage."""
-    return index_archive(composition, layout, archive, listener=RunProgress())
+    return index_archive(form.compose(), form.layout(), Path(form.archive), listener=RunProgress())
 
 
-@task(name="sweep-queries", persist_result=False)
-def sweep_task(composition: Composition, layout: StoreLayout, queries: Path) -> SweepReport:
+@task(name="sweep-queries", **NOT_KEPT)
+def sweep_task(form: SweepForm) -> SweepReport:
     """Runs the saved queries over what they have not covered."""
-    return sweep_store(composition, layout, queries, listener=RunProgress())
+    queries = Path(form.queries_file) if form.queries_file else default_query_file()
+    return sweep_store(form.compose(), form.layout(), queries, listener=RunProgress())
 
 
 @flow(name="sweep", flow_run_name="sweep {form.store}", persist_result=False)
@@ -34,14 +34,13 @@ def sweep(form: SweepForm) -> State[None]:
     what is new. The run's artifacts show the best hits with pictures. It ends *Degraded* instead of *Completed* where
     videos or shards could not be read.
     """
-    composition, layout = form.compose(), form.layout()
-    unreadable = index_task(composition, layout, Path(form.archive)).unreadable if form.archive else ()
+    unreadable = index_task(form).unreadable if form.archive else ()
     if unreadable:
         rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]
         show_table("sweep-unreadable", rows, "videos that could not be read, or not whole")
-    report = sweep_task(composition, layout, Path(form.queries_file) if form.queries_file else default_query_file())
+    report = sweep_task(form)
     show_table("sweep-queries", [_row(tally) for tally in report.queries], "what each query found")
-    show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
+    show_markdown("sweep-summary", write_summary(report, form.layout()), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from flows.composition import Composition
+from flows.composition import Composition, open_composition
 from flows.settings import load_settings
 from storage.layout import StoreLayout
 
@@ -49,8 +49,8 @@ class StoreForm(BaseModel):
         return StoreLayout(Path(self.store))
 
     def compose(self) -> Composition:
-        """Builds the composition from profile, settings file and environment."""
-        return Composition(load_settings(self.profile, Path(self.settings_file) if self.settings_file else None))
+        """Gives the composition of profile, settings file and environment; the same one for all tasks of a process."""
+        return open_composition(load_settings(self.profile, Path(self.settings_file) if self.settings_file else None))
 
 
 class IndexForm(StoreForm):

@@ -18,11 +18,11 @@ UNKNOWN = "UNKNOWN"
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _UNKNOWN_PIECE = _SPECIAL[1]
 _JUDGE_SPECIAL = ("<image>", "<user>", "<assistant>", "<end>")
-_PLACES = """street parking lot park alley square sidewalk pavement road yard station platform field garden lawn path plaza
-crossing bridge corridor hall wall fence car bench stairs entrance shop gate market grass court playground
-beach forest subway courtyard campus driveway garage roof intersection tunnel river harbor bus stop mall lobby
-warehouse dock brown indoors dirt tied back plastic black blond blonde gray white red short long bald dark
-hair tail bun curly"""
+_PLACES = """street parking lot park alley square sidewalk pavement road yard station platform field garden lawn
+path plaza crossing bridge corridor hall wall fence car bench stairs entrance shop gate market grass
+court playground beach forest subway courtyard campus driveway garage roof intersection tunnel river
+harbor bus stop mall lobby warehouse dock brown indoors dirt tied back plastic black blond blonde
+gray white red short long bald dark hair tail bun curly"""
 _PROMPT_WORDS = "fill each blank with one word or does this picture show answer yes no consist rush"
 _CHAT = (
     "{% for m in messages %}{{ '<' + m['role'] + '>' }}{% if m['content'] is string %}{{ m['content'] }}"

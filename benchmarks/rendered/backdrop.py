@@ -96,7 +96,7 @@ def _sampled(
         np.abs(np.mod(np.clip(c, -500, 500) * k + place.offset_px, 2 * SIZE - 2) - SIZE + 1).astype(np.float32)
         for c in (x, y)
     )
-    return cv2.remap(texture, u, v, cv2.INTER_LINEAR).astype(np.float32)
+    return np.asarray(cv2.remap(texture, u, v, cv2.INTER_LINEAR), np.float32)
 
 
 @lru_cache(maxsize=128)
@@ -143,7 +143,7 @@ def _noise(rng: np.random.Generator, octaves: int) -> NDArray[np.float32]:
     for k in range(octaves):
         cells = rng.random((4 * 2**k, 4 * 2**k), dtype=np.float32)
         out += cv2.resize(cells, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) * 0.6**k
-    return (out - out.min()) / (out.max() - out.min())
+    return np.asarray((out - out.min()) / (out.max() - out.min()), np.float32)
 
 
 def _grained(image: NDArray[np.float32], rng: np.random.Generator, sigma: float) -> NDArray[np.uint8]:

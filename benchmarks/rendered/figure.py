@@ -72,7 +72,7 @@ def place(
     shift = _grounding(bodies, posed[0], pose, feet_fixed)
     world = turn_z(yaw)
     origin = np.array([*at, 0], np.float32)
-    placed = [_settled((v + shift) @ world.T + origin, pose) for v in posed]
+    placed = [_settled(np.asarray((v + shift) @ world.T + origin, np.float32), pose) for v in posed]
     joints = (joints + shift) @ world.T + origin
     meshes = tuple(_mesh(bodies, person, k, v) for k, v in enumerate(placed))
     named = joints[[BONE_INDEX[j] for j in JOINTS]].astype(np.float32)

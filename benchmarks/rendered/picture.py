@@ -22,7 +22,7 @@ def exposed(image: NDArray[np.float32], u: Random, *, night: bool) -> NDArray[np
         gray = out.mean(2, keepdims=True)
         out = (gray + (out - gray) * u.uniform(0.6, 0.9)) * u.uniform(0.4, 0.65) + u.uniform(0, 10)
         tint *= np.array(u.choice([(1.08, 1.0, 0.85), (0.92, 1.0, 1.1), (1.0, 1.0, 1.0)]), np.float32)
-    return np.clip(out * tint, 0, 255)
+    return np.asarray(np.clip(out * tint, 0, 255), np.float32)
 
 
 def degraded(image: NDArray[np.float32], u: Random, original_px: int, size: int, *, night: bool) -> NDArray[np.uint8]:
@@ -44,4 +44,4 @@ def degraded(image: NDArray[np.float32], u: Random, original_px: int, size: int,
 def compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """The RGB picture after JPEG."""
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])

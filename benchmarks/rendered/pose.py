@@ -32,8 +32,8 @@ class Pose:
 
     leg: tuple[tuple[float, ...], tuple[float, ...]]  # left, right: flexion, abduction, knee, ankle, turn
     arm: tuple[tuple[float, ...], tuple[float, ...]]  # left, right: flexion, abduction, elbow, turn
-    spine: tuple[float, float, float] = (2.0, 0.0, 0.0)  # bend, side, twist
-    neck: tuple[float, float] = (0.0, 0.0)  # pitch, yaw
+    spine: tuple[float, ...] = (2.0, 0.0, 0.0)  # bend, side, twist
+    neck: tuple[float, ...] = (0.0, 0.0)  # pitch, yaw
     azimuth: float = 0.0
     tilt: float = 0.0
     spin: float = 0.0
@@ -80,7 +80,7 @@ def turn(axis: Sequence[float], degrees: float) -> NDArray[np.float32]:
     k = np.asarray(axis, np.float64) / np.linalg.norm(axis)
     cross = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
     angle = np.radians(degrees)
-    return (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross).astype(np.float32)
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross, np.float32)
 
 
 def turn_x(degrees: float) -> NDArray[np.float32]:
@@ -114,7 +114,7 @@ def rotations(pose: Pose) -> NDArray[np.float32]:
 
 def root_rotation(pose: Pose) -> NDArray[np.float32]:
     """Rotation of the whole body."""
-    return turn_z(pose.azimuth) @ turn_x(pose.tilt) @ turn_z(pose.spin - pose.azimuth)
+    return np.asarray(turn_z(pose.azimuth) @ turn_x(pose.tilt) @ turn_z(pose.spin - pose.azimuth), np.float32)
 
 
 def _bend_leg(out: NDArray[np.float32], leg: tuple[float, ...], side: str, sign: int) -> None:

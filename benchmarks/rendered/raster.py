@@ -69,7 +69,7 @@ def rasterize(points: NDArray[np.float32], faces: NDArray[np.int32], width: int,
     return GBuffer(face=face, bary=bary, inverse_depth=inverse_depth)
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def _fill(points: Any, faces: Any, face: Any, bary: Any, inverse_depth: Any) -> None:
     h, w = face.shape
     limit = 1.0 / NEAR_M
@@ -95,7 +95,7 @@ def _fill(points: Any, faces: Any, face: Any, bary: Any, inverse_depth: Any) -> 
                     bary[y, x, 1] = v * c[2] / d
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def coverage(points: Any, faces: Any, width: int, height: int) -> Any:
     """Which pixels the triangles touch, H, W of 0 or 1 (shadows)."""
     out = np.zeros((height, width), np.float32)
@@ -115,7 +115,7 @@ def coverage(points: Any, faces: Any, width: int, height: int) -> Any:
     return out
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def interpolate(values: Any, faces: Any, face: Any, bary: Any) -> Any:
     """Values V, C at P seen points, each a triangle index and two barycentrics: P, C."""
     out = np.empty((face.shape[0], values.shape[1]), np.float32)

@@ -175,4 +175,4 @@ def _shadows(whole: Mesh, camera: Camera, light: Light) -> NDArray[np.float32]:
         flat[:, 2] = 0.002
         mask = coverage(project(flat, camera.matrix, width, height), whole.faces, width, height)
         out = np.maximum(out, strength * cv2.GaussianBlur(mask, (0, 0), blur))
-    return cv2.resize(out, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(out, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR), np.float32)

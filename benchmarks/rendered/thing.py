@@ -224,7 +224,7 @@ def _hanging(look: Look, hand: NDArray[np.float32], yaw: float, owner: int) -> I
     z = max(tall / 2 + 0.01, float(hand[2]) - 0.06 - drop - tall / 2)
     yield _owned(box((hand[0], hand[1], z), (0.12, 0.3, tall), look.rgb["bag"], yaw), owner)
     if drop > 0.05:
-        yield _owned(bar(hand, (hand[0], hand[1], z + tall / 2), 0.02, look.rgb["bag"]), owner)
+        yield _owned(bar(hand.tolist(), (hand[0], hand[1], z + tall / 2), 0.02, look.rgb["bag"]), owner)
 
 
 def _owned(mesh: Mesh, owner: int) -> Mesh:

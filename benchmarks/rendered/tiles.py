@@ -55,7 +55,7 @@ def median_background(video: Path, frames: int = 477, every: int = 12) -> NDArra
             break
         if index % every == 0:
             kept.append(frame[..., ::-1])
-    return np.median(np.stack(kept), axis=0).astype(np.float32)
+    return np.asarray(np.median(np.stack(kept), axis=0), np.float32)
 
 
 def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], background: Path | None) -> None:
@@ -103,7 +103,7 @@ def _stored(image: NDArray[np.float32], u: Random) -> NDArray[np.uint8]:
         out = cv2.resize(cv2.resize(out, (side, side), interpolation=cv2.INTER_AREA), (SIZE_PX, SIZE_PX))
     rng = np.random.default_rng(u.randrange(1 << 30))
     out = out + rng.standard_normal((SIZE_PX, SIZE_PX, 1), dtype=np.float32) * u.uniform(0, 6)
-    return np.clip(out, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
 def _drawn_view(u: Random, split: str) -> View:

@@ -242,7 +242,7 @@ def _stored(picture: NDArray[np.float32], dusk: bool, rng: np.random.Generator) 
     out = picture * np.array([0.66, 0.64, 0.7], np.float32) + 4 if dusk else picture
     grain = rng.standard_normal((HEIGHT // 2, WIDTH // 2), dtype=np.float32) * (2.0 if dusk else 1.0)
     out = out + cv2.resize(grain, (WIDTH, HEIGHT))[..., None]
-    return np.clip(out, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
 def _camera_record(stage: Set, path: str, seconds: float) -> dict[str, Any]:
