@@ -11,9 +11,7 @@ from anomalylmm.errors import AnomalyLMMError
 from flows.commands import analysis, making, searching, upkeep
 
 EXIT_CODES = """\
-[bold]Exit codes[/bold]
-
-0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused · 4 archive or video
+Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused · 4 archive or video
 unreadable · 5 store damaged or not writable · 6 another process is writing · 7 the judge did not answer ·
 8 done, but not everything could be read (with --strict) · 130 interrupted
 """
@@ -21,10 +19,10 @@ unreadable · 5 store damaged or not writable · 6 another process is writing ·
 app = typer.Typer(
     name="anomalylmm",
     help="Finds people by what they do in video archives.\n\nExample: "
-    "[cyan]anomalylmm index videos/ && anomalylmm sweep && anomalylmm sql 'from hits'[/cyan]",
+    "`anomalylmm index videos/ && anomalylmm sweep && anomalylmm sql 'from hits'`",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
 )

@@ -24,7 +24,7 @@ def sql(
 ) -> None:
     """Asks SQL over the published hits, read-only; a running sweep is not in its way.
 
-    Example: [cyan]anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"[/cyan]
+    Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
     columns, rows = run_sql(layout_of(store), query or TABLES_SQL)
     if json:
@@ -36,7 +36,7 @@ def sql(
 def report(store: StoreOption = DEFAULT_STORE) -> None:
     """Writes the page of all published hits, best first, with pictures and the judge's slots.
 
-    Example: [cyan]anomalylmm report --store store[/cyan]
+    Example: `anomalylmm report --store store`
     """
     typer.echo(write_latest_page(layout_of(store)))
 
@@ -47,7 +47,7 @@ def queries(
 ) -> None:
     """Checks the saved queries' file and shows how each is masked.
 
-    Example: [cyan]anomalylmm queries --queries my-queries.toml[/cyan]
+    Example: `anomalylmm queries --queries my-queries.toml`
     """
     found = read_queries(file or default_query_file(), Lexicon.load())
     if json:

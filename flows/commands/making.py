@@ -36,7 +36,7 @@ def index(
 ) -> None:
     """Finds the persons in new videos of an archive and stores their crops as searchable shards.
 
-    Example: [cyan]anomalylmm index /media/cameras --store store[/cyan]
+    Example: `anomalylmm index /media/cameras --store store`
     """
     with TerminalProgress(quiet=quiet) as progress:
         report = index_archive(compose(profile, settings), layout_of(store), archive, retry=retry, listener=progress)
@@ -88,7 +88,7 @@ def sweep(
 ) -> None:
     """Runs the saved queries over what they have not covered yet and publishes the hits.
 
-    Example: [cyan]anomalylmm sweep --queries my-queries.toml[/cyan]
+    Example: `anomalylmm sweep --queries my-queries.toml`
     """
     with TerminalProgress(quiet=quiet) as progress:
         report = sweep_store(

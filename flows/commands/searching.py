@@ -41,7 +41,7 @@ def search(
 ) -> None:
     """Searches the indexed archive for what a sentence says; prints the ranking and writes a page with pictures.
 
-    Example: [cyan]anomalylmm search "a man in a red jacket falling" --camera gate[/cyan]
+    Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
     """
     request = SearchRequest(
         text=text,

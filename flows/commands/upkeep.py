@@ -27,7 +27,7 @@ def verify(
 ) -> None:
     """Proves that every shard is whole and the hit tables open; exits with 5 where something is wrong.
 
-    Example: [cyan]anomalylmm verify --deep[/cyan]
+    Example: `anomalylmm verify --deep`
     """
     report = verify_store(layout_of(store), deep=deep)
     if json:
@@ -53,7 +53,7 @@ def list_problems(report: VerifyReport) -> list[str]:
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Removes what abandoned runs left behind; published shards and hits are never touched.
 
-    Example: [cyan]anomalylmm gc[/cyan]
+    Example: `anomalylmm gc`
     """
     report = collect_garbage(layout_of(store))
     if json:
@@ -73,7 +73,7 @@ def serve(
 ) -> None:
     """Serves the flows to a Prefect server (PREFECT_API_URL) with the nightly sweep scheduled; ends with Ctrl-C.
 
-    Example: [cyan]anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin[/cyan]
+    Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
     from flows.deployments import ServeOptions, absolute, serve_deployments
 
@@ -93,7 +93,7 @@ def serve(
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
     """Lists the models of the profile: where they come from, digest and licence; exits with 3 where one is missing.
 
-    Example: [cyan]anomalylmm models --profile cpu[/cyan]
+    Example: `anomalylmm models --profile cpu`
     """
     rows = compose(profile, settings).list_models()
     if json:
@@ -112,7 +112,7 @@ def doctor(
 ) -> None:
     """Examines versions, models, store and decoder, and says what to mend; exits with 1 where something is wrong.
 
-    Example: [cyan]anomalylmm doctor[/cyan]
+    Example: `anomalylmm doctor`
     """
     findings = examine(compose(profile, settings), layout_of(store))
     if json:

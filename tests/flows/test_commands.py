@@ -94,6 +94,14 @@ def test_what_a_user_gets_wrong_is_one_message_and_an_exit_code(
     assert "Traceback" not in ran.stderr
 
 
+def test_the_written_commands_are_those_of_the_program() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "typer", "flows.cli", "utils", "docs", "--name", "anomalylmm"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
+    written = (root / "docs/commands.md").read_text()
+    assert written.strip() == ran.stdout.strip(), "run scripts/docs and commit docs/commands.md"
+
+
 def test_importing_the_method_loads_no_model_library() -> None:
     question = "import sys, anomalylmm, anomalylmm.judging; print([m for m in sys.modules if m in sys.argv[1:]])"
     heavy = ["torch", "transformers", "ultralytics", "decord", "av", "prefect", "duckdb", "pyarrow", "faiss"]
