@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -117,8 +117,10 @@ class Composition:
 
     @cached_property
     def adjudicator(self) -> Adjudicator:
-        """The three stages, with the preset of the profile."""
-        return Adjudicator(self.judge, self.lexicon, PRESETS[self.settings.rerank.preset], mapper=self.encoder)
+        """The three stages, with the preset of the profile and what the settings change of it."""
+        chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
+        settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+        return Adjudicator(self.judge, self.lexicon, settings, mapper=self.encoder)
 
     @cached_property
     def source(self) -> FrameSource:

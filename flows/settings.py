@@ -80,9 +80,16 @@ class JudgeSettings(Section):
 
 
 class RerankSettingsSection(Section):
-    """Which preset of the method re-ranks."""
+    """Which preset of the method re-ranks, and what of it is set otherwise (see ``anomalylmm/rerank.py``)."""
 
     preset: Literal["default", "paper"] = "default"
+    match_weight: float | None = Field(None, ge=0)
+    affirm_weight: float | None = Field(None, ge=0, description="0 does not ask the judge for the whole sentence")
+    rank_weight: float | None = Field(None, ge=0)
+    reading: Literal["generate", "likelihood", "both"] | None = None
+    saliency: bool | None = None
+    focus: bool | None = None
+    max_images: int | None = Field(None, ge=1, le=16)
 
 
 class ShardSettings(Section):

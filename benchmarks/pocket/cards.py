@@ -78,6 +78,8 @@ def publish(source: Path, target: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, fresh)
+    for path in fresh.iterdir():
+        path.chmod(0o644)
     if target.exists():
         target.rename(old)
     fresh.rename(target)

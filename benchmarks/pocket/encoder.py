@@ -4,22 +4,23 @@ import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import BatchEncoding
 
 from benchmarks.pocket.data import Crops, augment
 from benchmarks.pocket.heads import AlignedHeads, AttributeHeads, positives, sigmoid_loss
 from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
 from benchmarks.pocket.tokens import build_encoder_processor, known_words
 from benchmarks.pocket.towers import build_dual_encoder, embed_tokens
-from benchmarks.rendered.captions import facts_of, write_caption
+from benchmarks.rendered.captions import Caption, facts_of, write_caption
 
 _BATCH = 48
-_TEXTS = 48
+_WORDS = 64  # captions of a step that no picture is shown for
+_STYLES = {"short": 0.5, "medium": 0.35, "long": 0.15}  # of one style in a batch: little padding
 _PEAK = 1.5e-3
 _VISION_ONLY = 0.3  # share of the time before captions join
 SEEDS = {"torch": 0, "captions": 11, "augmentation": 12}
@@ -97,20 +98,17 @@ class EncoderTrainer:
         if self.start or self.progress.fraction >= _VISION_ONLY:
             matching = self._matching(vision.last_hidden_state, vision.pooler_output, chosen)
             figures["matching"] = matching.item()
-            loss = loss + matching
+            loss = loss + matching + self._reading()
         step(self.optimizer, loss, self.parameters)
         self.progress.advance(len(chosen))
         self._log.append(figures)
 
     def _matching(self, tokens: Tensor, pooled: Tensor, chosen: list[int]) -> Tensor:
         rows = [self.crops.rows[number] for number in chosen]
-        captions = [write_caption(row, self.rng) for row in rows for _ in range(_TEXTS // _BATCH)]
+        captions, inputs = self._captions(rows)
         truth = positives(captions, [facts_of(row) for row in rows])
-        inputs: BatchEncoding = self.processor.tokenizer(
-            [caption.text for caption in captions], padding=True, truncation=True, return_tensors="pt"
-        )
         with torch.autocast("cpu", torch.bfloat16):
-            texts = embed_tokens(self.model, dict(inputs))
+            texts = embed_tokens(self.model, inputs)
             image = self.model.visual_projection(pooled)
             patches = self.model.visual_projection(self.model.vision_model.pooler.dense(tokens[:, 1:])).mean(1)
         images = functional.normalize(image.float(), dim=-1)
@@ -119,6 +117,19 @@ class EncoderTrainer:
         parts = sigmoid_loss(functional.normalize(patches.float(), dim=-1), texts, scale, bias, truth)
         seen = self.aligned(images, self.aligned.shown(self.crops.labels[chosen]))
         return whole + 0.25 * parts + 0.5 * (seen + self.aligned(texts, self.aligned.said(captions)))
+
+    def _captions(self, rows: list[dict[str, Any]]) -> tuple[list[Caption], dict[str, Tensor]]:
+        style = self.rng.choices(list(_STYLES), list(_STYLES.values()))[0]
+        captions = [write_caption(row, self.rng, style=style) for row in rows]
+        texts = [caption.text for caption in captions]
+        return captions, dict(self.processor.tokenizer(texts, padding=True, truncation=True, return_tensors="pt"))
+
+    def _reading(self) -> Tensor:
+        """Teach the text tower words apart from pictures: which facts does a caption state?"""
+        captions, inputs = self._captions(self.rng.sample(self.crops.rows, _WORDS))
+        with torch.autocast("cpu", torch.bfloat16):
+            texts = embed_tokens(self.model, inputs)
+        return self.aligned(texts, self.aligned.said(captions))
 
     def _report(self) -> None:
         names = self._log[-1]

@@ -20,6 +20,7 @@ from benchmarks.pocket.towers import IMAGE_TOKENS, STRIDE, build_judge, image_hi
 _BATCHES = {"short": (128, 0.5), "medium": (96, 0.35), "long": (48, 0.15)}  # of one style: little padding
 _PEAK = 1.5e-3
 _VIEWS = 2
+_FEW = 5000  # more crops than this are seen once, without an augmented view
 SEEDS = {"torch": 1, "questions": 21, "augmentation": 22}
 _MATCH_KINDS = ("true", "true", "true", "true", "behavior", "behavior", "upper", "lower", "other")
 
@@ -65,7 +66,8 @@ class JudgeTrainer:
             load_checkpoint(self.start, Progress(1.0), **parts)
         encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
         self.model.model.vision_tower.load_state_dict(encoder.vision_model.state_dict())
-        self.tokens = encode_views(self.model.model.vision_tower, self.crops, _VIEWS, SEEDS["augmentation"])
+        views = _VIEWS if len(self.crops) < _FEW else 1
+        self.tokens = encode_views(self.model.model.vision_tower, self.crops, views, SEEDS["augmentation"])
         self.losses: list[tuple[float, float]] = []
 
     def run(self) -> None:
@@ -115,11 +117,12 @@ class JudgeTrainer:
         questions = [self._question(number, style) for number in chosen]
         ids, labels = encode_questions(self.processor, questions)
         set_rate(self.optimizer, self.progress.rate(_PEAK))
-        images = self.tokens[torch.randint(_VIEWS, (count,)), chosen].float()
+        images = self.tokens[torch.randint(len(self.tokens), (count,)), chosen].float()
         hidden, targets, owner = self._hidden(images, ids, labels)
         each = functional.cross_entropy(self.model.lm_head(hidden).float(), targets, reduction="none")
         match = torch.tensor([question.kind != "cloze" for question in questions])[owner]
-        step(self.optimizer, each.mean(), self.parameters)
+        weight = 1 + 3 * match.float()  # two tokens against a cloze's five
+        step(self.optimizer, (weight * each).sum() / weight.sum(), self.parameters)
         self.progress.advance(count)
         self.losses.append((each[~match].mean().item(), each[match].mean().item()))
 

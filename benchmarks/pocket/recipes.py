@@ -11,12 +11,14 @@ from benchmarks.pocket.progress import Progress
 WHAT = ("encoder", "judge", "detector")
 
 
-def train(*, data: Path, out: Path, minutes: float, what: str, start: Path | None, threads: int, tile: int) -> None:
+def train(
+    *, data: Path, out: Path, minutes: float, what: str, start: Path | None, threads: int, tile: int, shards: int
+) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     for name in WHAT if what == "all" else (what,):
-        _TRAINERS[name](data, out, minutes, start, tile)
+        _TRAINERS[name](data, out, minutes, start, tile if name == "detector" else shards)
 
 
 def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
@@ -56,16 +58,16 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
 
 
-def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, _tile: int) -> None:
+def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, shards: int) -> None:
     from benchmarks.pocket.encoder import EncoderTrainer
 
-    EncoderTrainer(_training_crops(data), out, Progress(60 * minutes), start=start).run()
+    EncoderTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
 
 
-def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, _tile: int) -> None:
+def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, shards: int) -> None:
     from benchmarks.pocket.judge import JudgeTrainer
 
-    JudgeTrainer(_training_crops(data), out, Progress(60 * minutes), start=start).run()
+    JudgeTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
 
 
 def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, tile: int) -> None:
@@ -75,9 +77,9 @@ def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, t
     train_detector(data / "tiles", out, minutes=minutes, epochs=30, image_size=tile, model=model)
 
 
-def _training_crops(data: Path) -> Crops:
+def _training_crops(data: Path, shards: int) -> Crops:
     crops = Crops(data / "crops", "train", keep_held_out=False)
-    if not crops.refresh():
+    if not crops.refresh(shards):
         raise SystemExit(f"no complete training shard under {data / 'crops'}; render some first")
     return crops
 
