@@ -69,6 +69,17 @@ class EncoderTrainer:
         save_checkpoint(self.out / "encoder.ckpt", self.progress, **self._parts())
         self.save()
 
+    def read(self, steps: int) -> None:
+        """Teach the text tower alone, against the facts' fixed directions, which costs a fifth of a picture step."""
+        self.aligned.requires_grad_(False)
+        set_rate(self.optimizer, _PEAK)
+        for number in range(steps):
+            loss = self._reading()
+            step(self.optimizer, loss, self.parameters)
+            if number % 100 == 99:
+                print(f"reading, step {number + 1}, loss {loss.item():.3f}", flush=True)
+        self.aligned.requires_grad_(True)
+
     def save(self) -> None:
         """Write the model as the program loads it (in half precision)."""
         folder = self.out / "dual_encoder"

@@ -1,6 +1,7 @@
 """The three recipes in order, and their evaluation, as the command line calls them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,13 +13,27 @@ WHAT = ("encoder", "judge", "detector")
 
 
 def train(
-    *, data: Path, out: Path, minutes: float, what: str, start: Path | None, threads: int, tile: int, shards: int
+    *,
+    data: Path,
+    out: Path,
+    minutes: float,
+    what: str,
+    start: Path | None,
+    threads: int,
+    tile: int,
+    shards: int,
+    reading: int,
 ) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
+    options = {
+        "encoder": {"shards": shards, "reading": reading},
+        "judge": {"shards": shards},
+        "detector": {"tile": tile},
+    }
     for name in WHAT if what == "all" else (what,):
-        _TRAINERS[name](data, out, minutes, start, tile if name == "detector" else shards)
+        _TRAINERS[name](data, out, minutes, start, **options[name])
 
 
 def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
@@ -58,19 +73,21 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
 
 
-def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, shards: int) -> None:
+def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, reading: int) -> None:
     from benchmarks.pocket.encoder import EncoderTrainer
 
-    EncoderTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
+    trainer = EncoderTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start)
+    trainer.read(reading)
+    trainer.run()
 
 
-def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, shards: int) -> None:
+def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
     from benchmarks.pocket.judge import JudgeTrainer
 
     JudgeTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
 
 
-def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, tile: int) -> None:
+def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, *, tile: int) -> None:
     from benchmarks.pocket.detector import train_detector
 
     model = str(start or "yolo26n.yaml")
@@ -84,7 +101,11 @@ def _training_crops(data: Path, shards: int) -> Crops:
     return crops
 
 
-_TRAINERS = {"encoder": _train_encoder, "judge": _train_judge, "detector": _train_detector}
+_TRAINERS: dict[str, Callable[..., None]] = {
+    "encoder": _train_encoder,
+    "judge": _train_judge,
+    "detector": _train_detector,
+}
 _CARDS: dict[str, tuple[str, dict[str, int], str]] = {
     "encoder": (
         "dual_encoder",

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.filters import ArtifactFilter, DeploymentFilter, DeploymentFilterId
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.deployments import ServeOptions, build_deployments
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
 from flows.flow_search import search_now
@@ -81,3 +82,16 @@ def test_a_missing_archive_fails_with_what_to_do(store: str, tmp_path: Path) -> 
     name, message = state_of(index_archive, IndexForm(store=store, archive=str(tmp_path / "missing")))
     assert name == "Failed"
     assert "not a folder" in message
+
+
+def test_the_server_schedules_the_nightly_sweep() -> None:
+    """SQLAlchemy 2.1 made prefect 3.8 fail here, so that the night never came: hence the pin."""
+    (night,) = [item for item in build_deployments(ServeOptions(store="s", profile="pocket")) if item.schedules]
+    deployment_id = night.apply()
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"max_runs": 3})
+        runs = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id])), limit=3
+        )
+    assert len(runs) == 3
+    assert {run.state_name for run in runs} == {"Scheduled"}
