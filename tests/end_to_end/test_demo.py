@@ -1,0 +1,91 @@
+"""The shipped models on one camera of the demo archive: the whole job with nothing replaced."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rendered.scoring import FoundHit, overlap, read_truth, score_hits
+from flows.composition import Composition
+from flows.indexing import IndexReport, index_archive
+from flows.query_file import default_query_file
+from flows.searching import SearchRequest, search_store
+from flows.settings import load_settings
+from flows.sweeping import SweepReport, sweep_store
+from storage.analyst import run_sql
+from storage.layout import StoreLayout
+
+DEMO = Path(__file__).parents[2] / "configs/demo_archive"
+CAMERA = "square"
+
+
+@pytest.fixture(scope="module")
+def composition() -> Composition:
+    return Composition(load_settings("pocket", DEMO / "settings.toml", {}))
+
+
+@pytest.fixture(scope="module")
+def night(
+    composition: Composition, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[StoreLayout, IndexReport, SweepReport]:
+    folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(DEMO / CAMERA, folder / "archive" / CAMERA)
+    layout = StoreLayout(folder / "store")
+    indexed = index_archive(composition, layout, folder / "archive")
+    return layout, indexed, sweep_store(composition, layout, default_query_file())
+
+
+def test_the_archive_is_read_whole_and_persons_are_found(
+    night: tuple[StoreLayout, IndexReport, SweepReport],
+) -> None:
+    _, indexed, _ = night
+    assert indexed.state == "Completed"
+    assert indexed.total("video_seconds") == pytest.approx(40, abs=1)
+    assert indexed.total("num_tracklets") >= 5
+
+
+def test_most_crops_show_a_person_of_the_truth(night: tuple[StoreLayout, IndexReport, SweepReport]) -> None:
+    layout, _, _ = night
+    events = [event for event in read_truth(DEMO / "truth.json") if event.camera == CAMERA]
+    _, rows = run_sql(layout, "select pts_seconds, box_xyxy_px from crops")
+    right = 0
+    for pts_seconds, box in rows:
+        boxes = [
+            truth
+            for event in events
+            if event.start_seconds <= pts_seconds <= event.stop_seconds and (truth := event.box_at(pts_seconds))
+        ]
+        right += any(overlap(tuple(box), truth) >= 0.3 for truth in boxes)
+    assert right / len(rows) >= 0.7
+
+
+def test_the_sweep_judges_and_its_hits_are_scored_against_the_truth(
+    night: tuple[StoreLayout, IndexReport, SweepReport],
+) -> None:
+    layout, _, swept = night
+    assert swept.state == "Completed"
+    assert swept.num_calls > 0
+    sql = "select hit_id, video_path, start_seconds, stop_seconds, best_seconds, box_xyxy_px from hits"
+    _, rows = run_sql(layout, sql)
+    hits = [
+        FoundHit(
+            hit_id=row[0], behavior="lying", video=row[1], start_seconds=row[2], stop_seconds=row[3],
+            best_seconds=row[4], box=tuple(row[5]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    score = score_hits([event for event in read_truth(DEMO / "truth.json") if event.camera == CAMERA], hits)
+    assert score.right + score.confused + score.false == len(rows) == swept.num_hits
+
+
+def test_a_search_names_what_the_judge_saw_and_where(
+    composition: Composition, night: tuple[StoreLayout, IndexReport, SweepReport]
+) -> None:
+    layout, _, _ = night
+    report = search_store(composition, layout, SearchRequest(text="a man in an orange sweater lying on the ground"))
+    assert report.results
+    best = report.results[0]
+    assert {slot.kind for slot in best.slots} == {"action", "color"}
+    assert all(0 <= slot.match <= 1 and 0 <= slot.saliency <= 1 for slot in best.slots)
+    assert best.when.startswith("2026-03-14 12:4")
+    assert Path(report.page_path).stat().st_size > 20_000
