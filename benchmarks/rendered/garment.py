@@ -46,32 +46,7 @@ def dress(bodies: BodySet, body: int, look: Look) -> list[Piece]:
             color=None,
         )
     ]
-    if look.lower_kind == "skirt":
-        length = 0.32 + 0.03 * (look.seed % 9)
-        pieces.append(
-            _tube(
-                bodies,
-                rest,
-                heads,
-                color=look.rgb["lower"],
-                over_hip=0.16,
-                below_hip=length,
-                margin=0.02 + 0.008 * (look.seed % 5),
-            )
-        )
-    if look.upper_kind == "coat":
-        length = 0.26 + 0.025 * (look.seed % 8)
-        pieces.append(
-            _tube(
-                bodies,
-                rest,
-                heads,
-                color=look.rgb["upper"],
-                over_hip=0.2,
-                below_hip=length,
-                margin=look.loose_m[0] + 0.016,
-            )
-        )
+    pieces += _tubes(bodies, rest, heads, look)
     if look.hair in ("long", "tied back"):
         pieces.append(_long_hair(rest, heads, look))
     if look.hat:
@@ -79,6 +54,20 @@ def dress(bodies: BodySet, body: int, look: Look) -> list[Piece]:
     if look.bag_kind == "backpack":
         pieces.append(_backpack(rest, heads, look))
     return pieces
+
+
+def _tubes(bodies: BodySet, rest: NDArray[np.float32], heads: NDArray[np.float32], look: Look) -> list[Piece]:
+    """Skirt and coat tails."""
+    tubes = []
+    if look.lower_kind == "skirt":
+        length, margin = 0.32 + 0.03 * (look.seed % 9), 0.02 + 0.008 * (look.seed % 5)
+        color = look.rgb["lower"]
+        tubes.append(_tube(bodies, rest, heads, color=color, over_hip=0.16, below_hip=length, margin=margin))
+    if look.upper_kind == "coat":
+        length, margin = 0.26 + 0.025 * (look.seed % 8), look.loose_m[0] + 0.016
+        color = look.rgb["upper"]
+        tubes.append(_tube(bodies, rest, heads, color=color, over_hip=0.2, below_hip=length, margin=margin))
+    return tubes
 
 
 def _stand_off(bodies: BodySet, look: Look) -> NDArray[np.float32]:
