@@ -1,7 +1,7 @@
 """From videos to crops: decoding runs ahead in its own thread, then gate, detector, tracker and tracklets."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -99,20 +99,21 @@ class CropStream:
             margin=cut.margin,
         )
 
-    def iter_crops(self, decoded: Iterator[VideoFrames | VideoEnd]) -> Iterator[VideoCrops | VideoEnd]:
-        """Yields closed tracklets' crops as they come, and each video's end in its place."""
+    def iter_crops(self, decoded: Generator[VideoFrames | VideoEnd, None, None]) -> Iterator[VideoCrops | VideoEnd]:
+        """Yields closed tracklets' crops as they come, and each video's end in its place; closes its source."""
         current = ""
-        for item in decoded:
-            if item.video.video_id != current:
-                current = item.video.video_id
-                self._begin(current)
-            if isinstance(item, VideoFrames):
-                self._look(item.batch)
-                yield self._closed(item.video, item.batch.pts_seconds[-1])
-            else:
-                self._builder.finish()
-                yield self._closed(item.video, math.inf)
-                yield item
+        with closing(decoded):
+            for item in decoded:
+                if item.video.video_id != current:
+                    current = item.video.video_id
+                    self._begin(current)
+                if isinstance(item, VideoFrames):
+                    self._look(item.batch)
+                    yield self._closed(item.video, item.batch.pts_seconds[-1])
+                else:
+                    self._builder.finish()
+                    yield self._closed(item.video, math.inf)
+                    yield item
 
     def _closed(self, video: Video, pts_seconds: float) -> VideoCrops:
         crops = tuple(crop for tracklet in self._builder.iter_closed() for crop in tracklet)
@@ -134,7 +135,7 @@ class CropStream:
 
 def iter_unit_crops(
     videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
-) -> Iterator[VideoCrops | VideoEnd]:
+) -> Generator[VideoCrops | VideoEnd, None, None]:
     """Overlaps decoding, and all that leads to crops, each in a thread of its own."""
     decoded = overlapped(iter_decoded(videos, archive, source, sample_fps), ahead=BATCHES_AHEAD, name="decode")
     return overlapped(stream.iter_crops(decoded), ahead=BATCHES_AHEAD, name="detect")

@@ -151,7 +151,7 @@ def index_unit(
         dimension=composition.encoder.dimension,
     ) as writer:
         items = iter_unit_crops(unit.videos, archive, stream, composition.source, settings.decode.sample_fps)
-        with closing(items):  # type: ignore[type-var]
+        with closing(items):
             for batch in _iter_batches(items, settings.encoder.batch_size, tally, layout, pipeline.digest, listener):
                 _encode(composition, writer, batch, tally)
         seconds = time.monotonic() - began

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, stop: threading
     return False
 
 
-def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Iterator[Item]:
+def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Generator[Item, None, None]:
     """Yields the items of ``source``, made up to ``ahead`` items early in a thread of their own.
 
     An error in the source is raised here, in order. Closing this iterator stops the thread and closes the source,

@@ -40,7 +40,7 @@ def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
     before = threading.active_count()
     stage = overlapped(overlapped(endless(), ahead=2, name="inner"), ahead=2, name="outer")
     assert next(stage) == 0
-    stage.close()  # type: ignore[attr-defined]
+    stage.close()
     assert closed.is_set()
     assert threading.active_count() == before
 
@@ -57,4 +57,4 @@ def test_no_more_than_the_bound_is_made_ahead() -> None:
     next(stage)
     threading.Event().wait(0.3)
     assert len(made) <= 1 + 3 + 1
-    stage.close()  # type: ignore[attr-defined]
+    stage.close()
