@@ -59,6 +59,7 @@ def release(descriptor: int) -> None:
     """Unlocks and closes; a descriptor that a fork closed already is left alone."""
     if descriptor in _held:
         _held.discard(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a child, forked a moment ago, has not closed its copy yet
         os.close(descriptor)
 
 

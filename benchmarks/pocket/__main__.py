@@ -26,6 +26,7 @@ def main() -> None:
     training.add_argument("--tile", type=int, default=320, help="side to which the detector's tiles are shrunk")
     training.add_argument("--shards", type=int, default=0, help="begin with so many shards of crops (0: all)")
     training.add_argument("--reading", type=int, default=0, help="steps of the text tower alone, before the rest")
+    training.add_argument("--polish", type=float, default=3.0, help="minutes of texts alone, after the rest")
     training.add_argument("--threads", type=int, default=2)
     for command in (measuring, shipping):
         command.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))

@@ -103,14 +103,14 @@ def _bfloat_autocast(*_: Any, **__: Any) -> Any:
     return torch.autocast("cpu", torch.bfloat16)
 
 
-def validate_detector(tiles: Path, onnx: Path) -> dict[str, Any]:
+def validate_detector(tiles: Path, onnx: Path, *, image_size: int = TILE) -> dict[str, Any]:
     """AP50, precision and recall of an exported detector on the validation tiles."""
     run = tiles.parent / ".detector-validation"
     engine = _offline_ultralytics(run)
     data = _write_data_file(tiles, run)
     result = engine.YOLO(str(onnx), task="detect").val(
         data=str(data),
-        imgsz=TILE,
+        imgsz=image_size,
         batch=1,
         device="cpu",
         workers=0,

@@ -80,6 +80,37 @@ class EncoderTrainer:
                 print(f"reading, step {number + 1}, loss {loss.item():.3f}", flush=True)
         self.aligned.requires_grad_(True)
 
+    def polish(self, minutes: float, *, most: int = 8000) -> None:
+        """Fit texts and projections to the finished vision tower, whose outputs are computed once."""
+        self.model.vision_model.eval().requires_grad_(False)
+        crops = torch.randperm(len(self.crops))[:most].tolist()
+        tokens, pooled = self._encode(crops)
+        parameters = [weight for weight in self.parameters if weight.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
+        progress = Progress(60 * minutes)
+        while not progress.done:
+            picked = torch.randint(len(crops), (2 * _BATCH,))
+            loss = self._matching(tokens[picked].float(), pooled[picked].float(), [crops[i] for i in picked.tolist()])
+            set_rate(optimizer, progress.rate(_PEAK))
+            step(optimizer, loss + self._reading(), parameters)
+            progress.advance(len(picked))
+            if progress.due("logged", 20):
+                print(f"polish {progress.used:.0f} s, step {progress.steps}, loss {loss.item():.3f}", flush=True)
+        self.save()
+
+    @torch.no_grad()
+    def _encode(self, chosen: list[int]) -> tuple[Tensor, Tensor]:
+        tokens: list[Tensor] = []
+        pooled: list[Tensor] = []
+        for start in range(0, len(chosen), _BATCH):
+            batch = chosen[start : start + _BATCH]
+            pixels, _ = augment(self.crops.images[batch], self.crops.joints[batch], self.noise)
+            with torch.autocast("cpu", torch.bfloat16):
+                vision = self.model.vision_model(pixel_values=pixels)
+            tokens.append(vision.last_hidden_state[:, 1:].bfloat16())
+            pooled.append(vision.pooler_output.bfloat16())
+        return torch.cat(tokens), torch.cat(pooled)
+
     def save(self) -> None:
         """Write the model as the program loads it (in half precision)."""
         folder = self.out / "dual_encoder"
@@ -107,7 +138,7 @@ class EncoderTrainer:
             vision = self.model.vision_model(pixel_values=pixels.contiguous(memory_format=torch.channels_last))
         loss, figures = self.heads(vision, self.crops.labels[chosen], joints)
         if self.start or self.progress.fraction >= _VISION_ONLY:
-            matching = self._matching(vision.last_hidden_state, vision.pooler_output, chosen)
+            matching = self._matching(vision.last_hidden_state[:, 1:], vision.pooler_output, chosen)
             figures["matching"] = matching.item()
             loss = loss + matching + self._reading()
         step(self.optimizer, loss, self.parameters)
@@ -115,13 +146,13 @@ class EncoderTrainer:
         self._log.append(figures)
 
     def _matching(self, tokens: Tensor, pooled: Tensor, chosen: list[int]) -> Tensor:
-        rows = [self.crops.rows[number] for number in chosen]
-        captions, inputs = self._captions(rows)
-        truth = positives(captions, [facts_of(row) for row in rows])
+        """How far N summary vectors and N,P,D patch tokens are from captions of the same crops."""
+        captions, inputs = self._captions([self.crops.rows[number] for number in chosen])
+        truth = positives(captions, [facts_of(self.crops.rows[number]) for number in chosen])
         with torch.autocast("cpu", torch.bfloat16):
             texts = embed_tokens(self.model, inputs)
             image = self.model.visual_projection(pooled)
-            patches = self.model.visual_projection(self.model.vision_model.pooler.dense(tokens[:, 1:])).mean(1)
+            patches = self.model.visual_projection(self.model.vision_model.pooler.dense(tokens)).mean(1)
         images = functional.normalize(image.float(), dim=-1)
         scale, bias = self.model.logit_scale, self.bias.bias
         whole = sigmoid_loss(images, texts, scale, bias, truth)

@@ -23,12 +23,13 @@ def train(
     tile: int,
     shards: int,
     reading: int,
+    polish: float,
 ) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     options = {
-        "encoder": {"shards": shards, "reading": reading},
+        "encoder": {"shards": shards, "reading": reading, "polish": polish},
         "judge": {"shards": shards},
         "detector": {"tile": tile},
     }
@@ -73,12 +74,15 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
 
 
-def _train_encoder(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, reading: int) -> None:
+def _train_encoder(
+    data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, reading: int, polish: float
+) -> None:
     from benchmarks.pocket.encoder import EncoderTrainer
 
     trainer = EncoderTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start)
     trainer.read(reading)
     trainer.run()
+    trainer.polish(polish)
 
 
 def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
