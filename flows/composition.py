@@ -72,8 +72,7 @@ class Composition:
         settings = self.settings
         description = {
             "schema_version": SCHEMA_VERSION,
-            "detector": self.detector.model_id,
-            "encoder": self.encoder.model_id,
+            **self.model_ids(),
             **settings.model_dump(include={"decode": {"sample_fps", "max_width"}, "gate": True, "tracker": True,
                                            "tracklets": True}),
             "detection": settings.detector.model_dump(include={"image_size", "confidence"}),
@@ -81,6 +80,15 @@ class Composition:
         }  # fmt: skip
         text = json.dumps(description, sort_keys=True)
         return Pipeline(description=description, digest=hashlib.sha256(text.encode()).hexdigest()[:16])
+
+    def model_ids(self) -> dict[str, str]:
+        """Names the models that decide the content of shards, by the digests of their weights; loads none."""
+        named: dict[WeightsKind, str] = {
+            "detector": self.settings.detector.weights,
+            "dual_encoder": self.settings.encoder.weights,
+        }
+        allowed = {"allow_network": self.settings.allow_network, "allow_pickle": self.settings.allow_pickle}
+        return {str(kind): resolve(name, kind, **allowed).model_id for kind, name in named.items()}
 
     @cached_property
     def detector(self) -> PersonDetector:

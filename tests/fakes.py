@@ -151,6 +151,10 @@ def nearest_color(image: Image) -> str:
 class FakeComposition(Composition):
     """A composition of the stand-ins; decoding and tracking are real."""
 
+    def model_ids(self) -> dict[str, str]:
+        """The stand-ins' ids."""
+        return {"detector": BlockDetector.model_id, "dual_encoder": ColorEncoder.model_id}
+
     @cached_property
     def detector(self) -> Any:
         """The block detector."""

@@ -31,7 +31,6 @@ _RECIPE: dict[str, Any] = {
     "verbose": False,
     "seed": SEEDS["ultralytics"],
     "exist_ok": True,
-    "single_cls": True,
 }
 
 
@@ -74,7 +73,19 @@ def export_detector(checkpoint: Path, out: Path) -> Path:
     target = out / "detector" / "detector.onnx"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(exported, target)
+    describe_onnx(target)
     return target
+
+
+def describe_onnx(path: Path) -> None:
+    """Name the class and leave the paths of this machine out of the file."""
+    import onnx
+
+    model = onnx.load(path)
+    stated = {"names": "{0: 'person'}", "description": "Pocket person detector, YOLO26n trained on rendered tiles"}
+    for entry in model.metadata_props:
+        entry.value = stated.get(entry.key, entry.value)
+    onnx.save(model, path)
 
 
 def _write_data_file(tiles: Path, out: Path) -> Path:
