@@ -19,6 +19,7 @@ def main() -> None:
     for command in (training, shipping):
         command.add_argument("--out", type=Path, required=True, help="check-points and finished weights")
     shipping.add_argument("--figures", type=Path, help="what `evaluate` printed for these weights")
+    shipping.add_argument("--shards", type=int, default=0, help="shards of crops that were trained on (0: all)")
     shipping.add_argument("--version", default="1")
     shipping.add_argument("--note", default="", help="what the recipe's arguments were")
     training.add_argument("--minutes", type=float, default=25.0, help="time budget of each model, all runs together")

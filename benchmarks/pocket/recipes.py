@@ -45,12 +45,22 @@ def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
     print(json.dumps(evaluation.measure(data, weights, split, wanted), indent=1))
 
 
-def ship(*, data: Path, out: Path, weights: Path, what: str, figures: Path | None, version: str, note: str) -> None:
+def ship(
+    *,
+    data: Path,
+    out: Path,
+    weights: Path,
+    what: str,
+    figures: Path | None,
+    version: str,
+    note: str,
+    shards: int,
+) -> None:
     """Put finished weights into the package, whole, with cards that say where they come from."""
     from benchmarks.pocket import cards
 
     crops = Crops(data / "crops", "train", keep_held_out=False)
-    crops.refresh()
+    crops.refresh(shards)
     measured = json.loads(figures.read_text(encoding="utf-8")) if figures else {}
     for name in WHAT if what == "all" else (what,):
         kind, seeds, recipe = _CARDS[name]
