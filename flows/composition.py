@@ -148,7 +148,7 @@ class Composition:
             name=self.settings.tracker.name,
             sample_fps=self.settings.decode.sample_fps,
             buffer_seconds=self.settings.tracklets.max_gap_seconds,
-            least_score=self.settings.detector.confidence,
+            least_score=self.settings.tracker.start_confidence,
         )
         return registry.build_tracker(spec)
 

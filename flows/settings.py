@@ -51,6 +51,7 @@ class TrackerSettings(Section):
     """Which tracker links detections."""
 
     name: Literal["bytetrack", "botsort"] = "bytetrack"
+    start_confidence: float = Field(0.4, gt=0, lt=1, description="a track begins with a detection as sure as this")
 
 
 class TrackletSettings(Section):
