@@ -106,8 +106,9 @@ def _print_sweep(report: SweepReport) -> None:
     ]
     if rows:
         print_table(("query", "new shards", "candidates", "judged", "hits"), rows)
+    name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
     typer.echo(
-        f"sweep {report.sweep_id}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
+        f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
         f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
     )
     if report.report_path:
