@@ -1,14 +1,13 @@
 """Coarse search by numbers alone: floors in z-scores, crops grouped to tracklets, the best of them; knows no index."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import ShapeError
-from anomalylmm.records import Candidate
 
 Pooling = Literal["max", "top2"]
 LEAST_STD = 1e-3  # of cosines: a gallery of equal crops must not make z-scores explode
@@ -100,18 +99,6 @@ def best_tracklets(
         )
         for index in kept
     )
-
-
-def merge_candidates(candidates: Iterable[Candidate], top_n: int) -> tuple[Candidate, ...]:
-    """Orders the candidates of several shards as one, gives them their ranks and keeps the best ``top_n``.
-
-    The best of the shards' best are the best of all, as long as each shard gave its ``top_n``. A tracklet that comes
-    twice is kept once.
-    """
-    ordered = sorted(candidates, key=lambda candidate: (-candidate.z_score, candidate.tracklet_id))
-    unique = {candidate.tracklet_id: candidate for candidate in reversed(ordered)}
-    best = [candidate for candidate in ordered if unique[candidate.tracklet_id] is candidate][: max(0, top_n)]
-    return tuple(replace(candidate, rank=rank) for rank, candidate in enumerate(best))
 
 
 def _pool(

@@ -1,6 +1,5 @@
 """From videos to crops: decoding runs ahead in its own thread, then gate, detector, tracker and tracklets."""
 
-import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -41,11 +40,10 @@ class VideoFrames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoCrops:
-    """The crops of tracklets that have closed, with how far the video is looked through."""
+    """The crops of tracklets that have closed."""
 
     video: Video
     crops: tuple[Crop, ...] = field(repr=False)
-    pts_seconds: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +53,6 @@ class Counts:
     frames: int = 0
     frames_detected: int = 0
     detections: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def iter_decoded(
@@ -109,15 +106,15 @@ class CropStream:
                     self._begin(current)
                 if isinstance(item, VideoFrames):
                     self._look(item.batch)
-                    yield self._closed(item.video, item.batch.pts_seconds[-1])
+                    yield self._closed(item.video)
                 else:
                     self._builder.finish()
-                    yield self._closed(item.video, math.inf)
+                    yield self._closed(item.video)
                     yield item
 
-    def _closed(self, video: Video, pts_seconds: float) -> VideoCrops:
+    def _closed(self, video: Video) -> VideoCrops:
         crops = tuple(crop for tracklet in self._builder.iter_closed() for crop in tracklet)
-        return VideoCrops(video=video, crops=crops, pts_seconds=pts_seconds)
+        return VideoCrops(video=video, crops=crops)
 
     def _look(self, batch: FrameBatch) -> None:
         wanted = [

@@ -5,7 +5,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.artifacts import completed, show_table
-from flows.commands.upkeep import list_problems
 from flows.forms import MaintainForm
 from storage.maintenance import collect_garbage, verify_store
 
@@ -21,8 +20,7 @@ def maintain(form: MaintainForm) -> State[None]:
         collected = collect_garbage(layout)
         return completed(f"removed {len(collected.removed)} abandoned builds, {collected.num_bytes / 1e6:.1f} MB")
     report = verify_store(layout, deep=form.action == "verify every byte")
-    problems = list_problems(report)
-    show_table("maintain-problems", [{"problem": problem} for problem in problems], "what is wrong")
-    if problems:
-        return Failed(message=f"{len(problems)} problems; see the table")
+    show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "what is wrong")
+    if report.problems:
+        return Failed(message=f"{len(report.problems)} problems; see the table")
     return completed(f"{report.num_shards} shards and {report.num_crops} crops are whole")

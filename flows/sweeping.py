@@ -216,8 +216,10 @@ def _judge_query(
     result = composition.adjudicator.adjudicate(query, loaded, cache=StoredCache(run.hits))
     judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
     accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
-    same = {"sweep_id": run.sweep_id, "pipeline": composition.pipeline.digest, "now": now}
-    findings.judgements += [build_judgement(query, ranked, **same) for ranked in judged]  # type: ignore[arg-type]
+    findings.judgements += [
+        build_judgement(query, ranked, sweep_id=run.sweep_id, pipeline=composition.pipeline.digest, now=now)
+        for ranked in judged
+    ]
     hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
     rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
     for hit, jpeg in zip(hits, draw_results(composition.encoder, query, rows), strict=True):

@@ -33,6 +33,12 @@ class VerifyReport:
     messages: tuple[str, ...]  # about the databases
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What is lost or damaged, a line each."""
+        shards = (f"{shard.directory}: {problem}" for shard in self.invalid for problem in shard.problems)
+        return (*shards, *self.messages)
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing is lost; orphans take space only."""
         return not self.invalid and not self.messages

@@ -1,6 +1,5 @@
 """What a sweep, an analyst and a search leave in the hits database. Field names are column names."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,16 +15,6 @@ FeedbackVerdict = Literal["confirm", "reject"]
 def make_hit_id(query_version: str, tracklet_id: str, pipeline: str) -> str:
     """The id that the same hit always gets, whichever sweep finds it."""
     return digest_json([query_version, tracklet_id, pipeline])[:32]
-
-
-def make_cache_key(judge_id: str, image_digests: tuple[str, ...], prompts: tuple[str, ...]) -> str:
-    """The key of a judgement: the same judge, pictures and prompts give the same answer."""
-    return digest_json([judge_id, list(image_digests), list(prompts)])
-
-
-def digest_image(jpeg: bytes) -> str:
-    """Digest of a picture for ``make_cache_key``."""
-    return hashlib.sha256(jpeg).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class TransformersJudge:
         """
         answers = [""] * len(views)
         for indices, inputs in self._iter_batches(views, prompt):
-            texts = self._guard(lambda inputs=inputs: self._generate(inputs))  # type: ignore[misc]
+            texts = self._guard(lambda inputs=inputs: self._generate(inputs))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             for index, text in zip(indices, texts, strict=True):
                 answers[index] = text
         return answers
@@ -79,7 +79,7 @@ class TransformersJudge:
         scores = np.zeros((len(views), len(answers)), np.float64)
         tokens = [self._answer_tokens(prompt, answer) for answer in answers]
         for indices, inputs in self._iter_batches(views, prompt):
-            rows = self._guard(lambda inputs=inputs: self._scorer.score(inputs, tokens))  # type: ignore[misc]
+            rows = self._guard(lambda inputs=inputs: self._scorer.score(inputs, tokens))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             scores[indices] = rows
         return scores
 
@@ -101,7 +101,7 @@ class TransformersJudge:
         yes, no = self._yes_no_ids(prompt)
         margins = np.zeros(len(views), np.float64)
         for indices, inputs in self._iter_batches(views, prompt):
-            logits = self._guard(lambda inputs=inputs: self._scorer.first_logits(inputs))  # type: ignore[misc]
+            logits = self._guard(lambda inputs=inputs: self._scorer.first_logits(inputs))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             margins[indices] = (logits[:, yes].amax(1) - logits[:, no].amax(1)).double().cpu().numpy()
         return margins
 

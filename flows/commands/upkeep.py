@@ -17,7 +17,7 @@ from flows.commands.common import (
     print_table,
 )
 from flows.doctor import examine
-from storage.maintenance import VerifyReport, collect_garbage, verify_store
+from storage.maintenance import collect_garbage, verify_store
 
 
 def verify(
@@ -33,21 +33,14 @@ def verify(
     if json:
         print_json(report)
     else:
-        problems = list_problems(report)
-        for problem in problems:
+        for problem in report.problems:
             typer.echo(f"problem: {problem}")
         typer.echo(
-            f"{report.num_shards} shards, {report.num_crops} crops, {len(problems)} problems, "
+            f"{report.num_shards} shards, {report.num_crops} crops, {len(report.problems)} problems, "
             f"{len(report.orphans)} abandoned builds"
         )
     if not report.is_clean:
         raise typer.Exit(5)
-
-
-def list_problems(report: VerifyReport) -> list[str]:
-    """Writes each problem of a verification as one line."""
-    shards = [f"{shard.directory}: {problem}" for shard in report.invalid for problem in shard.problems]
-    return [*shards, *report.messages]
 
 
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from anomalylmm.coarse import background, best_tracklets, merge_candidates, z_scores
+from anomalylmm.coarse import background, best_tracklets, z_scores
 from anomalylmm.errors import ShapeError
-from tests.anomalylmm.scripted import candidate_of
 
 
 def test_the_background_ignores_the_few_true_hits():
@@ -39,11 +38,6 @@ def test_equal_scores_are_ordered_by_tracklet_id():
 
 def test_nothing_gives_nothing():
     assert best_tracklets(np.zeros(0), [], mean=0, std=1, floor_z=0, top_n=3) == ()
-
-
-def test_candidates_of_shards_are_merged_ranked_and_unique():
-    merged = merge_candidates([candidate_of(2), candidate_of(0), candidate_of(1), candidate_of(0)], 2)
-    assert [(item.tracklet_id, item.rank) for item in merged] == [("t0", 0), ("t1", 1)]
 
 
 def test_wrong_shapes_are_named():

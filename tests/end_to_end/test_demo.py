@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rendered.scoring import FoundHit, overlap, read_truth, score_hits
+from benchmarks.demo import read_hits
+from benchmarks.rendered.scoring import overlap, read_truth, score_hits
 from flows.composition import Composition
 from flows.indexing import IndexReport, index_archive
 from flows.query_file import default_query_file
@@ -59,23 +60,17 @@ def test_most_crops_show_a_person_of_the_truth(night: tuple[StoreLayout, IndexRe
     assert right / len(rows) > 0.5  # 38 of 60 with the first weights, which take a bench's leg for a person
 
 
-def test_the_sweep_judges_and_its_hits_are_scored_against_the_truth(
+def test_the_sweep_finds_who_lies_on_the_ground(
     night: tuple[StoreLayout, IndexReport, SweepReport],
 ) -> None:
     layout, _, swept = night
     assert swept.state == "Completed"
     assert swept.num_calls > 0
-    sql = "select hit_id, video_path, start_seconds, stop_seconds, best_seconds, box_xyxy_px from hits"
-    _, rows = run_sql(layout, sql)
-    hits = [
-        FoundHit(
-            hit_id=row[0], behavior="lying", video=row[1], start_seconds=row[2], stop_seconds=row[3],
-            best_seconds=row[4], box=tuple(row[5]),
-        )
-        for row in rows
-    ]  # fmt: skip
-    score = score_hits([event for event in read_truth(DEMO / "truth.json") if event.camera == CAMERA], hits)
-    assert score.right + score.confused + score.false == len(rows) == swept.num_hits
+    score = score_hits(
+        [event for event in read_truth(DEMO / "truth.json") if event.camera == CAMERA], read_hits(layout.root)
+    )
+    assert "lying" in {event.behavior for event in score.found}
+    assert score.right >= score.false
 
 
 def test_a_search_names_what_the_judge_saw_and_where(
