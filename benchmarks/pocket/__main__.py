@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks.pocket.recipes import WHAT, evaluate, ship, train
+from benchmarks.pocket.recipes import MEASURED, TRAINED, evaluate, ship, train
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     shipping = commands.add_parser("ship", help="move finished weights into the package, with their cards")
     for command in (training, measuring, shipping):
         command.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")
-        command.add_argument("--what", choices=[*WHAT, "all"], default="all")
+        command.add_argument("--what", choices=[*(TRAINED if command is training else MEASURED), "all"], default="all")
     for command in (training, shipping):
         command.add_argument("--out", type=Path, required=True, help="check-points and finished weights")
     shipping.add_argument("--figures", type=Path, help="what `evaluate` printed for these weights")
@@ -26,8 +26,6 @@ def main() -> None:
     training.add_argument("--start", type=Path, help="earlier check-point to begin a new budget from")
     training.add_argument("--tile", type=int, default=320, help="side to which the detector's tiles are shrunk")
     training.add_argument("--shards", type=int, default=0, help="begin with so many shards of crops (0: all)")
-    training.add_argument("--reading", type=int, default=0, help="steps of the text tower alone, before the rest")
-    training.add_argument("--polish", type=float, default=3.0, help="minutes of texts alone, after the rest")
     training.add_argument("--threads", type=int, default=2)
     for command in (measuring, shipping):
         command.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))

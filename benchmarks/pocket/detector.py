@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks.pocket.precision import has_bfloat16
+
 SEEDS = {"ultralytics": 0}
 TILE = 320
 _RECIPE: dict[str, Any] = {
@@ -47,7 +49,7 @@ def train_detector(
         image_size: Side to which tiles are shrunk; smaller is faster and finds persons in smaller frames.
         model: Architecture, or a check-point to go on from.
     """
-    engine = _offline_ultralytics(out)
+    engine = offline_ultralytics(out)
     last = out / "run" / "weights" / "last.pt"
     budget = {"time": minutes / 60} if minutes > 0 else {"epochs": epochs}
     data = _write_data_file(tiles, out)
@@ -66,7 +68,7 @@ def train_detector(
 
 def export_detector(checkpoint: Path, out: Path) -> Path:
     """Write detector/detector.onnx, which loads without a pickle at any image size."""
-    engine = _offline_ultralytics(out)
+    engine = offline_ultralytics(out)
     copy = out / "detector.pt"
     shutil.copy(checkpoint, copy)
     exported = Path(engine.YOLO(str(copy)).export(format="onnx", imgsz=TILE, dynamic=True, simplify=True, device="cpu"))
@@ -96,7 +98,8 @@ def _write_data_file(tiles: Path, out: Path) -> Path:
     return path
 
 
-def _offline_ultralytics(out: Path) -> Any:
+def offline_ultralytics(out: Path) -> Any:
+    """The library without network, self-installation or settings outside `out`."""
     settings = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(out.resolve())}
     out.mkdir(parents=True, exist_ok=True)
     os.environ.update(settings)
@@ -104,7 +107,8 @@ def _offline_ultralytics(out: Path) -> Any:
     from ultralytics.engine import trainer
 
     ultralytics.settings.update({"sync": False})
-    trainer.autocast = _bfloat_autocast  # twice as fast on cores with bfloat16, which it offers on GPUs only
+    if has_bfloat16():  # twice as fast there; the library offers it on GPUs only
+        trainer.autocast = _bfloat_autocast
     return ultralytics
 
 
@@ -117,7 +121,7 @@ def _bfloat_autocast(*_: Any, **__: Any) -> Any:
 def validate_detector(tiles: Path, onnx: Path, *, image_size: int = TILE) -> dict[str, Any]:
     """AP50, precision and recall of an exported detector on the validation tiles."""
     run = tiles.parent / ".detector-validation"
-    engine = _offline_ultralytics(run)
+    engine = offline_ultralytics(run)
     data = _write_data_file(tiles, run)
     result = engine.YOLO(str(onnx), task="detect").val(
         data=str(data),

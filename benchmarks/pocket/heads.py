@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.pocket.data import LABELS, MISSING
-from benchmarks.pocket.towers import STAGES, WIDTH
-from benchmarks.rendered.captions import BEHAVIORS, COLORS, PERSONS, Caption
+from benchmarks.pocket.data import CLASSES, JOINTS, LABELS, MISSING
+from benchmarks.pocket.towers import WIDTH
+from benchmarks.rendered.captions import Caption
 
-_WEIGHTS = {"behavior": 2.0, "upper": 1.0, "lower": 1.0, "shoes": 0.2, "hat": 0.2, "bag": 0.3, "person": 0.3}
-_ALIGNED = ("behavior", "upper", "lower", "person", "bag", "hat", "shoes")
-_JOINTS = 16
+_WEIGHTS = {"behavior": 2.5, "upper": 1.0, "lower": 1.0, "shoes": 0.4, "hat": 0.3, "bag": 0.4, "person": 0.4}
+_WEIGHTS |= {"upper_kind": 0.3, "lower_kind": 0.4, "hair": 0.2, "place": 0.2, "night": 0.1}
 _RADIUS = 0.07
+_SMOOTHING = 0.05
 
 
 class AttributeHeads(nn.Module):
@@ -23,8 +24,8 @@ class AttributeHeads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, count) for name, count in LABELS.items()})
-        self.maps = nn.Conv2d(STAGES[2], _JOINTS, 1)
-        self.points = nn.Linear(WIDTH, 2 * _JOINTS)
+        self.maps = nn.Linear(WIDTH, JOINTS)
+        self.points = nn.Linear(WIDTH, 2 * JOINTS)
 
     def forward(self, vision: Any, labels: Tensor, joints: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Loss and batch accuracies for what the tower returned, N labels and N,J,2 joints."""
@@ -35,17 +36,19 @@ class AttributeHeads(nn.Module):
             known = truth != MISSING
             if known.any():
                 logits = head(pooled[known])
-                smoothing = 0.05 if name == "behavior" else 0.0
+                smoothing = _SMOOTHING if name == "behavior" else 0.0
                 loss = loss + _WEIGHTS[name] * functional.cross_entropy(logits, truth[known], label_smoothing=smoothing)
                 accuracy[name] = (logits.argmax(1) == truth[known]).float().mean().item()
-        return loss + self._joint_loss(vision, pooled, joints), accuracy
+        return loss + self._joint_loss(vision.last_hidden_state[:, 1:].float(), pooled, joints), accuracy
 
-    def _joint_loss(self, vision: Any, pooled: Tensor, joints: Tensor) -> Tensor:
-        logits = self.maps(vision.intermediate_activations[1].float())
-        target = heat_maps(joints, logits.shape[-1])
+    def _joint_loss(self, tokens: Tensor, pooled: Tensor, joints: Tensor) -> Tensor:
+        known = ~joints.isnan().any(2).any(1)
+        joints = joints[known]
+        grid = round(tokens.shape[1] ** 0.5)
+        target = heat_maps(joints, grid).flatten(2).transpose(1, 2)  # N,P,J
         weight = 1 + 6 * target
-        maps = functional.binary_cross_entropy_with_logits(logits, target, weight=weight)
-        points = self.points(pooled).view(-1, _JOINTS, 2)
+        maps = functional.binary_cross_entropy_with_logits(self.maps(tokens[known]), target, weight=weight)
+        points = self.points(pooled[known]).view(-1, JOINTS, 2)
         return 8 * maps + 6 * functional.smooth_l1_loss(points, joints.clamp(-0.3, 1.3), beta=0.1)
 
 
@@ -54,10 +57,10 @@ class AlignedHeads(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, LABELS[name]) for name in _ALIGNED})
+        self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, count) for name, count in LABELS.items()})
 
     def forward(self, embedded: Tensor, labels: Tensor) -> Tensor:
-        """Loss of N unit vectors against N,A labels (MISSING where nothing is shown or said)."""
+        """Loss of N unit vectors against N,L labels (MISSING where nothing is shown or said)."""
         loss = embedded.new_zeros(())
         for column, (name, head) in enumerate(self.classes.items()):
             known = labels[:, column] != MISSING
@@ -67,22 +70,15 @@ class AlignedHeads(nn.Module):
         return loss
 
     @staticmethod
-    def shown(labels: Tensor) -> Tensor:
-        """The columns of image labels that are aligned."""
-        return labels[:, [list(LABELS).index(name) for name in _ALIGNED]]
-
-    @staticmethod
     def said(captions: Sequence[Caption]) -> Tensor:
-        """Labels of what captions state: Q,A."""
-        return torch.tensor([[_said(caption, name) for name in _ALIGNED] for caption in captions])
+        """Labels of what captions state: Q,L."""
+        return torch.tensor([[_said(caption, name) for name in LABELS] for caption in captions])
 
 
 def _said(caption: Caption, name: str) -> int:
     accepted = caption.facts.get(name, frozenset())
-    if len(accepted) != 1:
-        return MISSING
-    names = {"behavior": BEHAVIORS, "person": tuple(PERSONS)}.get(name, COLORS)
-    return names.index(next(iter(accepted)))
+    word = next(iter(accepted)) if len(accepted) == 1 else ""
+    return CLASSES[name].index(word) if word in CLASSES[name] else MISSING
 
 
 def heat_maps(joints: Tensor, grid: int) -> Tensor:
@@ -95,16 +91,25 @@ def heat_maps(joints: Tensor, grid: int) -> Tensor:
 
 def positives(captions: Sequence[Caption], facts: Sequence[Mapping[str, str]]) -> Tensor:
     """N,Q: which of N images satisfy which of Q captions, so that lucky matches are no negatives."""
-    cells = torch.zeros(len(facts), len(captions))
+    stated = {name for caption in captions for name in caption.facts}
+    shown = {name: np.array([known.get(name, "") for known in facts]) for name in stated}
+    cells = np.ones((len(facts), len(captions)), np.float32)
     for column, caption in enumerate(captions):
-        stated = list(caption.facts.items())
-        for row, known in enumerate(facts):
-            cells[row, column] = all(known.get(name) in accepted for name, accepted in stated)
-    return cells
+        for name, accepted in caption.facts.items():
+            cells[:, column] *= np.isin(shown[name], list(accepted))
+    return torch.from_numpy(cells)
 
 
 def sigmoid_loss(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, truth: Tensor) -> Tensor:
     """SigLIP's pairwise loss over unit vectors N,D and Q,D with several positives per caption."""
     logits = images @ texts.T * scale.exp().clamp(max=60) + bias
     pairs = functional.logsigmoid(logits * (2 * truth - 1))
+    return -pairs.sum() / len(texts)
+
+
+def patch_loss(patches: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, truth: Tensor) -> Tensor:
+    """The same where an image is as near to a text as its nearest patches are: N,P,D and Q,D."""
+    near = torch.einsum("npd,qd->nqp", functional.normalize(patches, dim=-1), texts)
+    pooled = (functional.softmax(12 * near, dim=-1) * near).sum(-1)  # N,Q
+    pairs = functional.logsigmoid((pooled * scale.exp().clamp(max=60) + bias) * (2 * truth - 1))
     return -pairs.sum() / len(texts)

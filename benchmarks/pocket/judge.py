@@ -1,45 +1,48 @@
-"""Train the pocket judge on the dual encoder's vision tower: clozes first, then yes and no too."""
+"""Train the pocket judge on the dual encoder's vision tower: clozes, and yes or no to captions with one wrong fact."""
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, LlavaProcessor
 
-from benchmarks.pocket.data import Crops, augment, prepare
+from benchmarks.pocket.data import LABELS, MISSING, Crops
+from benchmarks.pocket.encoder import SEEDS as ENCODER_SEEDS
+from benchmarks.pocket.encoder import VIEWS
+from benchmarks.pocket.features import crop_features
+from benchmarks.pocket.precision import mixed
 from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
-from benchmarks.pocket.prompts import Question, ask_cloze, ask_match
+from benchmarks.pocket.prompts import Question, ask_set
 from benchmarks.pocket.tokens import build_judge_processor, known_words
-from benchmarks.pocket.towers import IMAGE_TOKENS, STRIDE, build_judge, image_hidden_states
+from benchmarks.pocket.towers import IMAGE_TOKENS, STRIDE, WIDTH, build_judge
 
-_BATCHES = {"short": (128, 0.5), "medium": (96, 0.35), "long": (48, 0.15)}  # of one style: little padding
+_BATCHES = {"short": (20, 0.4), "medium": (14, 0.3), "long": (10, 0.15), "full": (8, 0.15)}  # crops of one style
 _PEAK = 1.5e-3
-_VIEWS = 2
-_FEW = 5000  # more crops than this are seen once, without an augmented view
-SEEDS = {"torch": 1, "questions": 21, "augmentation": 22}
-_MATCH_KINDS = ("true", "true", "true", "true", "behavior", "behavior", "upper", "lower", "other")
+_MATCH_WEIGHT = 2.0  # two tokens against a cloze's five
+SEEDS = {"torch": 1, "questions": 21}
 
 
-def encode_views(tower: torch.nn.Module, crops: Crops, views: int, seed: int) -> Tensor:
-    """The frozen tower's tokens for every crop, as it is and augmented: V,N,P,D in bfloat16."""
-    noise = np.random.default_rng(seed)
-    found: list[Tensor] = []
-    with torch.no_grad():
-        for view in range(views):
-            for start in range(0, len(crops), 64):
-                batch = crops.images[start : start + 64]
-                order = torch.randperm(len(batch))
-                if view:
-                    pixels = augment(batch[order], crops.joints[start : start + 64][order], noise)[0][order.argsort()]
-                else:
-                    pixels = prepare(batch)
-                found.append(image_hidden_states(tower, pixels).bfloat16())
-    return torch.cat(found).view(views, len(crops), *found[0].shape[1:])
+class Insight(nn.Module):
+    """Attributes read from the language model where it has seen the whole picture; thrown away afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, count) for name, count in LABELS.items()})
+
+    def forward(self, states: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss over the attributes that N crops have; N,D and N,L."""
+        losses = []
+        for column, head in enumerate(self.classes.values()):
+            known = labels[:, column] != MISSING
+            if known.any():
+                losses.append(functional.cross_entropy(head(states[known]), labels[known, column]))
+        return torch.stack(losses).mean()
 
 
 @dataclass
@@ -54,21 +57,23 @@ class JudgeTrainer:
 
     def __post_init__(self) -> None:
         torch.manual_seed(SEEDS["torch"])
-        self.processor: LlavaProcessor = build_judge_processor(
-            known_words(), patch_size=STRIDE, extra_image_tokens=IMAGE_TOKENS - (IMAGE_TOKENS - 1)
-        )
+        self.processor: LlavaProcessor = build_judge_processor(known_words(), patch_size=STRIDE, extra_image_tokens=1)
         self.model = build_judge(self.processor.tokenizer).train()
+        self.insight = Insight()
         self.model.model.vision_tower.eval().requires_grad_(False)
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.parameters += self.insight.parameters()
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
-        parts = {"model": self.model, "optimizer": self.optimizer}
-        if not load_checkpoint(self.out / "judge.ckpt", self.progress, **parts) and self.start:
-            load_checkpoint(self.start, Progress(1.0), **parts)
+        weights = {"model": self.model, "insight": self.insight}
+        self.parts: dict[str, Any] = weights | {"optimizer": self.optimizer}
+        if not load_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts) and self.start:
+            load_checkpoint(self.start, Progress(1.0), **weights)
         encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
-        self.model.model.vision_tower.load_state_dict(encoder.vision_model.state_dict())
-        views = _VIEWS if len(self.crops) < _FEW else 1
-        self.tokens = encode_views(self.model.model.vision_tower, self.crops, views, SEEDS["augmentation"])
-        self.losses: list[tuple[float, float]] = []
+        tower = self.model.model.vision_tower
+        tower.load_state_dict(encoder.vision_model.state_dict())
+        seed = ENCODER_SEEDS["augmentation"]
+        self.features = crop_features(tower, self.crops, self.out / "features.pt", views=VIEWS, seed=seed)
+        self.losses: list[tuple[float, float, float]] = []
 
     def run(self) -> None:
         """Train until the time is used, then write the weights."""
@@ -76,17 +81,14 @@ class JudgeTrainer:
         while not self.progress.done:
             self._step()
             if self.progress.due("logged", 30):
-                cloze, match = np.nanmean(self.losses[-100:], axis=0)
+                cloze, match, insight = torch.tensor(self.losses[-100:]).nanmean(0).tolist()
                 rate = self.progress.seen / self.progress.used
-                print(f"{self.progress.used:.0f} s, {rate:.0f} questions/s, ", end="")
-                print(f"cloze {cloze:.3f}, match {match:.3f}", flush=True)
+                print(f"{self.progress.used:.0f} s, {rate:.0f} questions/s, cloze {cloze:.3f}, ", end="")
+                print(f"match {match:.3f}, insight {insight:.3f}", flush=True)
             if self.progress.due("saved", 120):
-                self._checkpoint()
-        self._checkpoint()
+                save_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts)
+        save_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts)
         self.save()
-
-    def _checkpoint(self) -> None:
-        save_checkpoint(self.out / "judge.ckpt", self.progress, model=self.model, optimizer=self.optimizer)
 
     def save(self) -> None:
         """Write the model as the program loads it (in half precision)."""
@@ -102,39 +104,98 @@ class JudgeTrainer:
         (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
         self.processor.save_pretrained(folder)
 
-    def _question(self, number: int, style: str) -> Question:
-        row = self.crops.rows[number]
-        other = self.crops.rows[self.rng.randrange(len(self.crops))]
-        share = 0.8 if self.progress.fraction < 0.25 else 0.5
-        if self.rng.random() < share:
-            return ask_cloze(row, row if self.rng.random() < 0.4 else other, self.rng, style=style)
-        return ask_match(row, self.rng, kind=self.rng.choice(_MATCH_KINDS), other=other, style=style)
-
     def _step(self) -> None:
         style = self.rng.choices(list(_BATCHES), [share for _, share in _BATCHES.values()])[0]
-        count = _BATCHES[style][0]
-        chosen = torch.randint(len(self.crops), (count,)).tolist()
-        questions = [self._question(number, style) for number in chosen]
-        ids, labels = encode_questions(self.processor, questions)
+        chosen = torch.randint(len(self.crops), (_BATCHES[style][0],)).tolist()
+        others = self.rng.choices(self.crops.rows, k=len(chosen))
+        asked = [
+            ask_set(self.crops.rows[number], other, self.rng, style=style)
+            for number, other in zip(chosen, others, strict=True)
+        ]
+        packed = pack(self.processor, asked)
         set_rate(self.optimizer, self.progress.rate(_PEAK))
-        images = self.tokens[torch.randint(len(self.tokens), (count,)), chosen].float()
-        hidden, targets, owner = self._hidden(images, ids, labels)
-        each = functional.cross_entropy(self.model.lm_head(hidden).float(), targets, reduction="none")
-        match = torch.tensor([question.kind != "cloze" for question in questions])[owner]
-        weight = 1 + 3 * match.float()  # two tokens against a cloze's five
-        step(self.optimizer, (weight * each).sum() / weight.sum(), self.parameters)
-        self.progress.advance(count)
-        self.losses.append((each[~match].mean().item(), each[match].mean().item()))
+        images = self.features[torch.randint(VIEWS, (len(chosen),)), chosen].float()
+        with mixed():
+            states = packed_states(self.model, images, packed)
+            logits = self.model.lm_head(states[:, :-1][packed.wanted])
+        each = functional.cross_entropy(logits.float(), packed.targets, reduction="none")
+        weight = torch.where(packed.match, _MATCH_WEIGHT, 1.0)
+        insight = self.insight(states[:, packed.prefix - 1].float(), self.crops.labels[chosen])
+        step(self.optimizer, (weight * each).sum() / weight.sum() + 0.5 * insight, self.parameters)
+        self.progress.advance(sum(map(len, asked)))
+        self.losses.append((each[~packed.match].mean().item(), each[packed.match].mean().item(), insight.item()))
 
-    def _hidden(self, images: Tensor, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
-            embedded = self.model.get_input_embeddings()(ids)
-            pictures = self.model.model.multi_modal_projector(images)
-            start = (ids[0] == self.model.config.image_token_id).nonzero()[0].item()
-            embedded = torch.cat([embedded[:, :start], pictures, embedded[:, start + pictures.shape[1] :]], 1)
-            states = self.model.model.language_model(inputs_embeds=embedded).last_hidden_state
-        wanted = labels[:, 1:] != -100
-        return states[:, :-1][wanted].float(), labels[:, 1:][wanted], wanted.nonzero()[:, 0]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Several questions on each picture behind one picture; N rows of T tokens, the picture's included."""
+
+    ids: Tensor  # N,T; 0 where the picture or nothing stands
+    positions: Tensor  # N,T; each question begins where the picture ends
+    mask: Tensor  # N,1,T,T, added to attention: a question sees the picture and itself
+    wanted: Tensor  # N,T-1: tokens whose successor belongs to an answer
+    targets: Tensor  # those successors
+    match: Tensor  # which of them answer yes or no
+    prefix: int  # tokens of the picture and of what stands before it
+
+
+def pack(processor: LlavaProcessor, asked: Sequence[Sequence[Question]]) -> Packed:
+    """Lay out the questions on N pictures so that each picture is computed once."""
+    before, after = chat_text(processor, "").split("<image>" * IMAGE_TOKENS)
+    opening, closing = (processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, after))
+    prefix = len(opening) + IMAGE_TOKENS
+    flat = [question for questions in asked for question in questions]
+    texts = processor.tokenizer([question.text for question in flat], add_special_tokens=False)["input_ids"]
+    answers = processor.tokenizer([f"{q.answer}<end>" for q in flat], add_special_tokens=False)["input_ids"]
+    pieces = iter(zip(flat, texts, answers, strict=True))
+    rows = [[next(pieces) for _ in questions] for questions in asked]
+    length = prefix + max(sum(len(t) + len(closing) + len(a) for _, t, a in row) for row in rows)
+    ids, branch = (torch.zeros(len(rows), length, dtype=torch.long) for _ in range(2))
+    positions = torch.arange(length).repeat(len(rows), 1)
+    answered, match = (torch.zeros(len(rows), length, dtype=torch.bool) for _ in range(2))
+    ids[:, : len(opening)] = torch.tensor(opening)
+    branch[:, prefix:] = -1
+    for index, row in enumerate(rows):
+        at = prefix
+        for number, (question, text, answer) in enumerate(row, start=1):
+            tokens = [*text, *closing, *answer]
+            end = at + len(tokens)
+            ids[index, at:end], branch[index, at:end] = torch.tensor(tokens), number
+            positions[index, at:end] = torch.arange(prefix, prefix + len(tokens))
+            answered[index, end - len(answer) : end] = True
+            match[index, at:end] = question.kind != "cloze"
+            at = end
+    wanted = answered[:, 1:]
+    return Packed(
+        ids=ids,
+        positions=positions,
+        mask=_branch_mask(branch),
+        wanted=wanted,
+        targets=ids[:, 1:][wanted],
+        match=match[:, 1:][wanted],
+        prefix=prefix,
+    )
+
+
+def _branch_mask(branch: Tensor) -> Tensor:
+    """0 where a token may look, very negative elsewhere; N,1,T,T of N,T branch numbers (0: the picture)."""
+    length = branch.shape[1]
+    same = (branch[:, None] == branch[:, :, None]) | (branch[:, None] == 0)
+    allowed = same & torch.ones(length, length, dtype=torch.bool).tril()
+    return torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None]
+
+
+def packed_states(model: Any, images: Tensor, packed: Packed) -> Tensor:
+    """Last hidden states N,T,D of packed questions on N pictures' features N,1+P,D."""
+    embedded = model.get_input_embeddings()(packed.ids)
+    pictures = model.model.multi_modal_projector(images)
+    start = packed.prefix - pictures.shape[1]
+    embedded = torch.cat([embedded[:, :start], pictures, embedded[:, packed.prefix :]], 1)
+    language = model.model.language_model
+    states: Tensor = language(
+        inputs_embeds=embedded, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
+    ).last_hidden_state
+    return states
 
 
 def chat_text(processor: LlavaProcessor, question: str) -> str:

@@ -13,8 +13,10 @@ _CONFUSED = (
     ("standing", "walking", "waving", "phoning", "carrying"),
     ("walking", "running", "carrying", "cycling"),
     ("sitting", "crouching", "bending", "crawling"),
-    ("lying", "falling", "crawling", "dragged", "hit_by_vehicle"),
-    ("fighting", "pushing", "punching", "kicking"),
+    ("lying", "falling", "collapsing", "crawling", "dragged", "hit_by_vehicle"),
+    ("falling", "falling_off_bicycle", "cycling", "hit_by_vehicle"),
+    ("collapsing", "crouching", "sitting", "bending"),
+    ("fighting", "pushing", "punching", "kicking", "hit_by_person"),
     ("jumping", "running", "climbing", "falling", "kicking"),
     ("bending", "breaking_into_car", "pushing", "falling"),
 )
@@ -45,12 +47,31 @@ def ask_cloze(row: Row, asked: Row, rng: Random, *, held_out: bool = False, styl
     return Question(text=CLOZE_PROMPT.format(cloze=caption.cloze()), answer=", ".join(answers), kind="cloze")
 
 
+def ask_set(row: Row, other: Row, rng: Random, *, style: str) -> list[Question]:
+    """Two clozes, and one caption as it is and with its behavior and a color changed, on one picture.
+
+    The wrong captions differ from the true one in the changed fact alone, since the same chance writes them.
+    """
+    if row.get("real"):
+        other = row  # what is not known of a real person must not be asked
+    questions = [ask_cloze(row, row if rng.random() < 0.4 else other, rng, style=style) for _ in range(2)]
+    seed, colors = rng.randrange(1 << 30), [part for part in ("upper", "lower") if row.get(part)]
+    kinds = ["true", "behavior", "other" if rng.random() < 0.3 or not colors else rng.choice(colors)]
+    if rng.random() < 0.5:
+        kinds.append("true")  # yes is as frequent as no
+    for number, kind in enumerate(kinds):
+        same = Random(seed if number < 3 else seed + 1)
+        questions.append(ask_match(row, same, kind=kind, other=other, style=style))
+    return questions
+
+
 def ask_match(
     row: Row, rng: Random, *, kind: str, held_out: bool = False, other: Row | None = None, style: str | None = None
 ) -> Question:
     """Ask whether a caption holds; `kind` is "true", "behavior", "upper", "lower" or "other"."""
     kind = "behavior" if kind in {"upper", "lower"} and not row.get(kind) else kind
-    claimed = {"true": row, "other": other or row}.get(kind) or with_wrong(row, kind, rng)
+    chance = Random(rng.randrange(1 << 30))  # apart from the caption's, which is the same for every kind
+    claimed = {"true": row, "other": other or row}.get(kind) or with_wrong(row, kind, chance)
     for _ in range(40):
         caption = write_caption(claimed, rng, held_out=held_out, style=style)
         if kind in {"true", "other"} or kind in caption.facts:

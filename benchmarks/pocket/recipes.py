@@ -1,4 +1,4 @@
-"""The three recipes in order, and their evaluation, as the command line calls them."""
+"""The recipes in order, and their evaluation, as the command line calls them."""
 
 import json
 from collections.abc import Callable
@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.pocket.data import Crops
-from benchmarks.pocket.progress import Progress
+from benchmarks.pocket.progress import Progress, load_checkpoint
 
-WHAT = ("encoder", "judge", "detector")
+TRAINED = ("vision", "texts", "judge", "detector")
+MEASURED = ("encoder", "judge", "detector")
 
 
 def train(
@@ -22,26 +23,20 @@ def train(
     threads: int,
     tile: int,
     shards: int,
-    reading: int,
-    polish: float,
 ) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    options = {
-        "encoder": {"shards": shards, "reading": reading, "polish": polish},
-        "judge": {"shards": shards},
-        "detector": {"tile": tile},
-    }
-    for name in WHAT if what == "all" else (what,):
-        _TRAINERS[name](data, out, minutes, start, **options[name])
+    for name in TRAINED if what == "all" else (what,):
+        options = {"tile": tile} if name == "detector" else {"shards": shards}
+        _TRAINERS[name](data, out, minutes, start, **options)
 
 
 def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
     """Print rendered figures as JSON."""
     from benchmarks.pocket import evaluation
 
-    wanted = WHAT if what == "all" else (what,)
+    wanted = MEASURED if what == "all" else (what,)
     print(json.dumps(evaluation.measure(data, weights, split, wanted), indent=1))
 
 
@@ -62,7 +57,7 @@ def ship(
     crops = Crops(data / "crops", "train", keep_held_out=False)
     crops.refresh(shards)
     measured = json.loads(figures.read_text(encoding="utf-8")) if figures else {}
-    for name in WHAT if what == "all" else (what,):
+    for name in MEASURED if what == "all" else (what,):
         kind, seeds, recipe = _CARDS[name]
         card = cards.Card(
             model_id=f"pocket-{kind.replace('_', '-')}-{version}",
@@ -84,15 +79,19 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
 
 
-def _train_encoder(
-    data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, reading: int, polish: float
-) -> None:
-    from benchmarks.pocket.encoder import EncoderTrainer
+def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
+    from benchmarks.pocket.encoder import EncoderModel, VisionTrainer
 
-    trainer = EncoderTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start)
-    trainer.read(reading)
-    trainer.run()
-    trainer.polish(polish)
+    VisionTrainer(EncoderModel(), _training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
+
+
+def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
+    from benchmarks.pocket.encoder import EncoderModel, TextTrainer
+
+    encoder = EncoderModel()
+    load_checkpoint(start or out / "vision.ckpt", Progress(1.0), tower=encoder.model.vision_model)
+    TextTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes)).run()
+    encoder.save(out / "dual_encoder")
 
 
 def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
@@ -116,7 +115,8 @@ def _training_crops(data: Path, shards: int) -> Crops:
 
 
 _TRAINERS: dict[str, Callable[..., None]] = {
-    "encoder": _train_encoder,
+    "vision": _train_vision,
+    "texts": _train_texts,
     "judge": _train_judge,
     "detector": _train_detector,
 }
@@ -124,13 +124,13 @@ _CARDS: dict[str, tuple[str, dict[str, int], str]] = {
     "encoder": (
         "dual_encoder",
         {"torch": 0, "captions": 11, "augmentation": 12},
-        "VisionTextDualEncoderModel, ResNet and 2 transformer layers (DPT hybrid) at 128 px, BERT text tower; "
-        "attributes and joints first, then the sigmoid loss with all fitting captions as positives",
+        "VisionTextDualEncoderModel, ResNet and 2 transformer layers (DPT hybrid) at 96, then 128 px, BERT text tower; "
+        "vision on attributes and joints, then texts by the sigmoid loss with all fitting captions as positives",
     ),
     "judge": (
         "judge",
         {"torch": 1, "questions": 21, "augmentation": 22},
-        "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 17 image tokens, 3 Llama layers; "
+        "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 65 image tokens, 3 Llama layers; "
         "clozes first, then clozes and yes/no with one wrong fact",
     ),
     "detector": ("detector", {"ultralytics": 0}, "ultralytics, YOLO26n from scratch at 320 px, AdamW, bfloat16"),

@@ -1,12 +1,11 @@
 """Architectures of the pocket dual encoder and judge: ordinary transformers classes, small numbers.
 
-The vision tower is a DPT hybrid: a ResNet whose feature map feeds two transformer layers. At equal
+The vision tower is a DPT hybrid: a ResNet whose 8 x 8 feature map feeds two transformer layers. At equal
 time on two cores it learned postures where a plain ViT or ConvNeXt of the same size learned nothing.
 """
 
 import math
 
-import torch
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -20,11 +19,12 @@ from transformers import (
     VisionTextDualEncoderModel,
 )
 
+from benchmarks.pocket.precision import mixed
 from benchmarks.pocket.tokens import IMAGE_SIZE, TEXT_TOKENS
 
 WIDTH = 192
-STRIDE = 32
-STAGES = (48, 96, 160, 192)
+STRIDE = 16
+STAGES = (48, 96, 192)
 IMAGE_TOKENS = (IMAGE_SIZE // STRIDE) ** 2 + 1  # the grid and one summary token
 
 
@@ -45,9 +45,9 @@ def vision_config() -> DPTConfig:
         backbone_config=ResNetConfig(
             embedding_size=32,
             hidden_sizes=list(STAGES),
-            depths=[1, 1, 2, 1],
+            depths=[1, 1, 2],
             layer_type="basic",
-            out_features=["stage2", "stage3", "stage4"],
+            out_features=["stage1", "stage2", "stage3"],
         ),
     )
 
@@ -126,5 +126,5 @@ def embed_tokens(model: VisionTextDualEncoderModel, tokens: dict[str, Tensor]) -
 
 def image_hidden_states(tower: nn.Module, pixels: Tensor) -> Tensor:
     """What the judge's projector sees of N images: N,P,D of the last layer, summary token first."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed():
         return tower(pixel_values=pixels, output_hidden_states=True).hidden_states[-1]

@@ -35,9 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     crops.add_argument("--split", choices=["train", "validation", "test"], required=True)
     crops.add_argument("--shards", type=int, nargs="+", required=True, help="numbers of the shards to render")
     crops.add_argument("--rows", type=int, default=1000)
+    crops.add_argument("--background", type=Path, help="a video whose empty first part stands behind some persons")
     tiles = commands.add_parser("tiles", help="detector tiles in YOLO format")
     tiles.add_argument("--out", type=Path, required=True)
-    tiles.add_argument("--split", choices=["train", "val"], required=True)
+    tiles.add_argument("--split", choices=["train", "val", "test"], required=True)
     tiles.add_argument("--first", type=int, default=0)
     tiles.add_argument("--last", type=int, required=True)
     tiles.add_argument("--background", type=Path, help="a video whose empty first part is one of the scenes")
@@ -54,10 +55,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _crops(options: argparse.Namespace) -> None:
     from benchmarks.rendered.crops import write_shard
+    from benchmarks.rendered.tiles import median_background
 
     bodies = open_bodies()
+    street = None if options.background is None else median_background(options.background)
     for shard in options.shards:
-        done = write_shard(bodies, options.out, options.split, shard, options.rows)
+        done = write_shard(bodies, options.out, options.split, shard, options.rows, street)
         logger.info("%s-%04d %s", options.split, shard, "rendered" if done else "was complete")
 
 

@@ -7,7 +7,7 @@ once from standing to the ground for falls. Knows no bodies, clothes or pictures
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ NORMAL = (
 )
 ANOMALIES = (
     "falling",
+    "collapsing",
+    "falling_off_bicycle",
     "lying",
     "crawling",
     "fighting",
@@ -42,6 +44,7 @@ ANOMALIES = (
     "kicking",
     "climbing",
     "dragged",
+    "hit_by_person",
     "hit_by_vehicle",
     "breaking_into_car",
 )
@@ -75,10 +78,9 @@ def partner(behavior: str, seed: int) -> Partner | None:
     u = Random(seed * 7 + 1)
     near = u.uniform(0.62, 0.8)
     makers: dict[str, Callable[[], Partner | None]] = {
-        "fighting": lambda: Partner(
-            behavior=u.choice(["fighting", "guarding", "recoiling"]), y_m=-near, x_m=u.uniform(-0.1, 0.1)
-        ),
+        "fighting": lambda: _opponent(u, seed, near),
         "punching": lambda: Partner(behavior=u.choice(["guarding", "recoiling", "standing"]), y_m=-near),
+        "hit_by_person": lambda: Partner(behavior=u.choice(["punching", "punching", "kicking"]), y_m=-near),
         "kicking": lambda: _kicked(u),
         "pushing": lambda: Partner(
             behavior=u.choice(["staggering", "recoiling", "staggering"]), y_m=-u.uniform(0.66, 0.8)
@@ -86,6 +88,16 @@ def partner(behavior: str, seed: int) -> Partner | None:
         "dragged": lambda: Partner(behavior="dragging", y_m=u.uniform(1.25, 1.4), yaw_degrees=0),
     }
     return makers.get(behavior, lambda: None)()
+
+
+def _opponent(u: Random, seed: int, near: float) -> Partner:
+    """In a fight both strike, or both grapple: who only takes blows is punched or kicked."""
+    grapples = Random(seed).random() < violence.GRAPPLING_SHARE
+    return Partner(
+        behavior="grappling" if grapples else u.choice(["punching", "punching", "kicking"]),
+        y_m=-(near - 0.12 if grapples else near),
+        x_m=u.uniform(-0.1, 0.1),
+    )
 
 
 def _kicked(u: Random) -> Partner | None:
@@ -233,6 +245,15 @@ def cycling(u: Random, phase: float) -> Pose:
     return d.pose()
 
 
+def falling_off_bicycle(u: Random, phase: float) -> Pose:
+    """From riding (phase 0) sideways to the ground (phase 1), the bicycle falling too."""
+    riding = cycling(Random(u.randrange(1 << 30)), u.random())
+    fallen = ground.falling(Random(u.randrange(1 << 30)), 1.0, "side")
+    share = ease(phase)
+    out = mix(replace(riding, tilt=0.0, spine=(riding.spine[0] + riding.tilt, *riding.spine[1:])), fallen, share)
+    return replace(out, prop="bicycle_down", variant="off a bicycle")
+
+
 def climbing(u: Random, phase: float) -> Pose:
     d = Draft(u, pitch=(-30, -5), yaw=(-20, 20))
     d.tilt = u.uniform(2, 12)
@@ -273,7 +294,7 @@ _BUILDERS: dict[str, Callable[[Random, float], Pose]] = violence.BUILDERS | {
     f.__name__: f
     for f in (
         *(standing, walking, running, crouching, bending, waving, phoning, carrying, jumping, cycling),
-        *(climbing, hit_by_vehicle, breaking_into_car),
+        *(falling_off_bicycle, climbing, hit_by_vehicle, breaking_into_car),
     )
 }
 ROLES = ("grappling", "guarding", "recoiling", "staggering", "dragging")

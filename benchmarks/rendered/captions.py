@@ -13,30 +13,29 @@ from string import Formatter
 from typing import Any
 
 from benchmarks.rendered.phrases import (
-    ACTION,
     ACTS,
     ANSWERS,
+    ANY_WORDS,
     ANYONE,
     ATTIRE,
-    BAG_WORDS,
     BEHAVIORS,
     COLOR_WORDS,
     COLORS,
-    HAT_WORDS,
+    FULL,
+    FULL_HELD,
     HELD,
     HELD_OUT_TEMPLATES,
-    LOWER_WORDS,
+    KIND_FACTS,
+    KIND_WORDS,
     MEDIUM,
     NOT_SAID,
     OPEN,
     PAIRS,
     PERSONS,
     PLURAL,
-    SHOE_WORDS,
     SHORT,
     STYLES,
     TEMPLATES,
-    UPPER_WORDS,
     WHO_FACTS,
 )
 
@@ -112,17 +111,26 @@ def write_caption(row: Mapping[str, Any], rng: Random, *, held_out: bool = False
         row: One row of the crops benchmark.
         rng: The only source of chance.
         held_out: Use the phrasings that training never sees.
-        style: "short", "medium" or "long"; chosen at random when absent.
+        style: "short", "medium", "long" or "full" (all that is known); one of the first three at random when absent.
     """
     facts = facts_of(row)
     style = style or rng.choices(STYLES, (0.45, 0.35, 0.2))[0]
     if style == "short" and not held_out and facts["behavior"] in PAIRS and rng.random() < 0.12:
         return _finish(rng.choice(PAIRS[facts["behavior"]].split("|")), facts, {"behavior"})
+    if style == "full":
+        return _fill(_full_template(facts, rng, held_out=held_out), facts, rng, held_out=held_out)
     table = HELD_OUT_TEMPLATES if held_out else TEMPLATES
     template = rng.choice(
         [text for text in rng.choices(table[style], k=24) if _possible(text, facts)] or ["{who} {ing}"]
     )
     return _fill(template, facts, rng, held_out=held_out)
+
+
+def _full_template(facts: Mapping[str, str], rng: Random, *, held_out: bool) -> str:
+    table = FULL_HELD if held_out else FULL
+    parts = [part for part in table if part not in ("hat", "bag") or part in facts]
+    sentences = [[text for text in table[part].split("|") if _possible(text, facts)] for part in parts]
+    return " ".join(rng.choice(texts) for texts in sentences if texts)
 
 
 def write_match_caption(row: Mapping[str, Any], rng: Random, *, held_out: bool = False) -> Caption:
@@ -141,9 +149,10 @@ def action_words() -> dict[str, list[str]]:
 def iter_words() -> Iterator[str]:
     """Every word of the grammar, once each, for building a vocabulary."""
     entries = ["|".join(entry) for entry in ACTS.values()]
-    phrases = [*entries, *PAIRS.values(), *COLORS, *PERSONS, *ANYONE, *UPPER_WORDS, *LOWER_WORDS, *SHOE_WORDS]
-    phrases += [*HAT_WORDS, *BAG_WORDS, *WHO_FACTS, *(word for words in COLOR_WORDS.values() for word in words)]
-    phrases += [SHORT, MEDIUM, OPEN, ATTIRE, ACTION, *HELD.values(), "a an the with hair clothes in"]
+    phrases = [*entries, *PAIRS.values(), *COLORS, *PERSONS, *ANYONE, *WHO_FACTS]
+    phrases += [word for table in (KIND_WORDS, ANY_WORDS, COLOR_WORDS) for words in table.values() for word in words]
+    phrases += [SHORT, MEDIUM, OPEN, ATTIRE, *FULL.values(), *FULL_HELD.values(), *HELD.values()]
+    phrases += ["a an the with hair clothes in"]
     yield from sorted(set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}", " ", " ".join(phrases)).lower())))
 
 
@@ -152,8 +161,8 @@ def _names(template: str) -> list[str]:
 
 
 def _possible(template: str, facts: Mapping[str, str]) -> bool:
-    names = {"s": "shoes", "hat": "hat", "bag": "bag", "place": "place", "hair": "hair", "l": "lower", "u": "upper"}
-    wanted = {names.get(name, name if name in {"upper", "lower"} else "behavior") for name in _names(template)}
+    names = _PARTS | {"place": "place", "hair": "hair"}
+    wanted = {names.get(name, "behavior") for name in _names(template)}
     night = facts.get("night") == "True" or "night" not in template
     return night and wanted <= set(facts)
 
@@ -170,9 +179,8 @@ def _color(part: str, facts: Mapping[str, str], rng: Random) -> str:
 
 
 def _garment(part: str, facts: Mapping[str, str], rng: Random) -> str:
-    words = {"upper": UPPER_WORDS, "lower": LOWER_WORDS, "shoes": SHOE_WORDS, "hat": HAT_WORDS, "bag": BAG_WORDS}[part]
-    kind = facts.get(f"{part}_kind", "")
-    return f"{_color(part, facts, rng)} {kind if kind in words and rng.random() < 0.6 else rng.choice(words[:6])}"
+    words = KIND_WORDS.get(facts.get(f"{part}_kind", ""), ANY_WORDS[part])
+    return f"{_color(part, facts, rng)} {rng.choice(words)}"
 
 
 def _who(facts: Mapping[str, str], rng: Random) -> tuple[str, frozenset[str] | None]:
@@ -214,7 +222,10 @@ def _fill(template: str, facts: dict[str, str], rng: Random, *, held_out: bool) 
         stated.add(_PARTS.get(name, "behavior" if name in {"ing", "does"} else name))
     text = template.format(**chosen)
     extra = {"person": accepted} if accepted and "who}" in template else {}
-    return _finish(text, facts, stated - {"hair"}, extra)
+    for name, phrase in chosen.items():
+        if _PARTS.get(name) in ("upper", "lower", "bag") and (kinds := KIND_FACTS.get(phrase.partition("> ")[2])):
+            extra[f"{_PARTS[name]}_kind"] = kinds
+    return _finish(text, facts, stated, extra)
 
 
 def _finish(

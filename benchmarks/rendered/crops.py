@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from benchmarks.rendered import stage
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from benchmarks.rendered.figure import Figure
 
 SIZE_PX = 160
-DRAWN_PX = 320
+DRAWN_PX = 256
+LEAST_DRAWN_PX = 90  # of the person
 SPLIT_SEED = {"train": 10_000_000, "validation": 20_000_000, "test": 30_000_000}
-COMMON = {"standing": 2.2, "walking": 2.6, "lying": 1.5, "falling": 1.4, "sitting": 1.2, "fighting": 1.2}
+STREET_SHARE = 0.25  # of training crops, before a real empty street where one is given
+COMMON = {"standing": 2.2, "walking": 2.6, "lying": 1.5, "falling": 1.4, "sitting": 1.2, "fighting": 1.4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,13 @@ def draw(bodies: BodySet, split: str, seed: int, behavior: str | None = None) ->
     )
 
 
-def render_crop(bodies: BodySet, d: Draw) -> tuple[NDArray[np.uint8], dict[str, Any]] | None:
-    """The crop and its row; None where too little of the person would be seen."""
+def render_crop(
+    bodies: BodySet, d: Draw, street: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.uint8], dict[str, Any]] | None:
+    """The crop and its row; None where too little of the person would be seen.
+
+    `street` is the empty picture of a real camera, H, W, 3; a share of the crops shows a piece of it behind the person.
+    """
     u = Random(d.seed * 3 + 1)
     night, place, light = u.random() < 0.12, draw_place(u), draw_light(u)
     subject = make_person(bodies, d.body, d.look, 0)
@@ -88,10 +96,16 @@ def render_crop(bodies: BodySet, d: Draw) -> tuple[NDArray[np.uint8], dict[str, 
     things = (*cast.things, *stage.furniture(u, cast.figures[0]))
     if cast.fence_y is not None or u.random() < 0.1:
         place = replace(place, wall_y_m=max(place.wall_y_m, 2.5))
-    shown = render(draw_background(place, camera, d.split), camera, light, (*cast.figures, *passers), things)
+    background = draw_background(place, camera, d.split)
+    real = street is not None and u.random() < STREET_SHARE
+    if street is not None and real:
+        background, place = _street_piece(u, street), replace(place, name="street")
+    shown = render(background, camera, light, (*cast.figures, *passers), things)
     mine = shown.owner == 0
     box = box_of(mine)
-    if box is None or mine.sum() < 0.3 * _alone(cast.figures[0], camera) or max(box[2] - box[0], box[3] - box[1]) < 120:
+    if box is None or max(box[2] - box[0], box[3] - box[1]) < LEAST_DRAWN_PX:
+        return None
+    if mine.sum() < 0.3 * _alone(cast.figures[0], camera):
         return None
     scale = DRAWN_PX / max(box[3] - box[1], (box[2] - box[0]) * 0.6)
     image = exposed(shown.image, u, night=night)
@@ -104,6 +118,7 @@ def render_crop(bodies: BodySet, d: Draw) -> tuple[NDArray[np.uint8], dict[str, 
         "other": cast.other,
         "place": place.name,
         "night": night,
+        "real_background": real,
         "joints_xy": np.round(joints, 4).tolist(),
         "box": [round(v / DRAWN_PX, 4) for v in box],
         "seed": d.seed,
@@ -114,8 +129,18 @@ def render_crop(bodies: BodySet, d: Draw) -> tuple[NDArray[np.uint8], dict[str, 
 
 
 def _original_side(u: Random, scale: float) -> int:
-    """The crop's side in the camera's own pixels, for persons 40 to 220 px high, small ones more often."""
-    return int(40 * (220 / 40) ** (u.random() ** 1.1) * scale)
+    """The crop's side in the camera's own pixels, for persons 48 to 220 px high, small ones more often."""
+    return int(48 * (220 / 48) ** u.random() * scale)
+
+
+def _street_piece(u: Random, street: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = street.shape[:2]
+    side = int(u.uniform(64, 260))
+    x, y = u.randint(0, width - side), u.randint(0, height - side)
+    piece = street[y : y + side, x : x + side]
+    if u.random() < 0.5:
+        piece = np.ascontiguousarray(piece[:, ::-1])
+    return np.clip(cv2.resize(piece, (DRAWN_PX, DRAWN_PX), interpolation=cv2.INTER_CUBIC), 0, 255)
 
 
 def _alone(figure: Figure, camera: Camera) -> int:
@@ -126,26 +151,30 @@ def _alone(figure: Figure, camera: Camera) -> int:
 
 
 def _view(figure: Figure, u: Random) -> Camera:
-    """A street camera's view zoomed to the person's box with a margin of 15 to 35 %."""
+    """A street camera's view zoomed to the person's box with a margin of 8 to 25 % on each side."""
     points = np.concatenate([m.vertices for m in figure.meshes])
     center = ((points.min(0) + points.max(0)) / 2).astype(np.float64)
     pitch = u.uniform(6, 38) if u.random() < 0.85 else u.uniform(38, 55)
     wide = aimed_camera(center, u.uniform(5, 18), pitch, 40, width=DRAWN_PX, height=DRAWN_PX)
     at = project(points, wide.matrix, 1, 1)
     low, high = at[:, :2].min(0), at[:, :2].max(0)
-    middle = (low + high) / 2 + (np.array([u.uniform(-0.05, 0.05), u.uniform(-0.05, 0.05)]) * (high - low))
-    half = float((high - low).max()) * (1 + 2 * u.uniform(0.07, 0.17))
+    middle = (low + high) / 2 + (np.array([u.uniform(-0.08, 0.08), u.uniform(-0.08, 0.08)]) * (high - low))
+    half = float((high - low).max()) * (1 + 2 * u.uniform(0.08, 0.25))
     return zoomed(wide, (float(middle[0] * 2 - 1), float(1 - middle[1] * 2)), half, DRAWN_PX, DRAWN_PX)
 
 
-def write_shard(bodies: BodySet, out: Path, split: str, shard: int, rows: int = 1000) -> bool:
+def write_shard(
+    bodies: BodySet, out: Path, split: str, shard: int, rows: int = 1000, street: NDArray[np.float32] | None = None
+) -> bool:
     """Render one shard unless it is complete; the rows are written last. True if it was rendered."""
     folder = out / f"{split}-{shard:04d}"
     if (folder / "rows.jsonl").is_file():
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    made = _twins if split == "test" else _singles
-    images, records = made(bodies, split, SPLIT_SEED[split] + shard * 100_000, rows)
+    first = SPLIT_SEED[split] + shard * 100_000
+    images, records = (
+        _twins(bodies, split, first, rows) if split == "test" else _singles(bodies, split, first, rows, street)
+    )
     for index, record in enumerate(records):
         record["id"] = f"{split}-{shard:04d}-{index:04d}"
         if record["twin"] is not None:
@@ -157,12 +186,14 @@ def write_shard(bodies: BodySet, out: Path, split: str, shard: int, rows: int = 
     return True
 
 
-def _singles(bodies: BodySet, split: str, seed: int, rows: int) -> tuple[list[Any], list[dict[str, Any]]]:
+def _singles(
+    bodies: BodySet, split: str, seed: int, rows: int, street: NDArray[np.float32] | None
+) -> tuple[list[Any], list[dict[str, Any]]]:
     images: list[Any] = []
     records: list[dict[str, Any]] = []
     while len(images) < rows:
         seed += 1
-        made = render_crop(bodies, draw(bodies, split, seed))
+        made = render_crop(bodies, draw(bodies, split, seed), street)
         if made is not None:
             images.append(made[0])
             records.append(made[1])

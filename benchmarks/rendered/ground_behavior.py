@@ -1,4 +1,4 @@
-"""Behaviors that bring the trunk to the ground or a seat: sitting, lying, falling, crawling, being dragged."""
+"""Behaviors that bring the trunk to the ground or a seat: sitting, lying, falling, collapsing, crawling, dragged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from benchmarks.rendered.pose import Pose
 
-DIRECTIONS = ("backward", "forward", "side")
+DIRECTIONS = ("backward", "forward", "side", "slipping")
 
 
 def sitting(u: Random, phase: float, variant: str | None = None) -> Pose:
@@ -88,7 +88,7 @@ def _lying_leg(d: Draft, u: Random, side: str, kind: str) -> None:
 def falling(u: Random, phase: float, variant: str | None = None) -> Pose:
     """From a stance (phase 0) through losing balance to the ground (phase 1)."""
     direction = variant or u.choice(DIRECTIONS)
-    azimuth = {"backward": 0.0, "forward": 0.0, "side": u.choice([-90.0, 90.0])}[direction]
+    azimuth = u.choice([-90.0, 90.0]) if direction == "side" else 0.0
     start = Draft.standing(Random(u.randrange(1 << 30))).pose()
     middle = _losing_balance(Random(u.randrange(1 << 30)), direction, azimuth)
     end = _fallen(u.randrange(1 << 30), direction, azimuth)
@@ -105,17 +105,43 @@ def _losing_balance(u: Random, direction: str, azimuth: float) -> Pose:
     d.spine(u.uniform(10, 28) if back else u.uniform(-4, 14), u.uniform(-10, 10), u.uniform(-12, 12))
     d.leg(d.a, u.uniform(14, 40) * (1 if back else 1.1), u.uniform(2, 12), u.uniform(18, 55))
     d.leg(d.b, u.uniform(-12, 18), u.uniform(2, 12), u.uniform(8, 40))
+    if direction == "slipping":  # the feet shoot forward
+        d.leg(d.a, u.uniform(48, 80), u.uniform(2, 14), u.uniform(2, 25), -15)
+        d.leg(d.b, u.uniform(20, 60), u.uniform(2, 14), u.uniform(5, 40), -15)
     for side in d.sides:
         d.arm(side, u.uniform(30, 95), u.uniform(35, 95), u.uniform(10, 55))
     return d.pose()
 
 
 def _fallen(seed: int, direction: str, azimuth: float) -> Pose:
-    kind = {"backward": "on the back", "forward": "on the front", "side": "on the side"}[direction]
+    kind = {"forward": "on the front", "side": "on the side"}.get(direction, "on the back")
     ground = _on_ground(Random(seed), kind, azimuth)
     draft = Draft.of(ground, Random(seed))
     draft.spin = 0.0 if direction == "side" else Random(seed).uniform(-8, 8)
     return draft.pose()
+
+
+def collapsing(u: Random, phase: float, variant: str | None = None) -> Pose:
+    """The legs give way: down on the knees with limp arms (phase 0.5), then to the front or a side."""
+    direction = variant or u.choice(["forward", "side"])
+    azimuth = u.choice([-90.0, 90.0]) if direction == "side" else 0.0
+    start = Draft.standing(Random(u.randrange(1 << 30))).pose()
+    middle = _giving_way(Random(u.randrange(1 << 30)), azimuth)
+    end = _fallen(u.randrange(1 << 30), direction, azimuth)
+    early = phase < 0.5
+    out = mix(start, middle, ease(phase / 0.5)) if early else mix(middle, end, ((phase - 0.5) / 0.5) ** 1.6)
+    return replace(out, variant=direction)
+
+
+def _giving_way(u: Random, azimuth: float) -> Pose:
+    d = Draft(u, pitch=(25, 45), yaw=(-30, 30))
+    lean, bend = u.uniform(8, 26), u.uniform(24, 44)
+    d.azimuth, d.tilt = azimuth, -lean if azimuth else lean
+    d.spine(bend, u.uniform(-16, 16), u.uniform(-12, 12))
+    for side in d.sides:
+        d.leg(side, (0 if azimuth else lean) + u.uniform(0, 28), u.uniform(0, 12), u.uniform(92, 120), -30)
+        d.arm(side, (0 if azimuth else lean) + 0.8 * bend + u.uniform(-12, 12), u.uniform(4, 18), u.uniform(5, 25))
+    return d.pose()
 
 
 def crawling(u: Random, phase: float, variant: str | None = None) -> Pose:
@@ -150,5 +176,5 @@ def dragged(u: Random, phase: float, variant: str | None = None) -> Pose:
 
 
 BUILDERS: dict[str, Callable[[Random, float, str | None], Pose]] = {
-    f.__name__: f for f in (sitting, lying, falling, crawling, dragged)
+    f.__name__: f for f in (sitting, lying, falling, collapsing, crawling, dragged)
 }

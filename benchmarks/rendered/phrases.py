@@ -19,11 +19,25 @@ WHO_FACTS |= {"young boy": frozenset(("boy",)), "young girl": frozenset(("girl",
 WHO_FACTS |= {"elderly man": frozenset(("old man",)), "man with gray hair": frozenset(("old man",))}
 WHO_FACTS |= {"elderly woman": frozenset(("old woman",))}
 ANYONE = ("person", "person", "person", "pedestrian", "individual", "figure", "human")
-UPPER_WORDS = ("jacket", "shirt", "top", "coat", "sweater", "hoodie", "t-shirt", "vest", "blouse", "tank top")
-LOWER_WORDS = ("pants", "trousers", "jeans", "shorts", "leggings", "skirt")
-SHOE_WORDS = ("shoes", "sneakers", "boots", "footwear")
-HAT_WORDS = ("hat", "cap")
-BAG_WORDS = ("bag", "backpack", "handbag", "suitcase", "box", "rucksack")
+KIND_WORDS = {
+    "t-shirt": ("t-shirt", "t-shirt", "shirt", "top"),
+    "shirt": ("shirt", "shirt", "blouse", "top"),
+    "sweater": ("sweater", "sweater", "hoodie", "top"),
+    "jacket": ("jacket", "jacket", "jacket", "coat"),
+    "coat": ("coat", "coat", "coat", "jacket"),
+    "trousers": ("trousers", "pants", "pants", "jeans", "leggings"),
+    "shorts": ("shorts",),
+    "skirt": ("skirt",),
+    "backpack": ("backpack", "rucksack", "bag"),
+    "handbag": ("handbag", "bag"),
+    "plastic bag": ("plastic bag", "bag"),
+}
+ANY_WORDS = {"upper": ("top", "top", "vest"), "lower": ("pants",), "bag": ("bag",)}  # where the kind is not known
+ANY_WORDS |= {"shoes": ("shoes", "sneakers", "boots", "footwear"), "hat": ("hat", "cap")}
+KIND_FACTS = {
+    word: frozenset(k for k, words in KIND_WORDS.items() if word in words) for ws in KIND_WORDS.values() for word in ws
+}
+SHOE_WORDS = ANY_WORDS["shoes"]
 NOT_SAID = frozenset(("indoors", "bald", ""))  # "at the indoors", "bald hair"
 PLURAL = frozenset(("pants", "trousers", "jeans", "shorts", "leggings", *SHOE_WORDS))
 
@@ -108,10 +122,24 @@ ACTS = {
     ),
     "falling": (
         "falling",
-        "*falling|*falling down|*falling over|*tripping|*stumbling|*losing balance|*toppling over|*slipping|*tripping and falling|*collapsing|about to hit the ground in a *fall|*falling to the ground",
-        "*falls|*fell|*falls down|*trips|*slips|*stumbles|*fell down|*collapses|*loses balance|*falls to the ground|*tripped",
+        "*falling|*falling down|*falling over|*tripping|*stumbling|*losing balance|*toppling over|*slipping|*tripping and falling|about to hit the ground in a *fall|*falling to the ground",
+        "*falls|*fell|*falls down|*trips|*slips|*stumbles|*fell down|*loses balance|*falls to the ground|*tripped",
         "*toppling to the ground|*stumbling and losing balance",
         "*fell over to the ground",
+    ),
+    "collapsing": (
+        "collapsing",
+        "*collapsing|*collapsing to the ground|*fainting|*passing out|*sinking to the ground|*collapsing on the spot|*breaking down on the knees|*fainting and sinking down|*sinking down on the knees",
+        "*collapses|*faints|*collapsed|*passes out|*sinks to the ground|*fainted|*collapses on the spot|*sinks down on the knees",
+        "*fainting on the spot|*collapsing on the knees",
+        "*sinks down to the ground",
+    ),
+    "falling_off_bicycle": (
+        "crashing",
+        "*crashing with a bicycle|*falling off a bicycle|*falling from a bike|*crashing on a bike|*tumbling off a bicycle|*falling off a bike|having a bicycle *crash|*crashing to the ground with a bike|*thrown off a bicycle",
+        "*crashes with a bicycle|*falls off a bicycle|*fell off a bike|*crashed on a bike|*falls from a bike|*tumbles off a bicycle",
+        "*tumbling from a bike|*crashing to the ground with a bicycle",
+        "*fell from a bicycle",
     ),
     "lying": (
         "lying",
@@ -169,6 +197,13 @@ ACTS = {
         "being *pulled away by someone|being *dragged along the ground",
         "gets *pulled over the ground",
     ),
+    "hit_by_person": (
+        "beaten",
+        "being *beaten|being *beaten up|being *hit by someone|*hit by another person|being *attacked by someone|getting *punched by someone|being *struck by another person|being *assaulted|being *punched",
+        "is *beaten by someone|gets *beaten up|was *hit by another person|gets *punched by someone|is *attacked by another person|was *assaulted",
+        "getting *attacked by another person|being *hit by another person",
+        "gets *struck by someone",
+    ),
     "hit_by_vehicle": (
         "colliding",
         "being *hit by a car|*hit by a vehicle|being *struck by a car|being *run over|being *knocked down by a car|*colliding with a car|*knocked over by a vehicle|being *hit by a vehicle",
@@ -191,6 +226,7 @@ PAIRS = {
     "pushing": "two people *pushing each other|someone *shoving another person|one person *pushes another|people *shoving",
     "punching": "one person *punching another|someone *hitting another person|two people *punching each other",
     "kicking": "one person *kicking another|someone *kicking another person|two people *kicking each other",
+    "hit_by_person": "someone *beaten by another person|a person *attacked by another|one person *hit by another",
     "dragged": "someone *dragging a person|one person *dragging another|a person *dragged by another",
 }
 
@@ -229,6 +265,20 @@ ACTION = """The person is {ing}.|The {who} is {ing} at the {place}.|The {who} {d
 The {who} appears to be {ing}.|What happens here : the {who} {does}.|The posture shows that the person is {ing}.|Meanwhile the {who} is {ing} near the {place}.""".replace(
     "\n", "|"
 )
+FULL = {
+    "open": "The image shows {a_who} with {hair} hair.|A picture of {a_who} at the {place}.|{a_who} with {hair} hair is seen at the {place}.|This is {a_who} at the {place}.|In the image we see {a_who} with {hair} hair.",
+    "attire": "The {who} is wearing {upper} , {lower} and {s}.|The person is dressed in {upper} with {lower} and {s}.|The outfit consists of {upper} and {lower} , along with {s}.|They have {upper} , {lower} and {s} on.|The {who} wears {upper} with {lower} , and {s}.|The clothes are {upper} , {lower} and {s}.",
+    "hat": "The {who} wears {hat}.|On the head is {hat}.|They have {hat} on.|{hat} is on the head.",
+    "bag": "The {who} carries {bag}.|They have {bag}.|The {who} is seen with {bag}.|With the {who} is {bag}.",
+    "action": ACTION,
+}
+FULL_HELD = {
+    "open": "In view is {a_who} at the {place}.|The camera captures {a_who} with {hair} hair.",
+    "attire": "The {who} has {upper} , {lower} and {s} on.|The person in the scene is dressed in {upper} and {lower} , with {s}.",
+    "hat": "The {who} has {hat} on.",
+    "bag": "The person is seen with {bag}.",
+    "action": "The picture captures the moment the {who} {does}.|It appears the person is {ing}.",
+}
 HELD = {
     "short": "{who} seen {ing}|{u} and {l} , {ing}|show me anyone {ing}|find someone in {u} {ing}|{who} who is in {uc} , {ing}",
     "medium": """in this image {a_who} wears {upper} and {lower} and is {ing}.|an image of {a_who} {ing} who wears {upper} with {lower}.|there is someone {ing} , dressed in {upper} and {lower}.
@@ -246,4 +296,4 @@ TEMPLATES = {
     "long": tuple(f"{a} {b} {c}" for a in OPEN.split("|") for b in ATTIRE.split("|") for c in ACTION.split("|")),
 }
 HELD_OUT_TEMPLATES = {style: tuple(text.split("|")) for style, text in HELD.items()}
-STYLES = ("short", "medium", "long")
+STYLES = ("short", "medium", "long")  # and "full", which says all there is, as PAB's captions do

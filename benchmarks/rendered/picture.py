@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def exposed(image: NDArray[np.float32], u: Random, *, night: bool) -> NDArray[np.float32]:
     """Brightness, contrast and white balance; night is dark, cold or yellow and pale."""
-    out = image * u.uniform(0.7, 1.2) + u.uniform(-10, 12)
+    out = image * u.uniform(0.85, 1.3) + u.uniform(-8, 12)
     out = (out - out.mean()) * u.uniform(0.8, 1.15) + out.mean()
     tint = np.array([u.uniform(0.94, 1.06) for _ in range(3)], np.float32)
     if night:
@@ -33,7 +33,7 @@ def degraded(image: NDArray[np.float32], u: Random, original_px: int, size: int,
         small = cv2.GaussianBlur(small, (0, 0), u.uniform(0.35, 0.9))
     if u.random() < 0.2:
         small = small + u.uniform(0.4, 0.9) * (small - cv2.GaussianBlur(small, (0, 0), 1.0))
-    sigma = u.uniform(0, 5) + (u.uniform(2, 7) if night else 0)
+    sigma = u.uniform(0, 4) + (u.uniform(1, 4) if night else 0)
     rng = np.random.default_rng(u.randrange(1 << 30))
     small = small + rng.standard_normal((side, side, 1), dtype=np.float32) * sigma
     stored = compressed(np.clip(small, 0, 255).astype(np.uint8), u.randint(45, 95))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from benchmarks.rendered.raster import Mesh
 
 PHASES = {"falling": (0.38, 0.8), "jumping": (0.3, 0.7), "punching": (0.36, 0.64), "kicking": (0.36, 0.64)}
-PHASES |= {"pushing": (0.38, 0.62), "fighting": (0.3, 0.7)}
+PHASES |= {"pushing": (0.38, 0.62), "fighting": (0.36, 0.64), "collapsing": (0.4, 0.78)}
+PHASES |= {"falling_off_bicycle": (0.45, 0.95)}
 TALL = ("man", "woman", "old man", "old woman")
 EVERYBODY = (*TALL, "boy", "girl")
 
@@ -68,6 +69,10 @@ def needed(now: Pose, figure: Figure, yaw: float, u: Random) -> list[Mesh]:
         made.append((thing.bench(_seat_height(figure), u.uniform(0.7, 1.8)), 0, 0.02, 0))
     elif now.prop == "bicycle":
         made.append((thing.bicycle(u.choice(thing.PAINTS)), 0, 0.02, 0))
+    elif now.prop == "bicycle_down":
+        toward = -1 if now.azimuth < 0 else 1
+        tipped = thing.tipped(thing.bicycle(u.choice(thing.PAINTS)), toward * 84 * (1 - min(1.0, now.lift_m / 0.86)))
+        made.append((tipped, u.uniform(-0.15, 0.15), u.uniform(-0.2, 0.2), u.uniform(-15, 15)))
     elif now.prop == "fence":
         made.append((thing.fence(u.uniform(1.5, 2.1), 4.5, u.choice(thing.PAINTS)), 0, -0.32, 0))
     elif now.prop == "car_front":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.rendered.body import BONE_INDEX
-from benchmarks.rendered.pose import turn_z
+from benchmarks.rendered.pose import turn_y, turn_z
 from benchmarks.rendered.raster import Mesh, merge
 
 if TYPE_CHECKING:
@@ -98,6 +98,18 @@ def moved(mesh: Mesh, x: float, y: float, yaw: float, owner: int = -1) -> Mesh:
         faces=mesh.faces,
         colors=mesh.colors,
         owner=owner,
+    )
+
+
+def tipped(mesh: Mesh, degrees: float) -> Mesh:
+    """The thing tilted about its long axis y (positive: toward the left, +x) and set on the ground."""
+    turn = turn_y(degrees)
+    vertices = mesh.vertices @ turn.T
+    return Mesh(
+        vertices=(vertices - np.array([0, 0, vertices[:, 2].min()], np.float32)).astype(np.float32),
+        normals=(mesh.normals @ turn.T).astype(np.float32),
+        faces=mesh.faces,
+        colors=mesh.colors,
     )
 
 

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from benchmarks.rendered.figure import Figure
     from benchmarks.rendered.raster import Mesh
 
+Box = tuple[float, float, float, float]
 SIZE_PX = 320
 DRAWN_PX = 448
-VISIBLE_SHARE = 0.2
+VISIBLE_SHARE = 0.35
+LEAST_TALL_PX, MOST_TALL_PX = 28, 225  # of a standing person in the tile
 POSTURES = dict.fromkeys(BEHAVIORS, 1.0) | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
 POSTURES |= {"sitting": 3, "dragged": 0.5, "hit_by_vehicle": 0.5}
-SPLIT = {"train": "train", "val": "validation"}
-SEED = {"train": 50_000_000, "val": 60_000_000}
+SPLIT = {"train": "train", "val": "validation", "test": "test"}
+SEED = {"train": 50_000_000, "val": 60_000_000, "test": 70_000_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +74,28 @@ def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], 
         picture, boxes = render_tile(bodies, SPLIT[split], u, real)
         quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
         cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
-        label.write_text("".join(_line(b) for b in boxes), encoding="ascii")
+        label.write_text("".join(box_line(b) for b in boxes), encoding="ascii")
 
 
-def _line(box: tuple[float, float, float, float]) -> str:
+def box_line(box: Box) -> str:
+    """A box x0, y0, x1, y1 in 0..1 as YOLO writes it."""
     x0, y0, x1, y1 = box
     return f"0 {(x0 + x1) / 2:.5f} {(y0 + y1) / 2:.5f} {x1 - x0:.5f} {y1 - y0:.5f}\n"
 
 
 def render_tile(
     bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None
-) -> tuple[NDArray[np.uint8], list[tuple[float, float, float, float]]]:
+) -> tuple[NDArray[np.uint8], list[Box]]:
     """The tile and the boxes 0..1 of the persons visible enough."""
     view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
     figures, things = _crowd(bodies, split, u, view)
     things += _distractors(u, view)
     light = draw_light(u)
     shown = render(view.background, view.camera, light, figures, things)
+    seen = {f.person.number: _visible_box(f, shown.owner, view.camera) for f in figures}
+    if None in seen.values():  # nobody is half there: who is hardly visible leaves the picture
+        figures = [f for f in figures if seen[f.person.number] is not None]
+        shown = render(view.background, view.camera, light, figures, things)
     boxes = [b for f in figures if (b := _visible_box(f, shown.owner, view.camera)) is not None]
     image = shown.image if view.real and u.random() < 0.6 else exposed(shown.image, u, night=u.random() < 0.12)
     return _stored(image, u), boxes
@@ -174,7 +181,7 @@ def _tall_px(camera: Camera, x: float, y: float) -> float:
 
 def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Figure], list[Mesh]]:
     camera = view.camera
-    count = u.choices([0, 1, 2, 3, 4, 6, 8], [12, 24, 24, 18, 12, 6, 4])[0]
+    count = u.choices([0, 1, 2, 3, 4, 6, 8], [6, 16, 22, 20, 16, 12, 8])[0]
     figures: list[Figure] = []
     things: list[Mesh] = []
     for _ in range(count * 6):
@@ -184,7 +191,7 @@ def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Fig
         if figures and u.random() < 0.35:
             x, y, _ = (float(v) for v in u.choice(figures).base)
             spot = (x + u.uniform(-1, 1), y + u.uniform(-1, 1))
-        if spot is None or spot[1] > view.end_y_m or not 24 <= _tall_px(camera, *spot) <= 225:
+        if spot is None or spot[1] > view.end_y_m or not LEAST_TALL_PX <= _tall_px(camera, *spot) <= MOST_TALL_PX:
             continue
         now = pose(u.choices(list(POSTURES), list(POSTURES.values()))[0], u.random(), u.randrange(1 << 30))
         person, yaw = stage.stranger(bodies, split, u, len(figures), stage.EVERYBODY), u.uniform(0, 360)
@@ -204,10 +211,10 @@ def _distractors(u: Random, view: View) -> list[Mesh]:
     return out
 
 
-def _visible_box(figure: Figure, owner: NDArray[np.int32], camera: Camera) -> tuple[float, float, float, float] | None:
+def _visible_box(figure: Figure, owner: NDArray[np.int32], camera: Camera) -> Box | None:
     mine = owner == figure.person.number
     box = box_of(mine)
-    if box is None or box[2] - box[0] < 7 or box[3] - box[1] < 7:
+    if box is None or box[2] - box[0] < 9 or box[3] - box[1] < 9:
         return None
     whole = merge(figure.meshes)
     points = project(whole.vertices, camera.matrix, camera.width, camera.height)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+GRAPPLING_SHARE = 0.5  # of all fights; in the others both strike
+
+
 def punching(u: Random, phase: float) -> Pose:
     guard, hit = guarding(Random(u.randrange(1 << 30)), phase), Draft(u, yaw=(-8, 8))
     hit.spine(u.uniform(4, 16), 0, (24 if hit.a == "R" else -24) * u.uniform(0.6, 1.1))
@@ -59,11 +62,9 @@ def _blow(phase: float) -> float:
 def fighting(u: Random, phase: float) -> Pose:
     manner = u.random()
     seed = Random(u.randrange(1 << 30))
-    if manner < 0.4:
-        return punching(seed, phase)
-    if manner < 0.6:
-        return kicking(seed, phase)
-    return grappling(seed, phase)
+    if manner < GRAPPLING_SHARE:
+        return grappling(seed, phase)
+    return punching(seed, phase) if manner < 0.8 else kicking(seed, phase)
 
 
 def grappling(u: Random, phase: float) -> Pose:
@@ -111,6 +112,10 @@ def staggering(u: Random, phase: float) -> Pose:
     return d.pose()
 
 
+def hit_by_person(u: Random, phase: float) -> Pose:
+    return (staggering if u.random() < 0.5 else recoiling)(Random(u.randrange(1 << 30)), phase)
+
+
 def dragging(u: Random, phase: float) -> Pose:
     d = Draft(u, pitch=(0, 15))
     d.tilt = u.uniform(28, 40)
@@ -124,5 +129,9 @@ def dragging(u: Random, phase: float) -> Pose:
 
 
 BUILDERS: dict[str, Callable[[Random, float], Pose]] = {
-    f.__name__: f for f in (punching, kicking, pushing, fighting, grappling, guarding, recoiling, staggering, dragging)
+    f.__name__: f
+    for f in (
+        *(punching, kicking, pushing, fighting, hit_by_person),
+        *(grappling, guarding, recoiling, staggering, dragging),
+    )
 }

@@ -1,0 +1,94 @@
+"""Makes a detector trainable again from its shipped ONNX file, so that training can go on without its check-point.
+
+The export folds batch normalization into convolutions. Here each layer gets the normalization that leaves it as it
+is: its statistics are measured on pictures, its scale and shift undo them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_BATCH = 16
+
+
+def read_onnx(path: Path) -> dict[str, Tensor]:
+    """The named weights of an exported model."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    return {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
+
+
+def unfold(model: Any, weights: dict[str, Tensor], pictures: list[Path], size: int) -> None:
+    """Fill a fresh ultralytics detection model with folded weights.
+
+    Raises:
+        KeyError: The file was exported from another architecture.
+    """
+    for name, module in model.named_modules():
+        if "one2one" in name:
+            continue
+        if isinstance(module, nn.Conv2d) and f"{name}.weight" in weights:
+            module.weight.data.copy_(weights[f"{name}.weight"])
+            if module.bias is not None:
+                module.bias.data.copy_(weights[f"{name}.bias"])
+    head = model.model[-1]
+    norms = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and "one2one" not in name
+    }
+    for name, norm in norms.items():
+        norm.bias.data.copy_(weights[f"{name.removesuffix('bn')}conv.bias"])
+        norm.weight.data.fill_((1 + norm.eps) ** 0.5)
+    _measure(model, norms, pictures, size)
+    for part in ("cv2", "cv3"):
+        if hasattr(head, f"one2one_{part}"):
+            getattr(head, f"one2one_{part}").load_state_dict(getattr(head, part).state_dict())
+
+
+def _measure(model: Any, norms: dict[str, nn.BatchNorm2d], pictures: list[Path], size: int) -> None:
+    seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in norms}
+
+    def keep(name: str) -> Any:
+        return lambda _, inputs: seen[name].append((inputs[0].mean((0, 2, 3)), inputs[0].square().mean((0, 2, 3))))
+
+    hooks = [norm.register_forward_pre_hook(keep(name)) for name, norm in norms.items()]
+    model.eval()
+    with torch.no_grad():
+        for first in range(0, len(pictures), _BATCH):
+            model(torch.stack([_read(path, size) for path in pictures[first : first + _BATCH]]))
+    for hook in hooks:
+        hook.remove()
+    for name, norm in norms.items():
+        mean = torch.stack([m for m, _ in seen[name]]).mean(0)
+        variance = torch.stack([s for _, s in seen[name]]).mean(0) - mean.square()
+        norm.bias.data.add_(mean)
+        norm.weight.data.copy_((variance.clamp(min=0) + norm.eps).sqrt())
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance.clamp(min=0))
+
+
+def _read(path: Path, size: int) -> Tensor:
+    picture = cv2.resize(cv2.imread(str(path)), (size, size), interpolation=cv2.INTER_AREA)[..., ::-1]
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
+
+
+def write_checkpoint(onnx_file: Path, pictures: list[Path], out: Path, size: int) -> Path:
+    """Write `warm.pt`, a check-point that ultralytics' trainer begins from."""
+    from benchmarks.pocket.detector import offline_ultralytics
+
+    yolo = offline_ultralytics(out).YOLO("yolo26n.yaml", task="detect")
+    from ultralytics.nn.tasks import DetectionModel
+
+    model = DetectionModel("yolo26n.yaml", nc=1, verbose=False)
+    unfold(model, read_onnx(onnx_file), pictures, size)
+    yolo.model = model
+    target = out / "warm.pt"
+    torch.save({"model": model, "train_args": {}, "epoch": -1}, target)
+    return target
