@@ -1,10 +1,13 @@
-"""Prints what the sweep found of the demo archive's known anomalies. Usage: python -m benchmarks.demo STORE."""
+"""Prints what a sweep found of a rendered archive's known anomalies: python -m benchmarks.demo STORE [TRUTH.JSON].
+
+Without a truth file it is that of the bundled demo archive.
+"""
 
 import sys
 from pathlib import Path
 
 from anomalylmm.lexicon import Lexicon
-from benchmarks.rendered.scoring import EventScore, FoundHit, read_truth, score_hits
+from benchmarks.rendered.scoring import EventScore, FoundHit, read_camera_seconds, read_truth, score_hits
 from flows.query_file import default_query_file, read_queries
 from flows.settings import configs_folder
 from storage.analyst import run_sql
@@ -32,7 +35,7 @@ def read_hits(store: Path) -> list[FoundHit]:
     ]  # fmt: skip
 
 
-def describe(score: EventScore) -> str:
+def describe(score: EventScore, camera_seconds: float) -> str:
     """Writes the score as text."""
     lines = ["", f"known anomalies found: {len(score.found)} of {score.num_anomalies}"]
     for name, events in (("found", score.found), ("missed", score.missed)):
@@ -42,13 +45,17 @@ def describe(score: EventScore) -> str:
             for event in events
         ]
     lines.append(f"hits: {score.right} right, {score.confused} on an anomaly of another kind, {score.false} false")
+    figures = score.figures(camera_seconds)
+    more = ("false hits per camera-hour", "median delay, s", "median box overlap")
+    lines.append(", ".join(f"{name}: {figures[name]}" for name in more))
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Scores the store named by the first argument."""
-    events = read_truth(configs_folder() / "demo_archive" / "truth.json")
-    sys.stdout.write(describe(score_hits(events, read_hits(Path(sys.argv[1])))) + "\n")
+    """Scores the store named by the first argument against the truth named by the second."""
+    truth = Path(sys.argv[2]) if len(sys.argv) > 2 else configs_folder() / "demo_archive" / "truth.json"
+    score = score_hits(read_truth(truth), read_hits(Path(sys.argv[1])))
+    sys.stdout.write(describe(score, read_camera_seconds(truth)) + "\n")
 
 
 if __name__ == "__main__":

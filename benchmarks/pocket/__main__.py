@@ -1,9 +1,9 @@
-"""Command line of the recipes: `python -m benchmarks.pocket train|evaluate|ship`."""
+"""Command line of the recipes: `python -m benchmarks.pocket train|real|evaluate|ship`."""
 
 import argparse
 from pathlib import Path
 
-from benchmarks.pocket.recipes import MEASURED, TRAINED, evaluate, ship, train
+from benchmarks.pocket.recipes import MEASURED, TRAINED, evaluate, ship, take_in_street, train
 
 
 def main() -> None:
@@ -13,6 +13,12 @@ def main() -> None:
     training = commands.add_parser("train", help="train one model, or all of them, resumable")
     measuring = commands.add_parser("evaluate", help="print rendered figures of trained weights")
     shipping = commands.add_parser("ship", help="move finished weights into the package, with their cards")
+    street = commands.add_parser("real", help="cut a real street's persons and tiles for training and testing")
+    street.add_argument("--video", type=Path, required=True, help="OpenCV's sample vtest.avi")
+    street.add_argument(
+        "--teacher", type=Path, help="a person detector (.pt, loaded as the pickle it is) that labels tiles"
+    )
+    street.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")
     for command in (training, measuring, shipping):
         command.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")
         command.add_argument("--what", choices=[*(TRAINED if command is training else MEASURED), "all"], default="all")
@@ -31,7 +37,7 @@ def main() -> None:
         command.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))
     measuring.add_argument("--split", choices=("validation", "test"), default="validation")
     arguments = vars(parser.parse_args())
-    {"train": train, "evaluate": evaluate, "ship": ship}[arguments.pop("command")](**arguments)
+    {"train": train, "real": take_in_street, "evaluate": evaluate, "ship": ship}[arguments.pop("command")](**arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from benchmarks.pocket.precision import has_bfloat16
 
@@ -90,10 +92,10 @@ def describe_onnx(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _write_data_file(tiles: Path, out: Path) -> Path:
+def _write_data_file(tiles: Path, out: Path, part: str = "val") -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "tiles.yaml"
-    content = {"path": str(tiles.resolve()), "train": "train/images", "val": "val/images", "names": {0: "person"}}
+    content = {"path": str(tiles.resolve()), "train": "train/images", "val": f"{part}/images", "names": {0: "person"}}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
@@ -118,11 +120,11 @@ def _bfloat_autocast(*_: Any, **__: Any) -> Any:
     return torch.autocast("cpu", torch.bfloat16)
 
 
-def validate_detector(tiles: Path, onnx: Path, *, image_size: int = TILE) -> dict[str, Any]:
-    """AP50, precision and recall of an exported detector on the validation tiles."""
+def validate_detector(tiles: Path, onnx: Path, *, part: str = "val", image_size: int = TILE) -> dict[str, Any]:
+    """AP50, precision and recall of an exported detector on the tiles of one part."""
     run = tiles.parent / ".detector-validation"
     engine = offline_ultralytics(run)
-    data = _write_data_file(tiles, run)
+    data = _write_data_file(tiles, run, part)
     result = engine.YOLO(str(onnx), task="detect").val(
         data=str(data),
         imgsz=image_size,
@@ -137,3 +139,30 @@ def validate_detector(tiles: Path, onnx: Path, *, image_size: int = TILE) -> dic
     )
     named = {"AP50": result.box.map50, "AP50-95": result.box.map, "precision": result.box.mp, "recall": result.box.mr}
     return {name: round(float(value), 3) for name, value in named.items()}
+
+
+def recall_by_posture(part: Path, onnx: Path, *, confidence: float = 0.25, image_size: int = TILE) -> dict[str, Any]:
+    """Share of persons found (overlap 0.5), by what they do, and false boxes a tile, at one threshold."""
+    engine = offline_ultralytics(part.parent.parent / ".detector-validation")
+    model = engine.YOLO(str(onnx), task="detect")
+    found: dict[str, list[bool]] = {}
+    false = tiles = 0
+    for path in sorted((part / "images").glob("0*.jpg")):
+        label = part / "labels" / f"{path.stem}.txt"
+        truth = np.array([line.split()[1:] for line in label.read_text().splitlines()], np.float32).reshape(-1, 4)
+        boxes = model.predict(str(path), imgsz=image_size, conf=confidence, device="cpu", verbose=False)[0].boxes
+        near = overlaps(truth, boxes.xywhn.numpy()) >= 0.5
+        false, tiles = false + int((~near.any(0)).sum()), tiles + 1
+        for hit, posture in zip(near.any(1), (part / "postures" / f"{path.stem}.txt").read_text().split(), strict=True):
+            found.setdefault(posture, []).append(bool(hit))
+    shares = {posture: round(float(np.mean(hits)), 3) for posture, hits in sorted(found.items())}
+    every = [hit for hits in found.values() for hit in hits]
+    return {"all": round(float(np.mean(every)), 3), "false a tile": round(false / max(1, tiles), 3), **shares}
+
+
+def overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of boxes given by center and size: N,4 and M,4 to N,M."""
+    low = np.maximum((first[:, :2] - first[:, 2:] / 2)[:, None], (second[:, :2] - second[:, 2:] / 2)[None])
+    high = np.minimum((first[:, :2] + first[:, 2:] / 2)[:, None], (second[:, :2] + second[:, 2:] / 2)[None])
+    common = np.clip(high - low, 0, None).prod(2)
+    return np.asarray(common / (first[:, 2:].prod(1)[:, None] + second[:, 2:].prod(1)[None] - common), np.float32)

@@ -32,6 +32,17 @@ def train(
         _TRAINERS[name](data, out, minutes, start, **options)
 
 
+def take_in_street(*, data: Path, video: Path, teacher: Path | None) -> None:
+    """Cut a real street's labeled crops, and with a teacher its tiles."""
+    from benchmarks.pocket.real import write_real_crops
+
+    write_real_crops(video, data / "crops")
+    if teacher:
+        from benchmarks.pocket.teacher import write_real_tiles
+
+        print(f"{write_real_tiles(video, teacher, data / 'tiles' / 'train')} real tiles")
+
+
 def evaluate(*, data: Path, weights: Path, split: str, what: str) -> None:
     """Print rendered figures as JSON."""
     from benchmarks.pocket import evaluation
@@ -73,16 +84,27 @@ def ship(
         cards.publish(out / kind, weights / kind)
 
 
+def _tile_count(data: Path, pattern: str = "*.jpg") -> int:
+    return len(list((data / "tiles" / "train" / "images").glob(pattern)))
+
+
 def _trained_on(name: str, data: Path, crops: Crops) -> str:
     if name == "detector":
-        return f"{len(list((data / 'tiles' / 'train' / 'images').iterdir()))} rendered 320 px tiles"
+        real = _tile_count(data, "real-*.jpg")
+        return f"{_tile_count(data) - real} rendered 320 px tiles and {real} of a real street, labeled by a teacher"
     return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
 
 
 def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
     from benchmarks.pocket.encoder import EncoderModel, VisionTrainer
 
-    VisionTrainer(EncoderModel(), _training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
+    encoder = EncoderModel()
+    if start and start.is_dir():
+        from benchmarks.pocket.warm_start import adopt
+
+        print(f"{adopt(encoder.model.vision_model, start)} tensors taken over from {start}")
+        start = None
+    VisionTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
 
 
 def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
@@ -104,6 +126,11 @@ def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, *
     from benchmarks.pocket.detector import train_detector
 
     model = str(start or "yolo26n.yaml")
+    if start and start.suffix == ".onnx":
+        from benchmarks.pocket.warm_start import write_checkpoint
+
+        pictures = sorted((data / "tiles" / "train" / "images").glob("*.jpg"))[:: 1 + _tile_count(data) // 480]
+        model = str(write_checkpoint(start, pictures, out, tile))
     train_detector(data / "tiles", out, minutes=minutes, epochs=30, image_size=tile, model=model)
 
 

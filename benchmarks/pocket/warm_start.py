@@ -92,3 +92,18 @@ def write_checkpoint(onnx_file: Path, pictures: list[Path], out: Path, size: int
     target = out / "warm.pt"
     torch.save({"model": model, "train_args": {}, "epoch": -1}, target)
     return target
+
+
+def adopt(tower: nn.Module, shipped: Path) -> int:
+    """Take over what fits of another tower's convolutions; where widths differ, the common part. Returns how many."""
+    from safetensors.torch import load_file
+
+    prefix, taken = "vision_model.", 0
+    known = {name.removeprefix(prefix): value for name, value in load_file(shipped / "model.safetensors").items()}
+    for name, value in tower.state_dict().items():
+        old = known.get(name)
+        if "backbone" in name and old is not None and old.ndim == value.ndim and value.ndim:
+            part = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, value.shape, strict=True))
+            value[part] = old[part].float()
+            taken += 1
+    return taken

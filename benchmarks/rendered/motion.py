@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 CHANGE_SECONDS = 0.45
 FALL_SECONDS = 0.85
 RISE_SECONDS = 2.2
-STRIDE_M = {"walking": 1.45, "running": 2.4, "phoning": 1.35, "carrying": 1.3}
+STRIDE_M = {"walking": 1.45, "running": 2.4, "phoning": 1.35, "carrying": 1.3, "cycling": 4.6, "crawling": 0.7}
 RATE_HZ = {"fighting": 1.1, "punching": 1.0, "kicking": 0.8, "pushing": 1.0, "waving": 0.7, "climbing": 0.45}
 ONCE = {"falling": FALL_SECONDS, "rising": RISE_SECONDS, "pushing": 0.9, "jumping": 0.8}
+ONCE |= {"collapsing": 1.4, "falling_off_bicycle": 0.9}
 Point = tuple[float, float]
 
 
@@ -36,6 +37,7 @@ class Segment:
     phase_shift: float = 0.0
     lift_m: tuple[float, float] = (0.0, 0.0)
     recorded: bool = True
+    came_by: str = "falling"  # how somebody who lies came to lie
 
     def at(self, seconds: float) -> Point:
         """The place at a time."""
@@ -47,7 +49,7 @@ class Segment:
         """The pose at a time, before blending with the segment before."""
         since = seconds - self.start
         if self.behavior == "lying" and self.variant is not None:
-            return pose("falling", 1.0, self.seed, self.variant)
+            return pose(self.came_by, 1.0, self.seed, self.variant)
         if self.behavior in ("falling", "rising"):
             share = min(1.0, since / ONCE[self.behavior])
             phase = share if self.behavior == "falling" else 1 - ease(share)

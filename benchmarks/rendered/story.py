@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from benchmarks.rendered.motion import FALL_SECONDS, RISE_SECONDS, Point, Segment, heading, state
+from benchmarks.rendered.motion import ONCE, RISE_SECONDS, Point, Segment, heading, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EDGE_M = 8.2
 NEAR_M, FAR_M = -2.4, 2.6
 FENCE_Y_M = 4.6
+CAR_Y_M = 5.6
 
 
 class Path:
@@ -36,13 +37,13 @@ class Path:
         self.yaw = self.yaw if yaw is None else yaw
         return self._add(behavior, seconds, self.at, variant, shift)
 
-    def fall(self, direction: str, lying_seconds: float, *, rises: bool) -> Path:
-        """Fall, lie, and perhaps get up."""
+    def fall(self, direction: str, lying_seconds: float, *, rises: bool = False, by: str = "falling") -> Path:
+        """Fall (or collapse, or fall off a bicycle), lie, and perhaps get up."""
         seed = self._u.randrange(1 << 30)
-        steps = [("falling", FALL_SECONDS), ("lying", lying_seconds)] + [("rising", RISE_SECONDS)] * rises
+        steps = [(by, ONCE[by]), ("lying", lying_seconds)] + [("rising", RISE_SECONDS)] * rises
         for behavior, seconds in steps:
             self._add(behavior, seconds, self.at, direction)
-            self.segments[-1] = replace(self.segments[-1], seed=seed)
+            self.segments[-1] = replace(self.segments[-1], seed=seed, came_by=by)
         return self
 
     def climb(self, seconds: float) -> Path:
@@ -145,6 +146,43 @@ def kicking(u: Random, start: float) -> Story:
     return Story(paths=(tuple(a.segments), tuple(b.segments)))
 
 
+def punching(u: Random, start: float) -> Story:
+    a, b, spot = _meeting(u, start)
+    seconds = u.uniform(4, 6)
+    a.act("standing", 1.0).act("punching", seconds).go(_outside(u, spot[1], -1), 2.0, "running")
+    b.act("standing", 1.0).act("hit_by_person", seconds).act("bending", 3).go(_outside(u, spot[1], 1), 1.0)
+    return Story(paths=(tuple(a.segments), tuple(b.segments)))
+
+
+def collapsing(u: Random, start: float) -> Story:
+    spot, speed = _spot(u), u.uniform(0.8, 1.1)
+    outside = _outside(u, spot[1])
+    path = Path(u, start - math.dist(outside, spot) / speed - 2, outside).go(spot, speed).act("standing", 2)
+    return Story(paths=(tuple(path.fall(u.choice(["forward", "side"]), 60, by="collapsing").segments),))
+
+
+def falling_off_bicycle(u: Random, start: float) -> Story:
+    spot, speed = _spot(u), u.uniform(2.6, 3.6)
+    outside = _outside(u, spot[1])
+    path = Path(u, start - math.dist(outside, spot) / speed, outside).go(spot, speed, "cycling")
+    return Story(paths=(tuple(path.fall("side", 60, by="falling_off_bicycle").segments),))
+
+
+def crawling(u: Random, start: float) -> Story:
+    x, y = _spot(u)
+    path = Path(u, min(-1.0, start), (x, y)).act("lying", 3 + max(0.0, start), u.uniform(0, 360))
+    path.go((x + u.choice([-2.5, 2.5]), y), 0.45, "crawling").act("sitting", 60, variant="drawn up")
+    return Story(paths=(tuple(path.segments),))
+
+
+def breaking_into_car(u: Random, start: float) -> Story:
+    x = u.choice([-5.2, 0.4, 5.6]) + u.uniform(-0.4, 0.2)
+    door, outside = (x, CAR_Y_M - 1.35), _outside(u, 2.0)
+    path = Path(u, start - math.dist(outside, door) / 1.2, outside).go(door, 1.2)
+    path.act("breaking_into_car", u.uniform(7, 10), 180).go(_outside(u, 2.0), 2.4, "running")
+    return Story(paths=(tuple(path.segments),))
+
+
 def climbing(u: Random, start: float) -> Story:
     x = u.uniform(-2.5, 2.5)
     near, beyond = (x, FENCE_Y_M - 0.3), (x, FENCE_Y_M + 0.5)
@@ -169,7 +207,11 @@ def _meeting(u: Random, start: float) -> tuple[Path, Path, Point]:
 
 NORMAL_STORIES: tuple[Callable[[Random, float], Story], ...] = (passing, passing, pausing)
 ANOMALY_STORIES: dict[str, Callable[[Random, float], Story]] = {
-    f.__name__: f for f in (falling, lying, fighting, pushing, kicking, climbing)
+    f.__name__: f
+    for f in (
+        *(falling, lying, fighting, pushing, kicking, climbing, punching, collapsing, falling_off_bicycle, crawling),
+        breaking_into_car,
+    )
 }
 
 

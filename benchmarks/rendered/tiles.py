@@ -48,6 +48,14 @@ class View:
     end_y_m: float  # nothing stands beyond
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A person of a tile: the box in 0..1 and what they do."""
+
+    box: Box
+    behavior: str
+
+
 def median_background(video: Path, frames: int = 477, every: int = 12) -> NDArray[np.float32]:
     """The empty scene of a fixed camera, RGB, from the median of some of its first frames."""
     stream, kept = cv2.VideoCapture(str(video)), []
@@ -63,18 +71,19 @@ def median_background(video: Path, frames: int = 477, every: int = 12) -> NDArra
 def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], background: Path | None) -> None:
     """Render tiles that are not there yet; the label file is written last."""
     real = None if background is None else median_background(background)
-    images, labels = out / split / "images", out / split / "labels"
-    images.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(parents=True, exist_ok=True)
+    images, labels, postures = (out / split / name for name in ("images", "labels", "postures"))
+    for folder in (images, labels, postures):
+        folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         label = labels / f"{number:06d}.txt"
         if label.is_file():
             continue
         u = Random(SEED[split] + number)
-        picture, boxes = render_tile(bodies, SPLIT[split], u, real)
+        picture, persons = render_tile(bodies, SPLIT[split], u, real)
         quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
         cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
-        label.write_text("".join(box_line(b) for b in boxes), encoding="ascii")
+        (postures / f"{number:06d}.txt").write_text("".join(f"{p.behavior}\n" for p in persons), encoding="ascii")
+        label.write_text("".join(box_line(p.box) for p in persons), encoding="ascii")
 
 
 def box_line(box: Box) -> str:
@@ -85,10 +94,10 @@ def box_line(box: Box) -> str:
 
 def render_tile(
     bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None
-) -> tuple[NDArray[np.uint8], list[Box]]:
-    """The tile and the boxes 0..1 of the persons visible enough."""
+) -> tuple[NDArray[np.uint8], list[Shown]]:
+    """The tile and the persons visible enough."""
     view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
-    figures, things = _crowd(bodies, split, u, view)
+    figures, things, behaviors = _crowd(bodies, split, u, view)
     things += _distractors(u, view)
     light = draw_light(u)
     shown = render(view.background, view.camera, light, figures, things)
@@ -96,9 +105,10 @@ def render_tile(
     if None in seen.values():  # nobody is half there: who is hardly visible leaves the picture
         figures = [f for f in figures if seen[f.person.number] is not None]
         shown = render(view.background, view.camera, light, figures, things)
-    boxes = [b for f in figures if (b := _visible_box(f, shown.owner, view.camera)) is not None]
+    boxes = {f.person.number: _visible_box(f, shown.owner, view.camera) for f in figures}
+    persons = [Shown(box=box, behavior=behaviors[number]) for number, box in boxes.items() if box is not None]
     image = shown.image if view.real and u.random() < 0.6 else exposed(shown.image, u, night=u.random() < 0.12)
-    return _stored(image, u), boxes
+    return _stored(image, u), persons
 
 
 def _stored(image: NDArray[np.float32], u: Random) -> NDArray[np.uint8]:
@@ -179,11 +189,12 @@ def _tall_px(camera: Camera, x: float, y: float) -> float:
     return float(np.linalg.norm(at[1, :2] - at[0, :2])) if at[:, 2].min() > 0 else 0.0
 
 
-def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Figure], list[Mesh]]:
+def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Figure], list[Mesh], dict[int, str]]:
     camera = view.camera
     count = u.choices([0, 1, 2, 3, 4, 6, 8], [6, 16, 22, 20, 16, 12, 8])[0]
     figures: list[Figure] = []
     things: list[Mesh] = []
+    behaviors: dict[int, str] = {}
     for _ in range(count * 6):
         if len(figures) == count:
             break
@@ -193,11 +204,12 @@ def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Fig
             spot = (x + u.uniform(-1, 1), y + u.uniform(-1, 1))
         if spot is None or spot[1] > view.end_y_m or not LEAST_TALL_PX <= _tall_px(camera, *spot) <= MOST_TALL_PX:
             continue
-        now = pose(u.choices(list(POSTURES), list(POSTURES.values()))[0], u.random(), u.randrange(1 << 30))
+        behavior = u.choices(list(POSTURES), list(POSTURES.values()))[0]
+        now, behaviors[len(figures)] = pose(behavior, u.random(), u.randrange(1 << 30)), behavior
         person, yaw = stage.stranger(bodies, split, u, len(figures), stage.EVERYBODY), u.uniform(0, 360)
         figures.append(place(bodies, person, now, spot, yaw))
         things += stage.needed(now, figures[-1], yaw, u)
-    return figures, things
+    return figures, things, behaviors
 
 
 def _distractors(u: Random, view: View) -> list[Mesh]:

@@ -22,7 +22,7 @@ from benchmarks.rendered.motion import state
 from benchmarks.rendered.raster import box_of
 from benchmarks.rendered.scene import Light, aimed_camera, cut, render, touched
 from benchmarks.rendered.stage import EVERYBODY, needed
-from benchmarks.rendered.story import FENCE_Y_M, write_script
+from benchmarks.rendered.story import CAR_Y_M, FENCE_Y_M, write_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from benchmarks.rendered.raster import Mesh
 
 FPS, WIDTH, HEIGHT, OVERSAMPLING = 12, 960, 540, 1.5
-TRUTH_EVERY = 2
+TRUTH_EVERY = 1  # frames
 ZONE = ZoneInfo("Europe/Berlin")
 DAY = datetime(2026, 3, 14, tzinfo=ZONE)
 PLACES = (
@@ -44,6 +44,9 @@ PLACES = (
     ("square", "square", 12.675, 0.45, ("fighting", "lying", "falling")),
     ("carpark", "street", 16.09, 0.6, ("pushing", "kicking")),
     ("yard", "pavement", 18.33, 0.85, ("falling", "fighting")),
+    ("crossing", "street", 8.2, 0.6, ("falling_off_bicycle", "punching")),
+    ("park", "grass", 17.1, 0.7, ("collapsing", "crawling")),
+    ("garage", "pavement", 11.4, 0.6, ("breaking_into_car", "fighting")),
 )
 DOING = {
     "standing": "is standing",
@@ -60,6 +63,14 @@ DOING = {
     "pushing": "pushes another person",
     "kicking": "is kicking another person",
     "climbing": "is climbing over a fence",
+    "cycling": "is riding a bicycle",
+    "sitting": "is sitting",
+    "punching": "is punching another person",
+    "hit_by_person": "is beaten by another person",
+    "collapsing": "collapses",
+    "crawling": "is crawling on the ground",
+    "falling_off_bicycle": "falls off a bicycle",
+    "breaking_into_car": "is breaking into a car",
     "rising": "gets up from the ground",
     "recoiling": "is backing away",
 }
@@ -149,9 +160,10 @@ def _set(u: Random, number: int) -> Set:
 def _furniture(u: Random, name: str, fenced: bool) -> Iterator[Mesh]:
     if fenced:
         yield thing.moved(thing.fence(1.7, 22.0, (0.33, 0.36, 0.34)), 0, FENCE_Y_M, 0)
-    if name.startswith("carpark"):
+    if name.startswith(("carpark", "garage")):
         for x in (-5.2, 0.4, 5.6):
-            yield thing.moved(thing.car(u.choice(thing.PAINTS)), x, u.uniform(5.4, 5.8), u.choice([0, 180]))
+            y = u.uniform(5.4, 5.8) if name.startswith("carpark") else CAR_Y_M
+            yield thing.moved(thing.car(u.choice(thing.PAINTS)), x, y, u.choice([0, 180]))
     if name.startswith("square"):
         yield thing.moved(thing.bench(0.45, 1.8), -3.2, 4.6, 0)
         yield thing.moved(thing.bench(0.45, 1.8), 2.6, 4.6, 0)

@@ -1,5 +1,9 @@
 """Hits against the ground truth of a rendered archive."""
 
+import math
+
+import pytest
+
 from benchmarks.rendered.scoring import Event, FoundHit, overlap, score_hits
 
 BOX = (100.0, 100.0, 150.0, 200.0)
@@ -48,6 +52,25 @@ def test_a_hit_on_a_normal_event_of_its_kind_is_right_but_finds_no_anomaly() -> 
 
 def test_another_video_is_another_place() -> None:
     assert score_hits([event("1", "lying", 10, 20)], [hit("lying", 15, video="gate/b.mp4")]).false == 1
+
+
+def test_events_are_named_as_queries_name_them() -> None:
+    score = score_hits([event("1", "hit_by_vehicle", 10, 20)], [hit("colliding", 12)])
+    assert len(score.found) == 1
+
+
+def test_the_delay_is_from_the_events_start_to_the_earliest_hits_best_moment() -> None:
+    score = score_hits([event("1", "lying", 10, 20)], [hit("lying", 17), hit("falling", 12.5), hit("lying", 8)])
+    assert score.delays_seconds == (0.0,)
+    assert score_hits([event("1", "lying", 10, 20)], [hit("lying", 17), hit("lying", 13)]).delays_seconds == (3.0,)
+
+
+def test_false_hits_are_counted_an_hour_of_one_camera() -> None:
+    score = score_hits([event("1", "lying", 10, 20)], [hit("running", 50), hit("kicking", 60), hit("lying", 15)])
+    figures = score.figures(camera_seconds=360)
+    assert figures["false hits per camera-hour"] == pytest.approx(20)
+    assert (figures["found"], figures["median box overlap"]) == (1, 1.0)
+    assert math.isnan(score_hits([], []).figures(1)["median delay, s"])
 
 
 def test_overlap_is_that_of_areas() -> None:

@@ -1,0 +1,69 @@
+"""A detector whose normalization was folded for export is made trainable again without changing what it computes."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.pocket.detector import offline_ultralytics
+from benchmarks.pocket.warm_start import unfold
+
+SIZE = 64
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(1)
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths:
+        cv2.imwrite(str(path), rng.integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8))
+    return paths
+
+
+def _model() -> Any:
+    from ultralytics.nn.tasks import DetectionModel
+
+    model = DetectionModel("yolo26n.yaml", nc=1, verbose=False).eval()
+    model.model[-1].end2end = False
+    return model
+
+
+def _folded(model: Any) -> dict[str, torch.Tensor]:
+    weights = {}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            weights[f"{name}.weight"] = module.weight.data.clone()
+            weights[f"{name}.bias"] = torch.zeros(len(module.weight)) if module.bias is None else module.bias.data.clone()
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            conv = name.removesuffix("bn") + "conv"
+            scale = module.weight.data / (module.running_var + module.eps).sqrt()
+            weights[f"{conv}.weight"] = weights[f"{conv}.weight"] * scale[:, None, None, None]
+            weights[f"{conv}.bias"] = module.bias.data - module.running_mean * scale
+    return weights
+
+
+def test_the_unfolded_detector_computes_what_the_folded_one_does(pictures: list[Path], tmp_path: Path) -> None:
+    offline_ultralytics(tmp_path / "settings")
+    torch.manual_seed(2)
+    trained = _model()
+    for module in trained.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_(0, 0.1)
+    again = copy.deepcopy(trained)
+    for parameter in again.parameters():
+        parameter.data.zero_()
+    unfold(again, _folded(trained), pictures, SIZE)
+    picture = torch.rand(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        expected, given = trained(picture), again(picture)
+    torch.testing.assert_close(given[0], expected[0], atol=2e-3, rtol=1e-3)
+    norms = [m for m in again.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert any(float(norm.running_mean.abs().max()) > 1e-3 for norm in norms)
