@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,14 +10,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from anomalylmm.errors import WeightsError
+from anomalylmm.errors import ConfigurationError, WeightsError
 from anomalylmm.judging import Adjudicator
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.models import registry
 from anomalylmm.models.recorded import recorded_utc
 from anomalylmm.models.weights import WeightsKind, resolve
 from anomalylmm.protocols import FrameSource, ImageEncoder, Judge, PatchTextMapper, PersonDetector, TextEncoder, Tracker
-from anomalylmm.rerank import PRESETS
+from anomalylmm.rerank import PRESETS, RerankSettings
 from flows.settings import Settings
 from storage.schema import SCHEMA_VERSION
 
@@ -83,12 +84,10 @@ class Composition:
 
     def model_ids(self) -> dict[str, str]:
         """Names the models that decide the content of shards, by the digests of their weights; loads none."""
-        named: dict[WeightsKind, str] = {
-            "detector": self.settings.detector.weights,
-            "dual_encoder": self.settings.encoder.weights,
-        }
-        allowed = {"allow_network": self.settings.allow_network, "allow_pickle": self.settings.allow_pickle}
-        return {str(kind): resolve(name, kind, **allowed).model_id for kind, name in named.items()}
+        settings = self.settings
+        allowed = {"allow_network": settings.allow_network, "allow_pickle": settings.allow_pickle}
+        detector = resolve(settings.detector.weights, "detector", **allowed)
+        return {"detector": detector.model_id, "dual_encoder": registry.encoder_id(self._encoder_spec())}
 
     @cached_property
     def detector(self) -> PersonDetector:
@@ -105,22 +104,42 @@ class Composition:
 
     @cached_property
     def encoder(self) -> DualEncoder:
-        """The dual encoder."""
+        """The encoder of crops and sentences."""
+        return registry.build_encoder(self._encoder_spec())
+
+    def _encoder_spec(self) -> registry.EncoderSpec:
         encoder = self.settings.encoder
-        spec = registry.EncoderSpec(batch_size=encoder.batch_size, **self._weights(encoder.weights))
-        return registry.build_encoder(spec)
+        return registry.EncoderSpec(
+            family=encoder.family,
+            batch_size=encoder.batch_size,
+            dimension=encoder.dimension,
+            max_pixels=encoder.max_pixels,
+            **self._weights(encoder.weights),
+        )
 
     @cached_property
     def judge(self) -> Judge:
         """The judge."""
         judge = self.settings.judge
+        if judge.family == "endpoint":
+            return registry.build_endpoint(self._endpoint_spec())
         return registry.build_judge(
             registry.JudgeSpec(
                 family=judge.family,
                 batch_size=judge.batch_size,
                 max_views=judge.max_views,
+                max_pixels=judge.max_pixels,
                 **self._weights(judge.weights),
             )
+        )
+
+    def _endpoint_spec(self) -> registry.EndpointSpec:
+        judge, endpoint = self.settings.judge, self.settings.judge.endpoint
+        return registry.EndpointSpec(
+            api_key=_read_key(endpoint.api_key_env),
+            max_views=judge.max_views,
+            max_pixels=judge.max_pixels,
+            **endpoint.model_dump(exclude={"api_key_env"}),
         )
 
     @cached_property
@@ -128,6 +147,8 @@ class Composition:
         """The three stages, with the preset of the profile and what the settings change of it."""
         chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
         settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+        if self.settings.judge.family == "reranker":
+            _check_yes_no_only(settings)
         return Adjudicator(self.judge, self.lexicon, settings, mapper=self.encoder)
 
     @cached_property
@@ -157,13 +178,22 @@ class Composition:
         return recorded_utc(path)
 
     def list_models(self) -> list[ModelRow]:
-        """Lists the profile's models without loading them."""
-        return [self._locate(role, weights) for role, weights in self._roles()]
+        """Lists the profile's models without loading them, or asking an endpoint."""
+        rows = [self._locate(role, weights) for role, weights in self._roles()]
+        return [*rows, self._endpoint_row()] if self.settings.judge.family == "endpoint" else rows
 
     def _roles(self) -> Iterator[tuple[WeightsKind, str]]:
         yield "detector", self.settings.detector.weights
         yield "dual_encoder", self.settings.encoder.weights
-        yield "judge", self.settings.judge.weights
+        if self.settings.judge.family != "endpoint":
+            yield "judge", self.settings.judge.weights
+
+    def _endpoint_row(self) -> ModelRow:
+        endpoint = self.settings.judge.endpoint
+        return ModelRow(
+            role="judge", weights=endpoint.model, found=True, model_id="(endpoint)", license="the server's",
+            where=endpoint.base_url,
+        )  # fmt: skip
 
     def _locate(self, role: WeightsKind, weights: str) -> ModelRow:
         try:
@@ -183,3 +213,29 @@ class Composition:
             "allow_network": settings.allow_network,
             "allow_pickle": settings.allow_pickle,
         }
+
+
+def _read_key(variable: str) -> str:
+    """Reads an endpoint's key; none where no variable is named.
+
+    Raises:
+        ConfigurationError: The variable is not set.
+    """
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise ConfigurationError(f"judge.endpoint.api_key_env names {variable}, which is not set; export it")
+    return key
+
+
+def _check_yes_no_only(settings: RerankSettings) -> None:
+    """Checks that a re-ranker, which says yes or no and nothing else, is asked for nothing else.
+
+    Raises:
+        ConfigurationError: It is; the message names the settings.
+    """
+    fitting = {"reading": "likelihood", "masking": "lexicon", "explain": False, "pairwise": False}
+    wrong = [f"rerank.{name} = {json.dumps(fit)}" for name, fit in fitting.items() if getattr(settings, name) != fit]
+    if wrong:
+        raise ConfigurationError(
+            f'a re-ranker says yes or no and writes nothing; with judge.family = "reranker" set {", ".join(wrong)}'
+        )

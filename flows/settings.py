@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomalylmm.errors import ConfigurationError
 
@@ -65,19 +65,43 @@ class TrackletSettings(Section):
 
 
 class EncoderSettings(Section):
-    """Which dual encoder turns crops and sentences into vectors."""
+    """Which encoder turns crops and sentences into vectors."""
 
+    family: Literal["dual", "lmm"] = Field("dual", description="dual: SigLIP, CLIP; lmm: Qwen3-VL-Embedding kind")
     weights: str = "pocket/dual_encoder"
     batch_size: int = Field(32, ge=1)
+    dimension: int | None = Field(None, ge=1, description="lmm: first numbers of its vectors that are kept")
+    max_pixels: int | None = Field(None, ge=1, description="lmm: most pixels of a crop that it is shown")
+
+
+class EndpointSettings(Section):
+    """An OpenAI-compatible server that judges; pictures of people are sent to it."""
+
+    base_url: str = "http://127.0.0.1:8000/v1"
+    model: str = Field("", description="the model's name there")
+    api_key_env: str = Field("", description="environment variable that holds its key; empty where it wants none")
+    timeout_seconds: float = Field(120.0, gt=0, le=3600, description="for one try of one question")
+    retries: int = Field(3, ge=0, le=20)
+    concurrency: int = Field(8, ge=1, le=256, description="questions under way at once")
+    scoring: Literal["auto", "text", "first_token"] = "auto"
+    top_logprobs: int = Field(20, ge=2, le=1000)
 
 
 class JudgeSettings(Section):
     """Which large multi-modal model judges candidates."""
 
-    family: Literal["transformers"] = "transformers"
-    weights: str = "pocket/judge"
+    family: Literal["transformers", "reranker", "endpoint"] = "transformers"
+    weights: str = Field("pocket/judge", description="not used by an endpoint")
     batch_size: int = Field(16, ge=1)
     max_views: int = Field(1, ge=1, le=16)
+    max_pixels: int | None = Field(None, ge=1, description="most pixels of one image that the judge is shown")
+    endpoint: EndpointSettings = EndpointSettings()
+
+    @model_validator(mode="after")
+    def _check_model(self) -> "JudgeSettings":
+        if self.family == "endpoint" and not self.endpoint.model:
+            raise ValueError("an endpoint needs endpoint.model, the model's name on the server")
+        return self
 
 
 class RerankSettingsSection(Section):
@@ -91,6 +115,21 @@ class RerankSettingsSection(Section):
     saliency: bool | None = None
     focus: bool | None = None
     max_images: int | None = Field(None, ge=1, le=16)
+    masking: Literal["lexicon", "judge"] = Field(
+        "lexicon", description="who names the words to mask in queries that name none; judge asks once and remembers"
+    )
+    facets: bool | None = Field(None, description="ask one yes-or-no question a behavior too")
+    pairwise: bool | None = Field(None, description="compare close neighbors two by two, in both orders")
+    pair_window: float | None = Field(None, ge=0, description="difference of scores up to which neighbors are close")
+    pair_margin: float | None = Field(None, ge=0, description="logits by which a pair must be won")
+    pair_top: int | None = Field(None, ge=2, description="first places in which pairs are compared")
+    gate: bool | None = Field(None, description="judge only candidates that could be first; others can't become hits")
+    gate_margin: float | None = Field(None, ge=0, description="z-scores below the best that could still be first")
+    same_cosine: float | None = Field(
+        None, ge=0, le=1, description="cosine from which pictures share one judgement; 0 never"
+    )
+    explain: bool | None = Field(None, description="have the judge write why, for accepted candidates")
+    budget_calls: int | None = Field(None, ge=0, description="questions for one query at most; 0 for no limit")
 
 
 class ShardSettings(Section):

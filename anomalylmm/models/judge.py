@@ -1,27 +1,27 @@
 """A judge from transformers: any model of images and text to text, asked for likelihoods and short answers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
+from anomalylmm.models.answers import GRAY, NO_WORDS, YES_WORDS
 from anomalylmm.models.chat import Chat, Inputs, group_alike, join
 from anomalylmm.models.devices import choose_device, choose_dtype
 from anomalylmm.models.hub_model import load_model, load_processor
+from anomalylmm.models.image_budget import limit_pixels
 from anomalylmm.models.likelihood import AnswerScorer
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.protocols import Views
 
-YES_WORDS = ("yes", "Yes", "YES")
-NO_WORDS = ("no", "No", "NO")
-GRAY = np.full((224, 224, 3), 128, np.uint8)
-
 
 class TransformersJudge:
     """Implements ``Judge`` with one model in this process."""
+
+    chat_class: ClassVar[type[Chat]] = Chat
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class TransformersJudge:
         batch_size: int = 8,
         max_views: int = 4,
         max_new_tokens: int = 48,
+        max_pixels: int | None = None,
     ) -> None:
         """Loads the model.
 
@@ -42,18 +43,23 @@ class TransformersJudge:
             batch_size: Candidates asked about together.
             max_views: Images of one candidate it is shown; more are left out.
             max_new_tokens: Longest answer written.
+            max_pixels: Most pixels of one image that the model is given, and so its image tokens; None leaves it to
+                the model's processor.
 
         Raises:
             WeightsError: The folder is damaged, holds no such model, or its processor has no chat template.
-            ConfigurationError: The device or type is not to be had.
+            ConfigurationError: The device or type is not to be had, or the pixels can't be limited.
         """
         from transformers import AutoModelForImageTextToText
 
-        self.judge_id, self.max_views = weights.model_id, max_views
+        self.judge_id = weights.model_id + (f"@{max_pixels}px" if max_pixels else "")
+        self.max_views = max_views
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
-        self._chat = Chat(load_processor(weights), self._device, self._dtype)
+        processor = load_processor(weights)
+        limit_pixels(processor, max_pixels)
+        self._chat = self.chat_class(processor, self._device, self._dtype)
         self._model = load_model(AutoModelForImageTextToText, weights, self._device, self._dtype)
         self._scorer = AnswerScorer(self._model, most_rows=4 * batch_size)
 

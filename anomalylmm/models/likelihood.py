@@ -75,22 +75,20 @@ class AnswerScorer:
         return {"logits_to_keep": count} if self._can_trim else {}
 
     def _rest(self, inputs: Inputs, cache: Any, answers: list[list[int]]) -> Tensor:
-        """Sum of log p of the tokens after the first; shape (N, A)."""
-        count, length = inputs["input_ids"].shape
-        device = inputs["input_ids"].device
+        """Sum of log p of the tokens after the first; shape (N, A).
+
+        No attention mask is given: questions of equal shape have no padding, and what fills up shorter answers comes
+        after their tokens, where a causal model does not look. Qwen-VL models would take their positions from it, for
+        the question's tokens too.
+        """
+        count, device = len(inputs["input_ids"]), inputs["input_ids"].device
         longest = max(map(len, answers))
         padded = torch.tensor([answer + [NO_TOKEN] * (longest - len(answer)) for answer in answers], device=device)
         real = torch.tensor([[place < len(answer) for place in range(longest)] for answer in answers], device=device)
         rows, mask = padded.repeat(count, 1), real.repeat(count, 1)  # N*A,T: answers of the first question first
         cache = copy.deepcopy(cache)
         cache.batch_repeat_interleave(len(answers))
-        before = torch.ones(len(rows), length, dtype=torch.long, device=device)
-        logits = self._model(
-            input_ids=rows[:, :-1],
-            attention_mask=torch.cat([before, mask[:, :-1].long()], dim=1),
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
+        logits = self._model(input_ids=rows[:, :-1], past_key_values=cache, use_cache=True).logits
         return (picked(logits, rows[:, 1:]) * mask[:, 1:]).sum(1).view(count, len(answers))
 
 

@@ -1,20 +1,23 @@
 """Builds adapters from small records; importing this loads no model library."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 
 if TYPE_CHECKING:
     from anomalylmm.models.dual_encoder import DualEncoder
+    from anomalylmm.models.endpoint import EndpointJudge
     from anomalylmm.models.frames import DecordSource
     from anomalylmm.models.judge import TransformersJudge
+    from anomalylmm.models.lmm_encoder import LmmEncoder
     from anomalylmm.models.tracker import UltralyticsTracker
     from anomalylmm.models.yolo import YoloDetector
 
 DETECTOR_FAMILIES = ("yolo",)
-JUDGE_FAMILIES = ("transformers",)
+ENCODER_FAMILIES = ("dual", "lmm")
+JUDGE_FAMILIES = ("transformers", "reranker")  # with weights; an endpoint is built from its own record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,11 @@ class TrackerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec(WeightsSpec):
-    """Which dual encoder."""
+    """Which encoder of images and sentences; dimension and pixels are an embedding LMM's."""
 
+    family: str = "dual"
+    dimension: int | None = None
+    max_pixels: int | None = None
     dtype: str = "auto"
     batch_size: int = 32
 
@@ -76,6 +82,24 @@ class JudgeSpec(WeightsSpec):
     batch_size: int = 8
     max_views: int = 4
     max_new_tokens: int = 48
+    max_pixels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSpec:
+    """Which judge behind an OpenAI-compatible endpoint."""
+
+    base_url: str
+    model: str
+    api_key: str = field(default="", repr=False)
+    timeout_seconds: float = 120.0
+    retries: int = 3
+    concurrency: int = 8
+    scoring: Literal["auto", "text", "first_token"] = "auto"
+    top_logprobs: int = 20
+    max_views: int = 4
+    max_new_tokens: int = 48
+    max_pixels: int | None = None
 
 
 def resolve_weights(spec: WeightsSpec) -> ResolvedWeights:
@@ -141,38 +165,99 @@ def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":
     )
 
 
-def build_encoder(spec: EncoderSpec) -> "DualEncoder":
-    """Builds the dual encoder of images and sentences.
+def encoder_id(spec: EncoderSpec) -> str:
+    """Names an encoder by all that decides its vectors, without loading it.
 
     Raises:
-        ConfigurationError: The device or type is not to be had.
+        ConfigurationError: The family is unknown, or has no dimension or pixels to set.
+        WeightsError: The weights are missing or refused.
+    """
+    _check_encoder(spec)
+    model_id = resolve_weights(spec).model_id
+    kept = f"@{spec.dimension}d" if spec.dimension else ""
+    return model_id + kept + (f"@{spec.max_pixels}px" if spec.max_pixels else "")
+
+
+def build_encoder(spec: EncoderSpec) -> "DualEncoder | LmmEncoder":
+    """Builds the encoder of images and sentences.
+
+    Raises:
+        ConfigurationError: The family, device, type, dimension or pixels are not to be had.
         WeightsError: The weights are missing, refused or damaged.
     """
+    model_id = encoder_id(spec)
     weights = resolve_weights(spec)
-    from anomalylmm.models.dual_encoder import DualEncoder
+    if spec.family == "dual":
+        from anomalylmm.models.dual_encoder import DualEncoder
 
-    return DualEncoder(weights, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size)
+        return DualEncoder(weights, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size)
+    from anomalylmm.models.lmm_encoder import LmmEncoder
+
+    return LmmEncoder(
+        weights,
+        model_id=model_id,
+        device=spec.device,
+        dtype=spec.dtype,
+        batch_size=spec.batch_size,
+        dimension=spec.dimension,
+        max_pixels=spec.max_pixels,
+    )
 
 
 def build_judge(spec: JudgeSpec) -> "TransformersJudge":
-    """Builds the judge.
+    """Builds a judge in this process.
 
     Raises:
-        ConfigurationError: The family, device or type is not to be had.
+        ConfigurationError: The family, device or type is not to be had, or the pixels can't be limited.
         WeightsError: The weights are missing, refused or damaged.
     """
     _check_family(spec.family, JUDGE_FAMILIES, "judge")
     weights = resolve_weights(spec)
     from anomalylmm.models.judge import TransformersJudge
+    from anomalylmm.models.reranker import RerankerJudge
 
-    return TransformersJudge(
+    judge_class = RerankerJudge if spec.family == "reranker" else TransformersJudge
+    return judge_class(
         weights,
         device=spec.device,
         dtype=spec.dtype,
         batch_size=spec.batch_size,
         max_views=spec.max_views,
         max_new_tokens=spec.max_new_tokens,
+        max_pixels=spec.max_pixels,
     )
+
+
+def build_endpoint(spec: EndpointSpec) -> "EndpointJudge":
+    """Builds a judge that asks a server; the server is not asked yet.
+
+    Raises:
+        ConfigurationError: The address is none of a server.
+    """
+    from anomalylmm.models.endpoint import EndpointJudge
+
+    return EndpointJudge(
+        base_url=spec.base_url,
+        model=spec.model,
+        api_key=spec.api_key,
+        timeout_seconds=spec.timeout_seconds,
+        retries=spec.retries,
+        concurrency=spec.concurrency,
+        scoring=spec.scoring,
+        top_logprobs=spec.top_logprobs,
+        max_views=spec.max_views,
+        max_new_tokens=spec.max_new_tokens,
+        max_pixels=spec.max_pixels,
+    )
+
+
+def _check_encoder(spec: EncoderSpec) -> None:
+    _check_family(spec.family, ENCODER_FAMILIES, "encoder")
+    if spec.family == "dual" and (spec.dimension or spec.max_pixels):
+        raise ConfigurationError(
+            "the encoder's dimension and max_pixels are those of an embedding LMM; leave them out, or set its family "
+            'to "lmm"'
+        )
 
 
 def _check_family(name: str, known: tuple[str, ...], kind: str) -> None:

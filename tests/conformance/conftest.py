@@ -1,6 +1,7 @@
 """One builder for each adapter of each protocol; weights are random and tiny, or the pocket ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -63,31 +64,59 @@ def build_tracker(name: str, _folder: Path) -> Any:
 def build_encoder(name: str, folder: Path) -> Any:
     from anomalylmm.models.registry import EncoderSpec, build_encoder
     from tests.anomalylmm.models import tiny_models
+    from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
     if name == "fake":
         return fakes.FakeEncoder()
     if name == "pocket":
         return build_encoder(EncoderSpec(weights="pocket/dual_encoder", device="cpu", batch_size=2))
+    if name == "lmm":
+        weights = str(save_qwen3_vl(folder / "qwen3_vl"))
+        return build_encoder(EncoderSpec(weights=weights, device="cpu", batch_size=2, family="lmm", dimension=16))
     save = {"siglip": tiny_models.save_siglip, "clip": tiny_models.save_clip}[name]
     return build_encoder(EncoderSpec(weights=str(save(folder / name)), device="cpu", batch_size=2))
 
 
 def build_judge(name: str, folder: Path) -> Any:
     from anomalylmm.models.registry import JudgeSpec, build_judge
+    from tests.anomalylmm.models.tiny_judges import save_internvl, save_qwen2_5_vl
     from tests.anomalylmm.models.tiny_models import save_smolvlm
+    from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
     if name == "fake":
         return fakes.FakeJudge()
-    weights = "pocket/judge" if name == "pocket" else str(save_smolvlm(folder / name))
-    return build_judge(JudgeSpec(weights=weights, device="cpu", batch_size=3, max_views=2, max_new_tokens=4))
+    savers = {
+        "smolvlm": save_smolvlm,
+        "qwen2_5_vl": save_qwen2_5_vl,
+        "qwen3_vl": save_qwen3_vl,
+        "internvl": save_internvl,
+        "reranker": save_qwen3_vl,
+    }
+    weights = str(savers[name](folder / name)) if name in savers else "pocket/judge"
+    family = "reranker" if name == "reranker" else "transformers"
+    options = {"batch_size": 3, "max_views": 2, "max_new_tokens": 4}
+    return build_judge(JudgeSpec(weights=weights, device="cpu", family=family, **options))
+
+
+def build_endpoint(stack: ExitStack) -> Any:
+    from anomalylmm.models.registry import EndpointSpec, build_endpoint
+    from tests.anomalylmm.models.serving import judge_server
+
+    url = stack.enter_context(judge_server("pocket/judge", "--max-new-tokens", "4"))
+    judge = build_endpoint(EndpointSpec(base_url=url, model="pocket", max_views=2, concurrency=2))
+    stack.callback(judge.close)
+    return judge
 
 
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     "source": (build_source, ["fake", "decord", "pyav"]),
     "detector": (build_detector, ["fake", "fixed", "dynamic", "pocket"]),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
-    "encoder": (build_encoder, ["fake", "siglip", "clip", "pocket"]),
-    "judge": (build_judge, ["fake", "smolvlm", "pocket"]),
+    "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),
+    "judge": (
+        build_judge,
+        ["fake", "smolvlm", "qwen2_5_vl", "qwen3_vl", "internvl", "pocket", "reranker", "endpoint"],
+    ),
 }
 
 
@@ -118,5 +147,6 @@ def encoder(request: pytest.FixtureRequest, folder: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def judge(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_judge(request.param, folder)
+def judge(request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
+    with ExitStack() as stack:
+        yield build_endpoint(stack) if request.param == "endpoint" else build_judge(request.param, folder)

@@ -14,7 +14,9 @@ from anomalylmm.models.dual_encoder import DualEncoder, scale_each
 from anomalylmm.models.judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from tests.anomalylmm.models import tiny_models
+from tests.anomalylmm.models.tiny_judges import save_internvl, save_qwen2_5_vl
 from tests.anomalylmm.models.tiny_models import resolved
+from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
 RNG = np.random.default_rng(1)
 PICTURES = [RNG.integers(0, 255, (90 + 5 * n, 60, 3), dtype=np.uint8) for n in range(4)]
@@ -28,11 +30,19 @@ def siglip(tmp_path_factory: pytest.TempPathFactory) -> DualEncoder:
     return DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
 
 
-@pytest.fixture(scope="module", params=["smolvlm", "pocket"])
+SAVERS = {
+    "smolvlm": tiny_models.save_smolvlm,
+    "qwen2_5_vl": save_qwen2_5_vl,
+    "qwen3_vl": save_qwen3_vl,
+    "internvl": save_internvl,
+}
+
+
+@pytest.fixture(scope="module", params=[*SAVERS, "pocket"])
 def judge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TransformersJudge:
     if request.param == "pocket":
         return TransformersJudge(resolve("pocket/judge", "judge"), device="cpu", max_views=2)
-    folder = tiny_models.save_smolvlm(tmp_path_factory.mktemp("smolvlm"))
+    folder = SAVERS[request.param](tmp_path_factory.mktemp(request.param))
     return TransformersJudge(resolved(folder, "judge"), device="cpu", max_views=2, max_new_tokens=4)
 
 

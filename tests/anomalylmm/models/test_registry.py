@@ -10,6 +10,7 @@ from anomalylmm.models.frames import child_environment
 from anomalylmm.models.registry import (
     DetectorSpec,
     EncoderSpec,
+    EndpointSpec,
     JudgeSpec,
     build_detector,
     build_judge,
@@ -36,3 +37,17 @@ def test_unknown_families_are_refused() -> None:
         build_detector(DetectorSpec(weights="pocket/detector", family="hog"))
     with pytest.raises(ConfigurationError, match="transformers"):
         build_judge(JudgeSpec(weights="pocket/judge", family="oracle"))
+
+
+def test_an_endpoint_is_built_without_a_model_library() -> None:
+    program = (
+        "import sys\n"
+        "from anomalylmm.models.registry import EndpointSpec, build_endpoint\n"
+        "build_endpoint(EndpointSpec(base_url='http://127.0.0.1:1/v1', model='m')).close()\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=child_environment())
+
+
+def test_a_key_is_not_shown() -> None:
+    assert "sekret" not in repr(EndpointSpec(base_url="http://127.0.0.1:1/v1", model="m", api_key="sekret"))
