@@ -31,6 +31,7 @@ class Card:
     reason: str
     slots: tuple[SlotVerdict, ...] = ()
     hit_id: str = ""
+    feedback: str = ""  # what a person said of the hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Section:
     text: str
     cloze: str
     cards: tuple[Card, ...]
+    threshold: str = ""  # from which confidence on candidates were hits, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

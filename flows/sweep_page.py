@@ -22,6 +22,8 @@ qualify row_number() over (partition by query_version order by confidence desc, 
 order by query_version, confidence desc, hit_id
 """
 SLOTS_SQL = "select * from judgement_slots order by query_version, tracklet_id, slot_index"
+HAS_THRESHOLDS_SQL = "select table_name from duckdb_tables() where table_name = 'thresholds'"
+THRESHOLDS_SQL = "select query_version, arg_max(evidence, created_utc) as evidence from thresholds group by all"
 SWEEPS_SQL = "select * from sweeps order by finished_utc desc limit 1"
 COUNTS_SQL = """
 select (select count(*) from hits) as hits, (select count(*) from incidents) as incidents,
@@ -47,12 +49,14 @@ def build_page(layout: StoreLayout) -> Page:
     """
     hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MOST_CARDS), _version)}
     slots = {key: list(rows) for key, rows in groupby(_select(layout, SLOTS_SQL), _place)}
+    thresholds = _read_thresholds(layout)
     sections = tuple(
         Section(
             title=query["query_name"],
             text=query["text"],
             cloze=query["masked"],
             cards=tuple(build_card(hit, slots.get(_place(hit), [])) for hit in hits.get(query["query_version"], [])),
+            threshold=thresholds.get(query["query_version"], ""),
         )
         for query in _select(layout, QUERIES_SQL)
     )
@@ -68,6 +72,13 @@ def build_page(layout: StoreLayout) -> Page:
 def _select(layout: StoreLayout, sql: str, *parameters: object) -> list[Row]:
     columns, rows = run_sql(layout, sql, parameters)
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _read_thresholds(layout: StoreLayout) -> dict[str, str]:
+    """The newest evidence of each query version; none where an earlier version published the snapshot."""
+    if not _select(layout, HAS_THRESHOLDS_SQL):
+        return {}
+    return {_version(row): row["evidence"] for row in _select(layout, THRESHOLDS_SQL)}
 
 
 def _version(row: Row) -> str:
@@ -102,6 +113,7 @@ def build_card(hit: Row, slots: list[Row]) -> Card:
         reason=hit["reason"],
         slots=tuple(read_slot(row) for row in slots),
         hit_id=hit["hit_id"],
+        feedback=hit.get("feedback") or "",
     )
 
 

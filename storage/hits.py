@@ -12,11 +12,12 @@ from anomalylmm.errors import StoreError
 from anomalylmm.records import Query
 from storage import tables
 from storage.crashpoints import reach
+from storage.feedback import read_reviews
 from storage.files import create_directories, guarded
 from storage.inbox import take_in
 from storage.layout import StoreLayout
 from storage.locks import writer_lock
-from storage.records import FeedbackRecord, PublishReport, SearchRecord, SweepContent
+from storage.records import FeedbackRecord, PublishReport, ReviewRecord, SearchRecord, SweepContent
 from storage.snapshot import synchronize, write_snapshot
 
 CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -106,6 +107,14 @@ class HitStore:
         rows = [tables.record_row(tables.FEEDBACK, feedback)]
         self._transact("save the feedback", lambda: self._upsert(tables.FEEDBACK, rows))
 
+    def reviews(self) -> list[ReviewRecord]:
+        """All feedback with the hits it is about.
+
+        Raises:
+            StoreError: If the database can't be read.
+        """
+        return read_reviews(self._read)
+
     def record_search(self, search: SearchRecord) -> None:
         """Logs a search.
 
@@ -184,7 +193,7 @@ class HitStore:
 
     def _prepare(self) -> None:
         for table in tables.ALL_TABLES:
-            self._connection.execute(table.create_sql)
+            tables.create_or_widen(self._connection, table)
         self._connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
         version = self._read("SELECT max(version) FROM schema_version")[0][0]
         if version is None:
@@ -247,4 +256,5 @@ def _sweep_rows(content: SweepContent) -> list[tuple[tables.Table, list[dict[str
         (tables.JUDGEMENTS, [tables.judgement_row(judgement) for judgement in content.judgements]),
         (tables.JUDGEMENT_SLOTS, slots),
         (tables.INCIDENTS, [tables.record_row(tables.INCIDENTS, incident) for incident in content.incidents]),
+        (tables.THRESHOLDS, [tables.record_row(tables.THRESHOLDS, used, **shared) for used in content.thresholds]),
     ]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
+from anomalylmm.errors import StoreError
 from anomalylmm.records import Box, ClockSource, Verdict
 from storage.files import digest_json
 
@@ -128,6 +129,22 @@ class IncidentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRecord:
+    """From which confidence on a sweep took a query's candidates for hits, and why."""
+
+    query_version: str
+    query_name: str
+    judge_id: str
+    accept: float  # the query's own
+    threshold: float  # what was used
+    num_confirmed: int
+    num_rejected: int
+    bound: float  # most of the dropped hits that can be right
+    evidence: str  # one sentence
+    created_utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepContent:
     """All rows of one sweep; recording it again replaces them."""
 
@@ -136,6 +153,7 @@ class SweepContent:
     hits: tuple[HitRecord, ...] = field(repr=False, default=())
     judgements: tuple[JudgementRecord, ...] = field(repr=False, default=())
     incidents: tuple[IncidentRecord, ...] = field(repr=False, default=())
+    thresholds: tuple[ThresholdRecord, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +166,31 @@ class FeedbackRecord:
     created_utc: datetime
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Checks the verdict.
+
+        Raises:
+            StoreError: It is no verdict.
+        """
+        if self.verdict not in get_args(FeedbackVerdict):
+            raise StoreError(f"feedback must be confirm or reject, but is {self.verdict!r}")
+
     @property
     def feedback_id(self) -> str:
         """Digest of the entry: taken in twice, it is there once."""
         return digest_json([self.hit_id, self.verdict, self.who, self.created_utc.isoformat(), self.note])[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRecord:
+    """Feedback beside the hit it is about and what that hit was asked for."""
+
+    feedback: FeedbackRecord
+    confidence: float
+    judge_id: str
+    query_name: str
+    text: str
+    masked: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

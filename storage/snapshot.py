@@ -8,6 +8,7 @@ import duckdb
 from anomalylmm.errors import StoreError
 from storage import tables
 from storage.crashpoints import reach
+from storage.feedback import NEWEST_SQL
 from storage.files import fsync_path, guarded, unique_name
 from storage.gallery import iter_shard_dirs
 from storage.layout import CROPS_FILE, StoreLayout
@@ -17,6 +18,7 @@ from storage.reading import read_tracklet_table
 from storage.schema import crops_view_schema
 
 SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # what every DuckDB 1.x can open
+_HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
 _SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
 
 
@@ -78,8 +80,9 @@ def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Pa
     try:
         for table in tables.PUBLISHED:
             condition = _SWEEP_FILTER if table in tables.SWEEP_TABLES else ""
-            names = ", ".join(table.columns)
-            rows = f"SELECT {names} FROM {table.name} {condition}"  # noqa: S608 - names are our own
+            is_hits = table is tables.HITS
+            names = ", ".join((*table.columns, "feedback") if is_hits else table.columns)
+            rows = f"SELECT {names} FROM {_HITS_SOURCE if is_hits else table.name} {condition}"  # noqa: S608 - names are our own
             connection.execute(f"CREATE TABLE snapshot.{table.name} AS {rows}")
             connection.execute(f"COMMENT ON TABLE snapshot.{table.name} IS {tables.quote_text(table.about)}")
         connection.execute(f"CREATE VIEW snapshot.crops AS {_crops_sql(layout)}")

@@ -72,7 +72,7 @@ QUERIES = _table(
     utc="start_utc stop_utc created_utc",
     real="floor_z accept",
     int="top_n",
-    bool="enabled",
+    bool="enabled calibrate",
 )
 SWEEPS = _table(
     "sweeps",
@@ -131,9 +131,18 @@ INCIDENTS = _table(
     utc="start_utc stop_utc",
     int="num_hits",
 )
+THRESHOLDS = _table(
+    "thresholds",
+    "From which confidence on a sweep took a query's candidates for hits, and why.",
+    "sweep_id query_version",
+    text="sweep_id query_name query_version judge_id evidence",
+    real="accept threshold bound",
+    int="num_confirmed num_rejected",
+    utc="created_utc",
+)
 FEEDBACK = _table(
     "feedback",
-    "What people said of hits; the newest of a person counts.",
+    "What people said of hits; of one hit the newest counts.",
     "feedback_id",
     text="feedback_id hit_id verdict who note",
     utc="created_utc",
@@ -182,10 +191,20 @@ QUARANTINE = _table(
     int="size_bytes tries",
     utc="first_utc last_utc",
 )
-SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS)  # rows that belong to one sweep
+SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # rows that belong to one sweep
 SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows that are read from shards
 PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE)
 ALL_TABLES = (*PUBLISHED, JUDGEMENT_CACHE)
+
+
+def create_or_widen(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Creates a table, or gives it the columns that a store of an earlier version lacks, empty in its old rows."""
+    connection.execute(table.create_sql)
+    listing = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ?"
+    known = {name for (name,) in connection.execute(listing, [table.name]).fetchall()}
+    for name, kind in table.columns.items():
+        if name not in known:
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {name} {_TYPES[kind][1]}")
 
 
 def record_row(table: Table, record: object, **more: object) -> dict[str, Any]:
