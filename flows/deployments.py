@@ -10,6 +10,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
+from flows.flow_evaluate import evaluate
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
 from flows.flow_search import search_now
@@ -61,6 +62,7 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
             **dotted,
         ),
         search_now.to_deployment("search-now", parameters=_form(options), tags=["anomalylmm"], **dotted),
+        evaluate.to_deployment("evaluate", parameters=_form(options), tags=["anomalylmm"], **dotted),
         maintain.to_deployment("maintain", parameters=_form(options), tags=["anomalylmm"], **dotted),
     ]
     return cast("list[RunnerDeployment]", deployments)  # coroutines only where an event loop runs

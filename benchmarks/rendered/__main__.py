@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks.rendered crops|tiles|videos|sheet --help`."""
+"""Command line: `python -m benchmarks.rendered crops|tiles|videos|sheet|pab --help`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     cv2.setNumThreads(1)
     options = _parser().parse_args(arguments)
-    commands = {"crops": _crops, "tiles": _tiles, "videos": _videos, "sheet": _sheet}
+    commands = {"crops": _crops, "tiles": _tiles, "videos": _videos, "sheet": _sheet, "pab": _pab}
     commands[options.command](options)
     return 0
 
@@ -50,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     sheet = commands.add_parser("sheet", help="contact sheets to look at")
     sheet.add_argument("--out", type=Path, required=True)
     sheet.add_argument("--archive", type=Path, help="an archive of videos to take frames from")
+    pab = commands.add_parser("pab", help="crop shards of a split in the layout of PAB")
+    pab.add_argument("--crops", type=Path, required=True, help="folder of the shards")
+    pab.add_argument("--out", type=Path, required=True)
+    pab.add_argument("--split", choices=["train", "validation", "test"], required=True)
+    pab.add_argument("--seed", type=int, default=7, help="of the captions")
     return parser
 
 
@@ -80,6 +85,13 @@ def _sheet(options: argparse.Namespace) -> None:
     from benchmarks.rendered.sheets import write_sheets
 
     write_sheets(open_bodies(), options.out, options.archive)
+
+
+def _pab(options: argparse.Namespace) -> None:
+    from benchmarks.rendered.pab import write_pab
+
+    rows = write_pab(options.crops, options.out, options.split, options.seed)
+    logger.info("%d rows of the %s split in PAB's layout", rows, options.split)
 
 
 if __name__ == "__main__":

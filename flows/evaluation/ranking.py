@@ -1,0 +1,128 @@
+"""The coarse search over a benchmark, computed once for all variants: picture vectors on disk, ranks, candidates."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.coarse import background, z_scores
+from anomalylmm.lexicon import Lexicon
+from anomalylmm.metrics import order_by_score, positive_ranks
+from anomalylmm.protocols import ImageEncoder, TextEncoder
+from anomalylmm.records import Candidate, Floats, Query
+from flows.coarse_search import encode_queries
+from flows.evaluation.benchmark import Benchmark, BenchmarkQuery, GalleryImage, read_picture
+from flows.progress import Listener
+from storage.files import replace_file
+
+CHUNK = 256  # pictures encoded, and kept, at once
+QUERY_BLOCK = 64  # queries whose scores are in memory at once
+DECIMALS = 6  # of cosines, so that equal pictures tie however a matrix product is divided
+BACKGROUND = 4096  # pictures that tell what is usual, spread evenly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoarseList:
+    """The coarse order of one query."""
+
+    query: BenchmarkQuery
+    places: tuple[int, ...]  # of the best pictures, best first
+    cosines: tuple[float, ...] = field(repr=False)
+    z_scores: tuple[float, ...] = field(repr=False)
+    ranks: tuple[int, ...]  # 0-based, of the positives among all pictures
+
+
+def encode_gallery(encoder: ImageEncoder, images: Sequence[GalleryImage], folder: Path, listener: Listener) -> Floats:
+    """Encodes all pictures; shape (N, D). Each chunk is kept in the folder, so a second run encodes nothing.
+
+    Raises:
+        ArchiveError: A picture can't be read.
+        StoreError: The folder can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    listener.start("encode", len(images))
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK]
+        parts.append(_encode_chunk(encoder, chunk, folder))
+        listener.advance("encode", len(chunk))
+    return np.concatenate(parts)
+
+
+def _encode_chunk(encoder: ImageEncoder, images: Sequence[GalleryImage], folder: Path) -> Floats:
+    path = folder / f"{digest_images(images, encoder.model_id)}.npy"
+    known = _read_vectors(path, (len(images), encoder.dimension))
+    if known is not None:
+        return known
+    vectors = encoder.encode_images([read_picture(image.path) for image in images]).astype(np.float32)
+    content = io.BytesIO()
+    np.save(content, vectors)
+    replace_file(path, content.getvalue(), scratch=folder)
+    return vectors
+
+
+def digest_images(images: Sequence[GalleryImage], model_id: str = "") -> str:
+    """Digests which pictures these are, by name, size and time of change."""
+    stats = [(image.name, image.path.stat()) for image in images]
+    parts = [model_id, [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _read_vectors(path: Path, shape: tuple[int, int]) -> Floats | None:
+    """Reads kept vectors; none where there are none, or damaged ones."""
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return vectors if vectors.shape == shape else None
+
+
+def iter_coarse(
+    benchmark: Benchmark, queries: Sequence[Query], vectors: Floats, encoder: TextEncoder, lexicon: Lexicon, depth: int
+) -> Iterator[CoarseList]:
+    """Yields the coarse order of each query: its best ``depth`` pictures, and the ranks of its positives."""
+    sample = np.unique(np.linspace(0, len(vectors) - 1, min(BACKGROUND, len(vectors))).astype(int))
+    for start in range(0, len(queries), QUERY_BLOCK):
+        texts = encode_queries(encoder, lexicon, queries[start : start + QUERY_BLOCK])
+        scores = np.round((texts @ vectors.T).astype(np.float64), DECIMALS)  # (Q, N)
+        standing = z_scores(scores, *background(scores[:, sample]))
+        for number, query in enumerate(benchmark.queries[start : start + QUERY_BLOCK]):
+            yield _rank(query, scores[number], standing[number], depth)
+
+
+def _rank(query: BenchmarkQuery, scores: NDArray[np.floating], standing: NDArray[np.float64], depth: int) -> CoarseList:
+    order = order_by_score(scores)
+    best = order[:depth]
+    return CoarseList(
+        query=query,
+        places=tuple(best.tolist()),
+        cosines=tuple(scores[best].tolist()),
+        z_scores=tuple(standing[best].tolist()),
+        ranks=positive_ranks(order, query.positives),
+    )
+
+
+def build_candidates(benchmark: Benchmark, coarse: CoarseList) -> list[Candidate]:
+    """Builds a candidate of each picture, which is the only one of its tracklet."""
+    return [_build_candidate(benchmark.images[place], place, rank, coarse) for rank, place in enumerate(coarse.places)]
+
+
+def _build_candidate(image: GalleryImage, place: int, rank: int, coarse: CoarseList) -> Candidate:
+    return Candidate(
+        tracklet_id=str(place), video_id=image.image_id, camera="", crop_ids=(str(place),), best_crop_id=str(place),
+        shard_id="", cosine=coarse.cosines[rank], z_score=coarse.z_scores[rank], rank=rank,
+        images=(read_picture(image.path),),
+    )  # fmt: skip
+
+
+def new_ranks(coarse: CoarseList, places: Sequence[int]) -> tuple[int, ...]:
+    """Gives the positives' ranks after the first places were put in another order; the tail stays."""
+    moved = {place: rank for rank, place in enumerate(places)}
+    before = {place: rank for rank, place in enumerate(coarse.places)}
+    first = [moved[place] for place in coarse.query.positives if place in before]
+    return tuple(sorted((*first, *(rank for rank in coarse.ranks if rank >= len(coarse.places)))))
