@@ -4,70 +4,32 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.prompts import AnswerLayout, check_scores
+from anomalylmm.evidence import (
+    LEAST_LOG,
+    Evidence,
+    JudgementCache,
+    Look,
+    Questions,
+    build_evidence,
+    digest_image,
+    read_row,
+    require_shape,
+    write_row,
+)
+from anomalylmm.prompts import PAIR_ANSWERS, check_scores
 from anomalylmm.protocols import Judge
-from anomalylmm.records import Image, Slot
+from anomalylmm.records import Image
+
+__all__ = ["Asker", "Evidence", "JudgementCache", "Look", "Questions"]
 
 MOST_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
-MOST_KEPT_CHARACTERS = 2000  # of a written answer
-_LEAST_LOG = -1e4  # stands for log 0, which JSON has not
-
-
-class JudgementCache(Protocol):
-    """Keeps the judge's answers between sweeps."""
-
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
-        """Gives the rows that are known of these keys."""
-        ...
-
-    def put_many(self, rows: Mapping[str, Mapping[str, object]]) -> None:
-        """Keeps rows of plain JSON values."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
-    """What is asked about each look of one query."""
-
-    slots: tuple[Slot, ...]
-    layout: AnswerLayout
-    cloze_prompt: str
-    affirm_prompt: str
-    likelihood: bool
-    generate: bool
-    affirm: bool
-
-    @property
-    def num_calls(self) -> int:
-        """Questions per look."""
-        return self.likelihood + self.generate + self.affirm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """The views of a candidate that are shown in one question, and the key of all that is asked about them."""
-
-    key: str
-    views: tuple[Image, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the judge said about one look; ``error`` where it said nothing usable."""
-
-    log_scores: tuple[float, ...] = ()
-    answer: str = ""
-    affirm_logit: float = 0.0
-    seconds: float = 0.0
-    error: str = ""
-    cached: bool = False
+PAIR_CALLS = 2  # a pair is asked about in both orders
+PAIR_VIEWS = 2  # pictures that a judge must take in one question
 
 
 class Asker:
@@ -92,9 +54,10 @@ class Asker:
     def build_look(self, views: Sequence[Image]) -> Look:
         """Gives views the key under which their evidence is kept: judge, pictures, prompts and answers."""
         asked = self._questions
-        digests = [_digest_image(view) for view in views]
+        digests = [digest_image(view) for view in views]
         prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
-        return Look(key=self._key(digests, prompts, asked.likelihood, asked.generate), views=tuple(views))
+        key = self._key(digests, [*prompts, *asked.facet_prompts], asked.likelihood, asked.generate)
+        return Look(key=key, views=tuple(views))
 
     def read_prior(self) -> NDArray[np.float64] | None:
         """Asks for the blind log-likelihoods (A,) of the layout's answers; None where the judge fails or may not."""
@@ -104,7 +67,7 @@ class Asker:
         if known and len(known.log_scores) == len(asked.layout.answers):
             self.num_cached += 1
             return np.asarray(known.log_scores)
-        if self._budget is not None and self.num_calls >= self._budget:
+        if not self._may_ask(1):
             return None
         self.num_calls += 1
         try:
@@ -113,7 +76,7 @@ class Asker:
             return None
         if check_scores(scores, (len(asked.layout.answers),)):
             return None
-        prior = np.maximum(np.asarray(scores, dtype=np.float64), _LEAST_LOG)
+        prior = np.maximum(np.asarray(scores, dtype=np.float64), LEAST_LOG)
         self._keep({key: Evidence(log_scores=tuple(prior.tolist()))})
         return prior
 
@@ -127,9 +90,9 @@ class Asker:
         wanted = self._within_budget(looks_of, known)
         found = dict(known)
         for start in range(0, len(wanted), self._batch_size):
-            if self._failures >= MOST_FAILURES:
+            batch = self._affordable(wanted[start : start + self._batch_size])
+            if self._failures >= MOST_FAILURES or not batch:
                 break
-            batch = wanted[start : start + self._batch_size]
             answers = self._ask_batch(batch)
             self._keep({key: evidence for key, evidence in answers.items() if not evidence.error})
             found |= answers
@@ -139,15 +102,80 @@ class Asker:
         self.num_cached += max(0, asked_for - fresh - missing)
         return found
 
+    def compare(self, earlier: Image, later: Image, prompt: str) -> tuple[float, float] | None:
+        """Asks which of two pictures fits, in both orders; None where the judge fails, may not, or can't.
+
+        A judge that takes one picture at a time can't, and between equal pictures nobody can.
+
+        Gives by how much the later one is preferred, as log p("second") - log p("first") and, shown the other way
+        round, log p("first") - log p("second").
+        """
+        digests = [digest_image(image) for image in (earlier, later)]
+        if self._judge.max_views < PAIR_VIEWS or digests[0] == digests[1]:
+            return None
+        views = [(earlier, later), (later, earlier)]
+
+        def read() -> Evidence:
+            scores = self._judge.score_answers(views, prompt, PAIR_ANSWERS)
+            require_shape(scores, (PAIR_CALLS, len(PAIR_ANSWERS)))
+            return build_evidence(np.ravel(scores))
+
+        evidence = self._ask_once(self._key(digests, [prompt, "pair"], False, False), PAIR_CALLS, read)
+        if evidence is None or len(evidence.log_scores) != PAIR_CALLS * len(PAIR_ANSWERS):
+            return None
+        forward_first, forward_second, backward_first, backward_second = evidence.log_scores
+        return forward_second - forward_first, backward_first - backward_second
+
+    def write(self, look: Look, prompt: str) -> str | None:
+        """Has the judge write about one look; None where it fails or may not."""
+
+        def read() -> Evidence:
+            written = self._judge.complete([look.views], prompt)
+            if len(written) != 1:
+                raise JudgeError(f"the judge gave {len(written)} answers for 1 candidate")
+            return build_evidence(answer=str(written[0]))
+
+        digests = [digest_image(view) for view in look.views]
+        evidence = self._ask_once(self._key(digests, [prompt, "write"], False, False), 1, read)
+        return evidence.answer if evidence else None
+
+    def _ask_once(self, key: str, cost: int, read: Callable[[], Evidence]) -> Evidence | None:
+        """Asks one further question, unless it was answered before."""
+        known = self._known([key]).get(key)
+        if known:
+            self.num_cached += cost
+            return known
+        if self._failures >= MOST_FAILURES or not self._may_ask(cost):
+            return None
+        self.num_calls += cost
+        try:
+            evidence = read()
+        except JudgeError:
+            self._failures += 1
+            return None
+        self._failures = 0
+        if evidence.error:
+            return None
+        self._keep({key: evidence})
+        return evidence
+
     def _within_budget(self, looks_of: Sequence[Sequence[Look]], known: Mapping[str, Evidence]) -> list[Look]:
         wanted: dict[str, Look] = {}
         for looks in looks_of:
             new = {look.key: look for look in looks if look.key not in known and look.key not in wanted}
-            cost = (len(wanted) + len(new)) * self._questions.num_calls
-            if self._budget is not None and self.num_calls + cost > self._budget:
+            if not self._may_ask((len(wanted) + len(new)) * self._questions.num_calls):
                 break
             wanted |= new
         return list(wanted.values())
+
+    def _may_ask(self, number: int) -> bool:
+        return self._budget is None or self.num_calls + number <= self._budget
+
+    def _affordable(self, looks: Sequence[Look]) -> list[Look]:
+        """Gives the first looks that the budget still covers; a batch that failed was paid for, and is asked again."""
+        if self._budget is None:
+            return list(looks)
+        return list(looks[: max(0, self._budget - self.num_calls) // self._questions.num_calls])
 
     def _ask_batch(self, batch: Sequence[Look]) -> dict[str, Evidence]:
         """Asks about several looks at once; if the judge fails, about each alone: one can't spoil the others."""
@@ -164,7 +192,7 @@ class Asker:
     def _ask_each(self, batch: Sequence[Look]) -> dict[str, Evidence]:
         answers: dict[str, Evidence] = {}
         for look in batch:
-            if self._failures < MOST_FAILURES:
+            if self._failures < MOST_FAILURES and self._affordable([look]):
                 answers |= self._ask_batch([look])
         return answers
 
@@ -175,70 +203,35 @@ class Asker:
         scores = np.zeros((number, 0))
         if asked.likelihood:
             scores = self._judge.score_answers(views, asked.cloze_prompt, asked.layout.answers)
-            _require(scores, (number, width))
+            require_shape(scores, (number, width))
         written = self._judge.complete(views, asked.cloze_prompt) if asked.generate else [""] * number
         if len(written) != number:
             raise JudgeError(f"the judge gave {len(written)} answers for {number} candidates")
-        logits = np.zeros(number)
-        if asked.affirm:
-            logits = self._judge.affirm(views, asked.affirm_prompt)
-            _require(logits, (number,))
+        logits = self._affirm(views, asked.affirm_prompt) if asked.affirm else np.zeros(number)
+        facets = np.array([self._affirm(views, prompt) for prompt in asked.facet_prompts]).reshape(-1, number)
         seconds = (self._clock() - started) / number
         return {
-            look.key: _evidence(row, str(answer), float(logit), seconds)
-            for look, row, answer, logit in zip(batch, scores, written, logits, strict=True)
+            look.key: build_evidence(
+                row, answer=str(answer), affirm_logit=float(logit), facet_logits=facet, seconds=seconds
+            )
+            for look, row, answer, logit, facet in zip(batch, scores, written, logits, facets.T.tolist(), strict=True)
         }
+
+    def _affirm(self, views: Sequence[tuple[Image, ...]], prompt: str) -> NDArray[np.float64]:
+        logits = self._judge.affirm(views, prompt)
+        require_shape(logits, (len(views),))
+        return logits
 
     def _known(self, keys: Sequence[str]) -> dict[str, Evidence]:
         rows = self._cache.get_many(list(dict.fromkeys(keys))) if self._cache else {}
-        read = {key: _read_row(row) for key, row in rows.items()}
+        read = {key: read_row(row) for key, row in rows.items()}
         return {key: evidence for key, evidence in read.items() if evidence}
 
     def _keep(self, found: Mapping[str, Evidence]) -> None:
         if self._cache and found:
-            self._cache.put_many({key: _row(evidence) for key, evidence in found.items()})
+            self._cache.put_many({key: write_row(evidence) for key, evidence in found.items()})
 
     def _key(self, digests: list[str], prompts: list[str], likelihood: bool, generate: bool) -> str:
         answers = self._questions.layout.answers if likelihood else ()
         parts = [self._judge.judge_id, digests, prompts, answers, likelihood, generate]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _digest_image(image: Image) -> str:
-    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def _require(numbers: NDArray[np.float64], shape: tuple[int, ...]) -> None:
-    problem = check_scores(numbers, shape) if np.shape(numbers) != shape else ""
-    if problem:
-        raise JudgeError(f"the judge {problem}")
-
-
-def _evidence(row: NDArray[np.float64], answer: str, logit: float, seconds: float) -> Evidence:
-    if np.isnan(row).any() or np.isnan(logit):
-        return Evidence(error="the judge gave numbers that are none (NaN)", seconds=seconds)
-    limited = tuple(np.clip(np.asarray(row, dtype=np.float64), _LEAST_LOG, -_LEAST_LOG).tolist())
-    logit = float(np.clip(logit, _LEAST_LOG, -_LEAST_LOG))
-    return Evidence(
-        log_scores=limited, answer=answer[:MOST_KEPT_CHARACTERS + 1], affirm_logit=logit, seconds=seconds
-    )  # fmt: skip
-
-
-def _row(evidence: Evidence) -> dict[str, object]:
-    return {
-        "log_scores": list(evidence.log_scores),
-        "answer": evidence.answer,
-        "affirm_logit": evidence.affirm_logit,
-        "seconds": evidence.seconds,
-    }
-
-
-def _read_row(row: Mapping[str, object]) -> Evidence | None:
-    """Reads a cached row; one that is damaged counts as unknown."""
-    scores, answer, logit, seconds = (row.get(key) for key in ("log_scores", "answer", "affirm_logit", "seconds"))
-    if not isinstance(scores, list | tuple) or not all(isinstance(value, int | float) for value in scores):
-        return None
-    if not isinstance(answer, str) or not isinstance(logit, int | float) or not isinstance(seconds, int | float):
-        return None
-    evidence = Evidence(log_scores=tuple(map(float, scores)), answer=answer, affirm_logit=float(logit))
-    return replace(evidence, seconds=float(seconds), cached=True)

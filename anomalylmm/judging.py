@@ -1,25 +1,37 @@
 """Runs the three stages of the method on candidates with a judge; knows no model and no store."""
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.asking import Asker, Evidence, JudgementCache, Look, Questions
+from anomalylmm.asking import Asker
 from anomalylmm.crops import cut
+from anomalylmm.evidence import JudgementCache, Look, Questions
+from anomalylmm.gating import CoarseHint, Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.lexicon import Lexicon
-from anomalylmm.prompts import layout_answers, parse_cloze, write_affirm_prompt, write_cloze_prompt
+from anomalylmm.pairwise import PairReading, Promotion, pivot_promote
+from anomalylmm.prompts import (
+    layout_answers,
+    read_reason,
+    write_affirm_prompt,
+    write_cloze_prompt,
+    write_facet_prompt,
+    write_pair_prompt,
+    write_reason_prompt,
+)
 from anomalylmm.protocols import Judge, PatchTextMapper
-from anomalylmm.records import UNKNOWN, Candidate, Floats, Image, Query, RankedCandidate, Slot, SlotVerdict, Verdict
-from anomalylmm.rerank import DEFAULT, RerankSettings, confidence, rerank, score, write_reason
-from anomalylmm.saliency import focus_box, slot_posteriors, slot_saliency, slot_weights
+from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
+from anomalylmm.rerank import DEFAULT, RerankSettings, agreement_logit, order_scored, put_in_places
+from anomalylmm.saliency import focus_box
+from anomalylmm.verdicts import VerdictReader, add_reason, choose_facets, share_verdict
 
-__all__ = ["Adjudication", "Adjudicator", "JudgementCache"]
+__all__ = ["Adjudication", "Adjudicator", "CoarseHint", "JudgementCache"]
 
 FOCUS_MOST_AREA = 0.8  # of the image, above which a focus crop shows nothing new
+PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,28 @@ class Adjudication:
     num_calls: int  # questions put to the judge: one is one prompt on one look
     num_cached: int  # questions answered by the cache, or by an equal picture
     seconds: float
+    num_gated: int = 0  # candidates that needed no judge
+    num_shared: int = 0  # candidates judged as another with nearly the same picture
+    num_promoted: int = 0  # places won by comparison two by two
+    notes: tuple[str, ...] = ()  # what could not be done as set
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """One query's candidates on their way; positions are those of the coarse order."""
+
+    query: Query
+    candidates: Sequence[Candidate]
+    plan: JudgingPlan
+    questions: Questions
+    asker: Asker
+    looks: dict[int, list[Look]] = field(default_factory=dict)  # of the leaders
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+
+    def score_of(self, position: int) -> float | None:
+        """Gives S where something was learned of a candidate, by itself or by its leader."""
+        leader = self.verdicts.get(self.plan.leader_of[position])
+        return self.verdicts[position].score if leader and leader.num_calls else None
 
 
 class Adjudicator:
@@ -56,34 +90,64 @@ class Adjudicator:
         candidates: Sequence[Candidate],
         cache: JudgementCache | None = None,
         budget_calls: int | None = None,
+        hints: Hints | None = None,
     ) -> Adjudication:
         """Judges the first candidates of the coarse order and puts them into their final order.
 
-        Candidates that the budget does not cover have no verdict and keep their places. A judge that fails on one
-        candidate is not fatal: its verdict is "not accepted" and says so, and it keeps its place.
+        Candidates that the gate or the budget leaves out have no verdict and stay in coarse order. A judge that fails
+        on one candidate is not fatal: its verdict is "not accepted" and says so, and it keeps its place.
+
+        Args:
+            query: What is looked for.
+            candidates: In coarse order.
+            cache: Where answers are kept.
+            budget_calls: Questions that may be asked; None for what the settings say.
+            hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
         started = self._clock()
-        questions = self._questions(query)
-        asker = Asker(
-            self.judge, questions, cache=cache, budget_calls=budget_calls, batch_size=self.settings.batch_size,
-            clock=self._clock,
-        )  # fmt: skip
-        chosen = candidates[: self.settings.top_n or query.top_n]
-        verdicts: list[Verdict | None]
-        if questions.num_calls == 0:
-            verdicts = [self._unasked(candidate) for candidate in chosen]
+        case = self._open_case(query, candidates, cache, budget_calls, hints or {})
+        promotions: list[Promotion] = []
+        if case.questions.num_calls == 0:
+            reader = self._reader(case, None)
+            case.verdicts = {position: reader.unasked(candidates[position]) for position in case.plan.chosen}
+            order = list(case.plan.chosen)
         else:
-            verdicts = self._judge_all(query, chosen, questions, asker)
-        scores = [verdict.score if verdict and verdict.num_calls else None for verdict in verdicts]
+            self._judge_leaders(case)
+            self._share(case)
+            order, promotions = self._order(case)
+            self._explain(case, order)
         return Adjudication(
-            ranked=_rank(candidates, verdicts, scores),
-            num_calls=asker.num_calls,
-            num_cached=asker.num_cached,
+            ranked=_rank(case, order),
+            num_calls=case.asker.num_calls,
+            num_cached=case.asker.num_cached,
             seconds=self._clock() - started,
+            num_gated=len(case.plan.waiting),
+            num_shared=sum(leader != position for position, leader in case.plan.leader_of.items()),
+            num_promoted=len(promotions),
+            notes=self._note(case),
         )
+
+    def _open_case(
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        cache: JudgementCache | None,
+        budget_calls: int | None,
+        hints: Hints,
+    ) -> _Case:
+        settings, questions = self.settings, self._questions(query)
+        budget = budget_calls if budget_calls is not None else settings.budget_calls or None
+        asker = Asker(
+            self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size, clock=self._clock
+        )
+        first = candidates[: settings.top_n or query.top_n]
+        planned = settings if questions.num_calls else replace(settings, gate=False, same_cosine=0.0)
+        plan = plan_judging(first, hints, planned)
+        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker)
 
     def _questions(self, query: Query) -> Questions:
         slots, reading = query.cloze.slots, self.settings.reading
+        facets = choose_facets(slots) if self.settings.facets else ()
         return Questions(
             slots=slots,
             layout=layout_answers(query.cloze),
@@ -92,20 +156,92 @@ class Adjudicator:
             likelihood=bool(slots) and reading in {"likelihood", "both"},
             generate=bool(slots) and reading in {"generate", "both"},
             affirm=self.settings.affirm_weight > 0,
+            facets=facets,
+            facet_prompts=tuple(map(write_facet_prompt, facets)),
         )
 
-    def _judge_all(
-        self, query: Query, chosen: Sequence[Candidate], questions: Questions, asker: Asker
-    ) -> list[Verdict | None]:
-        looks_of = self._looks(query, chosen, asker)
-        blind = asker.read_prior() if questions.likelihood and any(looks_of) else None
-        found = asker.ask(looks_of)
-        return [
-            self._verdict(query, candidate, [found[look.key] for look in looks], questions, blind)
-            if all(look.key in found for look in looks)
-            else None
-            for candidate, looks in zip(chosen, looks_of, strict=True)
-        ]
+    def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:
+        return VerdictReader(
+            query=case.query, questions=case.questions, blind=blind, lexicon=self.lexicon, settings=self.settings,
+            judge_id=self.judge.judge_id,
+        )  # fmt: skip
+
+    def _judge_leaders(self, case: _Case) -> None:
+        """Asks the cheap questions about all candidates that are asked about at all."""
+        leaders = case.plan.leaders
+        looks_of = self._looks(case.query, [case.candidates[position] for position in leaders], case.asker)
+        case.looks = dict(zip(leaders, looks_of, strict=True))
+        blind = case.asker.read_prior() if case.questions.likelihood and any(looks_of) else None
+        found = case.asker.ask(looks_of)
+        reader = self._reader(case, blind)
+        for position, looks in case.looks.items():
+            if all(look.key in found for look in looks):
+                heard = [found[look.key] for look in looks]
+                case.verdicts[position] = reader.read(case.candidates[position], heard)
+
+    def _share(self, case: _Case) -> None:
+        for position, leader in case.plan.leader_of.items():
+            if position != leader and leader in case.verdicts:
+                candidates = case.candidates[leader], case.candidates[position]
+                case.verdicts[position] = share_verdict(case.verdicts[leader], *candidates, self.settings)
+
+    def _order(self, case: _Case) -> tuple[list[int], list[Promotion]]:
+        """Orders the chosen by score, then close neighbors by comparison; who has no score keeps its place."""
+        chosen = case.plan.chosen
+        scores = [case.score_of(position) for position in chosen]
+        ordered = order_scored(scores)
+        promotions: list[Promotion] = []
+        if self.settings.pairwise:
+            ordered, promotions = pivot_promote(
+                ordered,
+                [scores[index] or 0.0 for index in ordered],
+                lambda earlier, later: self._compare(case, chosen[earlier], chosen[later]),
+                window=self.settings.pair_window,
+                margin=self.settings.pair_margin,
+                top=self.settings.pair_top,
+            )
+        for promotion in promotions:
+            self._tell(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
+        return list(put_in_places(chosen, ordered)), promotions
+
+    def _compare(self, case: _Case, earlier: int, later: int) -> PairReading | None:
+        """Compares two candidates by their best pictures; by their own scores where the judge takes one only."""
+        first, second = (case.plan.leader_of[position] for position in (earlier, later))
+        if first == second:
+            return None
+        if self.judge.max_views < PAIR_VIEWS:
+            scores = [(case.verdicts[place].score, case.candidates[place].rank) for place in (later, earlier)]
+            won, lost = (agreement_logit(value, rank, self.settings) for value, rank in scores)
+            return PairReading(forward=won - lost, backward=won - lost)
+        shown, other = (case.looks[leader][0].views[0] for leader in (first, second))
+        logits = case.asker.compare(shown, other, write_pair_prompt(case.query.text))
+        return PairReading(forward=logits[0], backward=logits[1]) if logits else None
+
+    def _tell(self, case: _Case, winner: int, loser: int, reading: PairReading) -> None:
+        name = case.candidates[loser].tracklet_id
+        told = f"put before tracklet {name} by comparison ({reading.mean:+.2f} logits)"
+        case.verdicts[winner] = add_reason(case.verdicts[winner], told)
+
+    def _explain(self, case: _Case, order: Sequence[int]) -> None:
+        """Has the judge write why, for accepted candidates only, the first ones first."""
+        prompt = write_reason_prompt(case.query.text)
+        for position in order if self.settings.explain else ():
+            verdict = case.verdicts.get(position)
+            if verdict is None or not verdict.accepted or position not in case.looks:
+                continue
+            written = case.asker.write(case.looks[position][0], prompt)
+            if written is not None:
+                told = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
+                case.verdicts[position] = add_reason(verdict, told)
+
+    def _note(self, case: _Case) -> tuple[str, ...]:
+        notes = []
+        missing = sum(position not in case.verdicts for position in case.plan.chosen)
+        if missing:
+            notes.append(f"{missing} candidates were not judged: the budget ended, or the judge stopped answering")
+        if self.settings.pairwise and self.judge.max_views < PAIR_VIEWS:
+            notes.append("the judge takes one picture at a time, so pairs were compared by their single readings")
+        return tuple(notes)
 
     def _looks(self, query: Query, chosen: Sequence[Candidate], asker: Asker) -> list[list[Look]]:
         """Shares each candidate's views out into looks of at most as many as the judge takes at once."""
@@ -129,114 +265,6 @@ class Adjudicator:
         maps = iter(mapper.patch_maps(best, text)) if best else iter(())
         return [_focus_crop(views[0], next(maps)) if views else [] for views in views_of]
 
-    def _verdict(
-        self,
-        query: Query,
-        candidate: Candidate,
-        heard: Sequence[Evidence],
-        questions: Questions,
-        blind: NDArray[np.float64] | None,
-    ) -> Verdict:
-        usable = [evidence for evidence in heard if not evidence.error]
-        problems = [evidence.error for evidence in heard if evidence.error]
-        if not usable:
-            return self._failed(candidate, problems or ["the candidate has no picture"])
-        posteriors = self._posteriors(questions, np.array([evidence.log_scores for evidence in usable]), blind)
-        slots, trouble = self._read_slots(questions, usable, posteriors, blind)
-        saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
-        weights = slot_weights(questions.slots, saliencies)
-        match = float(np.dot(weights, [slot.match for slot in slots])) if slots else None
-        affirm = _affirm(usable, posteriors, questions.slots) if questions.affirm else None
-        sure = confidence(slots, weights.tolist(), affirm, self.settings)
-        return Verdict(
-            tracklet_id=candidate.tracklet_id,
-            accepted=sure >= query.accept,
-            confidence=sure,
-            score=score(match, affirm, candidate.rank, self.settings),
-            affirm=affirm or 0.0,
-            slots=slots,
-            reason=write_reason(slots, affirm, [*problems, *trouble]),
-            judge_id=self.judge.judge_id,
-            num_calls=len(usable) * questions.num_calls,
-            seconds=sum(evidence.seconds for evidence in usable),
-            cached=all(evidence.cached for evidence in usable),
-        )
-
-    def _posteriors(
-        self, questions: Questions, log_scores: NDArray[np.float64], blind: NDArray[np.float64] | None
-    ) -> tuple[NDArray[np.float64], ...]:
-        """Gives each slot's distribution (L, W) over its words for L looks; nothing without the likelihood reading."""
-        if not questions.likelihood:
-            return ()
-        return slot_posteriors(log_scores, questions.layout, blind=blind, discount=self.settings.prior_discount)
-
-    def _read_slots(
-        self,
-        questions: Questions,
-        usable: Sequence[Evidence],
-        posteriors: Sequence[NDArray[np.float64]],
-        blind: NDArray[np.float64] | None,
-    ) -> tuple[tuple[SlotVerdict, ...], list[str]]:
-        parsed = [parse_cloze(evidence.answer, len(questions.slots)) for evidence in usable if questions.generate]
-        priors = slot_posteriors(blind[None], questions.layout) if blind is not None else ()
-        verdicts = []
-        for index, slot in enumerate(questions.slots):
-            verdict = _blank_verdict(slot)
-            if posteriors:
-                prior = priors[index][0] if priors else _uniform(posteriors[index].shape[1])
-                verdict = _read_likelihood(slot, posteriors[index], prior, questions.layout.words[index])
-            if parsed:
-                verdict = self._read_written(verdict, [answer.words[index] for answer in parsed], bool(posteriors))
-            verdicts.append(verdict)
-        return tuple(verdicts), [problem for answer in parsed for problem in answer.problems]
-
-    def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
-        """Adds the written words of L looks: a behavior may show in one look only, a color should show in all."""
-        agreements = [self.lexicon.similarity(word, verdict.word, verdict.kind) for word in words]
-        word = words[int(np.argmax(agreements))]
-        agreement = max(agreements) if verdict.kind == "action" else float(np.mean(agreements))
-        answer = UNKNOWN if word == UNKNOWN else self.lexicon.canonical(word, verdict.kind)
-        if has_likelihood:
-            return replace(verdict, answer=answer, match=(verdict.match + agreement) / 2)
-        saliency = 0.0 if word == UNKNOWN else 1.0
-        return replace(verdict, answer=answer, match=agreement, probability=agreement, saliency=saliency)
-
-    def _failed(self, candidate: Candidate, problems: Sequence[str]) -> Verdict:
-        reason = "not judged: " + "; ".join(dict.fromkeys(problems))
-        return _empty_verdict(candidate, reason, self.judge.judge_id)
-
-    def _unasked(self, candidate: Candidate) -> Verdict:
-        reason = "not judged: the query has no slots and these settings ask nothing else, so the coarse order stays"
-        return _empty_verdict(candidate, reason, self.judge.judge_id)
-
-
-def _read_likelihood(
-    slot: Slot, posterior: NDArray[np.float64], prior: NDArray[np.float64], words: Sequence[str]
-) -> SlotVerdict:
-    """Reads a slot from L looks (L, W): a behavior from the look with most evidence for it, others from their mean."""
-    seen = posterior[int(np.argmax(posterior[:, 0]))] if slot.kind == "action" else posterior.mean(axis=0)
-    return SlotVerdict(
-        word=slot.word,
-        kind=slot.kind,
-        answer=words[int(np.argmax(seen))],
-        match=float(seen[0]),
-        probability=float(seen[0]),
-        prior=float(prior[0]),
-        saliency=slot_saliency(seen, prior),
-    )
-
-
-def _affirm(usable: Sequence[Evidence], posteriors: Sequence[NDArray[np.float64]], slots: Sequence[Slot]) -> float:
-    """Gives the probability of yes at the look that shows the behaviors best; without any, from the mean logit."""
-    logits = np.array([evidence.affirm_logit for evidence in usable])
-    actions = [index for index, slot in enumerate(slots) if slot.kind == "action"]
-    if actions and posteriors:
-        shown = sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)
-        logit = float(logits[int(np.argmax(shown))])
-    else:
-        logit = float(logits.max() if actions else logits.mean())
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
 
 def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:
     height, width = image.shape[:2]
@@ -246,30 +274,11 @@ def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:
     return [cut(image, (left, top, right, bottom))]
 
 
-def _rank(
-    candidates: Sequence[Candidate], verdicts: Sequence[Verdict | None], scores: Sequence[float | None]
-) -> tuple[RankedCandidate, ...]:
-    judged = [(candidate, verdict) for candidate, verdict in zip(candidates, verdicts, strict=False)]
-    pairs = [*judged, *((candidate, None) for candidate in candidates[len(judged) :])]
-    ordered = rerank(pairs, scores, len(scores))
+def _rank(case: _Case, order: Sequence[int]) -> tuple[RankedCandidate, ...]:
+    """Puts the chosen in their final order, the waiting among them and the rest behind."""
+    first = weave(order, case.plan.waiting)
+    verdicts: Mapping[int, Verdict] = case.verdicts
     return tuple(
-        RankedCandidate(candidate=candidate, rank=rank, verdict=verdict)
-        for rank, (candidate, verdict) in enumerate(ordered)
+        RankedCandidate(candidate=case.candidates[position], rank=rank, verdict=verdicts.get(position))
+        for rank, position in enumerate((*first, *range(len(first), len(case.candidates))))
     )
-
-
-def _blank_verdict(slot: Slot) -> SlotVerdict:
-    return SlotVerdict(
-        word=slot.word, kind=slot.kind, answer=UNKNOWN, match=0.0, probability=0.0, prior=0.0, saliency=0.0
-    )
-
-
-def _empty_verdict(candidate: Candidate, reason: str, judge_id: str) -> Verdict:
-    return Verdict(
-        tracklet_id=candidate.tracklet_id, accepted=False, confidence=0.0, score=0.0, affirm=0.0, slots=(),
-        reason=reason, judge_id=judge_id, num_calls=0, seconds=0.0,
-    )  # fmt: skip
-
-
-def _uniform(width: int) -> NDArray[np.float64]:
-    return np.full(width, 1.0 / width)

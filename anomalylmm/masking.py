@@ -3,10 +3,13 @@
 First step of the paper's masked cross-modal prompting: key verbs and color words of the query are masked.
 """
 
+import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal, get_args
 
 from anomalylmm.errors import QueryError
 from anomalylmm.lexicon import Lexicon
@@ -14,7 +17,31 @@ from anomalylmm.records import Cloze, Slot, SlotKind
 
 BLANK = "[MASK]"
 MOST_CHARACTERS = 1000
+MOST_ANSWER_CHARACTERS = 4000  # of a judge that names masks
+MOST_MASKS = 20
+MOST_PROBLEMS = 5
+_OBJECT = re.compile(r"\{[^{}]*\}")
+MaskMaker = Literal["lexicon", "user", "judge"]
 DEFAULT_KINDS: tuple[SlotKind, ...] = ("action", "color")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """One mask as it is named by its words; what is left empty comes from the lexicon."""
+
+    word: str  # as it stands in the query
+    kind: SlotKind
+    means: str = ""  # canonical word asked for
+    contrasts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masking:
+    """A query's cloze, who made its masks, and what was wrong on the way."""
+
+    cloze: Cloze
+    made_by: MaskMaker
+    problems: tuple[str, ...] = ()
 
 
 def mask_query(text: str, lexicon: Lexicon, kinds: Iterable[SlotKind] = DEFAULT_KINDS) -> Cloze:
@@ -49,18 +76,72 @@ def cloze_from_spans(text: str, spans: Sequence[Slot], lexicon: Lexicon) -> Cloz
     return Cloze(text=text, slots=slots, masked=_mask(text, slots))
 
 
-def find_span(text: str, phrase: str) -> tuple[int, int]:
-    """Finds where a phrase stands in a text, whatever its case, for masks that are named by their words.
+def mask_words(text: str, masks: Sequence[Mask], lexicon: Lexicon) -> Cloze:
+    """Builds a cloze from masks that are named by their words; a word named twice is masked at two places.
+
+    Raises:
+        QueryError: The text can't be used, a mask is not in it, or two masks overlap.
+    """
+    check_text(text)
+    slots: list[Slot] = []
+    for mask in masks:
+        start, stop = find_span(text, mask.word, [(slot.start, slot.stop) for slot in slots])
+        slots.append(Slot(start=start, stop=stop, word=mask.means, kind=mask.kind, contrasts=mask.contrasts))
+    return cloze_from_spans(text, slots, lexicon)
+
+
+def find_span(text: str, phrase: str, taken: Sequence[tuple[int, int]] = ()) -> tuple[int, int]:
+    """Finds where a phrase stands in a text as words of its own, whatever its case and spaces.
+
+    The first place that overlaps no taken span is given, or the first at all where there is no other.
 
     Raises:
         QueryError: The text does not hold the phrase.
     """
-    start = text.lower().find(phrase.lower()) if phrase.strip() else -1
-    if start < 0 or len(text.lower()) != len(text):
-        start = text.find(phrase) if phrase.strip() else -1
-    if start < 0:
-        raise QueryError(f"the mask {phrase!r} is not in the query {text!r}; a mask must be words of the query")
-    return start, start + len(phrase)
+    pattern = r"\s+".join(re.escape(part) for part in phrase.split())
+    found = [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
+    spans = [(start, stop) for start, stop in found if not _cuts_word(text, start) and not _cuts_word(text, stop)]
+    if not spans:
+        raise QueryError(
+            f"the mask {phrase[:80]!r} is not in the query {text[:80]!r}; a mask must be words of the query"
+        )
+    free = (span for span in spans if all(span[1] <= start or span[0] >= stop for start, stop in taken))
+    return next(free, spans[0])
+
+
+def parse_masks(answer: str, text: str, lexicon: Lexicon) -> Masking:
+    """Reads the masks that a judge names for a query; never raises for what it answers.
+
+    The answer should be a JSON list of objects with the keys word and kind; what stands around the objects is passed
+    over, an answer that was cut short too. An object that is none, whose word is not in the query or whose kind is
+    unknown is left out and noted. Where nothing is left, the lexicon masks instead.
+
+    Raises:
+        QueryError: The text can't be used.
+    """
+    check_text(text)
+    problems: list[str] = []
+    if len(answer) > MOST_ANSWER_CHARACTERS:
+        problems.append(f"answer of {len(answer)} characters cut")
+    masks = [_read_mask(part, text, problems) for part in _OBJECT.findall(answer[:MOST_ANSWER_CHARACTERS])]
+    named = list({(mask.word.casefold(), mask.kind): mask for mask in masks if mask})[:MOST_MASKS]
+    try:
+        cloze = mask_words(text, [Mask(word=word, kind=kind) for word, kind in named], lexicon) if named else None
+    except QueryError as error:
+        problems.append(str(error))
+        cloze = None
+    if cloze is None:
+        return mask_by_lexicon(text, lexicon, [*problems[:MOST_PROBLEMS], "the judge named no usable mask"])
+    return Masking(cloze=cloze, made_by="judge", problems=tuple(problems[:MOST_PROBLEMS]))
+
+
+def mask_by_lexicon(text: str, lexicon: Lexicon, problems: Sequence[str] = ()) -> Masking:
+    """Masks by the lexicon, and remembers what kept others from doing it.
+
+    Raises:
+        QueryError: The text can't be used.
+    """
+    return Masking(cloze=mask_query(text, lexicon), made_by="lexicon", problems=tuple(problems))
 
 
 def check_text(text: str) -> None:
@@ -155,3 +236,27 @@ def _complete(text: str, slot: Slot, lexicon: Lexicon) -> Slot:
         raise QueryError(f"a mask spans characters {slot.start} to {slot.stop}, which are no word of {text!r}")
     word = lexicon.canonical(slot.word or span, slot.kind)
     return replace(slot, word=word, contrasts=slot.contrasts or lexicon.contrasts(word, slot.kind))
+
+
+def _read_mask(part: str, text: str, problems: list[str]) -> Mask | None:
+    try:
+        row = json.loads(part)
+        word, kind = row.get("word"), row.get("kind")
+        if not isinstance(word, str) or kind not in get_args(SlotKind):
+            problems.append(f"no mask with word and kind: {part[:80]!r}")
+            return None
+        find_span(text, word)
+    except (json.JSONDecodeError, RecursionError):
+        problems.append(f"no JSON: {part[:80]!r}")
+    except QueryError as error:
+        problems.append(str(error))
+    else:
+        return Mask(word=word, kind=kind)
+    return None
+
+
+def _cuts_word(text: str, position: int) -> bool:
+    """Tells whether a position lies inside a word; in scripts without letter case words are not told apart."""
+    return 0 < position < len(text) and all(
+        character.isdigit() or character.lower() != character.upper() for character in text[position - 1 : position + 1]
+    )

@@ -4,15 +4,28 @@ The wordings are a contract with the judge trained on them: a changed character 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from anomalylmm.records import UNKNOWN, Cloze
+from anomalylmm.records import UNKNOWN, Cloze, Slot, SlotKind
 
 CLOZE_PROMPT = "Fill each blank with one word, or UNKNOWN.\n{masked}"
 AFFIRM_PROMPT = "Does this picture show: {text}? Answer yes or no."
+FACET_PROMPT = "Does this picture show {facet}? Answer yes or no."
+FACETS: Mapping[SlotKind, str] = {
+    "action": "a person who is {word}", "color": "a person in {word}", "garment": "a person wearing {word}",
+    "object": "a person with {word}", "person": "a {word}", "place": "a place such as {word}",
+}  # fmt: skip
+PAIR_PROMPT = "Here are two pictures. Which one shows: {text}? Answer first or second."
+PAIR_ANSWERS = ("first", "second")
+REASON_PROMPT = "What in this picture shows: {text}? Answer in one short sentence."
+MASKING_PROMPT = (
+    'Which words of this sentence say what a person does (kind "action"), and which are colors (kind "color")? '
+    'Copy them from the sentence and answer with JSON only: [{{"word": "...", "kind": "action"}}].\n{text}'
+)
+MOST_REASON_CHARACTERS = 240
 MOST_ANSWER_CHARACTERS = 2000
 MOST_WORD_CHARACTERS = 30
 MOST_WORD_TOKENS = 3
@@ -49,7 +62,35 @@ def write_cloze_prompt(cloze: Cloze) -> str:
 
 def write_affirm_prompt(text: str) -> str:
     """Writes the yes-or-no question on the whole sentence."""
-    return AFFIRM_PROMPT.format(text=_one_line(text).rstrip(" .!?"))
+    return AFFIRM_PROMPT.format(text=_asked(text))
+
+
+def write_facet_prompt(slot: Slot) -> str:
+    """Writes the yes-or-no question on one slot alone."""
+    return FACET_PROMPT.format(facet=FACETS[slot.kind].format(word=_one_line(slot.word)))
+
+
+def write_pair_prompt(text: str) -> str:
+    """Writes the question which of two pictures shows the sentence; its answers are ``PAIR_ANSWERS``."""
+    return PAIR_PROMPT.format(text=_asked(text))
+
+
+def write_reason_prompt(text: str) -> str:
+    """Writes the question what in a picture shows the sentence."""
+    return REASON_PROMPT.format(text=_asked(text))
+
+
+def write_masking_prompt(text: str) -> str:
+    """Writes the question which words of a sentence are to be masked."""
+    return MASKING_PROMPT.format(text=_one_line(text))
+
+
+def read_reason(answer: str) -> str:
+    """Reads a written reason as one line of at most 240 printable characters; empty where there is no word."""
+    line = _one_line("".join(character if character.isprintable() else " " for character in answer[:2000]))
+    if not any(character.isalpha() for character in line):
+        return ""
+    return line if len(line) <= MOST_REASON_CHARACTERS else line[: MOST_REASON_CHARACTERS - 1] + "\u2026"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -105,6 +146,10 @@ def _read_word(part: str, problems: list[str]) -> str:
         problems.append(f"no plain word: {part.strip()[:MOST_WORD_CHARACTERS]!r}")
         return UNKNOWN
     return word
+
+
+def _asked(text: str) -> str:
+    return _one_line(text).rstrip(" .!?")
 
 
 def _one_line(text: str) -> str:

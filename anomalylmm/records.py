@@ -180,6 +180,7 @@ class Query:
     accept: float = 0.5  # least confidence of a hit
     top_n: int = 50  # candidates judged at most in one sweep
     enabled: bool = True
+    calibrate: bool = True  # whether confirmed and rejected hits may raise ``accept``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

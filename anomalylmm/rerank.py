@@ -9,6 +9,7 @@ from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.records import UNKNOWN, SlotVerdict
 
 Reading = Literal["generate", "likelihood", "both"]
+MaskingWay = Literal["lexicon", "judge"]
 Item = TypeVar("Item")
 _LEAST = 1e-4  # probabilities below do not differ
 
@@ -28,9 +29,20 @@ class RerankSettings:
     prior_discount: float = 0.0  # share of the blind log-likelihood taken off the likelihood reading
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
+    masking: MaskingWay = "lexicon"  # who names the words to mask where the user has not
+    facets: bool = False  # one yes-or-no question a behavior, beside that on the whole sentence
+    pairwise: bool = False  # compare close neighbors two by two (see ``pairwise.py``)
+    pair_window: float = 0.1  # of S, within which neighbors are close
+    pair_margin: float = 0.5  # logits by which a pair must be won, on the mean of both orders
+    pair_top: int = 10  # first places in which pairs are compared
+    gate: bool = False  # judge only candidates that could be first (see ``gating.py``)
+    gate_margin: float = 1.0  # z-scores below the best, within which a candidate could be first
+    same_cosine: float = 0.0  # of best crops, from which candidates share one judgement; 0: never
+    explain: bool = False  # have the judge write why, for accepted candidates only
+    budget_calls: int = 0  # questions put to the judge for one query at most; 0: no limit
 
     def __post_init__(self) -> None:
-        """Checks the weights."""
+        """Checks the weights and margins."""
         weights = (self.match_weight, self.affirm_weight, self.rank_weight)
         if min(weights) < 0 or self.match_weight + self.affirm_weight <= 0:
             raise ConfigurationError(f"re-ranking weights {weights} must not be negative, nor a and b both 0")
@@ -38,6 +50,19 @@ class RerankSettings:
             raise ConfigurationError("rank_decay must be in (0, 1] and prior_discount in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:
             raise ConfigurationError("top_n must not be negative, max_images and batch_size must be positive")
+        self._check_stages()
+
+    def _check_stages(self) -> None:
+        """Checks what decides the stages that can be switched on."""
+        margins = (self.pair_window, self.pair_margin, self.gate_margin)
+        if not all(margin >= 0 for margin in margins):
+            raise ConfigurationError(f"pair_window, pair_margin and gate_margin {margins} must not be negative")
+        if not 0 <= self.same_cosine <= 1:
+            raise ConfigurationError(f"same_cosine is {self.same_cosine}, but must be in [0, 1]; 0 switches it off")
+        if self.budget_calls < 0 or self.pair_top < 2:
+            raise ConfigurationError("budget_calls must not be negative, and pair_top must be at least 2")
+        if self.facets and self.affirm_weight == 0:
+            raise ConfigurationError("facets are part of the yes-or-no term; give affirm_weight more than 0")
 
 
 DEFAULT = RerankSettings()
@@ -59,7 +84,19 @@ def score(match: float | None, affirm: float | None, rank: int, settings: Rerank
     known = [(weight, value) for weight, value in zip(weights, (match, affirm), strict=True) if value is not None]
     weight_known = sum(weight for weight, _ in known)
     agreement = sum(weight * value for weight, value in known) / weight_known * sum(weights) if weight_known else 0.0
-    return agreement + settings.rank_weight * settings.rank_decay**rank
+    return agreement + rank_prior(rank, settings)
+
+
+def rank_prior(rank: int, settings: RerankSettings) -> float:
+    """Computes what S owes to the 0-based coarse rank alone."""
+    return settings.rank_weight * settings.rank_decay**rank
+
+
+def agreement_logit(score_: float, rank: int, settings: RerankSettings) -> float:
+    """Recovers from S how well match and affirm agree without the rank, 0..1, and gives its logit."""
+    agreement = (score_ - rank_prior(rank, settings)) / (settings.match_weight + settings.affirm_weight)
+    limited = min(max(agreement, _LEAST), 1 - _LEAST)
+    return math.log(limited / (1 - limited))
 
 
 def rerank(candidates: Sequence[Item], scores: Sequence[float | None], n: int) -> tuple[Item, ...]:
@@ -74,11 +111,20 @@ def rerank(candidates: Sequence[Item], scores: Sequence[float | None], n: int) -
     first = min(n, len(candidates))
     if len(scores) < first:
         raise ShapeError.of("scores", f"(at least {first},)", (len(scores),))
-    places = [index for index in range(first) if scores[index] is not None]
-    ordered = sorted(places, key=lambda index: (-(scores[index] or 0.0), index))
-    result = list(candidates)
-    for place, index in zip(places, ordered, strict=True):
-        result[place] = candidates[index]
+    return put_in_places(candidates, order_scored(scores[:first]))
+
+
+def order_scored(scores: Sequence[float | None]) -> list[int]:
+    """Lists the positions that have a score, best first; equal scores keep their order."""
+    known = [(-value, position) for position, value in enumerate(scores) if value is not None]
+    return [position for _, position in sorted(known)]
+
+
+def put_in_places(items: Sequence[Item], order: Sequence[int]) -> tuple[Item, ...]:
+    """Puts the items at some positions into the places that they have together, in this order; the others stay."""
+    result = list(items)
+    for place, position in zip(sorted(order), order, strict=True):
+        result[place] = items[position]
     return tuple(result)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, making, searching, upkeep
+from flows.commands import analysis, evaluating, feedback, making, searching, upkeep
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
@@ -29,6 +29,8 @@ app = typer.Typer(
 making.add_to(app)
 searching.add_to(app)
 analysis.add_to(app)
+feedback.add_to(app)
+evaluating.add_to(app)
 upkeep.add_to(app)
 
 

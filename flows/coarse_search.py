@@ -1,12 +1,13 @@
 """Coarse search: texts to vectors, one product a shard for all queries, floors, tracklets, and their pictures."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from anomalylmm.coarse import background, best_tracklets
+from anomalylmm.gating import CoarseHint
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import paraphrases
 from anomalylmm.protocols import TextEncoder
@@ -33,11 +34,29 @@ def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
 
 def encode_queries(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> Floats:
     """Encodes each query as the mean of its text and its paraphrases; shape (Q, D), unit length."""
+    return mean_views(encode_views(encoder, lexicon, queries))
+
+
+def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> list[Floats]:
+    """Encodes the views of each query, its text first, then its paraphrases; Q arrays (V, D) of unit rows."""
     views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]
     flat = encoder.encode_texts([text for texts in views for text in texts])
     stops = np.cumsum([len(texts) for texts in views])
-    means = np.stack([part.mean(axis=0) for part in np.split(flat, stops[:-1])])
-    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)
+    return [np.asarray(part, dtype=np.float32) for part in np.split(flat, stops[:-1])]
+
+
+def mean_views(views: Sequence[Floats]) -> Floats:
+    """Joins the views of Q queries, each (V, D), to one vector a query; shape (Q, D), unit length."""
+    means = np.stack([part.mean(axis=0) for part in views])
+    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
+    """Tells by tracklet id how each view (V, D) of a query likes a candidate's best crop, and its vector."""
+    return {
+        tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector).tolist()), vector=row.vector)
+        for tracklet_id, row in best.items()
+    }
 
 
 def find_candidates(

@@ -2,19 +2,41 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from anomalylmm.errors import ConfigurationError, QueryError
+from anomalylmm.evidence import JudgementCache
+from anomalylmm.judged_masks import JudgeMasker
 from anomalylmm.lexicon import Lexicon
-from anomalylmm.masking import mask_query
-from anomalylmm.records import Cloze, Query
+from anomalylmm.masking import Mask, Masking, MaskMaker, mask_by_lexicon, mask_words
+from anomalylmm.records import Cloze, Query, SlotKind
+from flows.composition import Composition
 from flows.settings import configs_folder, read_toml
 
 MOST_QUERIES = 10_000
+MaskWay = Callable[[str], Masking]
+Word = Annotated[str, Field(pattern=r"^[^\W\d_][^,;\[\]\r\n]{0,39}$")]
+
+
+class MaskRow(BaseModel):
+    """One mask that the user names: words of the query, and what they ask for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    word: str = Field(min_length=1, max_length=200)
+    kind: SlotKind
+    means: Word | None = None
+    contrasts: tuple[Word, ...] = Field((), max_length=50)
+
+    def to_mask(self) -> Mask:
+        """Gives the mask."""
+        return Mask(word=self.word, kind=self.kind, means=self.means or "", contrasts=self.contrasts)
 
 
 class QueryRow(BaseModel):
@@ -30,8 +52,10 @@ class QueryRow(BaseModel):
     daily: tuple[str, str] | None = None
     floor: float = Field(1.5, ge=-10, le=20)
     accept: float = Field(0.5, ge=0, le=1)
+    calibrate: bool = True
     top_n: int = Field(40, ge=1, le=10_000)
     enabled: bool = True
+    masks: tuple[MaskRow, ...] | None = Field(None, max_length=20)
 
     @field_validator("daily")
     @classmethod
@@ -41,13 +65,41 @@ class QueryRow(BaseModel):
         return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedQuery:
+    """A query of the file, who made its masks, and what was wrong on the way."""
+
+    query: Query
+    made_by: MaskMaker
+    problems: tuple[str, ...] = ()
+
+
+def choose_mask_way(composition: Composition, cache: JudgementCache | None) -> MaskWay | None:
+    """Gives the way of masking that the settings choose: by the judge, or None for the lexicon."""
+    if composition.settings.rerank.masking == "lexicon":
+        return None
+    return JudgeMasker(composition.judge, composition.lexicon, cache).mask
+
+
+def mask_row(row: QueryRow, lexicon: Lexicon, way: MaskWay | None = None) -> Masking:
+    """Masks a row's text by the masks that the user names, else by the way chosen, else by the lexicon.
+
+    Raises:
+        QueryError: The text can't be used, or a mask is not in it.
+    """
+    if row.masks is not None:
+        cloze = mask_words(row.text, [mask.to_mask() for mask in row.masks], lexicon)
+        return Masking(cloze=cloze, made_by="user")
+    return way(row.text) if way else mask_by_lexicon(row.text, lexicon)
+
+
 def build_query(row: QueryRow, lexicon: Lexicon, cloze: Cloze | None = None) -> Query:
     """Masks a row's text and gives the query its version.
 
     Raises:
         QueryError: The text holds no word.
     """
-    cloze = cloze or mask_query(row.text, lexicon)
+    cloze = cloze or mask_row(row, lexicon).cloze
     daily = row.daily or ("", "")
     start, stop = _moment(row.start), _moment(row.stop, end=True)
     return Query(
@@ -62,6 +114,7 @@ def build_query(row: QueryRow, lexicon: Lexicon, cloze: Cloze | None = None) -> 
         daily_stop=daily[1],
         floor_z=row.floor,
         accept=row.accept,
+        calibrate=row.calibrate,
         top_n=row.top_n,
         enabled=row.enabled,
     )
@@ -88,8 +141,18 @@ def default_query_file() -> Path:
     return configs_folder() / "queries.toml"
 
 
-def read_queries(path: Path, lexicon: Lexicon) -> list[Query]:
-    """Reads all queries of a file, enabled or not.
+def read_queries(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[Query]:
+    """Reads all queries of a file, enabled or not; see ``read_saved``.
+
+    Raises:
+        ConfigurationError: The file is missing, malformed (the line is named) or empty.
+        QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
+    """
+    return [saved.query for saved in read_saved(path, lexicon, way)]
+
+
+def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[SavedQuery]:
+    """Reads all queries of a file, with who made their masks; ``way`` masks those whose row names no masks.
 
     Raises:
         ConfigurationError: The file is missing, malformed (the line is named) or empty.
@@ -102,15 +165,18 @@ def read_queries(path: Path, lexicon: Lexicon) -> list[Query]:
         raise ConfigurationError(f"{path} must hold [[query]] tables and nothing else; found keys: {found}")
     if len(rows) > MOST_QUERIES:
         raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MOST_QUERIES} are swept from one file")
-    queries = [_read_row(path, index, row, lexicon) for index, row in enumerate(rows)]
-    _refuse_double_names(path, queries)
-    return queries
+    saved = [_read_row(path, index, row, lexicon, way) for index, row in enumerate(rows)]
+    _refuse_double_names(path, [item.query for item in saved])
+    return saved
 
 
-def _read_row(path: Path, index: int, row: object, lexicon: Lexicon) -> Query:
+def _read_row(path: Path, index: int, row: object, lexicon: Lexicon, way: MaskWay | None) -> SavedQuery:
     where = f"{path}, line {_line_of(path, index)}, query {index + 1}"
     try:
-        return build_query(QueryRow.model_validate(row), lexicon)
+        checked = QueryRow.model_validate(row)
+        masking = mask_row(checked, lexicon, way)
+        query = build_query(checked, lexicon, masking.cloze)
+        return SavedQuery(query=query, made_by=masking.made_by, problems=masking.problems)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "query"

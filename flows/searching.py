@@ -7,29 +7,36 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from anomalylmm.errors import QueryError
+from anomalylmm.gating import Hints
+from anomalylmm.judging import Adjudication
 from anomalylmm.masking import check_text
-from anomalylmm.records import CropRow, Query, RankedCandidate, SlotVerdict
-from flows.coarse_search import encode_queries, find_candidates, load_images, scope_of
+from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
+from flows.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.composition import Composition
 from flows.pictures import data_url, draw_results
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
-from flows.query_file import QueryRow, build_query
+from flows.query_file import QueryRow, build_query, choose_mask_way, mask_row
+from flows.reference import join_text_and_picture, read_reference
 from flows.report_page import Card, Fact, Page, Section, local_time, media_time, write_page
-from flows.sweeping import open_gallery
+from flows.sweeping import open_gallery, say_without_slots
 from storage.gallery import Gallery
 from storage.inbox import leave_search
 from storage.layout import StoreLayout
 from storage.records import SearchRecord
 
 NO_FLOOR = -10.0  # a person who asks wants the best there is
+LIKENESS = "a person"  # what the patch map shows where there is no text
+NO_TEXT = "no text was given, so there is nothing to ask the judge: the results are in coarse order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """What to look for, and where."""
+    """What to look for, and where: a sentence, a picture, or both."""
 
-    text: str
+    text: str = ""
+    like: str = ""  # a crop id of the gallery, or an image file
     cameras: tuple[str, ...] = ()
     start_utc: datetime | None = None
     stop_utc: datetime | None = None
@@ -75,56 +82,89 @@ class SearchReport:
 def search_store(
     composition: Composition, layout: StoreLayout, request: SearchRequest, *, listener: Listener | None = None
 ) -> SearchReport:
-    """Searches the gallery for what a sentence says, logs the search and writes its page.
+    """Searches the gallery for what a sentence says or a picture shows, logs the search and writes its page.
 
     Raises:
-        QueryError: The text has no word or is too long.
+        QueryError: The text has no word or is too long, the picture can't be found or read, or neither is given.
         StoreError: Nothing is indexed, or the store can't be written.
     """
     began, listener = time.monotonic(), listener or Silence()
-    query = build_request_query(composition, request)
+    query, problems = build_request_query(composition, request)
     gallery = open_gallery(composition, layout)
-    warnings = list_warnings(composition, gallery, query, request)
-    vectors = encode_queries(composition.encoder, composition.lexicon, [query])
-    candidates = find_candidates(gallery, vectors, [query], [scope_of(query)])[0]
+    views = _encode_request(composition, gallery, query, request)
+    candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)])[0]
     listener.start("judge", len(candidates))
     loaded, best = load_images(gallery, candidates)
-    budget = None if request.judged else 0
-    found = composition.adjudicator.adjudicate(query, loaded, budget_calls=budget)
+    found = _judge(composition, query, loaded, request, build_hints(views, best))
     listener.advance("judge", len(candidates))
+    warnings = (*list_warnings(composition, gallery, query, request), *problems, *found.notes)
     top = found.ranked[: request.limit]
     results = _build_results(composition, gallery, query, top, best)
     seconds = time.monotonic() - began
     _log(layout, request, len(results), seconds)
     report = SearchReport(
-        text=request.text, cloze=query.cloze.masked, results=results, warnings=warnings, num_crops=gallery.num_crops,
+        text=describe_request(request), cloze=query.cloze.masked, results=results, warnings=warnings,
+        num_crops=gallery.num_crops,
         num_candidates=len(candidates), num_calls=found.num_calls, seconds=seconds, page_path="",
     )  # fmt: skip
     return _with_page(report, layout)
 
 
-def build_request_query(composition: Composition, request: SearchRequest) -> Query:
-    """Builds the query of a search.
+def _encode_request(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> Floats:
+    """Encodes the views of a search (V, D): its text and paraphrases, its picture, or both at equal weight."""
+    picture = read_reference(composition, gallery, request.like) if request.like else None
+    if not request.text and picture is not None:
+        return picture[None]
+    views = encode_views(composition.encoder, composition.lexicon, [query])[0]
+    return views if picture is None else join_text_and_picture(views, picture)
+
+
+def _judge(
+    composition: Composition, query: Query, loaded: Sequence[Candidate], request: SearchRequest, hints: Hints
+) -> Adjudication:
+    """Has the candidates judged by the text; without text, or where none may be judged, they stay in coarse order."""
+    if request.text and request.judged:
+        return composition.adjudicator.adjudicate(query, loaded, hints=hints)
+    ranked = tuple(RankedCandidate(candidate=item, rank=item.rank, verdict=None) for item in loaded)
+    return Adjudication(ranked=ranked, num_calls=0, num_cached=0, seconds=0.0)
+
+
+def describe_request(request: SearchRequest) -> str:
+    """Says in one line what is looked for."""
+    like = f"like {Path(request.like).name}" if request.like else ""
+    return " ".join(part for part in (request.text, f"({like})" if request.text and like else like) if part)
+
+
+def build_request_query(composition: Composition, request: SearchRequest) -> tuple[Query, tuple[str, ...]]:
+    """Builds the query of a search, and says what was wrong with its masks.
 
     Raises:
-        QueryError: The text has no word or is too long.
+        QueryError: The text has no word or is too long, or there is neither text nor picture.
     """
-    check_text(request.text)
+    if not request.text and not request.like:
+        raise QueryError("the search is empty; give a sentence, a picture to be like, or both")
+    if request.text:
+        check_text(request.text)
     row = QueryRow(
-        name="search", text=request.text, cameras=request.cameras, start=request.start_utc, stop=request.stop_utc,
-        floor=NO_FLOOR, top_n=max(request.judged, request.limit),
+        name="search", text=request.text or LIKENESS, cameras=request.cameras, start=request.start_utc,
+        stop=request.stop_utc, floor=NO_FLOOR, top_n=max(request.judged, request.limit),
     )  # fmt: skip
-    return build_query(row, composition.lexicon)
+    if not request.text:
+        return build_query(row, composition.lexicon, Cloze(text=row.text, slots=(), masked="")), ()
+    masking = mask_row(row, composition.lexicon, choose_mask_way(composition, None))
+    return build_query(row, composition.lexicon, masking.cloze), masking.problems
 
 
 def list_warnings(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> tuple[str, ...]:
     """Says what of the request can't be met: unknown words, nothing to mask, unknown cameras."""
     warnings = []
-    unknown = composition.encoder.unknown_words(query.text)
+    unknown = composition.encoder.unknown_words(request.text) if request.text else ()
     if unknown:
         warnings.append(f"the encoder does not know these words and can't look for them: {', '.join(unknown)}")
-    if not query.cloze.slots:
-        warnings.append("no action or color word was found in the text; only the whole sentence is judged")
+    if not request.text:
+        warnings.append(NO_TEXT)
+    elif not query.cloze.slots:
+        warnings.append(f"no action or color word was found in the text; {say_without_slots(composition)}")
     known = {shard.manifest.key.camera for shard in gallery.shards}
     missing = sorted(set(request.cameras) - known)
     if missing:
@@ -170,12 +210,13 @@ def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: b
 
 def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds: float) -> None:
     filters = {
+        "like": request.like,
         "cameras": ", ".join(request.cameras),
         "start_utc": str(request.start_utc or ""),
         "stop_utc": str(request.stop_utc or ""),
     }
     record = SearchRecord(
-        text=request.text,
+        text=describe_request(request),
         who=_who(),
         created_utc=utc_now(),
         seconds=seconds,

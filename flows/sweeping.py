@@ -8,14 +8,15 @@ from datetime import datetime
 from pathlib import Path
 
 from anomalylmm.errors import ConfigurationError, StoreError
-from anomalylmm.records import Candidate, CropRow, Query, RankedCandidate
-from flows.coarse_search import encode_queries, find_candidates, load_images, scope_of
+from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from flows.calibrating import apply_thresholds, build_thresholds, calibrate_queries
+from flows.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.composition import Composition
 from flows.judging_cache import StoredCache
 from flows.pictures import draw_results
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
-from flows.query_file import read_queries
+from flows.query_file import choose_mask_way, read_queries, read_saved
 from flows.sweep_page import write_latest_page
 from flows.sweep_records import build_hit, build_incidents, build_judgement, index_videos
 from storage.files import replace_file
@@ -113,13 +114,26 @@ def sweep_store(
     gallery = open_gallery(composition, layout)
     layout.check_writable()
     with HitStore(layout) as hits:
-        for query in queries:
-            hits.register_query(query)
         run = _Run(
             composition=composition, layout=layout, gallery=gallery, hits=hits, sweep_id=uuid.uuid4().hex[:16],
             began_utc=utc_now(), listener=listener or Silence(),
         )  # fmt: skip
+        queries = _mask_anew(run, queries, queries_file)
+        for query in queries:
+            hits.register_query(query)
         return _sweep(run, queries)
+
+
+def _mask_anew(run: _Run, queries: list[Query], queries_file: Path) -> list[Query]:
+    """Has the judge mask the queries where the settings say so; what it once named is remembered in the store."""
+    way = choose_mask_way(run.composition, StoredCache(run.hits))
+    if way is None:
+        return queries
+    saved = [item for item in read_saved(queries_file, run.composition.lexicon, way) if item.query.enabled]
+    for item in saved:
+        for problem in item.problems:
+            run.listener.warn(f"query {item.query.name!r}: {problem}")
+    return [item.query for item in saved]
 
 
 def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
@@ -128,7 +142,8 @@ def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
     shards = {query.version: {shard for version, shard in pending if version == query.version} for query in queries}
     due = [query for query in queries if shards[query.version]]
     warnings = _warn(run, queries)
-    findings = _judge_all(run, due, [frozenset(shards[query.version]) for query in due])
+    calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
+    findings = _judge_all(run, apply_thresholds(due, calibrated), [frozenset(shards[query.version]) for query in due])
     hits = tuple(findings.hits)
     incidents = build_incidents(hits, run.sweep_id)
     seconds = time.monotonic() - began
@@ -137,7 +152,12 @@ def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
         coverage = tuple(CoverageRecord(query_version=version, shard_id=shard) for version, shard in sorted(pending))
         run.hits.record_sweep(
             SweepContent(
-                sweep=sweep, coverage=coverage, hits=hits, judgements=tuple(findings.judgements), incidents=incidents
+                sweep=sweep,
+                coverage=coverage,
+                hits=hits,
+                judgements=tuple(findings.judgements),
+                incidents=incidents,
+                thresholds=build_thresholds(due, calibrated, sweep.judge_id, sweep.finished_utc),
             )
         )
     published = run.hits.publish()
@@ -163,11 +183,18 @@ def _warn(run: _Run, queries: Sequence[Query]) -> tuple[str, ...]:
         if unknown:
             run.listener.warn(f"query {query.name!r}: the encoder does not know {', '.join(unknown)}")
         if not query.cloze.slots:
-            run.listener.warn(f"query {query.name!r} has no word to mask; only the whole sentence is judged")
+            run.listener.warn(f"query {query.name!r} has no word to mask; {say_without_slots(run.composition)}")
     damaged = tuple(f"{shard.directory.name}: {shard.problems[0]}" for shard in run.gallery.invalid)
     for message in damaged:
         run.listener.warn(f"a damaged shard is left out: {message}")
     return damaged
+
+
+def say_without_slots(composition: Composition) -> str:
+    """Says what becomes of a query that has no word to mask."""
+    if composition.adjudicator.settings.affirm_weight > 0:
+        return "only the whole sentence is judged"
+    return "it is left in coarse order, since these settings do not ask for the whole sentence"
 
 
 def _record(
@@ -199,21 +226,25 @@ def _judge_all(run: _Run, queries: Sequence[Query], shards: Sequence[frozenset[s
     if not queries:
         return findings
     composition = run.composition
-    vectors = encode_queries(composition.encoder, composition.lexicon, queries)
+    views = encode_views(composition.encoder, composition.lexicon, queries)
     scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
-    found = find_candidates(run.gallery, vectors, queries, scopes)
+    found = find_candidates(run.gallery, mean_views(views), queries, scopes)
     run.listener.start("judge", sum(len(candidates) for candidates in found))
-    for query, ids, candidates in zip(queries, shards, found, strict=True):
-        _judge_query(run, query, len(ids), candidates, findings)
+    for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
+        _judge_query(run, query, len(ids), candidates, own, findings)
     return findings
 
 
 def _judge_query(
-    run: _Run, query: Query, num_shards: int, candidates: Sequence[Candidate], findings: _Findings
+    run: _Run, query: Query, num_shards: int, candidates: Sequence[Candidate], views: Floats, findings: _Findings
 ) -> None:
     composition, now = run.composition, utc_now()
     loaded, best = load_images(run.gallery, candidates)
-    result = composition.adjudicator.adjudicate(query, loaded, cache=StoredCache(run.hits))
+    result = composition.adjudicator.adjudicate(
+        query, loaded, cache=StoredCache(run.hits), hints=build_hints(views, best)
+    )
+    for note in result.notes:
+        run.listener.warn(f"query {query.name!r}: {note}")
     judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
     accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
     findings.judgements += [

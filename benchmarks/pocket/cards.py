@@ -13,9 +13,19 @@ from benchmarks.rendered.captions import ANSWERS, COLOR_WORDS, COLORS, action_wo
 
 LICENSE = "AGPL-3.0-or-later"
 _LIMITS = {
-    "dual_encoder": "Knows the words of vocabulary.txt only. Weak on real footage; trained on rendered persons alone.",
-    "judge": "Answers the two production prompts only, with single canonical words (lexicon.json). It can't explain.",
-    "detector": "Finds one class, person. Small (under 20 px) or heavily hidden persons are missed.",
+    "dual_encoder": (
+        "Knows the words of vocabulary.txt only. Fine differences of blows (punching, kicking, pushing) and what the "
+        "hands hold (a phone) are often wrong; garment kinds, hair and person are little better than guesses. Of real "
+        "footage it has seen one street; on other cameras nothing was measured."
+    ),
+    "judge": (
+        "Answers the two production prompts only, with single canonical words (lexicon.json). It sees one picture at a "
+        "time and can't explain."
+    ),
+    "detector": (
+        "Finds one class, person. Small (under 28 px) or heavily hidden persons are missed, and of persons who lie or "
+        "sit a larger share than of those who stand (see the recall by posture)."
+    ),
 }
 
 
@@ -37,7 +47,7 @@ class Card:
         return (
             f"# {self.model_id}\n\nA pocket {self.kind.replace('_', ' ')} of this project. Licence: {self.license}.\n\n"
             f"- Data: {self.trained_on}\n- Recipe: {self.recipe}\n- Seeds: {json.dumps(self.seeds)}\n\n"
-            f"## Figures (rendered data, not real footage)\n\n| figure | value |\n|---|---|\n{figures}\n\n"
+            f"## Figures (rendered data, unless called real)\n\n| figure | value |\n|---|---|\n{figures}\n\n"
             f"## What it can't do\n\n{_LIMITS[self.kind]}\n"
         )
 

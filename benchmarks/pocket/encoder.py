@@ -22,7 +22,7 @@ from benchmarks.rendered.captions import Caption, facts_of, write_caption
 
 _BATCH = 48
 _REAL = 3  # real crops in a batch, where there are any
-_SMALL = (96, 0.6)  # side of the pictures in the first part of the time: half the work, nearly all of the learning
+_SMALL = (96, 0.5)  # side of the pictures in the first part of the time: half the work, nearly all of the learning
 _TEXTS = 160  # captions of a step
 _STYLES = {"short": 0.35, "medium": 0.25, "long": 0.15, "full": 0.25}  # of one style in a batch: little padding
 _PEAK = 1.5e-3

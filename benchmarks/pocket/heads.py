@@ -12,8 +12,19 @@ from benchmarks.pocket.data import CLASSES, JOINTS, LABELS, MISSING
 from benchmarks.pocket.towers import WIDTH
 from benchmarks.rendered.captions import Caption
 
-_WEIGHTS = {"behavior": 2.5, "upper": 1.0, "lower": 1.0, "shoes": 0.4, "hat": 0.3, "bag": 0.4, "person": 0.4}
-_WEIGHTS |= {"upper_kind": 0.3, "lower_kind": 0.4, "hair": 0.2, "place": 0.2, "night": 0.1}
+_WEIGHTS = {"behavior": 2.5, "upper": 1.0, "lower": 1.0, "shoes": 0.7, "hat": 0.5, "bag": 0.7, "person": 0.6}
+_WEIGHTS |= {"upper_kind": 0.6, "lower_kind": 0.6, "hair": 0.5, "place": 0.5, "night": 0.2}
+_PARTS = {
+    "upper": (1, 2, 3),
+    "lower": (8, 9, 10, 11),
+    "shoes": (12, 13, 14, 15),
+    "hat": (0,),
+    "hair": (0, 1),
+    "upper_kind": (1, 2, 3, 4, 5, 8, 9),
+    "lower_kind": (8, 9, 10, 11),
+    "behavior": tuple(range(JOINTS)),
+    "person": tuple(range(JOINTS)),
+}  # the joints around which an attribute shows
 _RADIUS = 0.07
 _SMOOTHING = 0.05
 
@@ -24,6 +35,7 @@ class AttributeHeads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.classes = nn.ModuleDict({name: nn.Linear(WIDTH, count) for name, count in LABELS.items()})
+        self.parts = nn.ModuleDict({name: nn.Linear(WIDTH, LABELS[name]) for name in _PARTS})
         self.maps = nn.Linear(WIDTH, JOINTS)
         self.points = nn.Linear(WIDTH, 2 * JOINTS)
 
@@ -39,17 +51,26 @@ class AttributeHeads(nn.Module):
                 smoothing = _SMOOTHING if name == "behavior" else 0.0
                 loss = loss + _WEIGHTS[name] * functional.cross_entropy(logits, truth[known], label_smoothing=smoothing)
                 accuracy[name] = (logits.argmax(1) == truth[known]).float().mean().item()
-        return loss + self._joint_loss(vision.last_hidden_state[:, 1:].float(), pooled, joints), accuracy
-
-    def _joint_loss(self, tokens: Tensor, pooled: Tensor, joints: Tensor) -> Tensor:
         known = ~joints.isnan().any(2).any(1)
-        joints = joints[known]
-        grid = round(tokens.shape[1] ** 0.5)
-        target = heat_maps(joints, grid).flatten(2).transpose(1, 2)  # N,P,J
-        weight = 1 + 6 * target
-        maps = functional.binary_cross_entropy_with_logits(self.maps(tokens[known]), target, weight=weight)
-        points = self.points(pooled[known]).view(-1, JOINTS, 2)
+        tokens = vision.last_hidden_state[known, 1:].float()
+        places = heat_maps(joints[known], round(tokens.shape[1] ** 0.5)).flatten(2).transpose(1, 2)  # N,P,J
+        loss = loss + self._joint_loss(tokens, pooled[known], joints[known], places)
+        return loss + self._part_loss(tokens, places, labels[known]), accuracy
+
+    def _joint_loss(self, tokens: Tensor, pooled: Tensor, joints: Tensor, places: Tensor) -> Tensor:
+        maps = functional.binary_cross_entropy_with_logits(self.maps(tokens), places, weight=1 + 6 * places)
+        points = self.points(pooled).view(-1, JOINTS, 2)
         return 8 * maps + 6 * functional.smooth_l1_loss(points, joints.clamp(-0.3, 1.3), beta=0.1)
+
+    def _part_loss(self, tokens: Tensor, places: Tensor, labels: Tensor) -> Tensor:
+        """Attributes read where they show, so that patches hold them and the summary finds them there."""
+        loss = tokens.new_zeros(())
+        for name, head in self.parts.items():
+            weight = places[:, :, _PARTS[name]].mean(2)
+            near = torch.einsum("ij,ijk->ik", weight / (weight.sum(1, keepdim=True) + 1e-6), tokens)
+            truth = labels[:, list(LABELS).index(name)]
+            loss = loss + 0.7 * _WEIGHTS[name] * functional.cross_entropy(head(near), truth, ignore_index=MISSING)
+        return loss
 
 
 class AlignedHeads(nn.Module):

@@ -92,7 +92,8 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     if name == "detector":
         real = _tile_count(data, "real-*.jpg")
         return f"{_tile_count(data) - real} rendered 320 px tiles and {real} of a real street, labeled by a teacher"
-    return f"{len(crops)} rendered crops of 160 px (training split) with captions of the grammar"
+    real = f" and {len(crops.real)} of a real street (first 60 % of it)" if crops.real else ""
+    return f"{len(crops) - len(crops.real)} rendered crops of 160 px (training split){real}, captions of the grammar"
 
 
 def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
@@ -152,13 +153,13 @@ _CARDS: dict[str, tuple[str, dict[str, int], str]] = {
         "dual_encoder",
         {"torch": 0, "captions": 11, "augmentation": 12},
         "VisionTextDualEncoderModel, ResNet and 2 transformer layers (DPT hybrid) at 96, then 128 px, BERT text tower; "
-        "vision on attributes and joints, then texts by the sigmoid loss with all fitting captions as positives",
+        "vision on attributes, joints and parts, then texts by the sigmoid loss with all fitting captions as positives",
     ),
     "judge": (
         "judge",
-        {"torch": 1, "questions": 21, "augmentation": 22},
+        {"torch": 1, "questions": 21},
         "LlavaForConditionalGeneration on the dual encoder's frozen vision tower, 65 image tokens, 3 Llama layers; "
-        "clozes first, then clozes and yes/no with one wrong fact",
+        "clozes and yes/no with one wrong fact, several questions packed behind one picture",
     ),
-    "detector": ("detector", {"ultralytics": 0}, "ultralytics, YOLO26n from scratch at 320 px, AdamW, bfloat16"),
+    "detector": ("detector", {"ultralytics": 0}, "ultralytics, YOLO26n at 320 px, AdamW"),
 }

@@ -1,13 +1,11 @@
 """Commands for the analyst: ``sql``, ``report`` and ``queries``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anomalylmm.lexicon import Lexicon
+from flows.commands import saved_queries
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
-from flows.query_file import default_query_file, read_queries
 from flows.sweep_page import write_latest_page
 from storage.analyst import run_sql
 
@@ -41,28 +39,8 @@ def report(store: StoreOption = DEFAULT_STORE) -> None:
     typer.echo(write_latest_page(layout_of(store)))
 
 
-def queries(
-    file: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Checks the saved queries' file and shows how each is masked.
-
-    Example: `anomalylmm queries --queries my-queries.toml`
-    """
-    found = read_queries(file or default_query_file(), Lexicon.load())
-    if json:
-        print_json(found)
-        return
-    rows = [
-        (query.name, query.text, query.cloze.masked, " ".join(slot.word for slot in query.cloze.slots),
-         "yes" if query.enabled else "no", query.version)
-        for query in found
-    ]  # fmt: skip
-    print_table(("name", "text", "cloze", "asked for", "enabled", "version"), rows)
-
-
 def add_to(app: typer.Typer) -> None:
     """Adds these commands."""
     app.command("sql")(sql)
     app.command("report")(report)
-    app.command("queries")(queries)
+    saved_queries.add_to(app)

@@ -1,4 +1,4 @@
-"""The ``search`` command: one sentence, now."""
+"""The ``search`` command: one sentence or picture, now."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
@@ -23,7 +23,10 @@ DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="One sentence on one person: who, and what they do.")],
+    text: Annotated[str, typer.Argument(help="One sentence on one person: who, and what they do.")] = "",
+    like: Annotated[
+        str, typer.Option("--like", help="A crop id or an image file of one person to find more like it.")
+    ] = "",
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
@@ -41,10 +44,14 @@ def search(
 ) -> None:
     """Searches the indexed archive for what a sentence says; prints the ranking and writes a page with pictures.
 
+    With `--like` the picture is looked for too, or alone without a sentence. The judge is asked by the sentence only:
+    without one the results stay in coarse order.
+
     Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
     """
     request = SearchRequest(
         text=text,
+        like=like,
         cameras=tuple(camera or ()),
         start_utc=since.replace(tzinfo=UTC) if since else None,
         stop_utc=_until(until),
@@ -54,7 +61,8 @@ def search(
     with TerminalProgress(quiet=quiet) as progress:
         report = search_store(compose(profile, settings), layout_of(store), request, listener=progress)
     if json:
-        print_json({"text": text, "warnings": report.warnings, "results": report.results, "page": report.page_path})
+        found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
+        print_json({"text": text, "like": like, **found})
     else:
         _print(report)
 
@@ -69,7 +77,8 @@ def _until(value: datetime | None) -> datetime | None:
 def _print(report: SearchReport) -> None:
     for warning in report.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(f"cloze: {report.cloze}")
+    if report.cloze:
+        typer.echo(f"cloze: {report.cloze}")
     for number, result in enumerate(report.results, 1):
         judged = f"score {result.score:.2f}, confidence {result.confidence:.2f}" if result.judged else "not judged"
         mark = "+" if result.accepted else "-"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from anomalylmm.errors import JudgeError
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import mask_query
+from anomalylmm.prompts import PAIR_ANSWERS
 from anomalylmm.protocols import Views
 from anomalylmm.records import Candidate, Image, Query
 
@@ -72,6 +73,43 @@ class ScriptedJudge:
 
     def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
         return np.array([logit for _, logit in self._entries(views)])
+
+
+class PairJudge(ScriptedJudge):
+    """Also compares two pictures: by the strength of each number, with a liking for what is shown first."""
+
+    def __init__(self, script, strength: dict[int, float], *, liking: float = 0.0, **more) -> None:
+        super().__init__(script, max_views=2, **more)
+        self.strength, self.liking = strength, liking
+        self.pairs: list[tuple[int, int]] = []
+
+    def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        if tuple(answers) != PAIR_ANSWERS:
+            return super().score_answers(views, prompt, answers)
+        numbers = [tuple(int(image[0, 0, 0]) for image in images) for images in views]
+        for pair in numbers:
+            if any(map(self.fails, pair)):
+                raise JudgeError(f"no answer about {pair}")
+        self.pairs += numbers
+        return np.array([[self.strength[one] + self.liking, self.strength[two]] for one, two in numbers])
+
+
+class FacetJudge(ScriptedJudge):
+    """Answers yes-or-no questions by the words they hold, and writes what it is told to."""
+
+    def __init__(self, script, yes: dict[str, float], written: str = "") -> None:
+        super().__init__(script)
+        self.yes, self.written = yes, written
+        self.asked: list[str] = []
+
+    def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
+        self._entries(views)
+        self.asked.append(prompt)
+        return np.full(len(views), next((logit for words, logit in self.yes.items() if words in prompt), 0.0))
+
+    def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
+        self.asked.append(prompt)
+        return [self.written for _ in views]
 
 
 class DictCache:

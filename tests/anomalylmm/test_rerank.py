@@ -1,8 +1,10 @@
+import math
+
 import pytest
 
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.records import UNKNOWN, SlotVerdict
-from anomalylmm.rerank import DEFAULT, PAPER, RerankSettings, confidence, rerank, score, write_reason
+from anomalylmm.rerank import DEFAULT, PAPER, RerankSettings, agreement_logit, confidence, rerank, score, write_reason
 
 
 def slot(kind, match, word="falling", answer="falling"):
@@ -65,9 +67,29 @@ def test_the_reason_names_what_could_not_be_told():
     assert reason == "could not tell about falling; asked for falling; trouble: 0 of 1 blanks answered"
 
 
+def test_the_agreement_is_found_again_in_a_score():
+    for rank in (0, 1, 7):
+        again = agreement_logit(score(0.8, 0.8, rank, DEFAULT), rank, DEFAULT)
+        assert again == pytest.approx(math.log(0.8 / 0.2))
+    assert math.isfinite(agreement_logit(score(1.0, 1.0, 0, DEFAULT), 0, DEFAULT))
+
+
 @pytest.mark.parametrize(
     "values",
-    [{"match_weight": -1}, {"match_weight": 0, "affirm_weight": 0}, {"rank_decay": 0}, {"batch_size": 0}],
+    [
+        {"match_weight": -1},
+        {"match_weight": 0, "affirm_weight": 0},
+        {"rank_decay": 0},
+        {"batch_size": 0},
+        {"pair_window": -0.1},
+        {"pair_margin": -1},
+        {"pair_margin": float("nan")},
+        {"gate_margin": -1},
+        {"same_cosine": 1.1},
+        {"budget_calls": -1},
+        {"pair_top": 1},
+        {"facets": True, "affirm_weight": 0},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(values):
     with pytest.raises(ConfigurationError):

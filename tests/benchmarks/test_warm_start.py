@@ -37,7 +37,8 @@ def _folded(model: Any) -> dict[str, torch.Tensor]:
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Conv2d):
             weights[f"{name}.weight"] = module.weight.data.clone()
-            weights[f"{name}.bias"] = torch.zeros(len(module.weight)) if module.bias is None else module.bias.data.clone()
+            bias = torch.zeros(len(module.weight)) if module.bias is None else module.bias.data
+            weights[f"{name}.bias"] = bias.clone()
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             conv = name.removesuffix("bn") + "conv"

@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from anomalylmm.errors import ConfigurationError, QueryError, StoreBusyError, StoreError
 from flows.indexing import index_archive
 from flows.searching import SearchRequest, search_store
-from flows.sweeping import sweep_store
+from flows.sweeping import open_gallery, sweep_store
 from storage.analyst import run_sql
 from storage.hits import HitStore
 from storage.layout import StoreLayout
+from storage.scope import Scope
 from tests.fakes import FakeComposition, compose, write_video
 
 QUERY = '[[query]]\nname = "{name}"\ntext = "{text}"\nfloor = -10\naccept = {accept}\n'
@@ -188,3 +191,70 @@ def test_hostile_words_are_data(composition: FakeComposition, layout: StoreLayou
     assert "<script>alert" not in page
     if "flibber" in text:
         assert any("flibbertigibbet" in warning for warning in report.warnings)
+
+
+def crop_of(composition: FakeComposition, layout: StoreLayout, camera: str) -> str:
+    gallery = open_gallery(composition, layout)
+    vector = composition.encoder.encode_texts(["red" if camera == "gate" else "green"])
+    found = gallery.search(vector, 1, Scope(cameras=frozenset({camera})))[0]
+    return found.crop_ids[0]
+
+
+def test_a_search_by_picture_finds_its_like_in_coarse_order_and_says_so(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path
+) -> None:
+    picture = tmp_path / "green.png"
+    cv2.imwrite(str(picture), np.full((60, 30, 3), (60, 200, 40), np.uint8))  # BGR
+    for like in (crop_of(composition, layout, "yard"), str(picture)):
+        report = search_store(composition, layout, SearchRequest(like=like))
+        assert report.results[0].camera == "yard"
+        assert not any(result.judged for result in report.results)
+        assert report.num_calls == 0
+        assert any("coarse order" in warning for warning in report.warnings)
+        assert report.cloze == ""
+
+
+def test_a_search_by_picture_and_text_is_judged_by_the_text(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path
+) -> None:
+    like = crop_of(composition, layout, "yard")
+    report = search_store(composition, layout, SearchRequest(text="a person in a green coat walking", like=like))
+    assert report.results[0].camera == "yard"
+    assert report.results[0].accepted
+    assert "like" in report.text
+    sweep_store(composition, layout, queries(tmp_path, RED))
+    _, rows = run_sql(layout, "select text, filters from searches")
+    assert like in rows[0][1]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_picture_that_is_none_is_refused(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "x.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(QueryError, match=r"x\.png"):
+        search_store(composition, layout, SearchRequest(like=str(path)))
+    with pytest.raises(QueryError, match="neither the id"):
+        search_store(composition, layout, SearchRequest(like="'; drop table hits; --\0"))
+
+
+def test_a_gated_sweep_asks_less_and_finds_the_same(layout: StoreLayout, tmp_path: Path) -> None:
+    thrifty = compose(rerank={"gate": True, "gate_margin": 1.0, "same_cosine": 0.9999, "pairwise": True})
+    file = queries(tmp_path, RED + GREEN)
+    few = sweep_store(thrifty, layout, file)
+    found = run_sql(layout, "select query_name, camera from hits order by all")
+    assert found[1] == [("green", "yard"), ("red", "gate")]
+    shutil.rmtree(layout.root / "hits")
+    everything = sweep_store(compose(), layout, file)
+    assert run_sql(layout, "select query_name, camera from hits order by all") == found
+    assert few.num_calls < everything.num_calls
+
+
+def test_a_query_without_masks_is_left_in_coarse_order_and_says_so(layout: StoreLayout) -> None:
+    unasked = compose(rerank={"affirm_weight": 0.0})
+    report = search_store(unasked, layout, SearchRequest(text="a suspicious person"))
+    assert any("left in coarse order" in warning for warning in report.warnings)
+    assert all("the coarse order stays" in result.reason for result in report.results)
+    assert report.num_calls == 0
