@@ -60,12 +60,13 @@ class JudgeTrainer:
         self.processor: LlavaProcessor = build_judge_processor(known_words(), patch_size=STRIDE, extra_image_tokens=1)
         self.model = build_judge(self.processor.tokenizer).train()
         self.insight = Insight()
+        self.agreement = nn.Linear(WIDTH, 1)  # whether the picture agrees, read at each claimed word; thrown away too
         self.model.model.vision_tower.eval().requires_grad_(False)
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.parameters += self.insight.parameters()
+        self.parameters += [*self.insight.parameters(), *self.agreement.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
         weights = {"model": self.model, "insight": self.insight}
-        self.parts: dict[str, Any] = weights | {"optimizer": self.optimizer}
+        self.parts: dict[str, Any] = weights | {"agreement": self.agreement, "optimizer": self.optimizer}
         if not load_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts) and self.start:
             load_checkpoint(self.start, Progress(1.0), **weights)
         encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
@@ -73,7 +74,7 @@ class JudgeTrainer:
         tower.load_state_dict(encoder.vision_model.state_dict())
         seed = ENCODER_SEEDS["augmentation"]
         self.features = crop_features(tower, self.crops, self.out / "features.pt", views=VIEWS, seed=seed)
-        self.losses: list[tuple[float, float, float]] = []
+        self.losses: list[tuple[float, ...]] = []
 
     def run(self) -> None:
         """Train until the time is used, then write the weights."""
@@ -81,10 +82,10 @@ class JudgeTrainer:
         while not self.progress.done:
             self._step()
             if self.progress.due("logged", 30):
-                cloze, match, insight = torch.tensor(self.losses[-100:]).nanmean(0).tolist()
+                cloze, match, insight, agreement = torch.tensor(self.losses[-100:]).nanmean(0).tolist()
                 rate = self.progress.seen / self.progress.used
                 print(f"{self.progress.used:.0f} s, {rate:.0f} questions/s, cloze {cloze:.3f}, ", end="")
-                print(f"match {match:.3f}, insight {insight:.3f}", flush=True)
+                print(f"match {match:.3f}, insight {insight:.3f}, agreement {agreement:.3f}", flush=True)
             if self.progress.due("saved", 120):
                 save_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts)
         save_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts)
@@ -116,14 +117,19 @@ class JudgeTrainer:
         set_rate(self.optimizer, self.progress.rate(_PEAK))
         images = self.features[torch.randint(VIEWS, (len(chosen),)), chosen].float()
         with mixed():
-            states = packed_states(self.model, images, packed)
+            before, states = packed_states(self.model, images, packed)
             logits = self.model.lm_head(states[:, :-1][packed.wanted])
         each = functional.cross_entropy(logits.float(), packed.targets, reduction="none")
         weight = torch.where(packed.match, _MATCH_WEIGHT, 1.0)
         insight = self.insight(states[:, packed.prefix - 1].float(), self.crops.labels[chosen])
-        step(self.optimizer, (weight * each).sum() / weight.sum() + 0.5 * insight, self.parameters)
+        words = before[packed.claims[0], packed.claims[1]].float()  # where the last layer can still gather it
+        claimed = self.agreement(functional.layer_norm(words, (WIDTH,)))[:, 0]
+        agreement = functional.binary_cross_entropy_with_logits(claimed, packed.claims[2].float())
+        loss = (weight * each).sum() / weight.sum() + 0.5 * insight + agreement
+        step(self.optimizer, loss, self.parameters)
         self.progress.advance(sum(map(len, asked)))
-        self.losses.append((each[~packed.match].mean().item(), each[packed.match].mean().item(), insight.item()))
+        apart = (each[~packed.match].mean(), each[packed.match].mean(), insight, agreement)
+        self.losses.append(tuple(value.item() for value in apart))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +142,7 @@ class Packed:
     wanted: Tensor  # N,T-1: tokens whose successor belongs to an answer
     targets: Tensor  # those successors
     match: Tensor  # which of them answer yes or no
+    claims: Tensor  # 3,C: row, place and truth of the words that yes-or-no questions claim
     prefix: int  # tokens of the picture and of what stands before it
 
 
@@ -145,25 +152,30 @@ def pack(processor: LlavaProcessor, asked: Sequence[Sequence[Question]]) -> Pack
     opening, closing = (processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, after))
     prefix = len(opening) + IMAGE_TOKENS
     flat = [question for questions in asked for question in questions]
-    texts = processor.tokenizer([question.text for question in flat], add_special_tokens=False)["input_ids"]
+    coded = processor.tokenizer(
+        [question.text for question in flat], add_special_tokens=False, return_offsets_mapping=True
+    )
+    texts, ends = coded["input_ids"], [[end for _, end in spans] for spans in coded["offset_mapping"]]
     answers = processor.tokenizer([f"{q.answer}<end>" for q in flat], add_special_tokens=False)["input_ids"]
-    pieces = iter(zip(flat, texts, answers, strict=True))
+    pieces = iter(zip(flat, zip(texts, ends, strict=True), answers, strict=True))
     rows = [[next(pieces) for _ in questions] for questions in asked]
-    length = prefix + max(sum(len(t) + len(closing) + len(a) for _, t, a in row) for row in rows)
+    length = prefix + max(sum(len(t) + len(closing) + len(a) for _, (t, _), a in row) for row in rows)
     ids, branch = (torch.zeros(len(rows), length, dtype=torch.long) for _ in range(2))
     positions = torch.arange(length).repeat(len(rows), 1)
     answered, match = (torch.zeros(len(rows), length, dtype=torch.bool) for _ in range(2))
     ids[:, : len(opening)] = torch.tensor(opening)
     branch[:, prefix:] = -1
+    claims: list[tuple[int, int, int]] = []
     for index, row in enumerate(rows):
         at = prefix
-        for number, (question, text, answer) in enumerate(row, start=1):
+        for number, (question, (text, places), answer) in enumerate(row, start=1):
             tokens = [*text, *closing, *answer]
             end = at + len(tokens)
             ids[index, at:end], branch[index, at:end] = torch.tensor(tokens), number
             positions[index, at:end] = torch.arange(prefix, prefix + len(tokens))
             answered[index, end - len(answer) : end] = True
             match[index, at:end] = question.kind != "cloze"
+            claims += [(index, at + places.index(place), int(truth)) for place, truth in question.claims]
             at = end
     wanted = answered[:, 1:]
     return Packed(
@@ -173,6 +185,7 @@ def pack(processor: LlavaProcessor, asked: Sequence[Sequence[Question]]) -> Pack
         wanted=wanted,
         targets=ids[:, 1:][wanted],
         match=match[:, 1:][wanted],
+        claims=torch.tensor(claims, dtype=torch.long).view(-1, 3).T,
         prefix=prefix,
     )
 
@@ -185,17 +198,21 @@ def _branch_mask(branch: Tensor) -> Tensor:
     return torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None]
 
 
-def packed_states(model: Any, images: Tensor, packed: Packed) -> Tensor:
-    """Last hidden states N,T,D of packed questions on N pictures' features N,1+P,D."""
+def packed_states(model: Any, images: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
+    """Hidden states N,T,D of packed questions on N pictures' features N,1+P,D: before the last layer, and last."""
     embedded = model.get_input_embeddings()(packed.ids)
     pictures = model.model.multi_modal_projector(images)
     start = packed.prefix - pictures.shape[1]
     embedded = torch.cat([embedded[:, :start], pictures, embedded[:, packed.prefix :]], 1)
     language = model.model.language_model
-    states: Tensor = language(
-        inputs_embeds=embedded, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
-    ).last_hidden_state
-    return states
+    told = language(
+        inputs_embeds=embedded,
+        attention_mask=packed.mask,
+        position_ids=packed.positions,
+        use_cache=False,
+        output_hidden_states=True,
+    )
+    return told.hidden_states[-2], told.last_hidden_state
 
 
 def chat_text(processor: LlavaProcessor, question: str) -> str:

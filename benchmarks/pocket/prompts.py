@@ -29,6 +29,7 @@ class Question:
     text: str
     answer: str
     kind: str
+    claims: tuple[tuple[int, bool], ...] = ()  # where in the text a claimed word ends, and whether the picture agrees
 
 
 def seen_answer(row: Row, field: str, accepted: str | None = None) -> str:
@@ -77,7 +78,9 @@ def ask_match(
         if kind in {"true", "other"} or kind in caption.facts:
             break
     answer = "yes" if agrees(caption, facts_of(row)) else "no"
-    return Question(text=MATCH_PROMPT.format(text=caption.text.rstrip(".")), answer=answer, kind=kind)
+    before = MATCH_PROMPT.index("{text}")
+    claims = tuple((before + slot.end, slot.answer == seen_answer(row, slot.field)) for slot in caption.slots)
+    return Question(text=MATCH_PROMPT.format(text=caption.text.rstrip(".")), answer=answer, kind=kind, claims=claims)
 
 
 def with_wrong(row: Row, field: str, rng: Random) -> dict[str, Any]:

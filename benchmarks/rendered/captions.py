@@ -235,6 +235,7 @@ def _finish(
     extra: Mapping[str, frozenset[str]] | None = None,
 ) -> Caption:
     """Take the markers out of a text, remembering where they stood."""
+    text = re.sub(r" ([,:])", r"\1", text)
     parts, slots, position, length = [], [], 0, 0
     for match in _MARK.finditer(text):
         before = text[position : match.start()]

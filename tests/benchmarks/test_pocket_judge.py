@@ -32,7 +32,7 @@ def test_packed_questions_have_the_states_they_have_alone(processor: Any) -> Non
     asked = [ask_set(_row("falling", "red"), _row("walking", "blue"), rng, style="short") for _ in range(2)]
     packed = pack(processor, asked)
     with torch.no_grad():
-        together = packed_states(model, images, packed)[:, :-1][packed.wanted]
+        together = packed_states(model, images, packed)[1][:, :-1][packed.wanted]
         alone = [_alone(model, processor, images[k], question) for k, row in enumerate(asked) for question in row]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-3)
     assert packed.targets.tolist() == [token for row in asked for q in row for token in _answer(processor, q)]
@@ -82,3 +82,15 @@ def test_captions_of_a_real_person_state_only_what_is_known() -> None:
         caption = write_caption(real, Random(seed), style="medium")
         assert set(caption.facts) <= {"behavior", "upper", "upper_kind", "place", "person"}
         assert agrees(caption, facts_of(real))
+
+
+def test_claims_stand_at_their_words_and_say_whether_the_picture_agrees(processor: Any) -> None:
+    row, other = _row("falling", "red"), _row("walking", "blue")
+    asked = [ask_set(row, other, Random(seed), style="medium") for seed in range(12)]
+    packed = pack(processor, asked)
+    words = processor.tokenizer.convert_ids_to_tokens(packed.ids[packed.claims[0], packed.claims[1]].tolist())
+    said = list(zip(words, packed.claims[2].tolist(), strict=True))
+    assert ("red", 1) in said
+    absent = {"blue", "green", "yellow", "pink", "orange", "purple", "gray", "brown"}
+    assert not any(truth for word, truth in said if word in absent)
+    assert {truth for _, truth in said} == {0, 1}
