@@ -95,15 +95,20 @@ def write_checkpoint(onnx_file: Path, pictures: list[Path], out: Path, size: int
 
 
 def adopt(tower: nn.Module, shipped: Path) -> int:
-    """Take over what fits of another tower's convolutions; where widths differ, the common part. Returns how many."""
+    """Take over another vision tower: whole where it has the same shape, else what fits of its convolutions.
+
+    Where convolutions differ in width, their common part is taken. Returns the number of tensors.
+    """
     from safetensors.torch import load_file
 
-    prefix, taken = "vision_model.", 0
-    known = {name.removeprefix(prefix): value for name, value in load_file(shipped / "model.safetensors").items()}
-    for name, value in tower.state_dict().items():
+    prefix, taken, state = "vision_model.", 0, tower.state_dict()
+    stored = load_file(shipped / "model.safetensors")
+    known = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
+    same = {name: value.shape for name, value in state.items()} == {name: old.shape for name, old in known.items()}
+    for name, value in state.items():
         old = known.get(name)
-        if "backbone" in name and old is not None and old.ndim == value.ndim and value.ndim:
+        if old is not None and (same or ("backbone" in name and old.ndim == value.ndim > 0)):
             part = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, value.shape, strict=True))
-            value[part] = old[part].float()
+            value[part] = old[part].to(value.dtype)
             taken += 1
     return taken

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.pocket.detector import offline_ultralytics
-from benchmarks.pocket.warm_start import unfold
+from benchmarks.pocket.warm_start import adopt, unfold
 
 SIZE = 64
 
@@ -68,3 +68,37 @@ def test_the_unfolded_detector_computes_what_the_folded_one_does(pictures: list[
     torch.testing.assert_close(given[0], expected[0], atol=2e-3, rtol=1e-3)
     norms = [m for m in again.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert any(float(norm.running_mean.abs().max()) > 1e-3 for norm in norms)
+
+
+class _Tower(torch.nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Conv2d(3, width, 3)
+        self.head = torch.nn.Linear(4, 4)
+        self.register_buffer("count", torch.tensor(width))
+
+
+def _ship(tower: torch.nn.Module, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    named = {f"vision_model.{name}": value.clone() for name, value in tower.state_dict().items()}
+    save_file(named | {"text_model.weight": torch.zeros(2)}, folder / "model.safetensors")
+
+
+def test_a_tower_of_the_same_shape_is_taken_over_whole(tmp_path: Path) -> None:
+    shipped, fresh = _Tower(5), _Tower(5)
+    _ship(shipped, tmp_path)
+    assert adopt(fresh, tmp_path) == 5
+    assert all(
+        torch.equal(a, b) for a, b in zip(fresh.state_dict().values(), shipped.state_dict().values(), strict=True)
+    )
+
+
+def test_of_a_tower_of_another_width_the_common_part_of_its_convolutions_is(tmp_path: Path) -> None:
+    shipped, fresh = _Tower(3), _Tower(5)
+    _ship(shipped, tmp_path)
+    before = copy.deepcopy(fresh.state_dict())
+    assert adopt(fresh, tmp_path) == 2
+    assert torch.equal(fresh.backbone.weight[:3], shipped.backbone.weight)
+    assert torch.equal(fresh.backbone.weight[3:], before["backbone.weight"][3:])
+    assert torch.equal(fresh.head.weight, before["head.weight"])
