@@ -1,6 +1,5 @@
 """Train the pocket dual encoder: the vision tower on attributes and joints, then texts against its finished vectors."""
 
-import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from benchmarks.pocket.data import Crops, augment
 from benchmarks.pocket.features import crop_features
 from benchmarks.pocket.heads import AlignedHeads, AttributeHeads, patch_loss, positives, sigmoid_loss
 from benchmarks.pocket.precision import mixed
-from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
+from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, save_half, set_rate, step
 from benchmarks.pocket.tokens import IMAGE_SIZE, build_encoder_processor, known_words
 from benchmarks.pocket.towers import build_dual_encoder, embed_tokens
 from benchmarks.rendered.captions import Caption, facts_of, write_caption
@@ -41,13 +40,7 @@ class EncoderModel:
 
     def save(self, folder: Path) -> None:
         """Write the model as the program loads it (in half precision)."""
-        weights = {
-            name: value.half() if value.is_floating_point() else value
-            for name, value in self.model.state_dict().items()
-        }
-        self.model.save_pretrained(folder, state_dict=weights)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
+        save_half(self.model, folder)
         self.processor.save_pretrained(folder)
 
 

@@ -1,6 +1,5 @@
 """Train the pocket judge on the dual encoder's vision tower: clozes, and yes or no to captions with one wrong fact."""
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from benchmarks.pocket.encoder import SEEDS as ENCODER_SEEDS
 from benchmarks.pocket.encoder import VIEWS
 from benchmarks.pocket.features import crop_features
 from benchmarks.pocket.precision import mixed
-from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, set_rate, step
+from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoint, save_half, set_rate, step
 from benchmarks.pocket.prompts import Question, ask_set
 from benchmarks.pocket.tokens import build_judge_processor, known_words
 from benchmarks.pocket.towers import IMAGE_TOKENS, STRIDE, WIDTH, build_judge
@@ -96,13 +95,7 @@ class JudgeTrainer:
         folder = self.out / "judge"
         generation = self.model.generation_config
         generation.eos_token_id, generation.pad_token_id = self.processor.tokenizer.eos_token_id, 0
-        weights = {
-            name: value.half() if value.is_floating_point() else value
-            for name, value in self.model.state_dict().items()
-        }
-        self.model.save_pretrained(folder, state_dict=weights)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
+        save_half(self.model, folder)
         self.processor.save_pretrained(folder)
 
     def _step(self) -> None:

@@ -1,5 +1,6 @@
 """A time budget with a learning rate, and a check-point that a later run picks up."""
 
+import json
 import math
 import time
 from dataclasses import dataclass, field
@@ -71,6 +72,14 @@ def load_checkpoint(path: Path, progress: Progress, **parts: Any) -> bool:
         part.load_state_dict(state[name])
     progress.used, progress.steps, progress.seen = (state["progress"][key] for key in ("used", "steps", "seen"))
     return True
+
+
+def save_half(model: Any, folder: Path) -> None:
+    """Write a transformers model in half precision, and say so in its configuration."""
+    weights = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=weights)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2), encoding="utf-8")
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
