@@ -1,6 +1,5 @@
 """One search, now: the same three stages as a sweep, over the whole gallery, with a page of pictures."""
 
-import getpass
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from anomalylmm.masking import check_text
 from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
 from flows.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.composition import Composition
+from flows.feedback import current_user
 from flows.pictures import data_url, draw_results
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
@@ -217,20 +217,13 @@ def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds:
     }
     record = SearchRecord(
         text=describe_request(request),
-        who=_who(),
+        who=current_user(),
         created_utc=utc_now(),
         seconds=seconds,
         num_results=num_results,
         filters={name: value for name, value in filters.items() if value},
     )
     leave_search(layout, record)
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:

@@ -14,7 +14,7 @@ from benchmarks.rendered.captions import agrees, facts_of, write_caption
 
 
 def _row(behavior: str, upper: str, **more: Any) -> dict[str, Any]:
-    part = lambda color: {"color": color, "kind": "jacket"}  # noqa: E731
+    part = lambda color: {"color": color, "kind": "jacket"}  # noqa: E731 - one line, used in the next
     row = {"behavior": behavior, "person": "man", "upper": part(upper), "lower": part("black"), "shoes": part("white")}
     return row | {"hat": None, "bag": None, "hair": "short", "place": "street", "night": False} | more
 
