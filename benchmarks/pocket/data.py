@@ -32,6 +32,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
 LABELS = {name: len(classes) for name, classes in CLASSES.items()}
 MISSING = -100
 JOINTS = 16
+_COLORED = [list(LABELS).index(name) for name in ("upper", "lower", "shoes", "hat", "bag")]
+_OTHER_CHANNELS = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 _FLIPPED = [0, 1, *(joint for pair in range(2, JOINTS, 2) for joint in (pair + 1, pair))]
 
 
@@ -100,6 +102,35 @@ class Crops:
 def prepare(images: Tensor, size: int = IMAGE_SIZE) -> Tensor:
     """What the image processor does: squeeze N,3,H,W bytes to the model's size, values in -1..1."""
     return functional.interpolate(images.float(), size=(size, size), mode="bilinear", antialias=True) / 127.5 - 1
+
+
+def repaint(
+    images: Tensor, joints: Tensor, labels: Tensor, rng: np.random.Generator, share: float = 0.4
+) -> tuple[Tensor, Tensor]:
+    """Change the colors of some crops, wholly or from the hips down, so that no color goes with a behavior.
+
+    Args:
+        images: N,3,H,W bytes.
+        joints: N,J,2 in 0..1, NaN where unknown.
+        labels: N,L of LABELS.
+        rng: Source of chance.
+        share: Share of the crops that change.
+
+    Returns:
+        Crops and labels, MISSING for colors that no longer hold.
+    """
+    images, labels = images.clone(), labels.clone()
+    for number in np.flatnonzero(rng.random(len(images)) < share):
+        shoulders, hips = joints[number, 2:4, 1], joints[number, 8:10, 1]
+        upright = bool(hips.min() - shoulders.max() > 0.12)  # False where joints are unknown
+        top = int(images.shape[2] * (hips.max().item() + 0.03)) if upright and rng.random() < 0.5 else 0
+        piece = images[number, :, top:]
+        if rng.random() < 0.25:
+            images[number, :, top:] = piece.float().mean(0).byte()
+        else:
+            images[number, :, top:] = piece[list(_OTHER_CHANNELS[rng.integers(len(_OTHER_CHANNELS))])]
+        labels[number, _COLORED[1:] if top else _COLORED] = MISSING
+    return images, labels
 
 
 def augment(images: Tensor, joints: Tensor, rng: np.random.Generator, size: int = IMAGE_SIZE) -> tuple[Tensor, Tensor]:

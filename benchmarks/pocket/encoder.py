@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.pocket.data import Crops, augment
+from benchmarks.pocket.data import Crops, augment, repaint
 from benchmarks.pocket.features import crop_features
 from benchmarks.pocket.heads import AlignedHeads, AttributeHeads, patch_loss, positives, sigmoid_loss
 from benchmarks.pocket.precision import mixed
@@ -25,6 +25,7 @@ _SMALL = (96, 0.5)  # side of the pictures in the first part of the time: half t
 _TEXTS = 160  # captions of a step
 _STYLES = {"short": 0.35, "medium": 0.25, "long": 0.15, "full": 0.25}  # of one style in a batch: little padding
 _PEAK = 1.5e-3
+_TRAINED_PEAK = 1e-3  # for a tower that begins from a finished one
 VIEWS = 2  # of every crop that texts and judge learn from: as it is, and augmented
 _PATCHES = 24  # crops of a step whose patches are matched too
 SEEDS = {"torch": 0, "captions": 11, "augmentation": 12}
@@ -53,6 +54,7 @@ class VisionTrainer:
     out: Path
     progress: Progress
     start: Path | None = None  # an earlier check-point whose weights (not whose budget) are the beginning
+    trained: bool = False  # whether the tower is a finished one, of an earlier set
     noise: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEEDS["augmentation"]))
 
     def __post_init__(self) -> None:
@@ -88,13 +90,15 @@ class VisionTrainer:
 
     def _step(self) -> None:
         chosen = self._next()
-        set_rate(self.optimizer, self.progress.rate(_PEAK))
-        size = _SMALL[0] if self.progress.fraction < _SMALL[1] else IMAGE_SIZE
+        set_rate(self.optimizer, self.progress.rate(_PEAK if not self.trained else _TRAINED_PEAK))
+        size = _SMALL[0] if self.progress.fraction < _SMALL[1] and not self.trained else IMAGE_SIZE
         self.tower.embeddings.image_size = (size, size)
-        pixels, joints = augment(self.crops.images[chosen], self.crops.joints[chosen], self.noise, size)
+        before = self.crops.joints[chosen]
+        images, labels = repaint(self.crops.images[chosen], before, self.crops.labels[chosen], self.noise)
+        pixels, joints = augment(images, before, self.noise, size)
         with mixed():
             vision = self.tower(pixel_values=pixels.contiguous(memory_format=torch.channels_last))
-        loss, figures = self.heads(vision, self.crops.labels[chosen], joints)
+        loss, figures = self.heads(vision, labels, joints)
         step(self.optimizer, loss, self.parameters)
         self.tower.embeddings.image_size = (IMAGE_SIZE, IMAGE_SIZE)
         self.progress.advance(len(chosen))

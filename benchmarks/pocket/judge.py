@@ -20,6 +20,7 @@ from benchmarks.pocket.progress import Progress, load_checkpoint, save_checkpoin
 from benchmarks.pocket.prompts import Question, ask_set
 from benchmarks.pocket.tokens import build_judge_processor, known_words
 from benchmarks.pocket.towers import IMAGE_TOKENS, STRIDE, WIDTH, build_judge
+from benchmarks.pocket.warm_start import adopt_language
 
 _BATCHES = {"short": (20, 0.4), "medium": (14, 0.3), "long": (10, 0.15), "full": (8, 0.15)}  # crops of one style
 _PEAK = 1.5e-3
@@ -51,7 +52,7 @@ class JudgeTrainer:
     crops: Crops
     out: Path
     progress: Progress
-    start: Path | None = None  # an earlier check-point whose language part (not whose budget) is the beginning
+    start: Path | None = None  # an earlier check-point or finished judge, whose language part is the beginning
     rng: random.Random = field(default_factory=lambda: random.Random(SEEDS["questions"]))
 
     def __post_init__(self) -> None:
@@ -67,7 +68,10 @@ class JudgeTrainer:
         weights = {"model": self.model, "insight": self.insight}
         self.parts: dict[str, Any] = weights | {"agreement": self.agreement, "optimizer": self.optimizer}
         if not load_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts) and self.start:
-            load_checkpoint(self.start, Progress(1.0), **weights)
+            if self.start.is_dir():
+                print(f"{adopt_language(self.model, self.start)} tensors taken over from {self.start}")
+            else:
+                load_checkpoint(self.start, Progress(1.0), **weights)
         encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)
         tower = self.model.model.vision_tower
         tower.load_state_dict(encoder.vision_model.state_dict())

@@ -99,20 +99,24 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
 def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
     from benchmarks.pocket.encoder import EncoderModel, VisionTrainer
 
-    encoder = EncoderModel()
-    if start and start.is_dir():
+    encoder, trained = EncoderModel(), bool(start and start.is_dir())
+    if start and trained:
         from benchmarks.pocket.warm_start import adopt
 
         print(f"{adopt(encoder.model.vision_model, start)} tensors taken over from {start}")
         start = None
-    VisionTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
+    VisionTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes), start=start, trained=trained).run()
 
 
 def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
     from benchmarks.pocket.encoder import EncoderModel, TextTrainer
 
     encoder = EncoderModel()
-    load_checkpoint(start or out / "vision.ckpt", Progress(1.0), tower=encoder.model.vision_model)
+    if start:
+        from benchmarks.pocket.warm_start import adopt_language
+
+        print(f"{adopt_language(encoder.model, start)} tensors taken over from {start}")
+    load_checkpoint(out / "vision.ckpt", Progress(1.0), tower=encoder.model.vision_model)
     TextTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes)).run()
     encoder.save(out / "dual_encoder")
 

@@ -1,6 +1,6 @@
-"""Makes a detector trainable again from its shipped ONNX file, so that training can go on without its check-point.
+"""Begins a training from shipped weights: the detector's ONNX file, the vision tower, the judge's language part.
 
-The export folds batch normalization into convolutions. Here each layer gets the normalization that leaves it as it
+The export of the detector folds batch normalization into convolutions. Here each layer gets the normalization that leaves it as it
 is: its statistics are measured on pictures, its scale and shift undo them.
 """
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 _BATCH = 16
+_TOWERS = ("vision_tower.", "vision_model.")
 
 
 def read_onnx(path: Path) -> dict[str, Tensor]:
@@ -112,3 +113,21 @@ def adopt(tower: nn.Module, shipped: Path) -> int:
             value[part] = old[part].to(value.dtype)
             taken += 1
     return taken
+
+
+def adopt_language(model: nn.Module, shipped: Path) -> int:
+    """Take over everything of an earlier dual encoder or judge but its vision tower; returns the number of tensors.
+
+    Raises:
+        SystemExit: It has another shape, so that the training has to begin anew.
+    """
+    from safetensors.torch import load_file
+
+    stored = load_file(shipped / "model.safetensors")
+    known = {name: value for name, value in stored.items() if not any(part in name for part in _TOWERS)}
+    state = model.state_dict()
+    other = [name for name, value in known.items() if name not in state or state[name].shape != value.shape]
+    if other:
+        raise SystemExit(f"{shipped} has another shape ({other[0]}); begin without --start")
+    model.load_state_dict({name: value.to(state[name].dtype) for name, value in known.items()}, strict=False)
+    return len(known)

@@ -31,7 +31,9 @@ Box = tuple[float, float, float, float]
 SIZE_PX = 320
 DRAWN_PX = 448
 VISIBLE_SHARE = 0.35
-LEAST_TALL_PX, MOST_TALL_PX = 28, 225  # of a standing person in the tile
+TALL_PX = (28, 225)  # of a standing person in the tile
+CLOSE_TALL_PX = (150, 900)  # the same where a camera hangs low and near
+CLOSE_FROM, CLOSE_SHARE = 4500, 0.3  # of the training tiles from this number on
 POSTURES = dict.fromkeys(BEHAVIORS, 1.0) | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
 POSTURES |= {"sitting": 3, "dragged": 0.5, "hit_by_vehicle": 0.5}
 SPLIT = {"train": "train", "val": "validation", "test": "test"}
@@ -46,6 +48,7 @@ class View:
     background: NDArray[np.float32]
     real: bool
     end_y_m: float  # nothing stands beyond
+    tall_px: tuple[int, int] = TALL_PX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], 
         if label.is_file():
             continue
         u = Random(SEED[split] + number)
-        picture, persons = render_tile(bodies, SPLIT[split], u, real)
+        picture, persons = render_tile(bodies, SPLIT[split], u, real, close=split == "train" and number >= CLOSE_FROM)
         quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
         cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
         (postures / f"{number:06d}.txt").write_text("".join(f"{p.behavior}\n" for p in persons), encoding="ascii")
@@ -93,10 +96,13 @@ def box_line(box: Box) -> str:
 
 
 def render_tile(
-    bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None
+    bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None, *, close: bool = False
 ) -> tuple[NDArray[np.uint8], list[Shown]]:
-    """The tile and the persons visible enough."""
-    view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
+    """The tile and the persons visible enough; with `close`, some from near."""
+    if close and u.random() < CLOSE_SHARE:
+        view = _close_view(u, split)
+    else:
+        view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
     figures, things, behaviors = _crowd(bodies, split, u, view)
     things += _distractors(u, view)
     light = draw_light(u)
@@ -125,17 +131,26 @@ def _stored(image: NDArray[np.float32], u: Random) -> NDArray[np.uint8]:
 
 def _drawn_view(u: Random, split: str) -> View:
     """A camera 2.5 to 8 m high whose middle shows persons 30 to 200 px high in the tile."""
-    high, pitch = u.uniform(2.5, 8.0), np.radians(u.uniform(9, 42))
+    return _view_of(u, split, u.uniform(2.5, 8.0), u.uniform(9, 42), 30 * (200 / 30) ** u.random(), TALL_PX)
+
+
+def _close_view(u: Random, split: str) -> View:
+    """A camera over a door, whose persons are as high as the tile or cut by its edges."""
+    return _view_of(u, split, u.uniform(1.6, 3.2), u.uniform(4, 30), 160 * (560 / 160) ** u.random(), CLOSE_TALL_PX)
+
+
+def _view_of(
+    u: Random, split: str, high: float, degrees_down: float, tall_px: float, range_px: tuple[int, int]
+) -> View:
+    pitch = np.radians(degrees_down)
     distance = high / np.sin(pitch)
     eye = np.array([0.0, -distance * np.cos(pitch), high])
-    tall_px = 30 * (200 / 30) ** u.random()
     degrees = np.degrees(2 * np.arctan(SIZE_PX / 2 * 1.7 / (tall_px * distance)))
     matrix = perspective(min(75.0, float(degrees)), 1.0) @ look_at(eye, np.array([0.0, 0.0, 0.3]))
     camera = Camera(eye=eye, matrix=matrix, width=DRAWN_PX, height=DRAWN_PX)
     where = draw_place(u, 2.0)
-    return View(
-        camera=camera, background=draw_background(where, camera, split), real=False, end_y_m=where.wall_y_m - 0.5
-    )
+    background = draw_background(where, camera, split)
+    return View(camera=camera, background=background, real=False, end_y_m=where.wall_y_m - 0.5, tall_px=range_px)
 
 
 def _real_view(u: Random, frame: NDArray[np.float32]) -> View:
@@ -202,7 +217,7 @@ def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Fig
         if figures and u.random() < 0.35:
             x, y, _ = (float(v) for v in u.choice(figures).base)
             spot = (x + u.uniform(-1, 1), y + u.uniform(-1, 1))
-        if spot is None or spot[1] > view.end_y_m or not LEAST_TALL_PX <= _tall_px(camera, *spot) <= MOST_TALL_PX:
+        if spot is None or spot[1] > view.end_y_m or not view.tall_px[0] <= _tall_px(camera, *spot) <= view.tall_px[1]:
             continue
         behavior = u.choices(list(POSTURES), list(POSTURES.values()))[0]
         now, behaviors[len(figures)] = pose(behavior, u.random(), u.randrange(1 << 30)), behavior
@@ -217,7 +232,7 @@ def _distractors(u: Random, view: View) -> list[Mesh]:
     camera, out = view.camera, []
     for _ in range(u.choice([0, 0, 1, 1, 2, 3])):
         spot = ground_point(camera, u.random(), u.random())
-        if spot is None or spot[1] > view.end_y_m or _tall_px(camera, *spot) > 260:
+        if spot is None or spot[1] > view.end_y_m or _tall_px(camera, *spot) > view.tall_px[1] + 35:
             continue
         out.append(thing.moved(thing.draw_thing(u), *spot, u.uniform(0, 360)))
     return out

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.pocket.data import CLASSES, LABELS, MISSING, Crops, augment, label_row
+from benchmarks.pocket.data import CLASSES, LABELS, MISSING, Crops, augment, label_row, repaint
 from benchmarks.pocket.detector import overlaps
 from benchmarks.pocket.heads import AlignedHeads, positives
 from benchmarks.pocket.real import LABELED
@@ -111,3 +111,32 @@ def test_overlaps_are_those_of_boxes_given_by_center_and_size() -> None:
     first = np.array([[0.5, 0.5, 0.2, 0.2]], np.float32)
     second = np.array([[0.5, 0.5, 0.2, 0.2], [0.6, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]], np.float32)
     assert overlaps(first, second)[0] == pytest.approx([1, 1 / 3, 0], abs=1e-5)
+
+
+def test_repainted_crops_lose_the_names_of_colors_and_nothing_else() -> None:
+    rng = np.random.default_rng(7)
+    images = torch.from_numpy(rng.integers(0, 255, (40, 3, 160, 160), dtype=np.uint8))
+    joints = torch.full((40, 16, 2), float("nan"))
+    joints[:20] = 0.5
+    joints[:20, 2:4, 1], joints[:20, 8:10, 1] = 0.2, 0.6  # shoulders over hips
+    labels = torch.tensor([label_row(_row(Random(number))) for number in range(40)])
+    before = images.clone()
+    painted, said = repaint(images, joints, labels, rng, 1.0)
+    assert torch.equal(images, before)
+    names = list(LABELS)
+    kept = [k for k, name in enumerate(names) if name not in ("upper", "lower", "shoes", "hat", "bag")]
+    assert torch.equal(said[:, kept], labels[:, kept])
+    assert (said[:, names.index("lower")] == MISSING).all()
+    halves = said[:, names.index("upper")] != MISSING
+    assert halves[:20].any()
+    assert not halves[20:].any()  # where joints are unknown, nobody knows where the hips are
+    assert torch.equal(painted[halves][:, :, :100], images[halves][:, :, :100])
+    assert (painted[halves][:, :, 101:] != images[halves][:, :, 101:]).any()
+
+
+def test_a_share_of_the_crops_keeps_its_colors() -> None:
+    images = torch.zeros(200, 3, 160, 160, dtype=torch.uint8)
+    labels = torch.tensor([label_row(_row(Random(number))) for number in range(200)])
+    joints = torch.full((200, 16, 2), float("nan"))
+    _, said = repaint(images, joints, labels, np.random.default_rng(1), 0.4)
+    assert 0.3 < (said[:, list(LABELS).index("upper")] == MISSING).float().mean() < 0.5

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.pocket.detector import offline_ultralytics
-from benchmarks.pocket.warm_start import adopt, unfold
+from benchmarks.pocket.warm_start import adopt, adopt_language, unfold
 
 SIZE = 64
 
@@ -102,3 +102,30 @@ def test_of_a_tower_of_another_width_the_common_part_of_its_convolutions_is(tmp_
     assert torch.equal(fresh.backbone.weight[:3], shipped.backbone.weight)
     assert torch.equal(fresh.backbone.weight[3:], before["backbone.weight"][3:])
     assert torch.equal(fresh.head.weight, before["head.weight"])
+
+
+class _Judge(torch.nn.Module):
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        self.vision_tower = torch.nn.Linear(2, 2)
+        self.language = torch.nn.Embedding(words, 3)
+
+
+def test_an_earlier_judge_is_taken_over_but_for_its_vision_tower(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    shipped, fresh = _Judge(5), _Judge(5)
+    save_file({name: value.half() for name, value in shipped.state_dict().items()}, tmp_path / "model.safetensors")
+    before = fresh.vision_tower.weight.clone()
+    assert adopt_language(fresh, tmp_path) == 1
+    torch.testing.assert_close(fresh.language.weight, shipped.language.weight, atol=2e-3, rtol=1e-3)
+    assert fresh.language.weight.dtype == torch.float32
+    assert torch.equal(fresh.vision_tower.weight, before)
+
+
+def test_a_judge_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(_Judge(6).state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(SystemExit, match="another shape"):
+        adopt_language(_Judge(5), tmp_path)
