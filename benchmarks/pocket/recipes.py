@@ -105,7 +105,8 @@ def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, 
 
         print(f"{adopt(encoder.model.vision_model, start)} tensors taken over from {start}")
         start = None
-    VisionTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes), start=start, trained=trained).run()
+    crops, progress = _training_crops(data, shards), Progress(60 * minutes)
+    VisionTrainer(encoder, crops, out, progress, start=start, trained=trained).run()
 
 
 def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:

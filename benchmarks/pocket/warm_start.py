@@ -1,7 +1,7 @@
 """Begins a training from shipped weights: the detector's ONNX file, the vision tower, the judge's language part.
 
-The export of the detector folds batch normalization into convolutions. Here each layer gets the normalization that leaves it as it
-is: its statistics are measured on pictures, its scale and shift undo them.
+The export of the detector folds batch normalization into convolutions. Here each layer gets the normalization that
+leaves it as it is: its statistics are measured on pictures, its scale and shift undo them.
 """
 
 from pathlib import Path
