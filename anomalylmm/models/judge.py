@@ -62,6 +62,7 @@ class TransformersJudge:
         self._chat = self.chat_class(processor, self._device, self._dtype)
         self._model = load_model(AutoModelForImageTextToText, weights, self._device, self._dtype)
         self._scorer = AnswerScorer(self._model, most_rows=4 * batch_size)
+        self.num_tokens = 0  # read and written since it was loaded, each question's once
 
     def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
         """Writes a short answer to the prompt for each of N candidates.
@@ -87,6 +88,7 @@ class TransformersJudge:
         for indices, inputs in self._iter_batches(views, prompt):
             rows = self._guard(lambda inputs=inputs: self._scorer.score(inputs, tokens))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             scores[indices] = rows
+            self.num_tokens += len(indices) * sum(map(len, tokens))
         return scores
 
     def score_answers_blind(self, prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
@@ -138,6 +140,7 @@ class TransformersJudge:
         if not all(len(candidate) for candidate in views):
             raise JudgeError("a candidate without images can't be judged; give at least one crop of each")
         inputs = [self._chat.inputs_of(list(candidate)[: self.max_views], prompt) for candidate in views]
+        self.num_tokens += sum(item["input_ids"].numel() for item in inputs)
         groups = group_alike(inputs, self.batch_size)
         return [(indices, join([inputs[index] for index in indices])) for indices in groups]
 
@@ -154,7 +157,9 @@ class TransformersJudge:
             top_k=None,
             pad_token_id=end if end is not None else self._chat.tokenizer.eos_token_id,
         )
-        return [self._chat.decode(row[inputs["input_ids"].shape[1] :]) for row in output]
+        written = output[:, inputs["input_ids"].shape[1] :]
+        self.num_tokens += written.numel()
+        return [self._chat.decode(row) for row in written]
 
     def _guard(self, work: Callable[[], Any]) -> Any:
         """Does the work.

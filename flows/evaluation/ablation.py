@@ -15,7 +15,7 @@ from anomalylmm.judging import Adjudication, Adjudicator
 from anomalylmm.masking import DEFAULT_KINDS, mask_query
 from anomalylmm.records import Candidate, Query, Verdict
 from flows.composition import Composition
-from flows.evaluation.answer_cache import AnswerCache
+from flows.evaluation.answer_cache import AnswerCache, Spent
 from flows.evaluation.benchmark import Benchmark
 from flows.evaluation.metering import OneQueryMapper, TimedJudge
 from flows.evaluation.outcomes import KEPT_PLACES, Outcome, ProgressFile
@@ -39,6 +39,7 @@ class Ablation:
     variants: tuple[Variant, ...]
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(repr=False)  # by variant name, one a query
     coarse_seconds: float  # a query, texts and matrix product
+    counts_tokens: bool  # whether the judge tells how many it reads and writes
     num_resumed: int  # queries that an earlier run had done
 
 
@@ -79,8 +80,8 @@ class _Runner:
         listener.start("judge", len(queries))
         coarse = _Timed(iter_coarse(benchmark, queries, vectors, composition.encoder, composition.lexicon, depth))
         done: list[Mapping[str, Outcome]] = []
-        take_seconds = self._judge.take_seconds if self._judge else lambda: 0.0
-        with AnswerCache(self._folder / "answers.sqlite", take_seconds) as answers:
+        take_spent = self._judge.take_spent if self._judge else Spent
+        with AnswerCache(self._folder / "answers.sqlite", take_spent) as answers:
             for number, found in enumerate(coarse):
                 outcomes = known.get(found.query.query_id) or self._run_query(number, found, answers)
                 if found.query.query_id not in known and not any(item.num_failed for item in outcomes.values()):
@@ -92,6 +93,7 @@ class _Runner:
             variants=self._variants,
             outcomes={item.name: tuple(outcomes[item.name] for outcomes in done) for item in self._variants},
             coarse_seconds=coarse.seconds / max(1, len(done)),
+            counts_tokens=self._judge is not None and self._judge.counts_tokens,
             num_resumed=sum(query.query_id in known for query in benchmark.queries),
         )
 
@@ -111,8 +113,8 @@ class _Runner:
             return Outcome(ranks=coarse.ranks, first=coarse.places[:KEPT_PLACES])
         adjudicator = Adjudicator(self._judge, self._composition.lexicon, variant.settings, mapper=self._mapper)
         query = self._build_query(number, variant, answers)
-        result = adjudicator.adjudicate(query, candidates, cache=answers)
-        return _read_outcome(coarse, result, answers.take_seconds() + self._mapper.take_seconds())
+        result = adjudicator.adjudicate(query, candidates, cache=answers, hints=coarse.hints)
+        return _read_outcome(coarse, result, answers.take_spent() + Spent(seconds=self._mapper.take_seconds()))
 
     def _build_query(self, number: int, variant: Variant, answers: AnswerCache | None = None) -> Query:
         """Masks a query's text: words of the variant's kinds, or those that the judge names where settings say so."""
@@ -162,7 +164,7 @@ def digest_method() -> str:
     return whole.hexdigest()
 
 
-def _read_outcome(coarse: CoarseList, result: Adjudication, seconds: float) -> Outcome:
+def _read_outcome(coarse: CoarseList, result: Adjudication, spent: Spent) -> Outcome:
     places = [int(ranked.candidate.tracklet_id) for ranked in result.ranked]
     verdicts = [ranked.verdict for ranked in result.ranked if ranked.verdict is not None]
     asked = result.num_calls + result.num_cached
@@ -173,7 +175,8 @@ def _read_outcome(coarse: CoarseList, result: Adjudication, seconds: float) -> O
         num_asked=result.num_calls,
         num_judged=len(verdicts),
         num_failed=sum(_failed(verdict) for verdict in verdicts) if asked else 0,
-        seconds=seconds,
+        seconds=spent.seconds,
+        tokens=spent.tokens,
         notes=result.notes,
     )
 

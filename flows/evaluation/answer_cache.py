@@ -4,21 +4,36 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from anomalylmm.errors import StoreError
 
-_TABLE = "create table if not exists answers (key text primary key, payload text not null, seconds real not null)"
+_TABLE = (
+    "create table if not exists costed_answers "
+    "(key text primary key, payload text not null, seconds real not null, tokens real not null)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What questions cost the judge."""
+
+    seconds: float = 0.0
+    tokens: float = 0.0  # read and written
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(seconds=self.seconds + other.seconds, tokens=self.tokens + other.tokens)
 
 
 class AnswerCache:
-    """A judgement cache in one SQLite file; each answer is durable once it is put, with the seconds it took."""
+    """A judgement cache in one SQLite file; each answer is durable once it is put, with what it cost."""
 
-    def __init__(self, path: Path, take_seconds: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, path: Path, take_spent: Callable[[], Spent] = Spent) -> None:
         self.path = path
-        self._take_seconds = take_seconds  # what the judge took since the last time
-        self._spent = 0.0
+        self._take_spent = take_spent  # what the judge took since the last time
+        self._spent = Spent()
         with self._guarded():
             self._connection = sqlite3.connect(path)
             self._connection.execute(_TABLE)
@@ -31,27 +46,29 @@ class AnswerCache:
         """Closes the file."""
         self._connection.close()
 
-    def take_seconds(self) -> float:
-        """Gives what the answers took that were found or put since the last time, whenever they were asked for."""
-        seconds, self._spent = self._spent + self._take_seconds(), 0.0
-        return seconds
+    def take_spent(self) -> Spent:
+        """Gives what the answers cost that were found or put since the last time, whenever they were asked for."""
+        spent, self._spent = self._spent + self._take_spent(), Spent()
+        return spent
 
     def get_many(self, keys: Sequence[str]) -> dict[str, dict[str, object]]:
         """Finds the answers of those keys that are known."""
-        select = "select payload, seconds from answers where key = ?"
+        select = "select payload, seconds, tokens from costed_answers where key = ?"
         with self._guarded():
             rows = [(key, self._connection.execute(select, (key,)).fetchone()) for key in keys]
         found = [(key, row) for key, row in rows if row]
-        self._spent += sum(seconds for _, (_, seconds) in found)
-        return {key: json.loads(payload) for key, (payload, _) in found}
+        for _, (_, seconds, tokens) in found:
+            self._spent += Spent(seconds=seconds, tokens=tokens)
+        return {key: json.loads(payload) for key, (payload, _, _) in found}
 
     def put_many(self, rows: Mapping[str, Mapping[str, object]]) -> None:
         """Keeps answers."""
-        seconds = self._take_seconds()
-        self._spent += seconds
-        values = [(key, json.dumps(dict(row)), seconds / len(rows)) for key, row in rows.items()]
+        spent = self._take_spent()
+        self._spent += spent
+        share = (spent.seconds / len(rows), spent.tokens / len(rows)) if rows else ()
+        values = [(key, json.dumps(dict(row)), *share) for key, row in rows.items()]
         with self._guarded(), self._connection:
-            self._connection.executemany("insert or replace into answers values (?, ?, ?)", values)
+            self._connection.executemany("insert or replace into costed_answers values (?, ?, ?, ?)", values)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -7,13 +7,13 @@ from typing import Any
 
 LISTED = 20  # failures in the text; the JSON has more
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
-_HEAD = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1", "ΔmAP", "twin share", "questions", "s")
+_HEAD = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1", "ΔmAP", "twin share", "questions", "tokens", "s")
 
 LEGEND = (
     "Percent, with 95 % intervals over resampled queries; Δ is the paired difference from `coarse`, bold where its "
     "interval excludes zero. Twin share: of the top-1 errors, those that are the same person doing something else. "
-    "Questions to the judge and seconds are per query, as if nothing had been asked before; tokens are not counted by "
-    "this judge."
+    "Questions to the judge, tokens that it reads and writes (– where it does not count them) and seconds are per "
+    "query, as if nothing had been asked before."
 )
 NO_TRUTH = (
     "The truth of this benchmark is not known here, so there is no figure; `answer.txt` holds the first ten pictures "
@@ -86,7 +86,8 @@ def _write_cells(row: Mapping[str, Any]) -> list[str]:
     differences = row["difference_from_coarse"]
     cells += [_difference(differences[name]) if name in differences else "–" for name in ("r1", "map")]
     cells += [f"{_percent(twins['share'])} of {twins['num_errors']}" if twins else "–"]
-    return [*cells, f"{cost['questions']:.1f}", f"{cost['seconds']:.3f}"]
+    tokens = "–" if cost["tokens"] is None else f"{cost['tokens']:.0f}"
+    return [*cells, f"{cost['questions']:.1f}", tokens, f"{cost['seconds']:.3f}"]
 
 
 def _percent(value: float) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.protocols import Judge, PatchTextMapper, Views
 from anomalylmm.records import Floats, Image
+from flows.evaluation.answer_cache import Spent
 
 
 class TimedJudge:
@@ -16,13 +17,16 @@ class TimedJudge:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._seconds = 0.0
+        self._seconds, self._tokens_before = 0.0, 0
+        self.counts_tokens = hasattr(judge, "num_tokens")
         self.judge_id, self.max_views = judge.judge_id, judge.max_views
 
-    def take_seconds(self) -> float:
-        """Gives the seconds since the last time it was asked for them."""
-        seconds, self._seconds = self._seconds, 0.0
-        return seconds
+    def take_spent(self) -> Spent:
+        """Gives what it cost since the last time it was asked; no tokens where the judge does not count them."""
+        tokens = int(getattr(self._judge, "num_tokens", 0))
+        spent = Spent(seconds=self._seconds, tokens=tokens - self._tokens_before)
+        self._seconds, self._tokens_before = 0.0, tokens
+        return spent
 
     def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
         """Writes a short answer to the prompt for each of N candidates."""

@@ -20,6 +20,7 @@ class Outcome:
     num_judged: int = 0  # candidates
     num_failed: int = 0  # of them, those on which the judge gave nothing usable
     seconds: float = 0.0  # of the judge and the focus crops, also where the answers were kept
+    tokens: float = 0.0  # the same, read and written by the judge
     notes: tuple[str, ...] = ()  # what could not be done as set
 
 

@@ -3,19 +3,20 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.coarse import background, z_scores
+from anomalylmm.gating import CoarseHint
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.metrics import order_by_score, positive_ranks
 from anomalylmm.protocols import ImageEncoder, TextEncoder
 from anomalylmm.records import Candidate, Floats, Query
-from flows.coarse_search import encode_queries
+from flows.coarse_search import encode_views, mean_views
 from flows.evaluation.benchmark import Benchmark, BenchmarkQuery, GalleryImage, read_picture
 from flows.progress import Listener
 from storage.files import replace_file
@@ -35,6 +36,7 @@ class CoarseList:
     cosines: tuple[float, ...] = field(repr=False)
     z_scores: tuple[float, ...] = field(repr=False)
     ranks: tuple[int, ...]  # 0-based, of the positives among all pictures
+    hints: Mapping[str, CoarseHint] = field(default_factory=dict, repr=False)  # by tracklet id
 
 
 def encode_gallery(encoder: ImageEncoder, images: Sequence[GalleryImage], folder: Path, listener: Listener) -> Floats:
@@ -88,11 +90,21 @@ def iter_coarse(
     """Yields the coarse order of each query: its best ``depth`` pictures, and the ranks of its positives."""
     sample = np.unique(np.linspace(0, len(vectors) - 1, min(BACKGROUND, len(vectors))).astype(int))
     for start in range(0, len(queries), QUERY_BLOCK):
-        texts = encode_queries(encoder, lexicon, queries[start : start + QUERY_BLOCK])
-        scores = np.round((texts @ vectors.T).astype(np.float64), DECIMALS)  # (Q, N)
+        views = encode_views(encoder, lexicon, queries[start : start + QUERY_BLOCK])
+        scores = np.round((mean_views(views) @ vectors.T).astype(np.float64), DECIMALS)  # (Q, N)
         standing = z_scores(scores, *background(scores[:, sample]))
         for number, query in enumerate(benchmark.queries[start : start + QUERY_BLOCK]):
-            yield _rank(query, scores[number], standing[number], depth)
+            found = _rank(query, scores[number], standing[number], depth)
+            yield replace(found, hints=_build_hints(found.places, views[number], vectors))
+
+
+def _build_hints(places: Sequence[int], views: Floats, vectors: Floats) -> dict[str, CoarseHint]:
+    """Tells how each view (V, D) of the query likes each picture, and its vector; as a sweep knows them."""
+    liked = vectors[list(places)] @ views.T  # (K, V)
+    return {
+        str(place): CoarseHint(view_cosines=tuple(row.tolist()), vector=vectors[place])
+        for place, row in zip(places, liked, strict=True)
+    }
 
 
 def _rank(query: BenchmarkQuery, scores: NDArray[np.floating], standing: NDArray[np.float64], depth: int) -> CoarseList:

@@ -104,6 +104,7 @@ def _cost(ablation: Ablation, outcomes: Sequence[Outcome]) -> Cost:
         questions=sum(outcome.num_questions for outcome in outcomes) / number,
         asked_now=sum(outcome.num_asked for outcome in outcomes) / number,
         seconds=ablation.coarse_seconds + sum(outcome.seconds for outcome in outcomes) / number,
+        tokens=sum(outcome.tokens for outcome in outcomes) / number if ablation.counts_tokens else None,
     )
 
 

@@ -19,6 +19,7 @@ LATER_STAGES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("facets", {"facets": True}, "yes or no to each behavior"),
     ("pairwise", {"pairwise": True}, "close neighbors compared in pairs, both orders asked"),
     ("gate", {"gate": True}, "only candidates judged that could be first"),
+    ("same", {"same_cosine": 0.98}, "near-identical pictures judged once"),
 )
 
 
@@ -83,7 +84,7 @@ def _bounded(settings: RerankSettings) -> RerankSettings:
 
 def _stages(profile: RerankSettings) -> list[Variant]:
     """Adds one stage after the other to the coarse order."""
-    switched_off: dict[str, Any] = dict.fromkeys(_later_switches(), False)
+    switched_off = {item.name: item.default for item in fields(RerankSettings) if item.name in _later_switches()}
     cloze = replace(
         profile, match_weight=profile.match_weight or DEFAULT.match_weight, affirm_weight=0.0, saliency=False,
         focus=False, **switched_off,
@@ -103,9 +104,9 @@ def _stages(profile: RerankSettings) -> list[Variant]:
 
 
 def _later_switches() -> list[str]:
-    """Names the on-off fields of later stages that this version of RerankSettings has."""
+    """Names the fields of later stages that this version of RerankSettings has, all off by default."""
     wanted = {name for _, changes, _ in LATER_STAGES for name in changes}
-    return [item.name for item in fields(RerankSettings) if item.name in wanted and isinstance(item.default, bool)]
+    return [item.name for item in fields(RerankSettings) if item.name in wanted and not item.default]
 
 
 def _presets(profile: RerankSettings) -> list[Variant]:

@@ -9,13 +9,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from anomalylmm.errors import ArchiveError, ConfigurationError, JudgeError, StoreError
 from anomalylmm.masking import mask_query, paraphrases
+from anomalylmm.protocols import Views
 from anomalylmm.rerank import DEFAULT, PAPER, RerankSettings
 from flows.evaluation import running
 from flows.evaluation.ablation import digest_method, run_ablation
-from flows.evaluation.answer_cache import AnswerCache
+from flows.evaluation.answer_cache import AnswerCache, Spent
 from flows.evaluation.benchmark_files import read_benchmark
 from flows.evaluation.metering import OneQueryMapper
 from flows.evaluation.running import evaluate_benchmark
@@ -25,7 +27,7 @@ from flows.progress import Silence
 from flows.settings import load_settings
 from tests.fakes import ColorEncoder, main_color
 from tests.flows.benchmark_copies import rows_of, write_copy
-from tests.flows.evaluation_fakes import TWINS, Fakes, compose, request, row_of
+from tests.flows.evaluation_fakes import TWINS, Fakes, FallJudge, compose, request, row_of
 
 
 @pytest.fixture(autouse=True)
@@ -129,8 +131,9 @@ def test_all_variants_of_the_brief_are_there_and_equal_ones_are_computed_once(tm
 def test_later_stages_are_added_where_the_settings_have_them() -> None:
     known = {item.name for item in fields(RerankSettings)}
     names = {variant.name: variant for variant in list_variants(DEFAULT)}
-    for stage in ("facets", "pairwise", "gate"):
-        assert (f"+{stage}" in names) == (stage in known)
+    for stage in ("facets", "pairwise", "gate", "same"):
+        assert (f"+{stage}" in names) == (stage in known or stage == "same")
+    assert (names["+gate"].settings.same_cosine, names["+same"].settings.same_cosine) == (0, 0.98)  # type: ignore[union-attr]
     assert [names[name].settings.saliency for name in ("cloze", "+saliency")] == [False, True]  # type: ignore[union-attr]
     assert names["+saliency"].settings.affirm_weight == 0  # type: ignore[union-attr]
     assert names["+affirm"].settings.affirm_weight == DEFAULT.affirm_weight  # type: ignore[union-attr]
@@ -230,15 +233,41 @@ def test_a_reranker_is_not_asked_to_write(tmp_path: Path) -> None:
 
 
 def test_what_a_variant_shares_with_others_counts_with_its_first_cost(tmp_path: Path) -> None:
-    spent = iter([2.0, 0.0, 0.0, 0.0])
+    spent = iter([Spent(seconds=2.0, tokens=60), Spent(), Spent(), Spent()])
     with AnswerCache(tmp_path / "a.sqlite", lambda: next(spent)) as cache:
         cache.put_many({"a": {}, "b": {}})
-        assert cache.take_seconds() == 2.0
+        assert cache.take_spent() == Spent(seconds=2.0, tokens=60)
         cache.get_many(["a"])
-        assert cache.take_seconds() == 1.0
+        assert cache.take_spent() == Spent(seconds=1.0, tokens=30)
     mapper = OneQueryMapper(ColorEncoder())
     image = np.zeros((8, 8, 3), np.uint8)
     first = mapper.patch_maps([image], "a person falling")
     cost = mapper.take_seconds()
     assert np.array_equal(mapper.patch_maps([image], "a person falling"), first)
     assert mapper.take_seconds() == cost > 0
+
+
+def test_near_identical_pictures_share_a_judgement_as_in_a_sweep(tmp_path: Path) -> None:
+    write_copy(tmp_path / "data")
+    report = evaluate_benchmark(compose(), request(tmp_path, variants=("+facets", "+same")))
+    apart, shared = (row_of(report, name)["cost"]["questions"] for name in ("+facets", "+same"))
+    assert 0 < shared < apart  # the stand-in encoder sees colors alone, so pictures of one color are the same to it
+
+
+class _Counting(FallJudge):
+    num_tokens = 0
+
+    def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        self.num_tokens += 7 * len(views)
+        return super().score_answers(views, prompt, answers)
+
+
+def test_tokens_are_counted_where_the_judge_counts_them(tmp_path: Path) -> None:
+    write_copy(tmp_path / "data")
+    silent = evaluate_benchmark(compose(), request(tmp_path, out=tmp_path / "silent", variants=("cloze",)))
+    assert row_of(silent, "cloze")["cost"]["tokens"] is None
+    composition = compose()
+    composition.__dict__["judge"] = _Counting()
+    counted = evaluate_benchmark(composition, request(tmp_path, out=tmp_path / "counted", variants=("cloze",)))
+    cost = row_of(counted, "cloze")["cost"]
+    assert cost["tokens"] == 7 * len(rows_of())  # of each query, one picture after the other
