@@ -46,8 +46,9 @@ class ParsedAnswer:
 class AnswerLayout:
     """The answers by which a cloze's slots are compared, and where each slot's words stand among them.
 
-    One slot is varied at a time, the others hold the words asked for. ``groups[s]`` lists positions in ``answers``,
-    that of the word asked for first; ``words[s]`` the words they put into the slot.
+    One slot is varied at a time; those before it hold the words asked for, and the answer ends with it, so that all
+    answers share one beginning and a judge reads them in one pass. ``groups[s]`` lists positions in ``answers``, that
+    of the word asked for first; ``words[s]`` the words they put into the slot.
     """
 
     answers: tuple[str, ...]
@@ -101,13 +102,13 @@ def join_words(words: Sequence[str]) -> str:
 def layout_answers(cloze: Cloze) -> AnswerLayout:
     """Lays out the answers for the likelihood reading; a slot without contrasts is compared with UNKNOWN."""
     asked = [slot.word for slot in cloze.slots]
-    answers = [join_words(asked)]
+    answers: list[str] = []
     groups, words = [], []
     for index, slot in enumerate(cloze.slots):
         others = tuple(word for word in slot.contrasts if word != slot.word) or (UNKNOWN,)
         start = len(answers)
-        answers += [join_words([*asked[:index], other, *asked[index + 1 :]]) for other in others]
-        groups.append((0, *range(start, len(answers))))
+        answers += [join_words([*asked[:index], word]) for word in (slot.word, *others)]
+        groups.append(tuple(range(start, len(answers))))
         words.append((slot.word, *others))
     return AnswerLayout(answers=tuple(answers), groups=tuple(groups), words=tuple(words))
 

@@ -15,6 +15,7 @@ from anomalylmm.models.chat import Inputs
 
 LOGGER = logging.getLogger(__name__)
 NO_TOKEN = 0  # fills up shorter answers; masked, and its likelihood is not counted
+Beginning = tuple[tuple[int, ...], tuple[int, ...]]  # tokens, and positions of the answers that begin with them
 CACHE_ERRORS = (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
@@ -62,34 +63,57 @@ class AnswerScorer:
         output = self._model(**inputs, use_cache=True, **self._keep(1))
         first = torch.log_softmax(output.logits[:, -1].float(), dim=-1)  # N,V
         scores = first[:, [answer[0] for answer in answers]]  # N,A
-        long = [number for number, answer in enumerate(answers) if len(answer) > 1]
+        beginnings = share_beginnings(answers)
         most = max(1, self._most_rows // count)
-        for start in range(0, len(long), most):
-            chosen = long[start : start + most]
-            chunk = [answers[number] for number in chosen]
-            scores[:, chosen] += self._rest(inputs, output.past_key_values, chunk)
+        for start in range(0, len(beginnings), most):
+            self._add_rest(scores, inputs, output.past_key_values, beginnings[start : start + most], answers)
         return scores.double().cpu().numpy()
 
     def _keep(self, count: int) -> dict[str, int]:
         """Asks for the logits of the last tokens only: those of a long question would fill the memory."""
         return {"logits_to_keep": count} if self._can_trim else {}
 
-    def _rest(self, inputs: Inputs, cache: Any, answers: list[list[int]]) -> Tensor:
-        """Sum of log p of the tokens after the first; shape (N, A).
+    def _add_rest(
+        self, scores: Tensor, inputs: Inputs, cache: Any, beginnings: Sequence[Beginning], answers: Sequence[list[int]]
+    ) -> None:
+        """Adds the log p of the tokens after the first to the scores (N, A) of the answers that begin so.
 
-        No attention mask is given: questions of equal shape have no padding, and what fills up shorter answers comes
-        after their tokens, where a causal model does not look. Qwen-VL models would take their positions from it, for
-        the question's tokens too.
+        No attention mask is given: questions of equal shape have no padding, and what fills up shorter beginnings
+        comes after their tokens, where a causal model does not look. Qwen-VL models would take their positions from
+        it, for the question's tokens too.
         """
         count, device = len(inputs["input_ids"]), inputs["input_ids"].device
-        longest = max(map(len, answers))
-        padded = torch.tensor([answer + [NO_TOKEN] * (longest - len(answer)) for answer in answers], device=device)
-        real = torch.tensor([[place < len(answer) for place in range(longest)] for answer in answers], device=device)
-        rows, mask = padded.repeat(count, 1), real.repeat(count, 1)  # N*A,T: answers of the first question first
+        longest = max(len(tokens) for tokens, _ in beginnings)
+        padded = [[*tokens, *[NO_TOKEN] * (longest - len(tokens))] for tokens, _ in beginnings]
         cache = copy.deepcopy(cache)
-        cache.batch_repeat_interleave(len(answers))
-        logits = self._model(input_ids=rows[:, :-1], past_key_values=cache, use_cache=True).logits
-        return (picked(logits, rows[:, 1:]) * mask[:, 1:]).sum(1).view(count, len(answers))
+        cache.batch_repeat_interleave(len(beginnings))
+        rows = torch.tensor(padded, device=device).repeat(count, 1)  # N*B,T: beginnings of the first question first
+        logits = self._model(input_ids=rows, past_key_values=cache, use_cache=True).logits.float()
+        total = torch.logsumexp(logits, dim=-1)  # N*B,T
+        for number, (_, members) in enumerate(beginnings):
+            own = slice(number, None, len(beginnings))  # N rows
+            for member in members:
+                rest = torch.tensor(answers[member][1:], device=device)
+                steps = torch.arange(len(rest), device=device)
+                scores[:, member] += (logits[own][:, steps, rest] - total[own][:, steps]).sum(1)
+
+
+def share_beginnings(answers: Sequence[list[int]]) -> list[Beginning]:
+    """Lists the token sequences that must be read to score answers of several tokens, and the answers each serves.
+
+    All but an answer's last token is read, and what begins another answer's is read with it.
+    """
+    found: list[tuple[tuple[int, ...], list[int]]] = []
+    place_of: dict[tuple[int, ...], int] = {}
+    for number in sorted(range(len(answers)), key=lambda number: -len(answers[number])):
+        tokens = tuple(answers[number][:-1])
+        if not tokens:
+            continue
+        if tokens not in place_of:
+            place_of |= {tokens[:end]: len(found) for end in range(1, len(tokens) + 1) if tokens[:end] not in place_of}
+            found.append((tokens, []))
+        found[place_of[tokens]][1].append(number)
+    return [(tokens, tuple(members)) for tokens, members in found]
 
 
 def picked(logits: Tensor, tokens: Tensor) -> Tensor:

@@ -57,10 +57,13 @@ class RerankerJudge(TransformersJudge):
     def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
         """Log probability of a yes to the cloze filled with each answer; shape (N, A).
 
+        An answer that ends early is filled up with the words of the longest one: those asked for.
+
         Raises:
             JudgeError: A candidate has no image, or memory does not suffice.
         """
-        columns = [-np.logaddexp(0, -self.affirm(views, fill(prompt, answer))) for answer in answers]
+        whole = max(answers, key=lambda answer: answer.count(","), default="")
+        columns = [-np.logaddexp(0, -self.affirm(views, fill(prompt, answer, whole))) for answer in answers]
         return np.stack(columns, axis=1) if columns else np.zeros((len(views), 0))
 
     def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
@@ -93,10 +96,14 @@ def unwrap(prompt: str, *templates: str) -> str:
     return prompt
 
 
-def fill(prompt: str, answer: str) -> str:
-    """Puts the words of an answer into the blanks of a cloze, in order; where they don't fit, behind the sentence."""
+def fill(prompt: str, answer: str, whole: str = "") -> str:
+    """Puts the words of an answer into the blanks of a cloze, in order; where they don't fit, behind the sentence.
+
+    Blanks that the answer does not reach take the words of ``whole``.
+    """
     sentence = unwrap(prompt, CLOZE_PROMPT)
     words = [word.strip() for word in answer.split(",")]
+    words += [word.strip() for word in whole.split(",")][len(words) :]
     if sentence.count(BLANK) != len(words):
         return f"{sentence} {answer}"
     for word in words:

@@ -12,6 +12,7 @@ from anomalylmm.errors import ConfigurationError, JudgeError, WeightsError
 from anomalylmm.models.devices import choose_device, choose_dtype
 from anomalylmm.models.dual_encoder import DualEncoder, scale_each
 from anomalylmm.models.judge import TransformersJudge
+from anomalylmm.models.likelihood import share_beginnings
 from anomalylmm.models.weights import resolve
 from tests.anomalylmm.models import tiny_models
 from tests.anomalylmm.models.tiny_judges import save_internvl, save_qwen2_5_vl
@@ -100,6 +101,20 @@ def test_many_answers_are_scored_in_pieces(judge: TransformersJudge) -> None:
     pieces = judge.score_answers([[PICTURES[0]]], PROMPT, ANSWERS)
     judge._scorer._most_rows = most
     np.testing.assert_allclose(whole, pieces, atol=1e-4)
+
+
+def test_answers_that_begin_alike_are_read_together(judge: TransformersJudge, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = ["red", "blue", "red, falling", "red, running", "red, lying on the ground", "blue, falling"]
+    judge._scorer.uses_cache = False
+    full = judge.score_answers([[PICTURES[0]], [PICTURES[3]]], PROMPT, answers)
+    judge._scorer.uses_cache = True
+    np.testing.assert_allclose(judge.score_answers([[PICTURES[0]], [PICTURES[3]]], PROMPT, answers), full, atol=1e-3)
+    assert judge._scorer.uses_cache
+
+
+def test_what_begins_another_answer_is_read_once() -> None:
+    found = share_beginnings([[1], [2], [1, 9, 5], [1, 9, 6, 7], [1, 9, 8], [2, 9, 5]])
+    assert {tokens: set(members) for tokens, members in found} == {(1, 9, 6): {2, 3, 4}, (2, 9): {5}}
 
 
 def test_a_cache_that_cant_be_repeated_is_done_without(

@@ -48,8 +48,9 @@ def test_an_answer_is_scored_as_the_probability_of_yes_to_the_filled_cloze(judge
     answers = layout_answers(CLOZE).answers
     scores = judge.score_answers(VIEWS, write_cloze_prompt(CLOZE), answers)
     margins = judge.affirm(VIEWS, "a man in a red coat is falling")
-    assert answers[0] == "red, falling"
-    np.testing.assert_allclose(scores[:, 0], np.log(1 / (1 + np.exp(-margins))), atol=1e-5)
+    whole = answers.index("red, falling")
+    np.testing.assert_allclose(scores[:, answers.index("red")], scores[:, whole], atol=1e-6)
+    np.testing.assert_allclose(scores[:, whole], np.log(1 / (1 + np.exp(-margins))), atol=1e-5)
     assert scores.shape == (3, len(answers))
 
 
@@ -59,6 +60,7 @@ def test_blanks_are_filled_in_order_and_other_answers_go_behind_the_sentence() -
     assert fill("a man is [MASK]", "falling") == "a man is falling"
     assert fill("a man is", "falling") == "a man is falling"
     assert fill(prompt, "blue").endswith("[MASK] blue")
+    assert fill(prompt, "blue", "red, falling") == "a man in a blue coat is falling"
 
 
 def test_sentences_are_taken_out_of_the_production_prompts() -> None:
