@@ -45,6 +45,7 @@ class Adjudication:
     num_gated: int = 0  # candidates that needed no judge
     num_shared: int = 0  # candidates judged as another with nearly the same picture
     num_promoted: int = 0  # places won by comparison two by two
+    unjudged: tuple[Candidate, ...] = ()  # whom the judge was to be asked about and said nothing of
     notes: tuple[str, ...] = ()  # what could not be done as set
 
 
@@ -64,6 +65,13 @@ class _Case:
         """Gives S where something was learned of a candidate, by itself or by its leader."""
         leader = self.verdicts.get(self.plan.leader_of[position])
         return self.verdicts[position].score if leader and leader.num_calls else None
+
+    @property
+    def unjudged(self) -> list[int]:
+        """Lists those of whom nothing was learned: the budget ended, or the judge failed."""
+        if self.questions.num_calls == 0:
+            return []
+        return [position for position in self.plan.chosen if self.score_of(position) is None]
 
 
 class Adjudicator:
@@ -124,6 +132,7 @@ class Adjudicator:
             num_gated=len(case.plan.waiting),
             num_shared=sum(leader != position for position, leader in case.plan.leader_of.items()),
             num_promoted=len(promotions),
+            unjudged=tuple(candidates[position] for position in case.unjudged),
             notes=self._note(case),
         )
 
@@ -210,8 +219,8 @@ class Adjudicator:
         if first == second:
             return None
         if self.judge.max_views < PAIR_VIEWS:
-            scores = [(case.verdicts[place].score, case.candidates[place].rank) for place in (later, earlier)]
-            won, lost = (agreement_logit(value, rank, self.settings) for value, rank in scores)
+            scores = [(case.verdicts[place].score, case.candidates[place]) for place in (later, earlier)]
+            won, lost = (agreement_logit(value, candidate, self.settings) for value, candidate in scores)
             return PairReading(forward=won - lost, backward=won - lost)
         shown, other = (case.looks[leader][0].views[0] for leader in (first, second))
         logits = case.asker.compare(shown, other, write_pair_prompt(case.query.text))

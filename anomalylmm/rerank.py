@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from anomalylmm.errors import ConfigurationError, ShapeError
-from anomalylmm.records import UNKNOWN, SlotVerdict
+from anomalylmm.records import UNKNOWN, Candidate, SlotVerdict
 
 Reading = Literal["generate", "likelihood", "both"]
+Fusion = Literal["mean", "product"]
 MaskingWay = Literal["lexicon", "judge"]
 Item = TypeVar("Item")
 _LEAST = 1e-4  # probabilities below do not differ
@@ -16,13 +17,21 @@ _LEAST = 1e-4  # probabilities below do not differ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankSettings:
-    """How candidates are judged and re-ordered: ``S = a * S_match + b * affirm + c * decay ** rank``."""
+    """How candidates are judged and re-ordered.
+
+    Fusion "mean", the paper's: ``S = a * mean(p_s) + b * affirm + c * decay ** rank`` with the slots' weighted mean.
+    Fusion "product": ``S = a * sum(w_s * log p_s) + b * log affirm + c * z``, the evidence of slots, sentence and
+    coarse search multiplied as that of experts who are sure of different things (Hinton 2002); the slots' weights have
+    mean 1.
+    """
 
     top_n: int = 0  # candidates judged; 0: as many as the query says
-    match_weight: float = 0.7  # a
+    fusion: Fusion = "product"
+    match_weight: float = 0.5  # a
     affirm_weight: float = 0.3  # b; 0 does not ask for the whole sentence
-    rank_weight: float = 0.05  # c
+    rank_weight: float = 0.05  # c of the mean
     rank_decay: float = 0.5
+    coarse_weight: float = 1.0  # c of the product
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view
@@ -32,7 +41,7 @@ class RerankSettings:
     masking: MaskingWay = "lexicon"  # who names the words to mask where the user has not
     facets: bool = False  # one yes-or-no question a behavior, beside that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairwise.py``)
-    pair_window: float = 0.1  # of S, within which neighbors are close
+    pair_window: float = 0.5  # of S, within which neighbors are close
     pair_margin: float = 0.5  # logits by which a pair must be won, on the mean of both orders
     pair_top: int = 10  # first places in which pairs are compared
     gate: bool = False  # judge only candidates that could be first (see ``gating.py``)
@@ -44,8 +53,10 @@ class RerankSettings:
     def __post_init__(self) -> None:
         """Checks the weights and margins."""
         weights = (self.match_weight, self.affirm_weight, self.rank_weight)
-        if min(weights) < 0 or self.match_weight + self.affirm_weight <= 0:
-            raise ConfigurationError(f"re-ranking weights {weights} must not be negative, nor a and b both 0")
+        if min(*weights, self.coarse_weight) < 0 or self.match_weight + self.affirm_weight <= 0:
+            raise ConfigurationError(
+                f"re-ranking weights {(*weights, self.coarse_weight)} must not be negative, nor a and b both 0"
+            )
         if not 0 < self.rank_decay <= 1 or not 0 <= self.prior_discount <= 1:
             raise ConfigurationError("rank_decay must be in (0, 1] and prior_discount in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:
@@ -69,14 +80,14 @@ DEFAULT = RerankSettings()
 # S(n) = 0.95 S_match(n) + 0.075 * 0.5 ** pos(n), N = 3: the paper's parameters (arXiv 2509.04376). The second
 # overtakes the first where its match is better by more than 0.0375 / 0.95 = 0.0395.
 PAPER = RerankSettings(
-    top_n=3, match_weight=0.95, affirm_weight=0.0, rank_weight=0.075, reading="generate", saliency=False, focus=False,
-    max_images=1,
+    top_n=3, fusion="mean", match_weight=0.95, affirm_weight=0.0, rank_weight=0.075, reading="generate",
+    saliency=False, focus=False, max_images=1,
 )  # fmt: skip
 PRESETS: Mapping[str, RerankSettings] = {"default": DEFAULT, "paper": PAPER}
 
 
 def score(match: float | None, affirm: float | None, rank: int, settings: RerankSettings) -> float:
-    """Computes S of a candidate of 0-based coarse rank.
+    """Computes S of a candidate of 0-based coarse rank by the mean.
 
     Where one of match and affirm is missing (no slots, or the sentence was not asked), the other bears its weight.
     """
@@ -87,14 +98,46 @@ def score(match: float | None, affirm: float | None, rank: int, settings: Rerank
     return agreement + rank_prior(rank, settings)
 
 
+def product_score(
+    matches: Sequence[float], weights: Sequence[float], affirm: float | None, z_score: float, settings: RerankSettings
+) -> float:
+    """Computes S of a candidate by the product.
+
+    Args:
+        matches: Probability of each slot's word, S of them.
+        weights: Weight of each slot, summing to 1.
+        affirm: Probability of yes to the sentence; None where it was not asked.
+        z_score: The coarse search's, in standard deviations of the gallery's background.
+        settings: a, b and c.
+    """
+    logs = [weight * math.log(max(match, _LEAST)) for match, weight in zip(matches, weights, strict=True)]
+    sentence = settings.affirm_weight + (0.0 if logs else settings.match_weight)  # it bears the slots' weight too
+    told = sentence * math.log(max(affirm, _LEAST)) if affirm is not None else 0.0
+    return settings.match_weight * len(logs) * sum(logs) + told + settings.coarse_weight * _finite(z_score)
+
+
+def coarse_term(candidate: Candidate, settings: RerankSettings) -> float:
+    """Computes what S owes to the coarse search alone."""
+    if settings.fusion == "product":
+        return settings.coarse_weight * _finite(candidate.z_score)
+    return rank_prior(candidate.rank, settings)
+
+
+def _finite(z_score: float) -> float:
+    return z_score if math.isfinite(z_score) else 0.0
+
+
 def rank_prior(rank: int, settings: RerankSettings) -> float:
-    """Computes what S owes to the 0-based coarse rank alone."""
+    """Computes what the mean owes to the 0-based coarse rank."""
     return settings.rank_weight * settings.rank_decay**rank
 
 
-def agreement_logit(score_: float, rank: int, settings: RerankSettings) -> float:
-    """Recovers from S how well match and affirm agree without the rank, 0..1, and gives its logit."""
-    agreement = (score_ - rank_prior(rank, settings)) / (settings.match_weight + settings.affirm_weight)
+def agreement_logit(score_: float, candidate: Candidate, settings: RerankSettings) -> float:
+    """Recovers from S how well match and affirm agree without the coarse search, as a logit."""
+    told = score_ - coarse_term(candidate, settings)
+    if settings.fusion == "product":
+        return told
+    agreement = told / (settings.match_weight + settings.affirm_weight)
     limited = min(max(agreement, _LEAST), 1 - _LEAST)
     return math.log(limited / (1 - limited))
 

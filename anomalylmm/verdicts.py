@@ -11,7 +11,7 @@ from anomalylmm.evidence import Evidence, Questions
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.prompts import parse_cloze
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
-from anomalylmm.rerank import RerankSettings, confidence, rank_prior, score, write_reason
+from anomalylmm.rerank import RerankSettings, coarse_term, confidence, product_score, score, write_reason
 from anomalylmm.saliency import slot_posteriors, slot_saliency, slot_weights
 
 Posteriors = Sequence[NDArray[np.float64]]  # one a slot, (L, W) for L looks and W words
@@ -38,14 +38,13 @@ class VerdictReader:
         posteriors = self._posteriors(np.array([evidence.log_scores for evidence in usable]))
         slots, trouble = self._read_slots(usable, posteriors)
         weights = slot_weights(self.questions.slots, self._saliencies(slots))
-        match = float(np.dot(weights, [slot.match for slot in slots])) if slots else None
         affirm = self._read_affirm(usable, posteriors)
         sure = confidence(slots, weights.tolist(), affirm, self.settings)
         return Verdict(
             tracklet_id=candidate.tracklet_id,
             accepted=sure >= self.query.accept,
             confidence=sure,
-            score=score(match, affirm, candidate.rank, self.settings),
+            score=self._score(candidate, [slot.match for slot in slots], weights.tolist(), affirm),
             affirm=affirm or 0.0,
             slots=slots,
             reason=write_reason(slots, affirm, [*problems, *trouble]),
@@ -54,6 +53,14 @@ class VerdictReader:
             seconds=sum(evidence.seconds for evidence in usable),
             cached=all(evidence.cached for evidence in usable),
         )
+
+    def _score(
+        self, candidate: Candidate, matches: Sequence[float], weights: Sequence[float], affirm: float | None
+    ) -> float:
+        if self.settings.fusion == "product":
+            return product_score(matches, weights, affirm, candidate.z_score, self.settings)
+        match = float(np.dot(weights, matches)) if matches else None
+        return score(match, affirm, candidate.rank, self.settings)
 
     def unasked(self, candidate: Candidate) -> Verdict:
         """Says that there was nothing to ask."""
@@ -121,7 +128,7 @@ def choose_facets(slots: Sequence[Slot]) -> tuple[Slot, ...]:
 
 def share_verdict(verdict: Verdict, leader: Candidate, candidate: Candidate, settings: RerankSettings) -> Verdict:
     """Gives a candidate the verdict of another with nearly the same picture, at its own coarse rank."""
-    shift = rank_prior(candidate.rank, settings) - rank_prior(leader.rank, settings)
+    shift = coarse_term(candidate, settings) - coarse_term(leader, settings)
     return replace(
         verdict,
         tracklet_id=candidate.tracklet_id,

@@ -4,7 +4,21 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.records import UNKNOWN, SlotVerdict
-from anomalylmm.rerank import DEFAULT, PAPER, RerankSettings, agreement_logit, confidence, rerank, score, write_reason
+from anomalylmm.rerank import (
+    DEFAULT,
+    PAPER,
+    RerankSettings,
+    agreement_logit,
+    coarse_term,
+    confidence,
+    product_score,
+    rerank,
+    score,
+    write_reason,
+)
+from tests.anomalylmm.scripted import candidate_of
+
+MEAN = RerankSettings(fusion="mean", match_weight=0.7, affirm_weight=0.3, rank_weight=0.05)
 
 
 def slot(kind, match, word="falling", answer="falling"):
@@ -21,9 +35,22 @@ def test_paper_second_overtakes_first_only_where_its_match_is_better_by_0_0395()
 
 
 def test_a_missing_term_leaves_its_weight_to_the_other():
-    assert score(None, 0.8, 0, DEFAULT) == pytest.approx(0.8 + 0.05)
-    assert score(0.8, None, 0, DEFAULT) == pytest.approx(0.8 + 0.05)
-    assert score(None, None, 1, DEFAULT) == pytest.approx(0.025)
+    assert score(None, 0.8, 0, MEAN) == pytest.approx(0.8 + 0.05)
+    assert score(0.8, None, 0, MEAN) == pytest.approx(0.8 + 0.05)
+    assert score(None, None, 1, MEAN) == pytest.approx(0.025)
+
+
+def test_the_product_adds_logs_of_slots_and_sentence_to_the_coarse_z_score():
+    expected = 0.5 * 2 * (0.6 * math.log(0.9) + 0.4 * math.log(0.2)) + 0.3 * math.log(0.7) + 3.1
+    assert product_score([0.9, 0.2], [0.6, 0.4], 0.7, 3.1, DEFAULT) == pytest.approx(expected)
+    assert product_score([], [], None, 3.1, DEFAULT) == pytest.approx(3.1)
+    assert math.isfinite(product_score([0.0], [1.0], 0.0, float("nan"), DEFAULT))
+
+
+def test_one_contradiction_outweighs_a_coarse_lead_in_the_product():
+    right = product_score([0.9, 0.9], [0.5, 0.5], None, 3.0, DEFAULT)
+    wrong = product_score([0.9, 0.01], [0.5, 0.5], None, 4.0, DEFAULT)
+    assert right > wrong
 
 
 def test_equal_scores_keep_the_coarse_order():
@@ -69,15 +96,20 @@ def test_the_reason_names_what_could_not_be_told():
 
 def test_the_agreement_is_found_again_in_a_score():
     for rank in (0, 1, 7):
-        again = agreement_logit(score(0.8, 0.8, rank, DEFAULT), rank, DEFAULT)
+        candidate = candidate_of(rank, 1)
+        again = agreement_logit(score(0.8, 0.8, rank, MEAN), candidate, MEAN)
         assert again == pytest.approx(math.log(0.8 / 0.2))
-    assert math.isfinite(agreement_logit(score(1.0, 1.0, 0, DEFAULT), 0, DEFAULT))
+        told = product_score([0.8], [1.0], None, candidate.z_score, DEFAULT)
+        assert agreement_logit(told, candidate, DEFAULT) == pytest.approx(0.5 * math.log(0.8))
+        assert coarse_term(candidate, DEFAULT) == candidate.z_score
+    assert math.isfinite(agreement_logit(score(1.0, 1.0, 0, MEAN), candidate_of(0, 1), MEAN))
 
 
 @pytest.mark.parametrize(
     "values",
     [
         {"match_weight": -1},
+        {"coarse_weight": -1},
         {"match_weight": 0, "affirm_weight": 0},
         {"rank_decay": 0},
         {"batch_size": 0},

@@ -41,8 +41,8 @@ def test_saliency_is_what_the_picture_adds():
 
 def test_actions_weigh_most_and_never_vanish():
     blind, seen = slot_weights(CLOZE.slots, [1.0, 0.0]), slot_weights(CLOZE.slots, [1.0, 1.0])
-    assert blind[1] == pytest.approx(0.5)
-    assert seen[1] == pytest.approx(2 / 3)
+    assert blind[1] == pytest.approx(0.5 / (0.5 + 0.7))
+    assert seen[1] == pytest.approx(1 / 1.7)
     assert slot_weights(CLOZE.slots, None).tolist() == [0.5, 0.5]
 
 
