@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.prompts import AnswerLayout, check_scores
+from anomalylmm.prompts import NOT_A_NUMBER, AnswerLayout, check_scores
 from anomalylmm.records import Image, Slot
 
 MOST_KEPT_CHARACTERS = 2000  # of a written answer
@@ -80,8 +80,8 @@ def require_shape(numbers: NDArray[np.float64], shape: tuple[int, ...]) -> None:
     Raises:
         JudgeError: It gave others.
     """
-    problem = check_scores(numbers, shape) if np.shape(numbers) != shape else ""
-    if problem:
+    problem = check_scores(numbers, shape)
+    if problem and problem != NOT_A_NUMBER:  # one NaN spoils its candidate, not the others of the batch
         raise JudgeError(f"the judge {problem}")
 
 

@@ -48,11 +48,12 @@ def mask_query(text: str, lexicon: Lexicon, kinds: Iterable[SlotKind] = DEFAULT_
     """Masks the words of some kinds; a text without such words gives a cloze without slots.
 
     Raises:
-        QueryError: The text is empty, has no word, is over 1,000 characters long, or holds control characters or a
-            blank of its own.
+        QueryError: The text is empty, has no word, is over 1,000 characters long, has over 20 words to mask, or holds
+            control characters or a blank of its own.
     """
     check_text(text)
     slots = lexicon.find_words(text, kinds)
+    _check_number(text, slots)
     return Cloze(text=text, slots=slots, masked=_mask(text, slots))
 
 
@@ -63,9 +64,11 @@ def cloze_from_spans(text: str, spans: Sequence[Slot], lexicon: Lexicon) -> Cloz
     lexicon's.
 
     Raises:
-        QueryError: The text can't be used, a span lies outside it or holds no letter, or two spans overlap.
+        QueryError: The text can't be used, a span lies outside it or holds no letter, two spans overlap, or there are
+            over 20.
     """
     check_text(text)
+    _check_number(text, spans)
     slots = tuple(_complete(text, slot, lexicon) for slot in sorted(spans, key=lambda slot: slot.start))
     for before, after in pairwise(slots):
         if after.start < before.stop:
@@ -227,6 +230,15 @@ def _mask(text: str, slots: Sequence[Slot]) -> str:
         parts += [text[position : slot.start], BLANK]
         position = slot.stop
     return "".join([*parts, text[position:]])
+
+
+def _check_number(text: str, slots: Sequence[Slot]) -> None:
+    """Checks that a query does not ask for more words than a judge can be asked about: each costs many answers."""
+    if len(slots) > MOST_MASKS:
+        raise QueryError(
+            f"the query {text[:80]!r} has {len(slots)} words to mask, at most {MOST_MASKS} are asked about; shorten "
+            "it, or name the words that matter as its masks"
+        )
 
 
 def _complete(text: str, slot: Slot, lexicon: Lexicon) -> Slot:

@@ -25,6 +25,7 @@ MASKING_PROMPT = (
     'Which words of this sentence say what a person does (kind "action"), and which are colors (kind "color")? '
     'Copy them from the sentence and answer with JSON only: [{{"word": "...", "kind": "action"}}].\n{text}'
 )
+NOT_A_NUMBER = "gave numbers that are none (NaN)"
 MOST_REASON_CHARACTERS = 240
 MOST_ANSWER_CHARACTERS = 2000
 MOST_WORD_CHARACTERS = 30
@@ -134,9 +135,13 @@ def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
 
 def check_scores(scores: np.ndarray, shape: tuple[int, ...]) -> str:
     """Tells what is wrong with a judge's numbers; empty where they have the shape promised and none is NaN."""
-    if np.shape(scores) != shape:
-        return f"gave numbers of shape {np.shape(scores)}, but {shape} were asked for"
-    return "gave numbers that are none (NaN)" if np.isnan(scores).any() else ""
+    try:
+        numbers = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError):  # rows of several lengths, or texts
+        return f"gave no table of numbers, but {shape} were asked for"
+    if numbers.shape != shape:
+        return f"gave numbers of shape {numbers.shape}, but {shape} were asked for"
+    return NOT_A_NUMBER if np.isnan(numbers).any() else ""
 
 
 def _read_word(part: str, problems: list[str]) -> str:

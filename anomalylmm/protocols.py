@@ -1,6 +1,6 @@
 """Small, batch-first protocols that the models fill in; the core knows only these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +39,28 @@ class FrameSource(Protocol):
 
         Raises:
             VideoError: The file can't be decoded at all; the message names it and the reason.
+        """
+        ...
+
+
+class ClipCutter(Protocol):
+    """Reads every frame of a piece of a video, and writes pieces as videos of their own."""
+
+    def iter_frames(
+        self, path: Path, start_seconds: float, stop_seconds: float
+    ) -> Generator[tuple[Image, float], None, None]:
+        """Yields every frame from start to stop, both included, with its ``pts_seconds``; to be closed.
+
+        Raises:
+            VideoError: The file can't be decoded at all, or has no frame there.
+        """
+        ...
+
+    def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
+        """Writes frames with their times as a video without sound; gives their number.
+
+        Raises:
+            VideoError: There is no frame, or it can't be written.
         """
         ...
 

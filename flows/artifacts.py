@@ -1,7 +1,6 @@
 """What a Prefect run shows: progress, tables, Markdown with pictures inline. Every text is data and is escaped."""
 
 import base64
-import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -18,16 +17,19 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
+from flows.terminal import visible
+
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
+HTML_SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 LEAST_STEP_PERCENT = 2.0
 # the manifests are the truth: nothing that a task gives is kept or reused by Prefect
 NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
 
 
 def escape(text: str) -> str:
-    """Makes a text harmless in Markdown and HTML; line breaks become spaces."""
-    flat = " ".join(text.split())
-    return MARKDOWN_SPECIAL.sub(r"\\\1", html.escape(flat, quote=True))
+    """Makes a text harmless in Markdown and HTML, bare addresses included; line breaks become spaces."""
+    marked = MARKDOWN_SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
+    return "".join(HTML_SPECIAL.get(character, character) for character in marked)
 
 
 def picture(jpeg: bytes, alternative: str) -> str:
@@ -42,8 +44,12 @@ def show_markdown(key: str, markdown: str, description: str) -> None:
 
 def show_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
     """Shows a table on the run's page; an empty one says so."""
-    table = [dict(row) for row in rows] or [{"": "nothing"}]
+    table = [{name: _cell(value) for name, value in row.items()} for row in rows] or [{"": "nothing"}]
     create_table_artifact(table=table, key=key, description=description)
+
+
+def _cell(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
 
 
 class RunProgress:
@@ -74,7 +80,7 @@ class RunProgress:
 
     def warn(self, message: str) -> None:
         """Logs a warning."""
-        self._logger.warning("%s", message)
+        self._logger.warning("%s", visible(message))
 
 
 def completed(message: str) -> State[None]:

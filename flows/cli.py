@@ -8,7 +8,8 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, evaluating, feedback, making, searching, upkeep
+from flows.commands import analysis, erasing, evaluating, exporting, feedback, making, searching, upkeep
+from flows.terminal import visible
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
@@ -29,9 +30,11 @@ app = typer.Typer(
 making.add_to(app)
 searching.add_to(app)
 analysis.add_to(app)
+exporting.add_to(app)
 feedback.add_to(app)
 evaluating.add_to(app)
 upkeep.add_to(app)
+erasing.add_to(app)
 
 
 def _print_version(value: bool) -> None:
@@ -50,7 +53,7 @@ def main() -> None:
     try:
         app()
     except AnomalyLMMError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        Console(stderr=True).print(f"error: {visible(str(error))}", style="red", markup=False, highlight=False)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

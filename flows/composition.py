@@ -16,7 +16,16 @@ from anomalylmm.lexicon import Lexicon
 from anomalylmm.models import registry
 from anomalylmm.models.recorded import recorded_utc
 from anomalylmm.models.weights import WeightsKind, resolve
-from anomalylmm.protocols import FrameSource, ImageEncoder, Judge, PatchTextMapper, PersonDetector, TextEncoder, Tracker
+from anomalylmm.protocols import (
+    ClipCutter,
+    FrameSource,
+    ImageEncoder,
+    Judge,
+    PatchTextMapper,
+    PersonDetector,
+    TextEncoder,
+    Tracker,
+)
 from anomalylmm.rerank import PRESETS, RerankSettings
 from flows.settings import Settings
 from storage.schema import SCHEMA_VERSION
@@ -129,6 +138,7 @@ class Composition:
                 batch_size=judge.batch_size,
                 max_views=judge.max_views,
                 max_pixels=judge.max_pixels,
+                max_new_tokens=judge.max_new_tokens,
                 **self._weights(judge.weights),
             )
         )
@@ -139,6 +149,7 @@ class Composition:
             api_key=_read_key(endpoint.api_key_env),
             max_views=judge.max_views,
             max_pixels=judge.max_pixels,
+            max_new_tokens=judge.max_new_tokens,
             **endpoint.model_dump(exclude={"api_key_env"}),
         )
 
@@ -160,8 +171,17 @@ class Composition:
                 batch_frames=decode.batch_frames,
                 stall_seconds=decode.stall_seconds,
                 max_width_px=decode.max_width or None,
+                memory_limit_bytes=decode.memory_mib << 20 or None,
+                max_seconds=decode.minutes_per_video * 60 or None,
             )
         )
+
+    @cached_property
+    def clips(self) -> ClipCutter:
+        """What cuts clips for an export."""
+        from anomalylmm.models.clips import VideoClips
+
+        return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
 
     def build_tracker(self) -> Tracker:
         """Builds a tracker for one video."""

@@ -14,6 +14,7 @@ from anomalylmm.motion import MotionGate
 from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
 from anomalylmm.records import Crop, CropRow, DecodeReport, FrameBatch, Image, Video, VideoHeader
 from anomalylmm.tracklets import TrackletBuilder
+from flows.planning import modified_time_ns
 from flows.settings import Settings
 from flows.stages import overlapped
 
@@ -28,6 +29,7 @@ class VideoEnd:
     header: VideoHeader | None = None
     report: DecodeReport | None = None
     error: str = ""
+    modified_ns: int = 0  # time of the file that was tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +62,16 @@ def iter_decoded(
 ) -> Iterator[VideoFrames | VideoEnd]:
     """Decodes videos one after another; a video that can't be opened costs itself only."""
     for video in videos:
+        modified_ns = modified_time_ns(archive / video.path) or 0
         try:
             session = source.open_session(archive / video.path, sample_fps=sample_fps)
         except VideoError as error:
-            yield VideoEnd(video=video, error=str(error))
+            yield VideoEnd(video=video, error=str(error), modified_ns=modified_ns)
             continue
         with closing(session):
             for batch in session:
                 yield VideoFrames(video=video, batch=batch)
-            yield VideoEnd(video=video, header=session.header, report=session.report)
+            yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=modified_ns)
 
 
 class CropStream:

@@ -10,7 +10,9 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
+from flows.automations import TAG, ensure_zombie_automation
 from flows.flow_evaluate import evaluate
+from flows.flow_export import export
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
 from flows.flow_search import search_now
@@ -51,26 +53,29 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
     index_parameters = _form(options, **({"archive": options.archive} if options.archive else {}))
     deployments = [
         index_archive.to_deployment(
-            "index-archive", parameters=index_parameters, concurrency_limit=ONE_AT_A_TIME, tags=["anomalylmm"], **dotted
+            "index-archive", parameters=index_parameters, concurrency_limit=ONE_AT_A_TIME, tags=[TAG], **dotted
         ),
         sweep.to_deployment(
             "nightly-sweep",
             parameters=_form(options, queries_file=options.queries_file, archive=options.archive),
             schedule=nightly,
             concurrency_limit=ONE_AT_A_TIME,
-            tags=["anomalylmm"],
+            tags=[TAG],
             **dotted,
         ),
-        search_now.to_deployment("search-now", parameters=_form(options), tags=["anomalylmm"], **dotted),
-        evaluate.to_deployment("evaluate", parameters=_form(options), tags=["anomalylmm"], **dotted),
-        maintain.to_deployment("maintain", parameters=_form(options), tags=["anomalylmm"], **dotted),
+        search_now.to_deployment("search-now", parameters=_form(options), tags=[TAG], **dotted),
+        evaluate.to_deployment("evaluate", parameters=_form(options), tags=[TAG], **dotted),
+        export.to_deployment("export", parameters=_form(options, archive=options.archive), tags=[TAG], **dotted),
+        maintain.to_deployment("maintain", parameters=_form(options), tags=[TAG], **dotted),
     ]
     return cast("list[RunnerDeployment]", deployments)  # coroutines only where an event loop runs
 
 
 def serve_deployments(options: ServeOptions) -> None:
-    """Serves until interrupted; schedules go on when it is started again."""
-    serve(*build_deployments(options), limit=MOST_RUNS, pause_on_shutdown=False)
+    """Serves until interrupted; schedules go on when it is started again, and killed runs are ended by the server."""
+    deployments = build_deployments(options)
+    ensure_zombie_automation()
+    serve(*deployments, limit=MOST_RUNS, pause_on_shutdown=False)
 
 
 def absolute(path: Path | None) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from anomalylmm.errors import ConfigurationError
-from storage.analyst import open_snapshot, run_sql
+from flows.own_files import read_own_file
+from storage.analyst import SqlLimits, open_snapshot, run_sql
 from storage.feedback import known_hits, read_reviews
 from storage.inbox import leave_feedback, read_waiting
 from storage.layout import StoreLayout
@@ -19,6 +20,7 @@ from storage.records import FeedbackRecord, FeedbackVerdict, ReviewRecord
 VERDICTS = ("confirm", "reject")
 REQUIRED, OPTIONAL = ("hit_id", "verdict"), ("note", "by")
 MOST_CHARACTERS = 4000  # of a note or a name
+SQL_LIMITS = SqlLimits(seconds=300, memory_bytes=4_000_000_000, rows=1_000_000)
 MOST_NAMED = 5  # unknown hits that one message names
 
 
@@ -101,7 +103,7 @@ def read_sql(layout: StoreLayout, sql: str, who: str) -> list[Remark]:
         ConfigurationError: A column or a row is wrong.
         StoreError: No sweep has published yet.
     """
-    columns, rows = run_sql(layout, sql)
+    columns, rows = run_sql(layout, sql, limits=SQL_LIMITS)
     _check_columns("the SQL", columns)
     cells = [dict(zip(columns, map(_write_cell, row), strict=True)) for row in rows]
     return [_build_remark(f"row {number} of the SQL", row, who) for number, row in enumerate(cells, 1)]
@@ -125,9 +127,7 @@ def list_feedback(layout: StoreLayout) -> list[Listed]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror or error}; name a CSV file") from error
+        return read_own_file(path, "CSV").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{path}, line {line}: this is not UTF-8; save the file as UTF-8") from error

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from flows.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.forms import IndexForm
 from flows.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
+from flows.notifying import tell_index, telling_failure
 from flows.planning import Unit
 
 
@@ -29,11 +30,14 @@ def index_archive(form: IndexForm) -> State[None]:
     """
     began = monotonic()
     composition, layout, archive = form.compose(), form.layout(), Path(form.archive)
-    layout.create()
-    layout.check_writable()
-    plan = build_plan(composition, layout, archive, retry=form.retry)
-    units = [index_unit_task(form, unit) for unit in plan.units]
-    report = build_report(composition, plan, units, monotonic() - began)
+    told, progress = composition.settings.notify, RunProgress()
+    with telling_failure(told, layout, "index", progress):
+        layout.create()
+        layout.check_writable()
+        plan = build_plan(composition, layout, archive, retry=form.retry, erased=form.erased)
+        units = [index_unit_task(form, unit) for unit in plan.units]
+        report = build_report(composition, plan, units, monotonic() - began)
+        tell_index(told, layout, report, progress)
     return _show(report)
 
 
@@ -55,7 +59,8 @@ def _show(report: IndexReport) -> State[None]:
     summary = (
         f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
         f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos were known, "
-        f"{report.quarantined} unreadable from before, {len(report.unreadable)} unreadable now"
+        f"{report.quarantined} unreadable from before, {report.erased} erased, "
+        f"{len(report.unreadable)} unreadable now"
     )
     show_markdown("index-summary", f"# Index {report.state}\n\n{escape(summary)}\n", "summary of the index run")
     return degraded(summary) if report.unreadable else completed(summary)

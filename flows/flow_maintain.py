@@ -1,26 +1,61 @@
-"""The Prefect flow ``maintain``: proves the store, or cleans it."""
+"""The Prefect flow ``maintain``: proves the store, cleans it, or erases what is too old."""
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.artifacts import completed, show_table
+from flows.artifacts import completed, degraded, escape, show_markdown, show_table
+from flows.erasing import collect_and_show, describe, erase_store
 from flows.forms import MaintainForm
-from storage.maintenance import collect_garbage, verify_store
+from flows.planning import utc_now
+from flows.retention import build_rules
+from storage.erasure import ErasureReport
+from storage.maintenance import verify_store
 
 
 @flow(name="maintain", flow_run_name="maintain: {form.action}", persist_result=False)
 def maintain(form: MaintainForm) -> State[None]:
-    """Verifies every shard and the hit tables, or removes what abandoned runs left behind.
+    """Verifies every shard and the hit tables, removes what abandoned runs left behind, or applies the retention.
 
-    A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying.
+    A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying. Applying the
+    retention erases what is older than [retention] in the settings says, with hits and pictures; it fails while a sweep
+    runs.
     """
     layout = form.layout()
     if form.action == "collect garbage":
-        collected = collect_garbage(layout)
+        collected = collect_and_show(layout)
         return completed(f"removed {len(collected.removed)} abandoned builds, {collected.num_bytes / 1e6:.1f} MB")
+    if form.action == "apply retention":
+        return _apply_retention(form)
     report = verify_store(layout, deep=form.action == "verify every byte")
     show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "what is wrong")
     if report.problems:
         return Failed(message=f"{len(report.problems)} problems; see the table")
     return completed(f"{report.num_shards} shards and {report.num_crops} crops are whole")
+
+
+def _apply_retention(form: MaintainForm) -> State[None]:
+    rules = build_rules(form.compose().settings.retention, utc_now())
+    if not rules:
+        return completed("the settings have no [retention], so everything is kept")
+    report = erase_store(form.layout(), rules)
+    show_markdown("maintain-retention", write_summary(report), "what the retention erased")
+    show_table("maintain-erased", list_shards(report), "shards that went")
+    return degraded(describe(report)) if report.unknown else completed(describe(report))
+
+
+def write_summary(report: ErasureReport) -> str:
+    """Writes what went as Markdown."""
+    lines = [f"# Retention\n\n{escape(describe(report))}\n"]
+    lines += [f"- {escape(erasure.rule)}, begun {erasure.begun_utc:%Y-%m-%d %H:%M} UTC" for erasure in report.erasures]
+    return "\n".join(lines)
+
+
+def list_shards(report: ErasureReport) -> list[dict[str, object]]:
+    """Lists the shards that went, a row each."""
+    return [
+        {"camera": shard.directory.split("/")[-3], "date": shard.directory.split("/")[-2],
+         "videos": shard.num_videos, "crops": shard.num_crops,
+         "shard": "rewritten" if shard.rest_id else "gone"}
+        for erasure in report.erasures for shard in erasure.shards
+    ]  # fmt: skip

@@ -10,15 +10,18 @@ from flows.forms import SearchForm
 from flows.searching import Result, SearchReport, SearchRequest, search_store
 
 
-@flow(name="search-now", flow_run_name="search: {form.text}", persist_result=False)
+@flow(name="search-now", flow_run_name="search: {form.asked}", persist_result=False)
 def search_now(form: SearchForm) -> State[None]:
     """Looks for what a sentence says in everything that is indexed, now.
 
     Describe one person: who (clothing colors help) and what they do, for example *a woman in a green coat lying on
-    the ground*. The run's artifacts show the ranking with pictures, and for each result what the judge saw.
+    the ground*. With a picture it looks for persons like that one too, or alone where no sentence is given; the judge
+    is asked by the sentence only. The run's artifacts show the ranking with pictures, and for each result what the
+    judge saw.
     """
     request = SearchRequest(
-        text=form.text,
+        text=form.text.strip(),
+        like=form.like.strip(),
         cameras=tuple(form.cameras),
         start_utc=datetime.combine(form.start, time.min, UTC) if form.start else None,
         stop_utc=datetime.combine(form.stop, time.min, UTC) + timedelta(days=1) if form.stop else None,
@@ -34,7 +37,8 @@ def search_now(form: SearchForm) -> State[None]:
 
 def write_summary(report: SearchReport) -> str:
     """Writes the ranking as Markdown with the pictures inline."""
-    lines = [f"# {escape(report.text)}", "", f"cloze: {escape(report.cloze)}", ""]
+    lines = [f"# {escape(report.text)}", ""]
+    lines += [f"cloze: {escape(report.cloze)}", ""] if report.cloze else []
     lines += [f"**{escape(warning)}**\n" for warning in report.warnings]
     for number, result in enumerate(report.results, 1):
         verdict = f"confidence {result.confidence:.2f}" if result.judged else "not judged"

@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.forms import SweepForm
 from flows.indexing import IndexReport, index_archive
+from flows.notifying import tell_index, tell_sweep, telling_failure
 from flows.query_file import default_query_file
 from flows.sweeping import SweepReport, sweep_store
 from storage.layout import StoreLayout
@@ -34,13 +35,19 @@ def sweep(form: SweepForm) -> State[None]:
     what is new. The run's artifacts show the best hits with pictures. It ends *Degraded* instead of *Completed* where
     videos or shards could not be read.
     """
-    unreadable = index_task(form).unreadable if form.archive else ()
+    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with telling_failure(told, layout, "sweep", progress):
+        indexed = index_task(form) if form.archive else None
+        if indexed:
+            tell_index(told, layout, indexed, progress)
+        report = sweep_task(form)
+        tell_sweep(told, layout, report, progress)
+    unreadable = indexed.unreadable if indexed else ()
     if unreadable:
         rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]
         show_table("sweep-unreadable", rows, "videos that could not be read, or not whole")
-    report = sweep_task(form)
     show_table("sweep-queries", [_row(tally) for tally in report.queries], "what each query found")
-    show_markdown("sweep-summary", write_summary(report, form.layout()), "the best hits, with pictures")
+    show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
 

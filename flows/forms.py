@@ -68,6 +68,12 @@ class IndexForm(StoreForm):
         description="Try videos again that could not be read in an earlier run",
         json_schema_extra=at(2),
     )
+    erased: bool = Field(
+        False,
+        title="Index erased footage again",
+        description="Index what was erased before, or is older than the retention in the settings",
+        json_schema_extra=at(3),
+    )
 
 
 class SweepForm(StoreForm):
@@ -91,12 +97,19 @@ class SearchForm(StoreForm):
     """What to look for now."""
 
     text: str = Field(
+        "",
         title="What are you looking for?",
-        description="One sentence on one person: who (clothing colors help) and what they do",
-        min_length=1,
+        description="One sentence on one person: who (clothing colors help) and what they do; or give a picture",
         max_length=1000,
         examples=["a man in a red jacket falling to the ground"],
         json_schema_extra=at(1),
+    )
+    like: str = Field(
+        "",
+        title="Like this picture",
+        description="JPEG or PNG of one person on the machine that runs the flow, or a crop_id; empty for none",
+        max_length=4096,
+        json_schema_extra=at(7),
     )
     cameras: list[str] = Field(
         default_factory=list,
@@ -122,13 +135,93 @@ class SearchForm(StoreForm):
         json_schema_extra=at(6),
     )
 
+    @property
+    def asked(self) -> str:
+        """What is looked for, in the run's name."""
+        return self.text or f"like {Path(self.like).name}"
+
+
+class ExportForm(StoreForm):
+    """Which hits to export, and how."""
+
+    output: str = Field(
+        title="Output",
+        description="Folder to make on the machine that runs the flow, or a file ending in .zip; must not exist",
+        min_length=1,
+        json_schema_extra=at(1),
+    )
+    archive: str = Field(
+        "",
+        title="Archive",
+        description="Folder of the source videos; empty for no clips",
+        json_schema_extra=at(2),
+    )
+    query: str = Field(
+        "", title="Query", description="Hits of the saved query of this name; empty for any", json_schema_extra=at(3)
+    )
+    start: date | None = Field(
+        None, title="First day", description="Hits from this day on (UTC)", json_schema_extra=at(4)
+    )
+    stop: date | None = Field(
+        None, title="Last day", description="Hits up to this day, included (UTC)", json_schema_extra=at(5)
+    )
+    hits: list[str] = Field(
+        default_factory=list,
+        title="Hits",
+        description="Ids of hits, from the report or the table hits; empty for any",
+        max_length=10_000,
+        json_schema_extra=at(6),
+    )
+    incident: str = Field(
+        "", title="Incident", description="Hits of this incident's id; empty for any", json_schema_extra=at(7)
+    )
+    sweep: str = Field("", title="Sweep", description="Hits of this sweep's id; empty for any", json_schema_extra=at(8))
+    sql: str = Field(
+        "",
+        title="SQL",
+        description="One SELECT over the published tables that gives hit_id; empty for none",
+        max_length=20_000,
+        json_schema_extra=at(9),
+    )
+    margin: float = Field(
+        2.0,
+        title="Margin",
+        description="Seconds shown before and after the person was seen",
+        ge=0,
+        le=600,
+        json_schema_extra=at(10),
+    )
+    blur: bool = Field(
+        True,
+        title="Blur bystanders",
+        description="Blur the heads of all other persons, as far as the detector finds them",
+        json_schema_extra=at(11),
+    )
+    draw_box: bool = Field(
+        False,
+        title="Draw the box",
+        description="Draw the box of the person asked about into the clips",
+        json_schema_extra=at(12),
+    )
+    burn_times: bool = Field(
+        False,
+        title="Burn in times",
+        description="Write camera, local and media time into the clips",
+        json_schema_extra=at(13),
+    )
+    most: int = Field(
+        200, title="At most", description="Refuse to export more hits than this", ge=1, le=10_000,
+        json_schema_extra=at(14),
+    )  # fmt: skip
+
 
 class MaintainForm(StoreForm):
     """Which upkeep to do."""
 
-    action: Literal["verify", "verify every byte", "collect garbage"] = Field(
+    action: Literal["verify", "verify every byte", "collect garbage", "apply retention"] = Field(
         "verify",
         title="Action",
-        description="verify: sizes and manifests; every byte: digests too; collect garbage: remove abandoned builds",
+        description="verify: sizes and manifests; every byte: digests too; collect garbage: remove abandoned builds; "
+        "apply retention: erase what is older than [retention] in the settings says",
         json_schema_extra=at(1),
     )

@@ -3,14 +3,19 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from anomalylmm.records import Crop, Video
+from flows.archive_files import path_id
 from flows.composition import Composition
 from flows.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops
-from flows.planning import Plan, Unit, plan_archive, utc_now
+from flows.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
 from flows.progress import Listener, Silence
+from flows.retention import build_filter
+from flows.wallclock import camera_from_folder
+from storage.erasure import withdraw_erased
+from storage.erasure_log import lift_erasures
 from storage.gallery import Gallery
 from storage.layout import ShardKey, StoreLayout, make_shard_id
 from storage.manifest import ShardManifest, VideoEntry
@@ -54,6 +59,8 @@ class IndexReport:
     units: tuple[UnitReport, ...]
     unreadable: tuple[Unreadable, ...]
     seconds: float
+    notes: tuple[str, ...] = ()  # what else was left out, and what to do about it
+    erased: int = 0  # videos passed over because they were erased or are older than the retention
 
     @property
     def state(self) -> str:
@@ -73,21 +80,65 @@ class _Tally:
     num_crops: int = 0
 
 
-def build_plan(composition: Composition, layout: StoreLayout, archive: Path, *, retry: bool = False) -> Plan:
-    """Plans an index run: what valid shards hold and what is quarantined is left out.
+def build_plan(
+    composition: Composition, layout: StoreLayout, archive: Path, *, retry: bool = False, erased: bool = False
+) -> Plan:
+    """Plans an index run: what valid shards hold, what is quarantined and what was erased is left out.
+
+    ``erased`` takes in what was erased and what is older than the retention; an erasure to come takes it again.
+    A quarantined video is planned again where its file has changed, and with ``retry`` until it has had its tries.
+    What can't even be opened as a file is quarantined here, and notes of files that are others now are dropped.
 
     Raises:
         ArchiveError: There is no such folder, or no video in it.
         ConfigurationError: No path fits the camera patterns given.
+        StoreError: The quarantine can't be written.
     """
-    digest = composition.pipeline.digest
-    quarantined = frozenset() if retry else frozenset(entry.video_id for entry in read_quarantine(layout, digest))
-    return plan_archive(
+    digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
+    notes = read_quarantine(layout, digest)
+    waiting = [note for note in notes if not _is_due(note, archive, retry=retry, max_tries=max_tries)]
+    plan = plan_archive(
         archive,
         composition.settings,
         known=Gallery.open(layout, digest).video_ids,
-        quarantined=quarantined,
+        quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
+        is_erased=(lambda _: False) if erased else build_filter(layout, composition.settings),
+    )
+    lift_erasures(layout, (video.video_id for unit in plan.units for video in unit.videos) if erased else ())
+    for path, reason in plan.unreadable:
+        record_quarantine(layout, _unopened_entry(path, archive, digest, reason))
+    _drop_outdated(layout, notes, plan)
+    ids = {video_id for _, video_id in plan.seen}
+    given_up = sum(note.tries >= max_tries and note.video_id in ids for note in waiting)
+    return replace(plan, given_up=given_up if retry else 0)
+
+
+def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int) -> bool:
+    return note.is_due(modified_time_ns(archive / note.path), retry=retry, max_tries=max_tries)
+
+
+def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> None:
+    """Removes the notes of paths where another content lies now, unless the old one lies elsewhere still."""
+    paths, ids = {path for path, _ in plan.seen}, {video_id for _, video_id in plan.seen}
+    for note in notes:
+        if note.path in paths and note.video_id not in ids:
+            clear_quarantine(layout, note.pipeline_digest, note.video_id)
+
+
+def _unopened_entry(path: str, archive: Path, pipeline_digest: str, reason: str) -> QuarantineEntry:
+    now = utc_now()
+    return QuarantineEntry(
+        video_id=path_id(path),
+        pipeline_digest=pipeline_digest,
+        path=path,
+        camera=camera_from_folder(path),
+        size_bytes=0,
+        reason=reason,
+        tries=1,
+        first_utc=now,
+        last_utc=now,
+        modified_ns=modified_time_ns(archive / path) or 0,
     )
 
 
@@ -97,6 +148,7 @@ def index_archive(
     archive: Path,
     *,
     retry: bool = False,
+    erased: bool = False,
     listener: Listener | None = None,
 ) -> IndexReport:
     """Indexes what is new in an archive; what is indexed already is not touched.
@@ -109,7 +161,9 @@ def index_archive(
     listener = listener or Silence()
     layout.create()
     layout.check_writable()
-    plan = build_plan(composition, layout, archive, retry=retry)
+    plan = build_plan(composition, layout, archive, retry=retry, erased=erased)
+    for note in plan.notes():
+        listener.warn(note)
     listener.start("index MB", plan.num_bytes / 1e6)
     units = tuple(index_unit(composition, layout, archive, unit, listener) for unit in plan.units)
     return build_report(composition, plan, units, time.monotonic() - began)
@@ -126,6 +180,8 @@ def build_report(composition: Composition, plan: Plan, units: Sequence[UnitRepor
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
+        notes=plan.notes(),
+        erased=plan.erased,
     )
 
 
@@ -155,7 +211,8 @@ def index_unit(
             for batch in _iter_batches(items, settings.encoder.batch_size, tally, layout, pipeline.digest, listener):
                 _encode(composition, writer, batch, tally)
         seconds = time.monotonic() - began
-        manifest = writer.publish(tally.entries, seconds) if tally.entries else None
+        manifest = writer.publish_new(tally.entries, seconds) if tally.entries else None
+    manifest = withdraw_erased(layout, pipeline.digest, manifest)
     for entry in tally.entries:
         clear_quarantine(layout, pipeline.digest, entry.video_id)
     return _report_unit(unit, manifest, tally, stream.counts, seconds)
@@ -199,7 +256,7 @@ def note_end(end: VideoEnd, tally: _Tally, layout: StoreLayout, pipeline_digest:
     listener.advance("index MB", video.size_bytes / 1e6, video.path)
     if end.header is None or end.report is None or end.report.status == "failed":
         reason = end.error or (end.report.message if end.report else "")
-        record_quarantine(layout, _quarantine_entry(video, pipeline_digest, reason))
+        record_quarantine(layout, _quarantine_entry(end, pipeline_digest, reason))
         tally.unreadable.append(Unreadable(path=video.path, reason=reason))
         listener.warn(f"{video.path}: {reason}")
         return
@@ -209,8 +266,8 @@ def note_end(end: VideoEnd, tally: _Tally, layout: StoreLayout, pipeline_digest:
         listener.warn(f"{video.path}: read in part ({end.report.coverage:.0%}): {end.report.message}")
 
 
-def _quarantine_entry(video: Video, pipeline_digest: str, reason: str) -> QuarantineEntry:
-    now = utc_now()
+def _quarantine_entry(end: VideoEnd, pipeline_digest: str, reason: str) -> QuarantineEntry:
+    video, now = end.video, utc_now()
     return QuarantineEntry(
         video_id=video.video_id,
         pipeline_digest=pipeline_digest,
@@ -221,6 +278,7 @@ def _quarantine_entry(video: Video, pipeline_digest: str, reason: str) -> Quaran
         tries=1,
         first_utc=now,
         last_utc=now,
+        modified_ns=end.modified_ns,
     )
 
 

@@ -8,10 +8,10 @@ from storage.hits import HitStore
 
 
 class StoredCache:
-    """Keeps answers in the working database, at once."""
+    """Keeps answers in the working database, at once, with the shards whose pictures are asked about."""
 
-    def __init__(self, hits: HitStore) -> None:
-        self._hits = hits
+    def __init__(self, hits: HitStore, shard_ids: Iterable[str] = ()) -> None:
+        self._hits, self._shard_ids = hits, tuple(shard_ids)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Finds the answers of those keys that are known."""
@@ -20,4 +20,5 @@ class StoredCache:
 
     def put_many(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         """Remembers answers."""
-        self._hits.cache_judgements({key: json.dumps(dict(payload)) for key, payload in entries.items()})
+        payloads = {key: json.dumps(dict(payload)) for key, payload in entries.items()}
+        self._hits.cache_judgements(payloads, self._shard_ids)

@@ -1,7 +1,7 @@
 """What is new in an archive and how it is divided into shards. Reads names, sizes and a few bytes, decodes nothing."""
 
 import hashlib
-import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
+from flows.archive_files import VIDEO_SUFFIXES, iter_video_paths, path_id
 from flows.settings import Settings
-from flows.wallclock import build_patterns, clock_of, read_path
+from flows.wallclock import build_patterns, check_time_zone, clock_of, read_path
+from storage.schema import clean_text
 
-VIDEO_SUFFIXES = frozenset(  # a line, as people read it
-    ".3gp .asf .avi .flv .h264 .h265 .hevc .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ts .vob .webm .wmv".split()
-)
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
+LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # of files whose time is nonsense
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,11 @@ class Plan:
     known: int  # videos that valid shards hold already
     quarantined: int  # videos that could not be read before
     duplicates: tuple[tuple[str, str], ...]  # (path, path of the same content)
-    unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason): could not even be opened as a file
+    unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason): could not even be opened as a file, new
+    postponed: int = 0  # files that were not looked at, because the run has its number of new videos
+    given_up: int = 0  # of the quarantined, those that had their tries and are not tried although asked for
+    seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all that were looked at
+    erased: int = 0  # videos that were erased, or are older than the retention
 
     @property
     def num_videos(self) -> int:
@@ -50,31 +54,27 @@ class Plan:
         """Bytes to index."""
         return sum(video.size_bytes for unit in self.units for video in unit.videos)
 
-
-def iter_video_paths(archive: Path) -> Iterator[Path]:
-    """Walks the archive in name order; follows no link out of it.
-
-    Raises:
-        ArchiveError: The folder does not exist or is no folder.
-    """
-    if not archive.is_dir():
-        raise ArchiveError(f"the archive {str(archive)!r} is not a folder; name the folder that holds the videos")
-    inside = archive.resolve()
-    for folder, folders, names in os.walk(archive):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder) / name
-            if path.suffix.lower() in VIDEO_SUFFIXES and path.resolve().is_relative_to(inside):
-                yield path
+    def notes(self) -> tuple[str, ...]:
+        """Says what is left out that the user may not expect, and what to do about it."""
+        told = {
+            "unreadable videos had their tries and are left out; copy them again, or raise decode.max_tries":
+                self.given_up,
+            "files were not looked at, because this run has its number of new videos (decode.videos_per_run); "
+            "run index again for them": self.postponed,
+        }  # fmt: skip
+        return tuple(f"{count} {text}" for text, count in told.items() if count)
 
 
 def content_digest(path: Path, *, full: bool = False) -> str:
     """Digests a file's content: its size and 16 evenly spread samples of 64 KiB, or all of it.
 
     Raises:
-        OSError: The file can't be read.
+        OSError: The file can't be read, or is a pipe or device, which might be read for ever.
     """
-    size = path.stat().st_size
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is no regular file but a pipe, socket or device")
+    size = status.st_size
     digest = hashlib.sha256(f"anomalylmm video {size}".encode())
     with path.open("rb") as stream:
         if full or size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
@@ -85,6 +85,14 @@ def content_digest(path: Path, *, full: bool = False) -> str:
                 stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
                 digest.update(stream.read(DIGEST_SAMPLE_BYTES))
     return digest.hexdigest()[:32]
+
+
+def modified_time_ns(path: Path) -> int | None:
+    """Gives when a file was last changed, in nanoseconds since 1970; None where there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def describe_video(
@@ -101,15 +109,16 @@ def describe_video(
     """
     relative = path.relative_to(archive).as_posix()
     patterns = build_patterns(settings.cameras, settings.time_zone)
-    stat = path.stat()
+    status = path.stat()
     video_id = content_digest(path)
+    modified = min(max(status.st_mtime, 0.0), LAST_FILE_TIME)
     container = None if video_id in known or read_path(relative, patterns) else probe_start(path)
-    clock = clock_of(relative, patterns, container_utc=container, modified=stat.st_mtime, time_zone=settings.time_zone)
+    clock = clock_of(relative, patterns, container_utc=container, modified=modified, time_zone=settings.time_zone)
     return Video(
         video_id=video_id,
         path=relative,
-        camera=clock.camera,
-        size_bytes=stat.st_size,
+        camera=clean_text(clock.camera),
+        size_bytes=status.st_size,
         start_utc=clock.start_utc,
         clock_source=clock.source,
         time_zone=clock.time_zone,
@@ -123,6 +132,7 @@ def plan_archive(
     known: frozenset[str],
     quarantined: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
+    is_erased: Callable[[Video], bool] = lambda _: False,
 ) -> Plan:
     """Lists what is new and divides it into units.
 
@@ -130,21 +140,29 @@ def plan_archive(
         ArchiveError: There is no such folder, or no video in it.
         ConfigurationError: Camera patterns were given and not one path fits any of them.
     """
-    paths = list(iter_video_paths(archive))
-    if not paths:
+    check_time_zone(settings.time_zone)
+    unreadable: list[tuple[str, str]] = []
+    paths = list(iter_video_paths(archive, unreadable))
+    if not paths and not unreadable:
         raise ArchiveError(
             f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"
         )
     _check_patterns(paths, archive, settings)
-    videos, unreadable = _describe_all(paths, archive, settings, known | quarantined, probe_start)
+    videos, lost, postponed = _describe_all(paths, archive, settings, known | quarantined, probe_start, is_erased)
+    unreadable += lost
     unique, duplicates = _drop_duplicates(videos)
-    fresh = [video for video in unique if video.video_id not in known | quarantined]
+    unknown = [video for video in unique if video.video_id not in known | quarantined]
+    fresh = [video for video in unknown if not is_erased(video)]
     return Plan(
         units=tuple(divide(fresh, settings)),
         known=sum(video.video_id in known for video in unique),
-        quarantined=sum(video.video_id in quarantined - known for video in unique),
+        quarantined=sum(video.video_id in quarantined - known for video in unique)
+        + sum(path_id(path) in quarantined for path, _ in unreadable),
         duplicates=tuple(duplicates),
-        unreadable=tuple(unreadable),
+        unreadable=tuple(item for item in unreadable if path_id(item[0]) not in quarantined),
+        postponed=postponed,
+        seen=tuple((video.path, video.video_id) for video in videos),
+        erased=len(unknown) - len(fresh),
     )
 
 
@@ -154,18 +172,35 @@ def _describe_all(
     settings: Settings,
     known: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
-) -> tuple[list[Video], list[tuple[str, str]]]:
-    videos, unreadable = [], []
-    for path in paths:
+    is_erased: Callable[[Video], bool],
+) -> tuple[list[Video], list[tuple[str, str]], int]:
+    """Describes files until a run's number of new ones is reached; gives those that can't be, and how many are left."""
+    videos: list[Video] = []
+    unreadable: list[tuple[str, str]] = []
+    fresh: set[str] = set()
+    for number, path in enumerate(paths):
+        if len(fresh) >= settings.decode.videos_per_run:
+            return videos, unreadable, len(paths) - number
         try:
-            videos.append(describe_video(path, archive, settings, known, probe_start))
+            video = describe_video(path, archive, settings, known, probe_start)
         except OSError as error:
-            unreadable.append((path.relative_to(archive).as_posix(), error.strerror or str(error)))
-    return videos, unreadable
+            if not isinstance(error, FileNotFoundError) or path.is_symlink():  # else it was taken away meanwhile
+                unreadable.append((path.relative_to(archive).as_posix(), _why(path, error)))
+            continue
+        videos.append(video)
+        fresh |= set() if is_erased(video) else {video.video_id} - known
+    return videos, unreadable, 0
 
 
-def _check_patterns(paths: Iterable[Path], archive: Path, settings: Settings) -> None:
-    if not settings.cameras:
+def _why(path: Path, error: OSError) -> str:
+    """Says why a file can't be opened, and what to do."""
+    if path.is_symlink():
+        return f"the link leads to no readable file ({error.strerror or error}); mend it or take it away"
+    return f"{error.strerror or error}; check the file and its permissions, or exclude it from the archive"
+
+
+def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) -> None:
+    if not settings.cameras or not paths:
         return
     patterns = build_patterns(settings.cameras, settings.time_zone)
     names = [path.relative_to(archive).as_posix() for path in paths]

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.terminal import one_line, visible
+
 
 class Listener(Protocol):
     """Told how far work has come; amounts are in the unit of ``stage`` (bytes of video, candidates, ...)."""
@@ -82,8 +84,8 @@ class TerminalProgress:
     def advance(self, stage: str, amount: float, note: str = "") -> None:
         """Moves a bar."""
         if stage in self._tasks:
-            self._bars.update(self._tasks[stage], advance=amount, note=note[-60:])
+            self._bars.update(self._tasks[stage], advance=amount, note=one_line(note)[-60:])
 
     def warn(self, message: str) -> None:
         """Prints a warning above the bars."""
-        self._console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
+        self._console.print(f"warning: {visible(message)}", style="yellow", markup=False, highlight=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -17,9 +18,12 @@ from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import Mask, Masking, MaskMaker, mask_by_lexicon, mask_words
 from anomalylmm.records import Cloze, Query, SlotKind
 from flows.composition import Composition
-from flows.settings import configs_folder, read_toml
+from flows.own_files import parse_toml, read_own_file, show_value
+from flows.settings import configs_folder
+from storage.schema import clean_text
 
 MOST_QUERIES = 10_000
+MOST_NAMED = 5  # double names that a message lists
 MaskWay = Callable[[str], Masking]
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][^,;\[\]\r\n]{0,39}$")]
 
@@ -42,7 +46,7 @@ class MaskRow(BaseModel):
 class QueryRow(BaseModel):
     """One ``[[query]]`` of the file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     text: str = Field(min_length=1, max_length=1000)
@@ -61,7 +65,20 @@ class QueryRow(BaseModel):
     @classmethod
     def _daily_is_time(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
         for part in value or ():
-            time.fromisoformat(part)
+            if time.fromisoformat(part).tzinfo is not None:
+                raise ValueError("times of day are local to the camera; leave the offset out")
+        return value
+
+    @field_validator("cameras")
+    @classmethod
+    def _camera_is_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(clean_text, value))  # as the index writes the names of folders that are no UTF-8
+
+    @field_validator("start", "stop", mode="before")
+    @classmethod
+    def _moment_is_date(cls, value: object) -> object:
+        if value is not None and not isinstance(value, date):
+            raise ValueError("a day or moment is written like 2026-03-14 or 2026-03-14T22:00:00, without quotes")
         return value
 
 
@@ -125,7 +142,10 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
         return None
     if not isinstance(value, datetime):
         value = datetime.combine(value, time.max if end else time.min)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise QueryError(f"the moment {value.isoformat()} lies outside the years 1 to 9999; mend it") from error
 
 
 def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
@@ -158,20 +178,24 @@ def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list
         ConfigurationError: The file is missing, malformed (the line is named) or empty.
         QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
     """
-    content = read_toml(path)
+    text = read_own_file(path, "TOML").decode("utf-8", "surrogateescape")
+    content = parse_toml(text, path)
     rows = content.pop("query", None)
     if content or not isinstance(rows, list) or not rows:
-        found = ", ".join(sorted(content)) or "none"
+        found = show_value(", ".join(sorted(content)) or "none")
         raise ConfigurationError(f"{path} must hold [[query]] tables and nothing else; found keys: {found}")
     if len(rows) > MOST_QUERIES:
         raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MOST_QUERIES} are swept from one file")
-    saved = [_read_row(path, index, row, lexicon, way) for index, row in enumerate(rows)]
+    heads = _find_heads(text)
+    places = [
+        f"{path}, line {heads[index] if index < len(heads) else 1}, query {index + 1}" for index in range(len(rows))
+    ]
+    saved = [_read_row(place, row, lexicon, way) for place, row in zip(places, rows, strict=True)]
     _refuse_double_names(path, [item.query for item in saved])
     return saved
 
 
-def _read_row(path: Path, index: int, row: object, lexicon: Lexicon, way: MaskWay | None) -> SavedQuery:
-    where = f"{path}, line {_line_of(path, index)}, query {index + 1}"
+def _read_row(where: str, row: object, lexicon: Lexicon, way: MaskWay | None) -> SavedQuery:
     try:
         checked = QueryRow.model_validate(row)
         masking = mask_row(checked, lexicon, way)
@@ -180,19 +204,23 @@ def _read_row(path: Path, index: int, row: object, lexicon: Lexicon, way: MaskWa
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "query"
-        raise QueryError(f"{where}: {key}: {first['msg']} (given: {first['input']!r}); mend that key") from error
+        raise QueryError(
+            f"{where}: {key}: {first['msg']} (given: {show_value(first['input'])}); mend that key"
+        ) from error
     except QueryError as error:
         raise QueryError(f"{where}: {error}") from error
 
 
-def _line_of(path: Path, index: int) -> int:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    heads = [number for number, line in enumerate(lines, 1) if line.strip().replace(" ", "").startswith("[[query]]")]
-    return heads[index] if index < len(heads) else 1
+def _find_heads(text: str) -> list[int]:
+    """Lists the lines at which queries begin."""
+    lines = enumerate(text.split("\n"), 1)
+    return [number for number, line in lines if line.strip().replace(" ", "").startswith("[[query]]")]
 
 
 def _refuse_double_names(path: Path, queries: list[Query]) -> None:
-    names = [query.name for query in queries]
-    double = sorted({name for name in names if names.count(name) > 1})
+    double = sorted(name for name, number in Counter(query.name for query in queries).items() if number > 1)
     if double:
-        raise QueryError(f"{path} names {', '.join(double)} twice; each query needs a name of its own")
+        named = ", ".join(double[:MOST_NAMED]) + (
+            f" and {len(double) - MOST_NAMED} more" if double[MOST_NAMED:] else ""
+        )
+        raise QueryError(f"{path} names {named} twice; each query needs a name of its own")

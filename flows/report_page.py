@@ -85,8 +85,12 @@ def write_page(page: Page, layout: StoreLayout, name: str) -> Path:
 
 
 def local_time(moment_utc: datetime, time_zone: str) -> str:
-    """Writes a moment in its camera's time zone, with the zone's name."""
-    return f"{moment_utc.astimezone(ZoneInfo(time_zone)).strftime('%Y-%m-%d %H:%M:%S')} {time_zone}"
+    """Writes a moment in its camera's time zone, with the zone's name; in UTC where this computer lacks the zone."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (KeyError, OSError, ValueError):  # a store may come from elsewhere
+        return f"{moment_utc:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment_utc.astimezone(zone).strftime('%Y-%m-%d %H:%M:%S')} {time_zone}"
 
 
 def media_time(seconds: float) -> str:

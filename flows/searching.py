@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from anomalylmm.errors import QueryError
+from anomalylmm.errors import QueryError, StoreError
 from anomalylmm.gating import Hints
 from anomalylmm.judging import Adjudication
 from anomalylmm.masking import check_text
@@ -21,6 +21,7 @@ from flows.query_file import QueryRow, build_query, choose_mask_way, mask_row
 from flows.reference import join_text_and_picture, read_reference
 from flows.report_page import Card, Fact, Page, Section, local_time, media_time, write_page
 from flows.sweeping import open_gallery, say_without_slots
+from storage.erasure_log import ErasureStamp, erasure_stamp
 from storage.gallery import Gallery
 from storage.inbox import leave_search
 from storage.layout import StoreLayout
@@ -90,6 +91,7 @@ def search_store(
     """
     began, listener = time.monotonic(), listener or Silence()
     query, problems = build_request_query(composition, request)
+    stamp = erasure_stamp(layout)
     gallery = open_gallery(composition, layout)
     views = _encode_request(composition, gallery, query, request)
     candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)])[0]
@@ -107,7 +109,15 @@ def search_store(
         num_crops=gallery.num_crops,
         num_candidates=len(candidates), num_calls=found.num_calls, seconds=seconds, page_path="",
     )  # fmt: skip
-    return _with_page(report, layout)
+    return _unless_erased(_with_page(report, layout), layout, stamp)
+
+
+def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStamp) -> SearchReport:
+    """Takes the page back where footage was erased while it was made."""
+    if erasure_stamp(layout) == stamp:
+        return report
+    Path(report.page_path).unlink(missing_ok=True)
+    raise StoreError("footage was erased while this search looked, so its page was removed; run the search again")
 
 
 def _encode_request(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> Floats:

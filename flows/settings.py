@@ -1,7 +1,6 @@
 """Settings: a profile file, then a user's file, then the environment, then arguments; read in ``flows`` only."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,15 +8,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomalylmm.errors import ConfigurationError
+from flows.own_files import read_toml, show_value
 
 PREFIX = "ANOMALYLMM_"
 DEFAULT_PROFILE = "pocket"
+MOST_DAYS = 36_500
 
 
 class Section(BaseModel):
     """A part of the settings: closed, so that a misspelled key is an error and not a silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DecodeSettings(Section):
@@ -27,6 +28,10 @@ class DecodeSettings(Section):
     batch_frames: int = Field(8, ge=1, le=256)
     stall_seconds: float = Field(20.0, gt=0)
     max_width: int = Field(960, ge=0, description="wider frames are decoded smaller; 0 keeps them")
+    memory_mib: int = Field(4096, ge=0, description="memory that the decoder of one video may have; 0: no limit")
+    minutes_per_video: float = Field(720.0, ge=0, description="time of the decoder for one video; 0: no limit")
+    max_tries: int = Field(3, ge=1, description="tries of one unreadable video, until its bytes change")
+    videos_per_run: int = Field(100_000, ge=1, description="new videos of one index run; the others wait for the next")
 
 
 class GateSettings(Section):
@@ -95,6 +100,9 @@ class JudgeSettings(Section):
     batch_size: int = Field(16, ge=1)
     max_views: int = Field(1, ge=1, le=16)
     max_pixels: int | None = Field(None, ge=1, description="most pixels of one image that the judge is shown")
+    max_new_tokens: int = Field(
+        48, ge=1, le=4096, description='longest answer the judge writes; about 20 a mask with masking = "judge"'
+    )
     endpoint: EndpointSettings = EndpointSettings()
 
     @model_validator(mode="after")
@@ -108,9 +116,13 @@ class RerankSettingsSection(Section):
     """Which preset of the method re-ranks, and what of it is set otherwise (see ``anomalylmm/rerank.py``)."""
 
     preset: Literal["default", "paper"] = "default"
+    fusion: Literal["mean", "product"] | None = Field(
+        None, description="mean: the paper's weighted mean and rank; product: probabilities and the coarse z-score"
+    )
     match_weight: float | None = Field(None, ge=0)
     affirm_weight: float | None = Field(None, ge=0, description="0 does not ask the judge for the whole sentence")
     rank_weight: float | None = Field(None, ge=0)
+    coarse_weight: float | None = Field(None, ge=0, description="of the coarse z-score in the product")
     reading: Literal["generate", "likelihood", "both"] | None = None
     saliency: bool | None = None
     focus: bool | None = None
@@ -147,6 +159,35 @@ class CameraSettings(Section):
     time_zone: str = "UTC"
 
 
+class CameraRetention(Section):
+    """How long the footage of one camera is kept."""
+
+    name: str = Field(min_length=1)
+    days: float = Field(ge=0, le=MOST_DAYS, description="0 keeps it for ever")
+
+
+class RetentionSettings(Section):
+    """How long what was made of footage is kept; applied by ``erase --retention`` and the flow ``maintain``."""
+
+    days: float = Field(0, ge=0, le=MOST_DAYS, description="of cameras without days of their own; 0 keeps for ever")
+    cameras: tuple[CameraRetention, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "RetentionSettings":
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each camera may be named once, but given are {', '.join(names)}")
+        return self
+
+
+class NotifySettings(Section):
+    """Which program is told of hits and trouble; it gets one JSON document on its standard input."""
+
+    command: tuple[str, ...] = Field((), description="program and arguments, no shell; empty tells nobody")
+    timeout_seconds: float = Field(30.0, gt=0, le=600)
+    on: tuple[Literal["hits", "degraded", "failed"], ...] = ("hits", "degraded", "failed")
+
+
 class Settings(Section):
     """All that decides what a run does."""
 
@@ -166,6 +207,8 @@ class Settings(Section):
     rerank: RerankSettingsSection = RerankSettingsSection()
     shards: ShardSettings = ShardSettings()
     cameras: tuple[CameraSettings, ...] = ()
+    notify: NotifySettings = NotifySettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 def configs_folder() -> Path:
@@ -178,22 +221,6 @@ def configs_folder() -> Path:
 def profile_names() -> list[str]:
     """Names the shipped profiles."""
     return sorted(path.stem for path in (configs_folder() / "profiles").glob("*.toml"))
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Reads a TOML file.
-
-    Raises:
-        ConfigurationError: It is missing or malformed; the message names file and line.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path} does not exist; name an existing TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}; mend that line") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,6 +280,7 @@ def load_settings(
 def _explain(error: ValidationError, profile: str, file: Path | None) -> str:
     where = f"profile {profile!r}" + (f" with {file}" if file else "")
     lines = [
-        f"{'.'.join(map(str, item['loc']))}: {item['msg']} (given: {item['input']!r})" for item in error.errors()[:5]
+        f"{'.'.join(map(str, item['loc']))}: {item['msg']} (given: {show_value(item['input'])})"
+        for item in error.errors()[:5]
     ]
     return f"the settings from {where}, the environment and the arguments don't fit: " + "; ".join(lines)

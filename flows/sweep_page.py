@@ -8,6 +8,7 @@ from typing import Any
 from anomalylmm.records import SlotVerdict
 from flows.report_page import Card, Fact, Page, Section, local_time, media_time, write_page
 from storage.analyst import run_sql
+from storage.erasure_log import erasure_stamp
 from storage.layout import StoreLayout
 
 MOST_CARDS = 60  # of one query
@@ -38,7 +39,11 @@ def write_latest_page(layout: StoreLayout) -> Path:
     Raises:
         StoreError: No sweep has published yet, or the page can't be written.
     """
-    return write_page(build_page(layout), layout, NAME)
+    while True:
+        stamp = erasure_stamp(layout)
+        path = write_page(build_page(layout), layout, NAME)
+        if erasure_stamp(layout) == stamp:
+            return path  # else it may show what an erasure has removed since it was read
 
 
 def build_page(layout: StoreLayout) -> Page:

@@ -1,7 +1,8 @@
 """From ranked candidates to the rows of a sweep. Pure: no clock, no store."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from anomalylmm.incidents import HitInterval, group_incidents
 from anomalylmm.records import CropRow, Query, RankedCandidate
@@ -94,8 +95,14 @@ def build_hit(
     )
 
 
-def build_incidents(hits: Sequence[HitRecord], sweep_id: str) -> tuple[IncidentRecord, ...]:
-    """Groups the hits of a sweep that are one event."""
+def build_incidents(
+    hits: Sequence[HitRecord], earlier: Sequence[HitInterval], sweep_id: str
+) -> tuple[IncidentRecord, ...]:
+    """Groups the hits of a sweep, and earlier ones of the same queries and cameras, that are one event.
+
+    Incidents without a hit of this sweep are left out: they stay as they are.
+    """
+    new = {hit.hit_id for hit in hits}
     intervals = [
         HitInterval(
             hit_id=hit.hit_id, query=hit.query_version, camera=hit.camera, start_utc=hit.start_utc,
@@ -116,8 +123,18 @@ def build_incidents(hits: Sequence[HitRecord], sweep_id: str) -> tuple[IncidentR
             hit_ids=incident.hit_ids,
             best_hit_id=incident.best_hit_id,
         )
-        for incident in group_incidents(intervals)
+        for incident in group_incidents([*intervals, *earlier])
+        if not new.isdisjoint(incident.hit_ids)
     )
+
+
+def read_interval(row: Sequence[Any]) -> HitInterval:
+    """Reads hit id, query version, camera, start, stop (UTC) and confidence as the hits table has them."""
+    hit_id, query, camera, start, stop, confidence = row
+    return HitInterval(
+        hit_id=hit_id, query=query, camera=camera, start_utc=start.replace(tzinfo=UTC),
+        stop_utc=stop.replace(tzinfo=UTC), confidence=confidence,
+    )  # fmt: skip
 
 
 def index_videos(entries: Iterable[VideoEntry]) -> Mapping[str, VideoEntry]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.incidents import HitInterval
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
 from flows.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
@@ -18,8 +19,9 @@ from flows.planning import utc_now
 from flows.progress import Listener, Silence
 from flows.query_file import choose_mask_way, read_queries, read_saved
 from flows.sweep_page import write_latest_page
-from flows.sweep_records import build_hit, build_incidents, build_judgement, index_videos
-from storage.files import replace_file
+from flows.sweep_records import build_hit, build_incidents, build_judgement, index_videos, read_interval
+from storage.erasure import finish_erasures
+from storage.files import create_directories, guarded, replace_file
 from storage.gallery import Gallery
 from storage.hits import HitStore
 from storage.layout import StoreLayout
@@ -62,6 +64,8 @@ class _Findings:
     num_candidates: int = 0
     num_calls: int = 0
     num_cached: int = 0
+    open_pairs: set[tuple[str, str]] = field(default_factory=set)  # query versions and shards not judged to the end
+    open_names: dict[str, int] = field(default_factory=dict)  # candidates left of each query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,7 @@ def sweep_store(
     queries = [query for query in read_queries(queries_file, composition.lexicon) if query.enabled]
     if not queries:
         raise ConfigurationError(f"{queries_file} has no enabled query; set enabled = true for at least one")
+    finish_erasures(layout)
     gallery = open_gallery(composition, layout)
     layout.check_writable()
     with HitStore(layout) as hits:
@@ -144,16 +149,16 @@ def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
     warnings = _warn(run, queries)
     calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
     findings = _judge_all(run, apply_thresholds(due, calibrated), [frozenset(shards[query.version]) for query in due])
+    warnings += _warn_of_open(run, findings)
     hits = tuple(findings.hits)
-    incidents = build_incidents(hits, run.sweep_id)
+    incidents = build_incidents(hits, _read_neighbors(run, hits), run.sweep_id)
     seconds = time.monotonic() - began
     if due:
         sweep = _record(run, findings, len(due), len({shard for _, shard in pending}), seconds, warnings)
-        coverage = tuple(CoverageRecord(query_version=version, shard_id=shard) for version, shard in sorted(pending))
         run.hits.record_sweep(
             SweepContent(
                 sweep=sweep,
-                coverage=coverage,
+                coverage=_cover(pending - findings.open_pairs),
                 hits=hits,
                 judgements=tuple(findings.judgements),
                 incidents=incidents,
@@ -188,6 +193,34 @@ def _warn(run: _Run, queries: Sequence[Query]) -> tuple[str, ...]:
     for message in damaged:
         run.listener.warn(f"a damaged shard is left out: {message}")
     return damaged
+
+
+def _cover(pairs: set[tuple[str, str]]) -> tuple[CoverageRecord, ...]:
+    return tuple(CoverageRecord(query_version=version, shard_id=shard) for version, shard in sorted(pairs))
+
+
+def _warn_of_open(run: _Run, findings: _Findings) -> tuple[str, ...]:
+    """Names the queries that were not judged to the end; their shards stay uncovered, so the next sweep goes on."""
+    warnings = tuple(
+        f"query {name!r}: {number} candidates were not judged; the next sweep asks about them again"
+        for name, number in findings.open_names.items()
+    )
+    for warning in warnings:
+        run.listener.warn(warning)
+    return warnings
+
+
+def _read_neighbors(run: _Run, hits: Sequence[HitRecord]) -> list[HitInterval]:
+    """Reads earlier hits of the same queries and cameras: an event may go on from one sweep's shards to another's."""
+    found = run.hits.read(
+        "SELECT hit_id, query_version, camera, start_utc, stop_utc, confidence FROM hits "
+        "WHERE pipeline = ? AND NOT list_contains(?::VARCHAR[], hit_id) "
+        "AND list_contains(?::VARCHAR[], query_version) AND list_contains(?::VARCHAR[], camera)",
+        [run.composition.pipeline.digest, [hit.hit_id for hit in hits], sorted({hit.query_version for hit in hits}),
+         sorted({hit.camera for hit in hits})],
+    )  # fmt: skip
+    pairs = {(hit.query_version, hit.camera) for hit in hits}
+    return [interval for interval in map(read_interval, found) if (interval.query, interval.camera) in pairs]
 
 
 def say_without_slots(composition: Composition) -> str:
@@ -241,7 +274,10 @@ def _judge_query(
     composition, now = run.composition, utc_now()
     loaded, best = load_images(run.gallery, candidates)
     result = composition.adjudicator.adjudicate(
-        query, loaded, cache=StoredCache(run.hits), hints=build_hints(views, best)
+        query,
+        loaded,
+        cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
+        hints=build_hints(views, best),
     )
     for note in result.notes:
         run.listener.warn(f"query {query.name!r}: {note}")
@@ -256,6 +292,9 @@ def _judge_query(
     for hit, jpeg in zip(hits, draw_results(composition.encoder, query, rows), strict=True):
         _write_picture(run.layout, hit, jpeg)
     findings.hits += hits
+    if result.unjudged:
+        findings.open_pairs |= {(query.version, item.shard_id) for item in result.unjudged}
+        findings.open_names[query.name] = len(result.unjudged)
     findings.num_candidates += len(candidates)
     findings.num_calls += result.num_calls
     findings.num_cached += result.num_cached
@@ -279,5 +318,6 @@ def _build_hit(run: _Run, query: Query, ranked: RankedCandidate, best: dict[str,
 
 def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:
     path = layout.reports / hit.picture_path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with guarded("create", path.parent):
+        create_directories(path.parent)
     replace_file(path, jpeg, scratch=layout.temporary)

@@ -20,6 +20,7 @@ TOKENS = {
     "second": r"(?P<second>\d{2})",
     "any": r".*?",
 }
+MOST_ANY = 4  # {any} of one pattern; with more a long name takes hours to compare
 DEFAULT_PATTERNS = (
     "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}",
     "{camera}/{year}-{month}-{day}_{hour}-{minute}-{second}",
@@ -27,6 +28,7 @@ DEFAULT_PATTERNS = (
     "{camera}_{year}{month}{day}_{hour}{minute}{second}",
     "{camera}_{year}-{month}-{day}_{hour}-{minute}-{second}",
 )
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a path; other years are no dates, and calendars end near 1 and 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,11 @@ def compile_pattern(pattern: str, time_zone: str) -> PathPattern:
         raise ConfigurationError(
             f"the camera pattern {pattern!r} has the unknown part {{{unknown[0]}}}; known are "
             + ", ".join(f"{{{name}}}" for name in TOKENS)
+        )
+    if parts[1::2].count("any") > MOST_ANY:
+        raise ConfigurationError(
+            f"the camera pattern {pattern[:200]!r} has {parts[1::2].count('any')} {{any}}, but may have {MOST_ANY}; "
+            "write more of the path out"
         )
     pieces = [re.escape(part) if index % 2 == 0 else TOKENS[part] for index, part in enumerate(parts)]
     try:
@@ -108,7 +115,7 @@ def _start(found: dict[str, str | None], time_zone: str) -> datetime | None:
         local = datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(time_zone))
     except ValueError:
         return None
-    return local.astimezone(UTC)
+    return local.astimezone(UTC) if FIRST_YEAR <= year <= LAST_YEAR else None
 
 
 def camera_from_folder(path: str) -> str:

@@ -6,6 +6,7 @@ DuckDB 2 takes COPY inside a WITH for a SELECT, and lets it write beside the ope
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,12 +31,24 @@ _SQL_IN_TEXT = {"query", "json_execute_serialized_sql"}  # functions that run th
 _PLACE = pa.schema([(name, pa.string()) for name in ("pipeline", "camera_folder", "date", "shard_id")])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlLimits:
+    """How much one query may take; 0 for no limit."""
+
+    seconds: float = 0.0
+    memory_bytes: int = 0
+    rows: int = 0  # of the result, which is held in memory beside DuckDB's own
+
+
+NO_LIMITS = SqlLimits()
+
+
 class Snapshot:
     """The published database, open for reading as it is now, whatever is published later."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, most_rows: int = 0) -> None:
         """Takes over a connection that ``open_snapshot`` has shut off."""
-        self._connection = connection
+        self._connection, self._most_rows = connection, most_rows
 
     def __enter__(self) -> Self:
         """Nothing more to do."""
@@ -51,14 +64,26 @@ class Snapshot:
         """Column names and rows of one SELECT; times come without a zone and are UTC.
 
         Raises:
-            QueryError: If it is anything else than one SELECT, or DuckDB refuses it.
+            QueryError: If it is anything else than one SELECT, DuckDB refuses it, or it gives more than it may.
         """
+        if any("\ud800" <= character <= "\udfff" for character in sql):
+            raise QueryError("This SQL holds bytes that are no UTF-8: write it as UTF-8.")
         try:
             self._check(sql)
             cursor = self._connection.execute(sql, list(parameters))
-            return [column[0] for column in cursor.description or ()], cursor.fetchall()
-        except duckdb.Error as error:
+            return [column[0] for column in cursor.description or ()], self._fetch(cursor)
+        except (duckdb.Error, MemoryError) as error:
             raise QueryError(f"DuckDB refuses this SQL: {error}") from error
+        except (OverflowError, TypeError, ValueError) as error:
+            raise QueryError(f"The result holds a value that Python has not ({error}): cast it to VARCHAR.") from error
+
+    def _fetch(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+        if not self._most_rows:
+            return cursor.fetchall()
+        rows = cursor.fetchmany(self._most_rows + 1)
+        if len(rows) > self._most_rows:
+            raise QueryError(f"The result has over {self._most_rows:,} rows: add LIMIT, or allow more.")
+        return rows
 
     def _check(self, sql: str) -> None:
         statements = self._connection.extract_statements(sql)
@@ -67,19 +92,24 @@ class Snapshot:
                 "Only one SELECT (or FROM, WITH, SHOW, DESCRIBE, SUMMARIZE) can be run: this is read-only."
             )
         rows = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-        tree = json.loads(rows[0][0])
+        try:
+            tree = json.loads(rows[0][0])
+            forbidden = next(_iter_forbidden(tree), "")
+        except RecursionError:
+            raise QueryError("This SQL is nested too deeply to be checked: write it flatter.") from None
         if tree.get("error"):
             raise QueryError(f"This SQL can't be checked: {tree.get('error_message', 'no reason given')}")
-        for name in _iter_forbidden(tree):
-            raise QueryError(f"{name} is not allowed: only reading of the snapshot's own tables is.")
+        if forbidden:
+            raise QueryError(f"{forbidden} is not allowed: only reading of the snapshot's own tables is.")
 
 
-def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0) -> Snapshot:
+def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0, limits: SqlLimits = NO_LIMITS) -> Snapshot:
     """Opens the published database; the tables and the ``crops`` view can be read, nothing else.
 
     Args:
         layout: The store.
-        timeout_seconds: A query that takes longer is ended; 0 for no limit.
+        timeout_seconds: A query that takes longer is ended; 0 for what ``limits`` says.
+        limits: How much one query may take.
 
     Raises:
         StoreError: If no sweep has published yet, or the file can't be opened.
@@ -90,17 +120,17 @@ def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0) -> Snaps
     try:
         _attach(layout, connection)
         _add_crops(layout, connection)
-        _shut_off(connection, timeout_seconds)
+        _shut_off(connection, timeout_seconds or limits.seconds, limits.memory_bytes)
     except duckdb.Error as error:
         connection.close()
         raise StoreError(
             f"Can't open {layout.snapshot}: {error}. Run: anomalylmm sweep, which writes it anew."
         ) from error
-    return Snapshot(connection)
+    return Snapshot(connection, limits.rows)
 
 
 def run_sql(
-    layout: StoreLayout, sql: str, parameters: Sequence[object] = ()
+    layout: StoreLayout, sql: str, parameters: Sequence[object] = (), limits: SqlLimits = NO_LIMITS
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of one SELECT over the snapshot.
 
@@ -108,7 +138,7 @@ def run_sql(
         StoreError: If there is no snapshot.
         QueryError: If it is anything else than one SELECT, or DuckDB refuses it.
     """
-    with open_snapshot(layout) as snapshot:
+    with open_snapshot(layout, limits=limits) as snapshot:
         return snapshot.run(sql, parameters)
 
 
@@ -133,8 +163,10 @@ def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> No
     connection.execute(f"CREATE TEMP VIEW crops AS SELECT {columns} FROM crop_files")  # noqa: S608 - names are our own
 
 
-def _shut_off(connection: duckdb.DuckDBPyConnection, timeout_seconds: float) -> None:
+def _shut_off(connection: duckdb.DuckDBPyConnection, timeout_seconds: float, memory_bytes: int) -> None:
     connection.execute("SET temp_directory = ''")
+    if memory_bytes:
+        connection.execute(f"SET memory_limit = '{int(memory_bytes)}B'")
     connection.execute(f"SET max_execution_time = {int(timeout_seconds * 1000)}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import StoreError
+from storage.crashpoints import reach
 
+_NO_INODES = "The disk has no inodes left (see df -i): remove files, then run again. What is published stays valid."
 _REMEDIES = {
     errno.ENOSPC: "Free space on this disk, then run again: what is published stays valid.",
     errno.EDQUOT: "Free some of your disk quota, then run again: what is published stays valid.",
     errno.EACCES: "Give this user the right to write there, or choose another store.",
     errno.EPERM: "Give this user the right to write there, or choose another store.",
+    errno.EFBIG: "Allow larger files (ulimit -f, or the file system's own limit), then run again.",
     errno.EROFS: "The file system is read-only: mount it writable, or choose another store.",
 }
 
@@ -31,8 +34,27 @@ def guarded(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the path, then run again.")
+        remedy = _remedy(error.errno, path) or "Check the disk and the path, then run again."
         raise StoreError(f"Can't {action} {path}: {error.strerror or error}. {remedy}") from error
+
+
+def find_remedy(text: str, path: Path) -> str:
+    """What to do where a library's message quotes the operating system; empty where it does not."""
+    quoted = (number for number in _REMEDIES if os.strerror(number).lower() in text.lower())
+    return _remedy(next(quoted, None), path)
+
+
+def _remedy(number: int | None, path: Path) -> str:
+    if number == errno.ENOSPC and _lacks_inodes(path):
+        return _NO_INODES
+    return _REMEDIES.get(number or 0, "")
+
+
+def _lacks_inodes(path: Path) -> bool:
+    """Whether the file system is out of inodes, which the system also calls a lack of space."""
+    there = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+    state = os.statvfs(there)
+    return state.f_files > 0 and state.f_favail == 0
 
 
 def unique_name(stem: str) -> str:
@@ -74,10 +96,12 @@ def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
         try:
             building.write_bytes(content)
             fsync_path(building)
+            reach("file.written")
             building.replace(path)
         finally:
             building.unlink(missing_ok=True)
         fsync_path(path.parent)
+    reach("file.replaced")
 
 
 def sha256_file(path: Path) -> str:

@@ -11,16 +11,15 @@ import duckdb
 from anomalylmm.errors import StoreError
 from anomalylmm.records import Query
 from storage import tables
+from storage.compaction import copy_database, replace_database
 from storage.crashpoints import reach
 from storage.feedback import read_reviews
-from storage.files import create_directories, guarded
 from storage.inbox import take_in
 from storage.layout import StoreLayout
 from storage.locks import writer_lock
 from storage.records import FeedbackRecord, PublishReport, ReviewRecord, SearchRecord, SweepContent
 from storage.snapshot import synchronize, write_snapshot
-
-CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+from storage.working import open_working, roll_back, say_why
 
 
 class HitStore:
@@ -41,7 +40,7 @@ class HitStore:
         """
         with ExitStack() as resources:
             resources.enter_context(writer_lock(self._layout.hits_lock))
-            self._open_connection = resources.enter_context(_connect(self._layout))
+            self._open_connection = resources.enter_context(open_working(self._layout))
             self._transact("prepare", self._prepare)
             self.take_in_waiting()
             self._resources = resources.pop_all()
@@ -68,6 +67,7 @@ class HitStore:
             self._upsert(tables.QUERIES, [tables.query_row(query, created)])
 
         self._transact("save the query", save)
+        reach("query.saved")
 
     def pending(self, query_versions: Iterable[str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The (query version, shard id) pairs that no sweep has covered, not counting failed sweeps.
@@ -91,6 +91,8 @@ class HitStore:
             sweep_id = content.sweep.sweep_id
             for table in tables.SWEEP_TABLES:
                 self._connection.execute(f"DELETE FROM {table.name} WHERE sweep_id = ?", [sweep_id])  # noqa: S608 - names are our own
+            grouped = [hit_id for incident in content.incidents for hit_id in incident.hit_ids]
+            self._connection.execute("DELETE FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [grouped])
             for table, rows in _sweep_rows(content):
                 self._upsert(table, rows)
             reach("sweep.rows_replaced")
@@ -133,15 +135,19 @@ class HitStore:
         sql = "SELECT key, payload FROM judgement_cache WHERE key IN (SELECT unnest(?::VARCHAR[]))"
         return dict(self._read(sql, [list(keys)]))
 
-    def cache_judgements(self, payloads: Mapping[str, str]) -> None:
+    def cache_judgements(self, payloads: Mapping[str, str], shard_ids: Iterable[str] = ()) -> None:
         """Remembers answers by key, at once, so that a crash later in the sweep asks nothing again.
+
+        They are erased with the shards of the pictures asked about.
 
         Raises:
             StoreError: If they can't be saved.
         """
         now = datetime.now(UTC)
-        rows = [{"key": key, "payload": payload, "created_utc": now} for key, payload in payloads.items()]
+        shared = {"created_utc": now, "shard_ids": sorted(set(shard_ids))}
+        rows = [{"key": key, "payload": payload, **shared} for key, payload in payloads.items()]
         self._transact("cache judgements", lambda: self._upsert(tables.JUDGEMENT_CACHE, rows))
+        reach("judgements.cached")
 
     def take_in_waiting(self) -> int:
         """Saves the searches and feedback that wait in the inbox; gives their number.
@@ -170,12 +176,14 @@ class HitStore:
         self.take_in_waiting()
         unreadable: list[str] = []
         self._transact("list the shards", lambda: unreadable.extend(synchronize(self._layout, self._connection)))
+        reach("shards.listed")
         mark = "UPDATE sweeps SET published = true WHERE status <> 'Failed' AND NOT published"
         self._transact("publish", lambda: self._connection.execute(mark))
+        reach("sweep.published")
         try:
             write_snapshot(self._layout, self._connection)
         except duckdb.Error as error:
-            raise StoreError(f"Can't write {self._layout.snapshot}: {error}") from error
+            raise StoreError(say_why(f"Can't write {self._layout.snapshot}", error, self._layout)) from error
         counts = (
             "SELECT (SELECT count(*) FROM sweeps WHERE published), "
             "(SELECT count(*) FROM hits JOIN sweeps USING (sweep_id) WHERE published), (SELECT count(*) FROM shards)"
@@ -184,6 +192,37 @@ class HitStore:
         return PublishReport(
             num_sweeps=num_sweeps, num_hits=num_hits, num_shards=num_shards, unreadable=tuple(unreadable)
         )
+
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Rows of one SELECT of our own.
+
+        Raises:
+            StoreError: If the database can't be read.
+        """
+        return self._read(sql, parameters)
+
+    def change(self, action: str, work: Callable[[duckdb.DuckDBPyConnection], object]) -> None:
+        """Runs ``work`` in one transaction.
+
+        Raises:
+            StoreError: If it can't be written; nothing has changed then.
+        """
+        self._transact(action, lambda: work(self._connection))
+
+    def rewrite_file(self) -> None:
+        """Puts a new file with the same rows in the place of the old one, whose free blocks hold deleted rows.
+
+        Raises:
+            StoreError: If it can't be written; the old one stays then.
+        """
+        try:
+            built = copy_database(self._layout, self._connection)
+            self._connection.close()
+        except duckdb.Error as error:
+            raise StoreError(say_why(f"Can't rewrite {self._layout.working}", error, self._layout)) from error
+        self._open_connection = None
+        replace_database(self._layout, built)
+        self._open_connection = self._resources.enter_context(open_working(self._layout))
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -211,7 +250,7 @@ class HitStore:
         try:
             return self._connection.execute(sql, list(parameters)).fetchall()
         except duckdb.Error as error:
-            raise StoreError(f"Can't read {self._layout.working}: {error}") from error
+            raise StoreError(say_why(f"Can't read {self._layout.working}", error, self._layout)) from error
 
     def _transact(self, action: str, work: Callable[[], object]) -> None:
         try:
@@ -220,29 +259,10 @@ class HitStore:
                 work()
                 self._connection.execute("COMMIT")
             except BaseException:
-                _roll_back(self._connection)
+                roll_back(self._connection)
                 raise
         except duckdb.Error as error:
-            raise StoreError(f"Can't {action} in {self._layout.working}: {error}") from error
-
-
-def _connect(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
-    with guarded("create", layout.working.parent):
-        create_directories(layout.working.parent)
-        create_directories(layout.temporary)
-    try:
-        return duckdb.connect(str(layout.working), config=dict(CONNECTION_SETTINGS))
-    except duckdb.Error as error:
-        raise StoreError(
-            f"Can't open {layout.working}: {error}. If it is damaged, move it away; the snapshot stays readable."
-        ) from error
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        return  # DuckDB has ended the transaction by itself; the first error says why
+            raise StoreError(say_why(f"Can't {action} in {self._layout.working}", error, self._layout)) from error
 
 
 def _sweep_rows(content: SweepContent) -> list[tuple[tables.Table, list[dict[str, Any]]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import StoreError
+from storage.crashpoints import reach
 from storage.files import create_directories, digest_json, guarded, replace_file
 from storage.layout import StoreLayout
 from storage.records import FeedbackRecord, SearchRecord
@@ -44,7 +45,11 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
 def take_in(layout: StoreLayout) -> Iterator[Inbox]:
     """What waits; the notes are removed when the block ends without an error. Damaged ones stay."""
     waiting, read = _read_all(layout)
+    if read:
+        reach("inbox.read")
     yield waiting
+    if read:
+        reach("inbox.saved")
     for path in read:
         path.unlink(missing_ok=True)
 

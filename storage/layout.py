@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date as calendar_date
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 from anomalylmm.errors import StoreError
-from storage.files import create_directories, digest_json, guarded, replace_file, unique_name
+from storage.files import create_directories, digest_json, guarded, replace_file
 
 CROPS_FILE = "crops.parquet"
 INDEX_FILE = "index.faiss"
@@ -71,6 +72,11 @@ class StoreLayout:
         """Makes the root absolute, so that a later change of directory does not move the store."""
         object.__setattr__(self, "root", Path(self.root).absolute())
 
+    @classmethod
+    def of_shard(cls, directory: Path) -> Self:
+        """The store that the shard in ``directory`` belongs to."""
+        return cls(directory.absolute().parents[4])
+
     @property
     def shards(self) -> Path:
         """Published shards: ``<pipeline>/<camera>/<date>/<shard id>``."""
@@ -85,6 +91,11 @@ class StoreLayout:
     def quarantine(self) -> Path:
         """Notes on videos that can't be read."""
         return self.root / "quarantine"
+
+    @property
+    def erasures(self) -> Path:
+        """Notes on what was erased, one small file each, and on what may be indexed again all the same."""
+        return self.root / "erasures"
 
     @property
     def working(self) -> Path:
@@ -130,7 +141,7 @@ class StoreLayout:
         Raises:
             StoreError: If one can't be created.
         """
-        for path in (self.shards, self.temporary, self.quarantine, self.inbox, self.reports, self.locks):
+        for path in (self.shards, self.temporary, self.quarantine, self.erasures, self.inbox, self.reports, self.locks):
             with guarded("create", path):
                 create_directories(path)
 
@@ -141,7 +152,7 @@ class StoreLayout:
             StoreError: If it can't, with the remedy.
         """
         self.create()
-        probe = self.shards / unique_name(".probe")
+        probe = self.shards / ".probe"  # one name, so that a killed process leaves no more than one
         replace_file(probe, b"probe", scratch=self.temporary)  # also proves one file system for both
         with guarded("remove", probe):
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another process may have removed it

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from anomalylmm.errors import StoreBusyError
 from storage.files import guarded
@@ -45,6 +46,24 @@ def writer_lock(path: Path) -> Iterator[None]:
         release(descriptor)
 
 
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Holds the lock file ``path``, after waiting for its holder; for what takes moments only.
+
+    Raises:
+        StoreError: If the lock file can't be opened.
+    """
+    with guarded("open lock", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    _held.add(descriptor)
+    try:
+        yield
+    finally:
+        release(descriptor)
+
+
 def acquire(descriptor: int) -> bool:
     """Locks an open file or directory without waiting; False where another holds it."""
     try:
@@ -67,9 +86,23 @@ def describe_holder(path: Path) -> str:
     """Who holds the lock file, in words."""
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
+        if _is_gone(holder):  # it was killed, and whoever holds the lock now has not signed yet
+            return f"a process that has just taken {path.name}"
         return f"process {int(holder['pid'])} on {holder['host']!r} since {holder['since_utc']}"
     except (OSError, ValueError, KeyError, TypeError):
         return f"a process that has just taken {path.name}"
+
+
+def _is_gone(holder: dict[str, Any]) -> bool:
+    if holder["host"] != os.uname().nodename:
+        return False
+    try:
+        os.kill(int(holder["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # of another user
+    return False
 
 
 def _write_holder(descriptor: int) -> None:

@@ -1,8 +1,6 @@
 """Proving that the store is whole, and removing what crashed processes left behind."""
 
 import os
-import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,12 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.analyst import open_snapshot
-from storage.files import guarded
+from storage.erasure import erase_returned, find_returned, finish_erasures
+from storage.erasure_log import Erasure, read_unfinished
 from storage.gallery import InvalidShard, iter_shard_dirs
 from storage.layout import INDEX_FILE, StoreLayout
-from storage.locks import acquire, release, writer_lock
+from storage.leftovers import count_bytes, iter_orphans, remove_path
+from storage.locks import writer_lock
 from storage.manifest import read_manifest
 from storage.shards import move_aside, repair_index, verify_shard
 
@@ -30,7 +30,7 @@ class VerifyReport:
     invalid: tuple[InvalidShard, ...]
     orphans: tuple[Path, ...]  # in ``temporary``, of processes that are gone
     rebuilt: tuple[Path, ...]  # indexes that were built again
-    messages: tuple[str, ...]  # about the databases
+    messages: tuple[str, ...]  # about the databases and erasures
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -50,6 +50,7 @@ class GcReport:
 
     removed: tuple[Path, ...]
     num_bytes: int
+    erasures: tuple[Erasure, ...] = ()  # interrupted ones that were finished
 
 
 def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
@@ -79,16 +80,16 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
         num_shards=num_shards,
         num_crops=num_crops,
         invalid=tuple(invalid),
-        orphans=tuple(_iter_orphans(layout, 0.0)),
+        orphans=tuple(iter_orphans(layout, 0.0)),
         rebuilt=tuple(rebuilt),
-        messages=tuple(_iter_database_problems(layout)),
+        messages=(*_iter_erasure_problems(layout), *_iter_database_problems(layout)),
     )
 
 
 def collect_garbage(
     layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
 ) -> GcReport:
-    """Removes what abandoned writers left in ``temporary``.
+    """Finishes interrupted erasures and removes what abandoned writers left in ``temporary``.
 
     Args:
         layout: The store.
@@ -96,57 +97,32 @@ def collect_garbage(
         remove_invalid: Remove shards that do not match their manifests too, so that their videos are indexed again.
 
     Raises:
+        StoreBusyError: If an erasure is to be finished while another process writes.
         StoreError: If something can't be removed.
     """
+    erasures = (*finish_erasures(layout), *erase_returned(layout))
     if remove_invalid:
         for directory in iter_shard_dirs(layout):
             problems = verify_shard(directory, deep=True)
             if any(problem.file != INDEX_FILE for problem in problems):
                 os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
-    for path in list(_iter_orphans(layout, grace_seconds)):
-        num_bytes += _count_bytes(path)
-        with guarded("remove", path):
-            _remove(path)
+    for path in list(iter_orphans(layout, grace_seconds)):
+        num_bytes += count_bytes(path)
+        remove_path(path)
         removed.append(path)
-    return GcReport(removed=tuple(removed), num_bytes=num_bytes)
+    return GcReport(removed=tuple(removed), num_bytes=num_bytes, erasures=erasures)
 
 
-def _iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
-    """What lies in ``temporary`` and is not locked by a living process."""
-    if not layout.temporary.is_dir():
-        return
-    now = time.time()
-    for path in sorted(layout.temporary.iterdir()):
-        try:
-            age = now - path.lstat().st_mtime
-            if age >= grace_seconds and not _is_locked(path):
-                yield path
-        except FileNotFoundError:
-            continue  # its writer has just published or removed it
-
-
-def _is_locked(path: Path) -> bool:
-    if path.is_symlink():
-        return False
-    descriptor = os.open(path, os.O_RDONLY)
-    if acquire(descriptor):
-        release(descriptor)
-        return False
-    os.close(descriptor)
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _count_bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files if file.is_file())
+def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
+    try:
+        for erasure in read_unfinished(layout):
+            begun = erasure.begun_utc.isoformat(timespec="seconds")
+            yield f"The erasure begun {begun} ({erasure.rule}) is unfinished. Run: anomalylmm erase"
+        for directory, video_ids in find_returned(layout).items():
+            yield f"{directory} holds {len(video_ids)} videos that were erased. Run: anomalylmm gc"
+    except StoreError as error:
+        yield str(error)
 
 
 def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:

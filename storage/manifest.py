@@ -103,6 +103,9 @@ class ShardManifest:
         missing = {CROPS_FILE, INDEX_FILE} - set(self.files)
         if missing:
             raise ShardError(f"Shard {self.key.shard_id} does not list {', '.join(sorted(missing))}.")
+        for name in self.files:
+            if name in {"", ".", ".."} or {"/", "\\", "\0"} & set(name):
+                raise ShardError(f"Shard {self.key.shard_id} lists {name[:200]!r}, which is no file of its directory.")
 
     def to_json(self) -> str:
         """Text of ``manifest.json``, with a checksum of itself."""

@@ -1,4 +1,7 @@
-"""Videos that can't be read, with the reason and how often it was tried: one small JSON file each."""
+"""Videos that can't be read, with the reason and how often it was tried: one small JSON file each.
+
+A video is left out of later runs until it is asked for again, at most so many times, or until its file has changed.
+"""
 
 import json
 from collections.abc import Iterator
@@ -25,10 +28,25 @@ class QuarantineEntry:
     tries: int
     first_utc: datetime
     last_utc: datetime
+    modified_ns: int = 0  # time of the file that was tried, nanoseconds since 1970; 0 where it is not known
+
+    def is_due(self, modified_ns: int | None, *, retry: bool, max_tries: int) -> bool:
+        """Whether it is to be tried again.
+
+        Args:
+            modified_ns: Time of the file as it is now; None where there is no such file.
+            retry: Whether somebody asks for another try.
+            max_tries: Tries after which asking is of no use.
+        """
+        return self.has_changed(modified_ns) or (retry and self.tries < max_tries)
+
+    def has_changed(self, modified_ns: int | None) -> bool:
+        """Whether the file is not the one that was tried; where either time is unknown it is taken to be."""
+        return bool(modified_ns and self.modified_ns and modified_ns != self.modified_ns)
 
 
 def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> QuarantineEntry:
-    """Notes one more failed try; an older note of the same video adds its tries and first time.
+    """Notes one more failed try; an older note of the same video adds its tries, if of the same bytes, and first time.
 
     Raises:
         StoreError: If it can't be written.
@@ -36,7 +54,8 @@ def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> Quarantine
     path = _path(layout, entry.pipeline_digest, entry.video_id)
     old = _read(path)
     if old is not None:
-        entry = replace(entry, tries=old.tries + entry.tries, first_utc=min(old.first_utc, entry.first_utc))
+        before = 0 if old.has_changed(entry.modified_ns) else old.tries
+        entry = replace(entry, tries=before + entry.tries, first_utc=min(old.first_utc, entry.first_utc))
     content = asdict(entry)
     for name in ("first_utc", "last_utc"):
         content[name] = require_utc(name, content[name]).isoformat()

@@ -16,10 +16,19 @@ import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import CropRow
+from storage.claims import find_holder
 from storage.crashpoints import reach
 from storage.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
-from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey, StoreLayout
-from storage.locks import acquire, release
+from storage.layout import (
+    CROPS_FILE,
+    INDEX_FILE,
+    MANIFEST_FILE,
+    ShardKey,
+    StoreLayout,
+    encode_name,
+    make_shard_id,
+)
+from storage.locks import acquire, release, waiting_lock
 from storage.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
 from storage.schema import crops_schema, rows_to_table
 from storage.vectors import build_index, open_index, rebuild_index, write_index
@@ -120,6 +129,28 @@ class ShardWriter:
         Raises:
             StoreError: If it can't be written; nothing is published then.
         """
+        return _move_into_place(self._layout, self._directory, self._finish(videos, seconds))
+
+    def publish_new(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        """Publishes under the id of just these videos, unless another run has published them meanwhile.
+
+        The id depends on what could be read, not on what was planned: a run that knows a broken video from its
+        quarantine gives the same id as the one that found it broken.
+
+        Returns:
+            The manifest of the shard that holds the videos now.
+
+        Raises:
+            StoreBusyError: If another run has published some of them, but not all.
+            StoreError: If it can't be written; nothing is published then.
+        """
+        digest = self._key.pipeline_digest
+        self._key = replace(self._key, shard_id=make_shard_id([video.video_id for video in videos], digest))
+        manifest = self._finish(videos, seconds)
+        with waiting_lock(self._layout.locks / f"{encode_name(digest)}.publish.lock"):
+            return find_holder(self._layout, manifest) or _move_into_place(self._layout, self._directory, manifest)
+
+    def _finish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
         self._close_crops()
         reach("shard.crops_written")
         write_index(build_index(self._directory / CROPS_FILE, self._dimension), self._directory / INDEX_FILE)
@@ -131,7 +162,7 @@ class ShardWriter:
             fsync_path(path)
             fsync_path(self._directory)
         reach("shard.manifest_written")
-        return _move_into_place(self._layout, self._directory, manifest)
+        return manifest
 
     def _flush(self) -> None:
         if self._file is None:
@@ -192,6 +223,7 @@ def repair_index(layout: StoreLayout, directory: Path) -> None:
     """
     manifest = read_manifest(directory)
     rebuild_index(directory, manifest.dimension)
+    reach("index.rebuilt")
     entry = _describe_file(directory / INDEX_FILE)
     if entry != manifest.files[INDEX_FILE]:
         repaired = replace(manifest, files={**manifest.files, INDEX_FILE: entry})
@@ -208,6 +240,7 @@ def move_aside(layout: StoreLayout, directory: Path) -> Path:
     with guarded("move", directory):
         directory.rename(target)
         fsync_path(directory.parent)
+    reach("shard.moved_aside")
     return target
 
 

@@ -1,13 +1,10 @@
-"""The tables of the hits database, each as one Arrow schema that its SQL and its rows are made from.
-
-Times are UTC without a zone, so that no client's session zone moves them.
-"""
+"""The tables of the hits database as Arrow schemas; times are UTC without a zone, so that no client moves them."""
 
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -60,7 +57,7 @@ class Table:
 
 def _table(name: str, about: str, key: str, **kinds: str) -> Table:
     columns = {column: kind for kind, names in kinds.items() for column in names.split()}
-    return Table(name=name, about=about, key=tuple(key.split()), columns=columns)
+    return Table(name, about, tuple(key.split()), columns)
 
 
 QUERIES = _table(
@@ -120,7 +117,12 @@ JUDGEMENT_SLOTS = _table(
     real="match probability prior saliency",
 )
 JUDGEMENT_CACHE = _table(
-    "judgement_cache", "The judge's answers by what was asked.", "key", text="key payload", utc="created_utc"
+    "judgement_cache",
+    "The judge's answers by what was asked, with the shards of the pictures asked about.",
+    "key",
+    text="key payload",
+    texts="shard_ids",  # empty: about no picture; NULL: an earlier version did not note them
+    utc="created_utc",
 )
 INCIDENTS = _table(
     "incidents",
@@ -191,9 +193,18 @@ QUARANTINE = _table(
     int="size_bytes tries",
     utc="first_utc last_utc",
 )
+ERASURES = _table(
+    "erasures",
+    "What was erased from the store, by what rule; names no picture, no file and no query.",
+    "erasure_id",
+    text="erasure_id rule",
+    texts="shard_ids",
+    utc="begun_utc",
+    int="num_videos num_crops num_hits num_judgements num_incidents num_feedback num_searches num_cached",
+)
 SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # rows that belong to one sweep
 SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows that are read from shards
-PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE)
+PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE, ERASURES)
 ALL_TABLES = (*PUBLISHED, JUDGEMENT_CACHE)
 
 
@@ -300,7 +311,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, datetime):
-        return require_utc("time", value).astimezone(UTC).replace(tzinfo=None)
+        return require_utc("time", value).replace(tzinfo=None)
     if isinstance(value, Mapping):
         return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
     if isinstance(value, Sequence) and not isinstance(value, bytes):

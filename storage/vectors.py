@@ -1,6 +1,7 @@
 """FAISS over the vectors of one shard: exact inner product, label = row number, rebuildable from Parquet."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from anomalylmm.errors import ShapeError, ShardError, StoreError
 from anomalylmm.records import Floats
 from storage.files import fsync_path, guarded, unique_name
-from storage.layout import CROPS_FILE, INDEX_FILE
+from storage.layout import CROPS_FILE, INDEX_FILE, StoreLayout
 from storage.schema import table_vectors
 
 SPARE = 8  # extra results asked of FAISS, so that exact re-scoring decides near-ties at the border
@@ -45,9 +46,20 @@ def write_index(index: Any, path: Path) -> None:
         try:
             faiss.write_index(index, os.fspath(path))
         except RuntimeError as error:
-            path.open("ab").close()  # brings the system's own reason, where there is one
+            _ask_for_room(path)
             raise StoreError(f"Can't write {path}: {error}. Check the free space, then run again.") from error
         fsync_path(path)
+        try:
+            open_index(path, index.ntotal, index.d)  # FAISS says nothing where the last bytes found no room
+        except ShardError as error:
+            _ask_for_room(path)
+            raise StoreError(f"Can't write {path} whole: the disk may be full. Free space, then run again.") from error
+
+
+def _ask_for_room(path: Path) -> None:
+    """Writes a little more, so that the system says its own reason, where there is one."""
+    with path.open("ab") as file:
+        file.write(bytes(1 << 20))
 
 
 def open_index(path: Path, rows: int, dimension: int) -> Any:
@@ -84,13 +96,14 @@ def rebuild_index(directory: Path, dimension: int) -> Any:
         ShardError: If the Parquet file can't be read.
     """
     index = build_index(directory / CROPS_FILE, dimension)
-    building = directory / unique_name(f".{INDEX_FILE}")
+    building = StoreLayout.of_shard(directory).temporary / unique_name(INDEX_FILE)
     try:
         write_index(index, building)
         building.replace(directory / INDEX_FILE)
         fsync_path(directory)
     except (StoreError, OSError):
-        building.unlink(missing_ok=True)
+        with suppress(OSError):
+            building.unlink(missing_ok=True)
     return index
 
 

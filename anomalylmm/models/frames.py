@@ -1,11 +1,7 @@
 """Sampled decoding in a killable child process, with a watchdog and a salvage; the parent loads no decoder."""
 
-import contextlib
-import json
-import os
-import select
-import subprocess
-import sys
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,85 +9,19 @@ from types import TracebackType
 import numpy as np
 
 from anomalylmm.errors import ConfigurationError, VideoError
-from anomalylmm.models.wire import Fields, read_message
+from anomalylmm.models.child_process import Child, ChildLostError, child_environment
+from anomalylmm.models.wire import Fields
 from anomalylmm.records import DecodeReport, DecodeStatus, FrameBatch, Image, VideoHeader
 
-CHILD = "anomalylmm.models.decoding_child"
+__all__ = ["ChildSession", "DecordSource", "check_file", "child_environment"]
 OPENING_BYTES_PER_SECOND = 50_000_000  # decord reads the whole file once before it starts
+STARTING_SECONDS = 10.0  # more patience until a child's first frame: a busy machine is slow to load the libraries
 DECODERS = ("decord", "pyav")
-PIPE_BYTES = 1 << 20
+BATCH_BYTES = 128 << 20  # a batch of very large frames is handed on before it has all of them
 MISSING_SECONDS = 1.0  # less than this, or this share, may be missing from a complete video
 MISSING_SHARE = 0.02
 REMEDY = "check the file with `ffprobe`, copy it again from the camera, or exclude it from the archive"
-
-
-class ChildLostError(Exception):
-    """The decoding child hangs or died; a new one takes over."""
-
-
-class Child:
-    """One decoding process and the pipe from it."""
-
-    def __init__(self, task: Fields) -> None:
-        """Starts the process; it ends when this object is closed or this process dies."""
-        command = [sys.executable, "-m", CHILD, json.dumps(task)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=child_environment()
-        )
-        if self._process.stdout is None:
-            raise ChildLostError("the decoder has no pipe")
-        self._pipe = self._process.stdout.fileno()
-        widen_pipe(self._pipe)
-
-    def receive(self, patience_seconds: float) -> tuple[Fields, bytearray]:
-        """Waits for one message.
-
-        Raises:
-            ChildLostError: Nothing came in time, or the process ended.
-        """
-        return read_message(lambda count: self._read(count, patience_seconds))
-
-    def _read(self, count: int, patience_seconds: float) -> bytearray:
-        data = bytearray(count)
-        view, filled = memoryview(data), 0
-        while filled < count:
-            ready, _, _ = select.select([self._pipe], [], [], patience_seconds)
-            if not ready:
-                raise ChildLostError(f"the decoder gave no sign of life for {patience_seconds:.0f} s")
-            received = os.readv(self._pipe, [view[filled:]])
-            if received == 0:
-                raise ChildLostError(f"the decoder ended unasked (exit code {self._process.wait()})")
-            filled += received
-        return data
-
-    def close(self) -> None:
-        """Kills the process and collects it; may be called twice."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-    @property
-    def process_id(self) -> int:
-        """Number of the process."""
-        return self._process.pid
-
-
-def child_environment() -> dict[str, str]:
-    """This process's environment, its import path, and one thread for each numeric library."""
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    return {**os.environ, **single, "PYTHONPATH": search_path, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def widen_pipe(pipe: int) -> None:
-    """Gives the pipe room for most of a frame, where the platform can."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+NO_REMEDY = "raise that setting and run `anomalylmm index --retry`, or exclude the file from the archive"
 
 
 class ChildSession:
@@ -99,18 +29,23 @@ class ChildSession:
 
     header: VideoHeader
 
-    def __init__(self, path: Path, *, task: Fields, batch_frames: int, stall_seconds: float) -> None:
+    def __init__(
+        self, path: Path, *, task: Fields, batch_frames: int, stall_seconds: float, max_seconds: float | None = None
+    ) -> None:
         """Starts the child and waits for the header and the first frame.
 
         Raises:
             VideoError: The file can't be decoded at all.
+            ArchiveError: The system starts no process.
         """
         self._path, self._task = path, task
         self._batch_frames, self._stall_seconds = batch_frames, stall_seconds
+        self._max_seconds, self._waited_seconds = max_seconds, 0.0
         self._num_frames, self._last_pts, self._decoders = 0, 0.0, list[str]()
         self._troubles = list[str]()
         self._closing: Fields | None = None
         self._salvaging, self._closed = False, False
+        self._starting_seconds = STARTING_SECONDS
         self._child = Child(task)
         try:
             self._first = self._next_frame(self._opening_patience())
@@ -130,9 +65,10 @@ class ChildSession:
                 images.append(frame[0])
                 times.append(frame[1])
                 self._num_frames, self._last_pts = self._num_frames + 1, frame[1]
-                if len(images) == self._batch_frames:
+                if len(images) == self._batch_frames or len(images) * frame[0].nbytes >= BATCH_BYTES:
                     yield FrameBatch(images=tuple(images), pts_seconds=tuple(times))
                     images, times = [], []
+                frame = None  # not held while the next one is awaited
                 frame = self._next_frame(self._stall_seconds)
             if images:
                 yield FrameBatch(images=tuple(images), pts_seconds=tuple(times))
@@ -186,22 +122,49 @@ class ChildSession:
         return "partial" if troubled or is_short or self._closing is None else "complete"
 
     def _opening_patience(self) -> float:
-        return self._stall_seconds + self._path.stat().st_size / OPENING_BYTES_PER_SECOND
+        return self._stall_seconds + check_file(self._path) / OPENING_BYTES_PER_SECOND
 
     def _next_frame(self, patience_seconds: float) -> tuple[Image, float] | None:
         """The next frame with its time, or nothing at the end; a lost child is replaced once."""
         while not self._closed and self._closing is None:
             try:
-                fields, payload = self._child.receive(patience_seconds)
+                fields, payload = self._receive(patience_seconds)
+            except TimeoutError as error:
+                self._give_up(str(error))
+                return None
             except ChildLostError as error:
                 if not self._replace_child(str(error)):
                     return None
                 continue
             if fields["kind"] == "frame":
+                self._starting_seconds = 0.0
                 shape = (int(fields["height"]), int(fields["width"]), 3)
                 return np.frombuffer(payload, np.uint8).reshape(shape), float(fields["pts"])
             self._note(fields)
         return None
+
+    def _receive(self, patience_seconds: float) -> tuple[Fields, bytearray]:
+        """One message; only the waiting for it counts as time of the decoder.
+
+        Raises:
+            ChildLostError: Nothing came in time, or the process ended.
+            TimeoutError: The video has had its time.
+        """
+        limit, began = self._max_seconds, time.monotonic()
+        if limit is not None and self._waited_seconds > limit:
+            raise TimeoutError(
+                f"decoding took more than the {limit / 60:.3g} minutes that decode.minutes_per_video allows"
+            )
+        try:
+            return self._child.receive(patience_seconds + self._starting_seconds)
+        finally:
+            self._waited_seconds += time.monotonic() - began
+
+    def _give_up(self, reason: str) -> None:
+        """Ends the video with what there is of it."""
+        self._child.close()
+        self._troubles.append(reason)
+        self._closing = {"covered": self._last_pts, "lost": 0.0, "bad_packets": 0}
 
     def _note(self, fields: Fields) -> None:
         """Takes in a message that is not a frame.
@@ -214,8 +177,7 @@ class ChildSession:
         elif fields["kind"] == "error":
             if not hasattr(self, "header"):
                 raise self._error(fields["reason"])
-            self._troubles.append(fields["reason"])
-            self._closing = {"covered": self._last_pts, "lost": 0.0, "bad_packets": 0}
+            self._give_up(fields["reason"])
         elif fields["kind"] == "end":
             self._closing = fields
             self._decoders += fields["decoders"]
@@ -224,12 +186,12 @@ class ChildSession:
 
     def _replace_child(self, reason: str) -> bool:
         """Starts a PyAV-only child after the last frame; false where that has been tried already."""
+        if self._salvaging:
+            self._give_up(reason)
+            return False
         self._child.close()
         self._troubles.append(reason)
-        if self._salvaging:
-            self._closing = {"covered": self._last_pts, "lost": 0.0, "bad_packets": 0}
-            return False
-        self._salvaging = True
+        self._salvaging, self._starting_seconds = True, STARTING_SECONDS
         if self._num_frames:
             self._decoders.append(self._task["decoder"])
         after = self._last_pts if self._num_frames else None
@@ -237,7 +199,8 @@ class ChildSession:
         return True
 
     def _error(self, reason: str) -> VideoError:
-        return VideoError(f"{self._path} can't be decoded: {reason}; {REMEDY}")
+        remedy = NO_REMEDY if "decode." in reason else REMEDY
+        return VideoError(f"{self._path} can't be decoded: {reason}; {remedy}")
 
 
 def damage_messages(closing: Fields) -> list[str]:
@@ -256,6 +219,7 @@ class DecordSource:
         batch_frames: int = 8,
         stall_seconds: float = 20.0,
         memory_limit_bytes: int | None = None,
+        max_seconds: float | None = None,
         max_width_px: int | None = None,
         decoder: str = "decord",
     ) -> None:
@@ -264,7 +228,8 @@ class DecordSource:
         Args:
             batch_frames: Frames of one batch.
             stall_seconds: Silence after which a child is killed.
-            memory_limit_bytes: Address space a child may use.
+            memory_limit_bytes: Memory a child may have, not counting code and files.
+            max_seconds: Time that decoding one video may take; waiting for who takes the frames does not count.
             max_width_px: Wider frames are made smaller in the child.
             decoder: ``"decord"`` (with PyAV where needed) or ``"pyav"`` alone.
 
@@ -275,6 +240,7 @@ class DecordSource:
             raise ConfigurationError(f"there is no decoder {decoder!r}; use one of {', '.join(DECODERS)}")
         self.batch_frames, self.stall_seconds = batch_frames, stall_seconds
         self.memory_limit_bytes, self.max_width_px, self.decoder = memory_limit_bytes, max_width_px, decoder
+        self.max_seconds = max_seconds
 
     def open_session(self, path: Path, *, sample_fps: float) -> ChildSession:
         """Opens one video for a pass at ``sample_fps``.
@@ -291,20 +257,27 @@ class DecordSource:
             "max_width_px": self.max_width_px,
             "memory_limit_bytes": self.memory_limit_bytes,
         }
-        return ChildSession(path, task=task, batch_frames=self.batch_frames, stall_seconds=self.stall_seconds)
+        return ChildSession(
+            path,
+            task=task,
+            batch_frames=self.batch_frames,
+            stall_seconds=self.stall_seconds,
+            max_seconds=self.max_seconds,
+        )
 
 
-def check_file(path: Path) -> None:
-    """Refuses what no decoder needs to see.
+def check_file(path: Path) -> int:
+    """Refuses what no decoder needs to see; gives the size in bytes.
 
     Raises:
         VideoError: There is no such file, or it is empty.
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
     except OSError as error:
         raise VideoError(f"{path} can't be read: {error.strerror}; check the path and its permissions") from error
-    if not path.is_file():
+    if not stat.S_ISREG(status.st_mode):
         raise VideoError(f"{path} is not a file; give the path of a video")
-    if size == 0:
+    if status.st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes); copy it again from the camera or exclude it")
+    return status.st_size

@@ -24,6 +24,7 @@ def load_model(model_class: Any, weights: ResolvedWeights, device: torch.device,
             str(weights.path),
             dtype=dtype,
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=has_safetensors,
             output_loading_info=True,
         )
@@ -47,7 +48,7 @@ def load_processor(weights: ResolvedWeights) -> Any:
     from transformers import AutoProcessor
 
     try:
-        processor = AutoProcessor.from_pretrained(str(weights.path), local_files_only=True)
+        processor = AutoProcessor.from_pretrained(str(weights.path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise WeightsError(f"{weights.path} has no usable processor: {error}; download the model again") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):

@@ -1,13 +1,16 @@
 """Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 
+from anomalylmm.models.steady_clock import SteadyClock
 from anomalylmm.models.wire import Fields
 from anomalylmm.records import Image
 from anomalylmm.sampling import Sampler
@@ -15,6 +18,8 @@ from anomalylmm.sampling import Sampler
 ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 MAX_DEMUX_ERRORS = 100  # in a row; a source that only errs must end
 MICROSECONDS = 1_000_000
+MAX_THREADS = 8  # each holds frames of its own; 16 of them in 8K are a gigabyte
+DAMAGE_ERRORS = (av.error.FFmpegError, OSError, ValueError)  # many of FFmpeg's errors are neither of the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +47,10 @@ class Probe:
         """Opens a file and decodes its first frame.
 
         Raises:
-            OSError: The file can't be opened or holds nothing that decodes (PyAV's errors among them).
-            ValueError: It holds no moving picture.
+            OSError: The file can't be opened (or another of PyAV's errors).
+            ValueError: It holds no moving picture, or nothing that decodes.
         """
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             stream = video_stream(container)
             frame = first_frame(container, stream)
             start = start_seconds(stream)
@@ -91,17 +96,19 @@ class PyavWalk:
 
     def __iter__(self) -> Iterator[Picture]:
         """Yields upright pictures, times rising."""
-        with av.open(str(self._path)) as container:
+        with open_container(self._path) as container:
             stream = video_stream(container)
             stream.thread_type = "AUTO"
-            start, last = start_seconds(stream), -1.0 if self._after is None else self._after
+            start, usual = start_seconds(stream), float(1 / stream.average_rate) if stream.average_rate else 0.0
+            clock, last = SteadyClock(start, self._after), self._after
             self._seek(container, stream, start)
             for frame in self._frames(container, stream):
                 self._stay_alive()
-                pts_seconds = last if frame.time is None else max(0.0, frame.time - start)
-                if pts_seconds <= last:
+                seconds = float((frame.duration or 0) * (frame.time_base or 0)) or usual
+                pts_seconds = clock.read(frame.time, seconds)
+                if pts_seconds is None:
                     continue
-                self._account(pts_seconds, last, frame)
+                self._account(pts_seconds, last, seconds, frame)
                 last = pts_seconds
                 if self._sampler.wants(pts_seconds):
                     yield Picture(image=upright(frame), pts_seconds=pts_seconds)
@@ -111,48 +118,76 @@ class PyavWalk:
         if self._after:
             try:
                 container.seek(int((self._after + start) / stream.time_base), stream=stream)
-            except (OSError, ValueError):
+            except DAMAGE_ERRORS:
                 container.seek(0)
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yields all frames that decode; a damaged packet is counted and passed over."""
-        for packet in self._packets(container, stream):
-            try:
-                frames = packet.decode()
-            except (OSError, ValueError):
-                self.bad_packets += 1
-                continue
-            yield from frames
+        return iter_frames(container, stream, self._count_bad)
 
-    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yields packets, going on after errors of the container."""
-        errors, packets = 0, container.demux(stream)
-        while errors < MAX_DEMUX_ERRORS:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (OSError, ValueError):
-                errors, self.bad_packets = errors + 1, self.bad_packets + 1
-                packets = container.demux(stream)
-                continue
-            errors = 0
-            yield packet
+    def _count_bad(self) -> None:
+        self.bad_packets += 1
 
-    def _account(self, pts_seconds: float, last: float, frame: Any) -> None:
+    def _account(self, pts_seconds: float, last: float | None, seconds: float, frame: Any) -> None:
         """Adds the hole before this frame."""
-        seconds = float((frame.duration or 0) * (frame.time_base or 0))
-        hole = pts_seconds - last - seconds
-        if last >= 0 and hole > seconds:
+        hole = 0.0 if last is None else pts_seconds - last - seconds
+        if hole > seconds:
             self.holes_seconds += hole
         self.saw_corrupt_frame |= bool(frame.is_corrupt)
         self.covered_seconds = pts_seconds + seconds
 
 
+def num_threads() -> int:
+    """Threads of a decoder, bounded because its memory grows with them."""
+    return min(MAX_THREADS, os.cpu_count() or 1)
+
+
+def open_container(path: Path) -> Any:
+    """Opens a file; tags in an unknown alphabet are no reason to refuse it."""
+    return av.open(str(path), metadata_errors="replace")
+
+
+def iter_frames(container: Any, stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+    """Yields all frames that decode; ``count_bad`` is called for each packet that does not.
+
+    Raises:
+        MemoryError: There is no memory left to decode with.
+    """
+    stream.codec_context.thread_count = num_threads()
+    for packet in iter_packets(container, stream, count_bad):
+        try:
+            frames = packet.decode()
+        except MemoryError:
+            raise
+        except DAMAGE_ERRORS:
+            count_bad()
+            continue
+        yield from frames
+
+
+def iter_packets(container: Any, stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+    """Yields packets, going on after errors of the container."""
+    errors, packets = 0, container.demux(stream)
+    while errors < MAX_DEMUX_ERRORS:
+        try:
+            packet = next(packets)
+        except (StopIteration, MemoryError) as end:
+            if isinstance(end, MemoryError):
+                raise
+            return
+        except DAMAGE_ERRORS:
+            errors += 1
+            count_bad()
+            packets = container.demux(stream)
+            continue
+        errors = 0
+        yield packet
+
+
 def packet_times(path: Path, stay_alive: Callable[[], None]) -> list[float]:
-    """Presentation times of all packets in order, exact, without decoding; empty where a packet has none."""
+    """Presentation times of all packets in file order, exact, without decoding; empty where a packet has none."""
     times = list[float]()
-    with av.open(str(path)) as container:
+    with open_container(path) as container:
         stream = video_stream(container)
         start = start_seconds(stream)
         for packet in container.demux(stream):
@@ -161,7 +196,7 @@ def packet_times(path: Path, stay_alive: Callable[[], None]) -> list[float]:
                 return []
             if packet.size:
                 times.append(float(packet.pts * packet.time_base) - start)
-    return sorted(times)
+    return times
 
 
 def video_stream(container: Any) -> Any:
@@ -183,13 +218,8 @@ def first_frame(container: Any, stream: Any) -> Any:
     Raises:
         ValueError: No frame decodes.
     """
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except (OSError, ValueError):
-            continue
-        if frames:
-            return frames[0]
+    for frame in iter_frames(container, stream, lambda: None):
+        return frame
     raise ValueError("not one frame can be decoded")
 
 

@@ -5,9 +5,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anomalylmm.models.frames import child_environment
+from anomalylmm.models.child_process import child_environment
 
 PATIENCE_SECONDS = 20.0
+FIRST_YEAR, LAST_YEAR = 1990, 2200
 QUESTION = """
 import av, sys
 with av.open(sys.argv[1], metadata_errors="ignore") as container:
@@ -22,7 +23,7 @@ with av.open(sys.argv[1], metadata_errors="ignore") as container:
 def recorded_utc(path: Path) -> datetime | None:
     """Asks a container's ``creation_time``; None where it does not say, can't be opened, or hangs.
 
-    A time before 1990 is a camera's clock that was never set (or the format's zero), and is none.
+    A time before 1990 or after 2200 is a camera's clock that was never set (or the format's zero), and is none.
     """
     try:
         answer = subprocess.run(
@@ -32,5 +33,6 @@ def recorded_utc(path: Path) -> datetime | None:
         said = datetime.fromisoformat(answer)
     except (subprocess.TimeoutExpired, OSError, ValueError):
         return None
-    said = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
-    return said if said.year >= 1990 else None
+    if not FIRST_YEAR <= said.year <= LAST_YEAR:
+        return None
+    return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)

@@ -28,6 +28,7 @@ class DecodeSpec:
     stall_seconds: float = 20.0
     max_width_px: int | None = None
     memory_limit_bytes: int | None = None
+    max_seconds: float | None = None
     decoder: str = "decord"
 
 
@@ -125,6 +126,7 @@ def build_source(spec: DecodeSpec) -> "DecordSource":
         batch_frames=spec.batch_frames,
         stall_seconds=spec.stall_seconds,
         memory_limit_bytes=spec.memory_limit_bytes,
+        max_seconds=spec.max_seconds,
         max_width_px=spec.max_width_px,
         decoder=spec.decoder,
     )

@@ -50,7 +50,7 @@ def resolve(
     """
     path, source = _locate(name, kind, allow_network)
     path = _choose_file(path, name) if kind == "detector" else _check_folder(path, name, allow_pickle)
-    if kind == "detector" and path.suffix in PICKLES and not allow_pickle:
+    if kind == "detector" and path.suffix.lower() in PICKLES and not allow_pickle:
         raise _pickle_error(path, "export it once: `yolo export model=<file> format=onnx`")
     digest = digest_of(path)
     label = name if source != "local" else Path(name).expanduser().name
@@ -65,11 +65,14 @@ def shipped_folder() -> Path:
 
 
 def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, WeightsSource]:
-    local, shipped = Path(name).expanduser(), shipped_folder() / name
-    if local.exists():
-        return local.resolve(), "local"
-    if shipped.exists():
-        return shipped, "shipped"
+    try:
+        local, shipped = Path(name).expanduser(), shipped_folder() / name
+        if local.exists():
+            return local.resolve(), "local"
+        if shipped.exists():
+            return shipped, "shipped"
+    except (OSError, RuntimeError) as error:  # a name too long for a file, a home of nobody, links in a circle
+        raise WeightsError(f"the {kind} weights {name[:200]!r} name no place: {error}; set another path") from error
     if kind == "detector" or not HUB_NAME.fullmatch(name):
         raise _missing_error(name, kind)
     found = _from_hub(name, allow_network=False)
@@ -84,11 +87,11 @@ def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, We
 def _from_hub(name: str, *, allow_network: bool) -> Path | None:
     """Asks the hub's library; nothing where its cache has nothing and the network is not allowed or not there."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(name, local_files_only=not allow_network, allow_patterns=list(HUB_FILES))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         return None
     return Path(folder) if (Path(folder) / "config.json").is_file() else None
 
@@ -113,7 +116,7 @@ def _check_folder(path: Path, name: str, allow_pickle: bool) -> Path:
         raise WeightsError(f"{path} (named by {name!r}) has no config.json; name a folder made by save_pretrained")
     if any(path.glob("*.safetensors")):
         return path
-    pickles = sorted(file for file in path.iterdir() if file.suffix in PICKLES)
+    pickles = sorted(file for file in path.iterdir() if file.suffix.lower() in PICKLES)
     if pickles and not allow_pickle:
         raise _pickle_error(pickles[0], "convert it to safetensors")
     if not pickles:

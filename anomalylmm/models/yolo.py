@@ -60,7 +60,7 @@ class YoloDetector:
         try:
             self._model = import_ultralytics().YOLO(str(weights.path), task="detect")
             names = dict(self._model.names)
-        except (RuntimeError, OSError, TypeError, ValueError, ImportError) as error:
+        except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
             raise WeightsError(f"{weights.path} can't be loaded as a YOLO model: {error}; export it again") from error
         self._options = {
             "imgsz": imgsz,

@@ -69,7 +69,8 @@ class JudgeTrainer:
         self.parts: dict[str, Any] = weights | {"agreement": self.agreement, "optimizer": self.optimizer}
         if not load_checkpoint(self.out / "judge.ckpt", self.progress, **self.parts) and self.start:
             if self.start.is_dir():
-                print(f"{adopt_language(self.model, self.start)} tensors taken over from {self.start}")
+                earlier = type(self.model).from_pretrained(self.start, dtype=torch.float32)
+                print(f"{adopt_language(self.model, earlier, str(self.start))} tensors taken over from {self.start}")
             else:
                 load_checkpoint(self.start, Progress(1.0), **weights)
         encoder = AutoModel.from_pretrained(self.out / "dual_encoder", dtype=torch.float32)

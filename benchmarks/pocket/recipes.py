@@ -116,7 +116,8 @@ def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, s
     if start:
         from benchmarks.pocket.warm_start import adopt_language
 
-        print(f"{adopt_language(encoder.model, start)} tensors taken over from {start}")
+        earlier = type(encoder.model).from_pretrained(start, dtype=torch.float32)
+        print(f"{adopt_language(encoder.model, earlier, str(start))} tensors taken over from {start}")
     load_checkpoint(out / "vision.ckpt", Progress(1.0), tower=encoder.model.vision_model)
     TextTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes)).run()
     encoder.save(out / "dual_encoder")

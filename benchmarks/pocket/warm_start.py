@@ -115,19 +115,16 @@ def adopt(tower: nn.Module, shipped: Path) -> int:
     return taken
 
 
-def adopt_language(model: nn.Module, shipped: Path) -> int:
+def adopt_language(model: nn.Module, earlier: nn.Module, name: str) -> int:
     """Take over everything of an earlier dual encoder or judge but its vision tower; returns the number of tensors.
 
     Raises:
         SystemExit: It has another shape, so that the training has to begin anew.
     """
-    from safetensors.torch import load_file
-
-    stored = load_file(shipped / "model.safetensors")
-    known = {name: value for name, value in stored.items() if not any(part in name for part in _TOWERS)}
     state = model.state_dict()
-    other = [name for name, value in known.items() if name not in state or state[name].shape != value.shape]
+    known = {key: value for key, value in earlier.state_dict().items() if not any(part in key for part in _TOWERS)}
+    other = [key for key, value in known.items() if key not in state or state[key].shape != value.shape]
     if other:
-        raise SystemExit(f"{shipped} has another shape ({other[0]}); begin without --start")
-    model.load_state_dict({name: value.to(state[name].dtype) for name, value in known.items()}, strict=False)
+        raise SystemExit(f"{name} has another shape ({other[0]}); begin without --start")
+    model.load_state_dict({key: value.to(state[key].dtype) for key, value in known.items()}, strict=False)
     return len(known)

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from flows.commands import saved_queries
-from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
+from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table, say
+from flows.commands.limits import hard_limits
 from flows.sweep_page import write_latest_page
-from storage.analyst import run_sql
+from storage.analyst import SqlLimits, run_sql
 
 TABLES_SQL = (
     "select table_name, string_agg(column_name, ', ' order by column_index) as columns "
@@ -18,17 +19,22 @@ TABLES_SQL = (
 def sql(
     query: Annotated[str | None, typer.Argument(help="One SQL statement; without it the tables are listed.")] = None,
     store: StoreOption = DEFAULT_STORE,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds after which it is ended; 0 for no limit.")] = 300,
+    memory: Annotated[float, typer.Option(min=0, help="Memory it may take, in GB; 0 for most of the machine's.")] = 4,
+    rows: Annotated[int, typer.Option(min=0, help="Rows it may give; 0 for no limit.")] = 1_000_000,
     json: JsonOption = False,
 ) -> None:
     """Asks SQL over the published hits, read-only; a running sweep is not in its way.
 
     Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
-    columns, rows = run_sql(layout_of(store), query or TABLES_SQL)
+    limits = SqlLimits(seconds=timeout, memory_bytes=int(memory * 1e9), rows=rows)
+    with hard_limits(limits.seconds, limits.memory_bytes):
+        columns, found = run_sql(layout_of(store), query or TABLES_SQL, limits=limits)
     if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(columns, row, strict=True)) for row in found])
     else:
-        print_table(columns, rows)
+        print_table(columns, found)
 
 
 def report(store: StoreOption = DEFAULT_STORE) -> None:
@@ -36,7 +42,7 @@ def report(store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `anomalylmm report --store store`
     """
-    typer.echo(write_latest_page(layout_of(store)))
+    say(write_latest_page(layout_of(store)))
 
 
 def add_to(app: typer.Typer) -> None:

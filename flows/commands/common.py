@@ -1,6 +1,8 @@
 """Options that several commands share, and how results are printed."""
 
 import json
+import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
@@ -11,9 +13,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.composition import Composition
 from flows.settings import load_settings
+from flows.terminal import one_line, visible
 from storage.layout import StoreLayout
 
 StoreOption = Annotated[
@@ -30,6 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 8 where not everything could be read.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 DEFAULT_STORE = Path("store")
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # JSON lets them stand
 
 
 def compose(profile: str | None, settings: Path | None) -> Composition:
@@ -44,12 +49,29 @@ def layout_of(store: Path) -> StoreLayout:
 
 def print_json(value: object) -> None:
     """Prints a record, list or dict as JSON on standard output."""
-    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=1))
+    text = json.dumps(_to_json(value), ensure_ascii=False, allow_nan=False, indent=1)
+    typer.echo(_UNPRINTED.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
-def _plain(value: object) -> Any:
+def say(text: object, *, err: bool = False) -> None:
+    """Prints one line of text; what would steer a terminal, or begin another line, is written out."""
+    typer.echo(one_line(str(text)), err=err)
+
+
+def _to_json(value: object) -> Any:
+    """Gives what JSON has: names of fields are texts, and numbers that are none are written as texts."""
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(_plain(key)): _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_to_json(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return value if value is None or isinstance(value, str | int) else _plain(value)
+
+
+def _plain(value: object) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -59,9 +81,9 @@ def _plain(value: object) -> Any:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """Prints a table; cells are data and never read as markup."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", show_lines=False)
+    table = Table(title=visible(title) or None, title_justify="left", header_style="bold", show_lines=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(visible(column)), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     width = None if sys.stdout.isatty() else 160
@@ -69,10 +91,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
 
 
 def _cell(value: object) -> Any:
-    from rich.text import Text
-
     if isinstance(value, float):
         return Text(f"{value:.3f}")
     if isinstance(value, datetime):
         return Text(value.isoformat(sep=" ", timespec="seconds"))
-    return Text("" if value is None else str(_plain(value) if isinstance(value, bytes) else value))
+    return Text("" if value is None else visible(_plain(value) if isinstance(value, bytes) else str(value)))

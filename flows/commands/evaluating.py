@@ -13,6 +13,7 @@ from flows.commands.common import (
     compose,
     print_json,
     print_table,
+    say,
 )
 from flows.evaluation.benchmark import BenchmarkName
 from flows.evaluation.benchmark_files import CAPTIONS
@@ -62,16 +63,16 @@ def _print(report: EvaluationReport) -> None:
     document = report.document
     words = " and ".join(document["words"])
     if words:
-        typer.echo(f"these are {words} figures")
+        say(f"these are {words} figures")
     columns = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1 from coarse", "questions", "s a query")
     print_table(columns, [_cells(row) for row in document["variants"]])
-    typer.echo(
+    say(
         f"{document['benchmark']} {document['split']}: {document['state']}, {document['num_queries']} queries, "
         f"{document['num_images']} pictures, profile {document['profile']}, settings {document['settings_digest']}, "
         f"{document['num_queries_resumed']} queries resumed, {document['seconds']:.1f} s"
     )
-    typer.echo(document["tuning"])
-    typer.echo(f"report: {report.folder / 'report.md'}")
+    say(document["tuning"])
+    say(f"report: {report.folder / 'report.md'}")
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

@@ -8,8 +8,10 @@ import typer
 from anomalylmm.errors import ConfigurationError
 from flows.calibrating import QueryThreshold, read_thresholds
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
-from flows.feedback import Listed, Remark, current_user, list_feedback, note_remarks, read_csv, read_sql
+from flows.commands.limits import hard_limits
+from flows.feedback import SQL_LIMITS, Listed, Remark, current_user, list_feedback, note_remarks, read_csv, read_sql
 from flows.planning import utc_now
+from flows.terminal import one_line
 from storage.layout import StoreLayout
 
 MOST_LISTED = 200
@@ -67,7 +69,10 @@ def _read_remarks(
         return [Remark(place="", hit_id=(hit or "").strip(), verdict=verdict or "", note=note, who=who)]
     if note:
         raise ConfigurationError("--note goes with one HIT; give notes of many hits in a column named note")
-    return read_csv(csv, who) if csv is not None else read_sql(layout, sql or "", who)
+    if csv is not None:
+        return read_csv(csv, who)
+    with hard_limits(SQL_LIMITS.seconds, SQL_LIMITS.memory_bytes):
+        return read_sql(layout, sql or "", who)
 
 
 def _note(layout: StoreLayout, remarks: list[Remark], json: bool) -> None:
@@ -84,8 +89,8 @@ def _show_list(listed: list[Listed], json: bool) -> None:
         return
     rows = [
         (item.review.feedback.created_utc, item.review.feedback.hit_id, item.review.query_name,
-         item.review.confidence, item.review.feedback.verdict, _flat(item.review.feedback.who),
-         _flat(item.review.feedback.note), "waiting" if item.is_waiting else "published")
+         item.review.confidence, item.review.feedback.verdict, item.review.feedback.who,
+         one_line(item.review.feedback.note), "waiting" if item.is_waiting else "published")
         for item in listed[:MOST_LISTED]
     ]  # fmt: skip
     print_table(("when (UTC)", "hit", "query", "confidence", "verdict", "by", "note", "state"), rows)
@@ -103,11 +108,6 @@ def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
         for item in found
     ]  # fmt: skip
     print_table(("query", "accept", "threshold", "confirmed", "rejected", "evidence"), rows)
-
-
-def _flat(text: str) -> str:
-    """Takes out line breaks and what would steer a terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -17,8 +17,10 @@ from flows.commands.common import (
     layout_of,
     print_json,
     print_table,
+    say,
 )
 from flows.indexing import IndexReport, index_archive
+from flows.notifying import tell_index, tell_sweep, telling_failure
 from flows.progress import TerminalProgress
 from flows.query_file import default_query_file
 from flows.sweeping import SweepReport, sweep_store
@@ -30,6 +32,9 @@ def index(
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try videos again that could not be read before.")] = False,
+    erased: Annotated[
+        bool, typer.Option("--erased", help="Index again what was erased or is older than the retention.")
+    ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -38,8 +43,11 @@ def index(
 
     Example: `anomalylmm index /media/cameras --store store`
     """
-    with TerminalProgress(quiet=quiet) as progress:
-        report = index_archive(compose(profile, settings), layout_of(store), archive, retry=retry, listener=progress)
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "index", progress):
+        report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
+        tell_index(told, layout, report, progress)
     if json:
         print_json({**_summary(report), "unreadable": report.unreadable, "duplicates": report.duplicates})
     else:
@@ -59,6 +67,7 @@ def _summary(report: IndexReport) -> dict[str, object]:
         "crops": int(report.total("num_crops")),
         "known_before": report.known,
         "quarantined_before": report.quarantined,
+        "erased_before": report.erased,
         "seconds": round(report.seconds, 1),
     }
 
@@ -75,7 +84,7 @@ def _print_index(report: IndexReport) -> None:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
         print_table(("video", "read", "reason"), rows, title="not read, or not whole")
     summary = _summary(report)
-    typer.echo(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
+    say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
 
 
 def sweep(
@@ -90,10 +99,11 @@ def sweep(
 
     Example: `anomalylmm sweep --queries my-queries.toml`
     """
-    with TerminalProgress(quiet=quiet) as progress:
-        report = sweep_store(
-            compose(profile, settings), layout_of(store), queries or default_query_file(), listener=progress
-        )
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "sweep", progress):
+        report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
+        tell_sweep(told, layout, report, progress)
     if json:
         print_json(report)
     else:
@@ -107,12 +117,12 @@ def _print_sweep(report: SweepReport) -> None:
     if rows:
         print_table(("query", "new shards", "candidates", "judged", "hits"), rows)
     name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
-    typer.echo(
+    say(
         f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
         f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
     )
     if report.report_path:
-        typer.echo(f"report: {report.report_path}")
+        say(f"report: {report.report_path}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -21,6 +21,7 @@ from flows.commands.common import (
     layout_of,
     print_json,
     print_table,
+    say,
 )
 from flows.composition import Composition
 from flows.judging_cache import StoredCache
@@ -82,7 +83,8 @@ def show(
         print_json([_plain(item) for item in chosen])
         return
     for item in chosen:
-        typer.echo("\n".join(_lines(item, composition.lexicon)))
+        for line in _lines(item, composition.lexicon):
+            say(line)
 
 
 def _read(composition: Composition, file: Path, layout: StoreLayout) -> list[SavedQuery]:

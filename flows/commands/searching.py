@@ -15,6 +15,7 @@ from flows.commands.common import (
     compose,
     layout_of,
     print_json,
+    say,
 )
 from flows.progress import TerminalProgress
 from flows.searching import SearchReport, SearchRequest, search_store
@@ -54,7 +55,7 @@ def search(
         like=like,
         cameras=tuple(camera or ()),
         start_utc=since.replace(tzinfo=UTC) if since else None,
-        stop_utc=_until(until),
+        stop_utc=end_of(until),
         limit=limit,
         judged=judged,
     )
@@ -67,7 +68,8 @@ def search(
         _print(report)
 
 
-def _until(value: datetime | None) -> datetime | None:
+def end_of(value: datetime | None) -> datetime | None:
+    """The end of a day, or a moment, in UTC."""
     if value is None:
         return None
     whole_day = timedelta(days=1) if value.time() == time.min else timedelta()
@@ -76,22 +78,22 @@ def _until(value: datetime | None) -> datetime | None:
 
 def _print(report: SearchReport) -> None:
     for warning in report.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if report.cloze:
-        typer.echo(f"cloze: {report.cloze}")
+        say(f"cloze: {report.cloze}")
     for number, result in enumerate(report.results, 1):
         judged = f"score {result.score:.2f}, confidence {result.confidence:.2f}" if result.judged else "not judged"
         mark = "+" if result.accepted else "-"
-        typer.echo(f"{number:>3}. {mark} {result.camera}  {result.when}  {judged}, cosine {result.cosine:.2f}")
-        typer.echo(f"       {result.video} at {result.moment}  tracklet {result.tracklet_id}")
+        say(f"{number:>3}. {mark} {result.camera}  {result.when}  {judged}, cosine {result.cosine:.2f}")
+        say(f"       {result.video} at {result.moment}  tracklet {result.tracklet_id}")
         for slot in result.slots:
-            typer.echo(
+            say(
                 f"       {slot.kind} {slot.word!r}: saw {slot.answer!r}, match {slot.match:.2f}, "
                 f"saliency {slot.saliency:.2f}"
             )
     if not report.results:
-        typer.echo("nothing found")
-    typer.echo(f"page: {report.page_path}")
+        say("nothing found")
+    say(f"page: {report.page_path}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -15,9 +15,12 @@ from flows.commands.common import (
     layout_of,
     print_json,
     print_table,
+    say,
 )
 from flows.doctor import examine
-from storage.maintenance import collect_garbage, verify_store
+from flows.erasing import collect_and_show, describe
+from storage.erasure import ErasureReport
+from storage.maintenance import verify_store
 
 
 def verify(
@@ -34,7 +37,7 @@ def verify(
         print_json(report)
     else:
         for problem in report.problems:
-            typer.echo(f"problem: {problem}")
+            say(f"problem: {problem}")
         typer.echo(
             f"{report.num_shards} shards, {report.num_crops} crops, {len(report.problems)} problems, "
             f"{len(report.orphans)} abandoned builds"
@@ -44,14 +47,16 @@ def verify(
 
 
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Removes what abandoned runs left behind; published shards and hits are never touched.
+    """Removes what abandoned runs left behind, and finishes interrupted erasures; nothing else is touched.
 
     Example: `anomalylmm gc`
     """
-    report = collect_garbage(layout_of(store))
+    report = collect_and_show(layout_of(store))
     if json:
         print_json(report)
     else:
+        if report.erasures:
+            typer.echo(describe(ErasureReport(erasures=report.erasures)))
         typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
 
 
@@ -112,7 +117,7 @@ def doctor(
         print_json(findings)
     else:
         for finding in findings:
-            typer.echo(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
+            say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
 

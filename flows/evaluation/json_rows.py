@@ -79,7 +79,7 @@ def read_objects(path: Path) -> list[Row]:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -96,17 +96,18 @@ def _iter_lines(path: Path, text: str) -> Iterator[Row]:
             continue
         try:
             yield Row(value=json.loads(line), file=path, line=number)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(
-                f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); mend or remove that line"
+                f"{path}, line {number}: not JSON ({_explain(error)}); mend or remove that line"
             ) from error
 
 
 def _read_object(path: Path, text: str) -> Row:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{path}, line {error.lineno}: not JSON ({error.msg}); mend that line") from error
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise ConfigurationError(f"{path}, line {line}: not JSON ({_explain(error)}); mend that line") from error
     return Row(value=value, file=path, line=1 + text[: len(text) - len(text.lstrip(_SPACE))].count("\n"))
 
 
@@ -120,8 +121,10 @@ def _iter_list(path: Path, text: str) -> Iterator[Row]:
         line, counted = line + text.count("\n", counted, position), position
         try:
             value, stop = decoder.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            message = f"{path}, line {line}: the row that begins here is not JSON ({error.msg}); mend or remove it"
+        except (ValueError, RecursionError) as error:
+            message = (
+                f"{path}, line {line}: the row that begins here is not JSON ({_explain(error)}); mend or remove it"
+            )
             raise ConfigurationError(message) from error
         yield Row(value=value, file=path, line=line)
         position = _skip(text, stop)
@@ -132,6 +135,13 @@ def _iter_list(path: Path, text: str) -> Iterator[Row]:
     if after < len(text):
         line = 1 + text.count("\n", 0, after)
         raise ConfigurationError(f"{path}, line {line}: expected nothing after the list's ]; remove what follows")
+
+
+def _explain(error: Exception) -> str:
+    """Says what is wrong; numbers of thousands of digits and deep nesting are errors of Python's own."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    return str(error)[:120]
 
 
 def _skip(text: str, position: int) -> int:

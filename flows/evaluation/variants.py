@@ -84,17 +84,25 @@ def _bounded(settings: RerankSettings) -> RerankSettings:
 
 def _stages(profile: RerankSettings) -> list[Variant]:
     """Adds one stage after the other to the coarse order."""
-    switched_off = {item.name: item.default for item in fields(RerankSettings) if item.name in _later_switches()}
+    switched_off: dict[str, Any] = {
+        item.name: item.default for item in fields(RerankSettings) if item.name in _later_switches()
+    }
     cloze = replace(
         profile, match_weight=profile.match_weight or DEFAULT.match_weight, affirm_weight=0.0, saliency=False,
         focus=False, **switched_off,
     )  # fmt: skip
-    salient = replace(cloze, saliency=True, focus=DEFAULT.focus)
-    affirmed = replace(salient, affirm_weight=profile.affirm_weight or DEFAULT.affirm_weight)
+    salient = replace(cloze, saliency=True)
+    focused = replace(salient, focus=True)
+    affirmed = replace(salient, focus=profile.focus, affirm_weight=profile.affirm_weight or DEFAULT.affirm_weight)
     rows = [
         ("cloze", cloze, "coarse + masked cross-modal prompting, all slots weighed alike"),
-        ("+saliency", salient, "+ slots weighed by saliency, focus crop shown"),
-        ("+affirm", affirmed, "+ yes or no to the whole sentence"),
+        ("+saliency", salient, "+ slots weighed by saliency"),
+        ("+focus", focused, "+ the focus crop shown as one more view"),
+        (
+            "+affirm",
+            affirmed,
+            f"+ yes or no to the whole sentence, {'with' if profile.focus else 'without'} the focus crop",
+        ),
     ]
     for name, changes, note in LATER_STAGES:
         if set(changes) <= set(_later_switches()):
@@ -115,7 +123,11 @@ def _presets(profile: RerankSettings) -> list[Variant]:
         Variant(name=name, group="presets", note=f"preset {name}", settings=preset) for name, preset in presets.items()
     ]
     note = "the settings of this run: profile, settings file, environment"
-    return [Variant(name=PROFILE, group="presets", note=note, settings=profile), *rows]
+    mean = replace(profile, fusion="mean", match_weight=0.7, rank_weight=0.05)
+    averaged = Variant(
+        name="fusion=mean", group="presets", note="the profile's, fused as the paper does", settings=mean
+    )
+    return [Variant(name=PROFILE, group="presets", note=note, settings=profile), averaged, *rows]
 
 
 def _sizes(profile: RerankSettings) -> list[Variant]:

@@ -58,3 +58,8 @@ def test_numbers_of_a_judge_are_checked():
     assert check_scores(np.zeros((2, 3)), (2, 3)) == ""
     assert "(2, 3)" in check_scores(np.zeros((3, 2)), (2, 3))
     assert "NaN" in check_scores(np.array([np.nan]), (1,))
+
+
+@pytest.mark.parametrize("numbers", [[[1.0, 2.0], [3.0]], np.array([["yes", "no"]]), None, [None, 1.0]])
+def test_what_is_no_table_of_numbers_is_said(numbers):
+    assert check_scores(numbers, (2, 2)).startswith("gave n")

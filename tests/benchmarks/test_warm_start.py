@@ -8,11 +8,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from transformers import AutoProcessor
 
 from benchmarks.pocket.detector import offline_ultralytics
+from benchmarks.pocket.tokens import build_judge_processor, known_words
+from benchmarks.pocket.towers import STRIDE, build_judge
 from benchmarks.pocket.warm_start import adopt, adopt_language, unfold
 
 SIZE = 64
+SHIPPED = Path(__file__).parents[2] / "anomalylmm/weights/pocket/judge"
 
 
 @pytest.fixture
@@ -111,21 +115,23 @@ class _Judge(torch.nn.Module):
         self.language = torch.nn.Embedding(words, 3)
 
 
-def test_an_earlier_judge_is_taken_over_but_for_its_vision_tower(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    shipped, fresh = _Judge(5), _Judge(5)
-    save_file({name: value.half() for name, value in shipped.state_dict().items()}, tmp_path / "model.safetensors")
+def test_an_earlier_judge_is_taken_over_but_for_its_vision_tower() -> None:
+    earlier, fresh = _Judge(5).half(), _Judge(5)
     before = fresh.vision_tower.weight.clone()
-    assert adopt_language(fresh, tmp_path) == 1
-    torch.testing.assert_close(fresh.language.weight, shipped.language.weight, atol=2e-3, rtol=1e-3)
-    assert fresh.language.weight.dtype == torch.float32
+    assert adopt_language(fresh, earlier, "judge") == 1
+    torch.testing.assert_close(fresh.language.weight, earlier.language.weight.float())
     assert torch.equal(fresh.vision_tower.weight, before)
 
 
-def test_a_judge_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+def test_a_judge_of_another_vocabulary_is_refused() -> None:
+    with pytest.raises(SystemExit, match="judge has another shape"):
+        adopt_language(_Judge(5), _Judge(6), "judge")
 
-    save_file(_Judge(6).state_dict(), tmp_path / "model.safetensors")
-    with pytest.raises(SystemExit, match="another shape"):
-        adopt_language(_Judge(5), tmp_path)
+
+def test_the_shipped_judge_is_one_that_a_training_can_begin_from() -> None:
+    processor = build_judge_processor(known_words(), patch_size=STRIDE, extra_image_tokens=1)
+    fresh = build_judge(processor.tokenizer)
+    shipped = type(fresh).from_pretrained(SHIPPED, dtype=torch.float32)
+    assert adopt_language(fresh, shipped, "judge") > 20
+    assert torch.equal(fresh.lm_head.weight, shipped.lm_head.weight)
+    assert processor.tokenizer.get_vocab() == AutoProcessor.from_pretrained(SHIPPED).tokenizer.get_vocab()

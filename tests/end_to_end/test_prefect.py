@@ -1,20 +1,28 @@
 """The Prefect flows with stand-in models, against Prefect's own test server."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, DeploymentFilter, DeploymentFilterId
+from prefect.events import EventTrigger
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, Posture
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.automations import NAME, build_zombie_automation, ensure_zombie_automation
 from flows.deployments import ServeOptions, build_deployments
+from flows.flow_export import export
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
 from flows.flow_search import search_now
 from flows.flow_sweep import sweep
-from flows.forms import IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
+from flows.forms import ExportForm, IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
 from tests.fakes import FakeComposition, compose, write_video
 
 COMPOSITION = compose()
@@ -22,7 +30,7 @@ COMPOSITION = compose()
 
 @pytest.fixture(scope="module", autouse=True)
 def _server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=240):
         yield
 
 
@@ -78,10 +86,56 @@ def test_an_index_run_with_a_damaged_video_ends_degraded_and_names_it(
     assert "<b>" not in artifacts("search-results")[-1]
 
 
+def test_a_search_by_a_picture_runs_without_a_sentence_and_a_wrong_path_is_named(
+    archive: Path, store: str, tmp_path: Path
+) -> None:
+    index_archive(IndexForm(store=store, archive=str(archive)))
+    picture = tmp_path / "red.png"
+    cv2.imwrite(str(picture), np.full((60, 30, 3), (40, 40, 220), np.uint8))  # BGR
+    name, message = state_of(search_now, SearchForm(store=store, like=str(picture)))
+    assert (name, message.split(",")[0]) == ("Completed", "1 results")
+    assert any("red\\.png" in shown for shown in artifacts("search-results"))
+    name, message = state_of(search_now, SearchForm(store=store, like=str(tmp_path / "missing.png")))
+    assert name == "Failed"
+    assert "neither the id of a crop" in message
+    assert "empty" in state_of(search_now, SearchForm(store=store))[1]
+
+
+def test_an_export_ends_degraded_where_a_video_is_gone(archive: Path, store: str, tmp_path: Path) -> None:
+    queries = tmp_path / "queries.toml"
+    queries.write_text('[[query]]\nname = "red"\ntext = "a person in a red coat walking"\nfloor = -10\n')
+    sweep(SweepForm(store=store, archive=str(archive), queries_file=str(queries)))
+    form = ExportForm(store=store, output=str(tmp_path / "a.zip"), query="red", archive=str(archive), blur=False)
+    assert state_of(export, form)[0] == "Completed"
+    name, message = state_of(export, ExportForm(store=store, output=str(tmp_path / "b"), stop=date(2026, 3, 14)))
+    assert (name, message[:15]) == ("Degraded", "1 hits, 0 clips")
+    assert any("no archive was named" in shown for shown in artifacts("export-hits"))
+    assert state_of(export, form)[0] == "Failed"  # the name is taken
+
+
 def test_a_missing_archive_fails_with_what_to_do(store: str, tmp_path: Path) -> None:
     name, message = state_of(index_archive, IndexForm(store=store, archive=str(tmp_path / "missing")))
     assert name == "Failed"
     assert "not a folder" in message
+
+
+def test_serving_twice_makes_one_automation_that_ends_killed_runs() -> None:
+    first = ensure_zombie_automation()
+    with get_client(sync_client=True) as client:
+        stale = build_zombie_automation(30).model_dump(exclude={"owner_resource"})
+        client.update_automation(first, AutomationCore.model_validate({**stale, "enabled": False}))
+        assert ensure_zombie_automation() == first
+        (made,) = client.read_automations_by_name(NAME)
+        client.create_automation(build_zombie_automation(30))
+        ensure_zombie_automation()
+        assert len(client.read_automations_by_name(NAME)) == 1
+    assert isinstance(made.trigger, EventTrigger)
+    assert {"prefect.flow-run.heartbeat", "prefect.flow-run.Degraded"} <= made.trigger.expect
+    assert (made.trigger.posture, made.trigger.within.total_seconds()) == (Posture.Proactive, 540)
+    (action,) = made.actions
+    assert isinstance(action, ChangeFlowRunState)
+    assert action.state == "CRASHED"
+    assert not made.enabled  # as somebody has set it
 
 
 def test_the_server_schedules_the_nightly_sweep() -> None:

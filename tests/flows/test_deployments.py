@@ -9,12 +9,14 @@ import yaml
 from prefect import Flow
 
 from flows.deployments import ServeOptions, build_deployments
+from flows.flow_evaluate import evaluate
+from flows.flow_export import export
 from flows.flow_index import index_archive
 from flows.flow_maintain import maintain
 from flows.flow_search import search_now
 from flows.flow_sweep import sweep
 
-FLOWS: list[Flow[Any, Any]] = [index_archive, sweep, search_now, maintain]
+FLOWS: list[Flow[Any, Any]] = [index_archive, sweep, search_now, evaluate, export, maintain]
 DEPLOYMENTS = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["deployments"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from anomalylmm.errors import ConfigurationError, QueryError
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import parse_masks
-from flows.query_file import default_query_file, read_queries, read_saved
+from flows.query_file import QueryRow, build_query, default_query_file, read_queries, read_saved
 
 ROW = '[[query]]\nname = "a"\ntext = "a man in a red coat falls"\n'
 
@@ -93,3 +93,32 @@ def test_the_judge_masks_only_where_the_user_has_not(tmp_path: Path) -> None:
 
     assert saved(tmp_path, "", way).query.cloze.masked == "a [MASK] in a red coat falls"
     assert saved(tmp_path, 'masks = [{word = "red", kind = "color"}]\n', way).made_by == "user"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("start = 0001-01-01T00:00:00+23:00\n", "years 1 to 9999"),
+        ("start = 99999999999\n", "start"),
+        ('daily = ["22:00+05:00", "06:00"]\n', "leave the offset out"),
+        ("floor = nan\n", "floor"),
+        ("top_n = " + "9" * 5000 + "\n", "not valid TOML"),
+        ("x = " + "[" * 50_000, "nested too deeply"),
+    ],
+)
+def test_values_made_to_do_harm_are_refused(tmp_path: Path, more: str, named: str) -> None:
+    with pytest.raises((ConfigurationError, QueryError), match=named):
+        read(tmp_path, ROW + more)
+
+
+def test_the_file_is_read_once_and_its_places_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    monkeypatch.setattr("flows.query_file.read_own_file", lambda path, kind: reads.append(path) or path.read_bytes())
+    rows = "".join(f'[[query]]\nname = "q{number}"\ntext = "a person"\n\n' for number in range(300))
+    assert len(read(tmp_path, rows)) == 300
+    assert len(reads) == 1
+
+
+def test_a_camera_that_is_no_utf8_is_named_as_the_index_names_it() -> None:
+    row = QueryRow(name="a", text="a person", cameras=("gate \udcff",))
+    assert build_query(row, Lexicon.load()).cameras == ("gate \\xff",)

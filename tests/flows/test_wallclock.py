@@ -70,3 +70,8 @@ def test_a_wrong_pattern_or_zone_is_named(pattern: str, zone: str, named: str) -
 def test_any_path_is_read_without_an_error(text: str) -> None:
     clock = read_path(f"x/{text}.mp4", BERLIN)
     assert clock is None or clock.camera
+
+
+def test_a_pattern_that_would_take_hours_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="may have 4"):
+        compile_pattern("{any}" * 5 + "{camera}", "UTC")

@@ -1,10 +1,12 @@
 """A fresh store for each test."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from storage.layout import StoreLayout
+from tests.storage.erased_stores import build
 
 
 @pytest.fixture
@@ -12,3 +14,18 @@ def layout(tmp_path: Path) -> StoreLayout:
     store = StoreLayout(tmp_path / "a store's [files]*")  # signs that mean something to SQL and globs
     store.check_writable()
     return store
+
+
+@pytest.fixture(scope="session")
+def filled_template(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
+    """A store with footage of which something can be erased; built once, only read."""
+    store = StoreLayout(tmp_path_factory.mktemp("template") / "store")
+    store.check_writable()
+    build(store)
+    return store
+
+
+@pytest.fixture
+def filled(filled_template: StoreLayout, tmp_path: Path) -> StoreLayout:
+    """A copy of it."""
+    return StoreLayout(shutil.copytree(filled_template.root, tmp_path / "a store's [files]*"))

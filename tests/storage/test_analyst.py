@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anomalylmm.errors import QueryError, StoreError
-from storage.analyst import open_snapshot, run_sql
+from storage.analyst import SqlLimits, open_snapshot, run_sql
 from storage.hits import HitStore
 from storage.layout import StoreLayout
 from tests.storage.examples import make_content, make_rows, publish_shard, unit_vectors
@@ -128,3 +128,28 @@ def test_any_client_can_read_the_crops_of_the_snapshot(published: StoreLayout) -
         [sys.executable, "-c", code, str(published.snapshot)], check=True, capture_output=True, text=True
     )
     assert "jpeg a 5" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("SELECT string_agg(repeat('x', 1000), '') FROM range(10000000)", "refuses"),
+        ("FROM range(1001)", "over 1,000 rows"),
+        ("SELECT interval '100000000 years'", "cast it to VARCHAR"),
+        ("SELECT '\ud800'", "no UTF-8"),
+    ],
+)
+def test_a_query_takes_no_more_than_it_may(published: StoreLayout, sql: str, named: str) -> None:
+    limits = SqlLimits(seconds=0.5, memory_bytes=100_000_000, rows=1000)
+    with pytest.raises(QueryError, match=named):
+        run_sql(published, sql, limits=limits)
+
+
+def test_a_deeply_nested_query_is_refused_and_not_crashed_on(published: StoreLayout) -> None:
+    def dive(_: str) -> None:
+        raise RecursionError
+
+    with open_snapshot(published) as snapshot, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.analyst.json.loads", dive)
+        with pytest.raises(QueryError, match="nested too deeply"):
+            snapshot.run("SELECT 1")

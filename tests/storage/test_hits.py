@@ -1,3 +1,4 @@
+import resource
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from storage.layout import StoreLayout
 from storage.maintenance import collect_garbage, verify_store
 from storage.quarantine import record_quarantine
 from storage.records import FeedbackRecord, SearchRecord
+from storage.working import open_working
 from tests.storage.examples import NOON, make_content, make_query, make_rows, publish_shard, unit_vectors
 from tests.storage.test_quarantine import make_entry
 
@@ -129,6 +131,55 @@ def test_a_killed_sweep_is_whole_or_absent_and_can_be_repeated(layout: StoreLayo
     collect_garbage(layout, grace_seconds=0.0)
     assert {name: len(rows) for name, rows in read_all(layout).items()} == dict.fromkeys(CONTENT_TABLES, 1)
     assert verify_store(layout, deep=True).orphans == ()
+
+
+def test_a_database_whose_making_was_cut_short_does_not_stand_in_the_way(layout: StoreLayout) -> None:
+    def fail(name: str) -> None:
+        if name == "database.created":
+            raise KeyboardInterrupt
+
+    crashpoints.install(fail)
+    try:
+        with pytest.raises(KeyboardInterrupt), HitStore(layout):
+            pass
+    finally:
+        crashpoints.uninstall(fail)
+    assert not layout.working.exists()
+    sweep_and_publish(layout)
+    assert run_sql(layout, "SELECT count(*) FROM hits")[1] == [(1,)]
+
+
+def test_a_database_that_was_made_and_not_yet_used_is_no_damage(layout: StoreLayout) -> None:
+    open_working(layout).close()
+    assert verify_store(layout, deep=True).is_clean
+    sweep_and_publish(layout)
+
+
+def test_a_new_database_that_finds_no_room_is_not_put_in_place_half_made(layout: StoreLayout) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
+    try:
+        with pytest.raises(StoreError, match=r"File too large.*Allow larger files"), HitStore(layout):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not layout.working.exists()
+    assert list(layout.temporary.iterdir()) == []
+    sweep_and_publish(layout)
+
+
+def test_a_database_that_finds_no_room_says_so_and_goes_on_later(layout: StoreLayout) -> None:
+    sweep_and_publish(layout, "s1")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (layout.working.stat().st_size // 2, usual[1]))
+    try:
+        with pytest.raises(StoreError, match=r"File too large.*Allow larger files"):
+            sweep_and_publish(layout, "s2", "a-t1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert run_sql(layout, "SELECT tracklet_id FROM hits")[1] == [("a-t0",)]
+    sweep_and_publish(layout, "s2", "a-t1")
+    assert run_sql(layout, "SELECT tracklet_id FROM hits ORDER BY ALL")[1] == [("a-t0",), ("a-t1",)]
 
 
 def test_an_open_reader_keeps_what_it_opened(layout: StoreLayout) -> None:

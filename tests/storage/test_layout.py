@@ -1,11 +1,15 @@
+import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalylmm.errors import StoreError
+from storage import crashpoints
+from storage.files import find_remedy, guarded
 from storage.layout import ShardKey, StoreLayout, encode_name, make_shard_id
 from tests.storage.examples import make_key
 
@@ -60,3 +64,28 @@ def test_a_store_under_a_file_is_refused_with_its_path(tmp_path: Path) -> None:
 def test_checking_leaves_nothing_behind(layout: StoreLayout) -> None:
     layout.check_writable()
     assert [path for path in layout.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: StoreLayout) -> None:
+    def fail(name: str) -> None:
+        if name == "file.replaced":
+            raise KeyboardInterrupt
+
+    crashpoints.install(fail)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            layout.check_writable()
+    finally:
+        crashpoints.uninstall(fail)
+    assert len(list(layout.shards.iterdir())) == 1
+    layout.check_writable()
+    assert list(layout.shards.iterdir()) == []
+
+
+def test_a_lack_of_inodes_is_told_from_a_lack_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=state.f_files, f_favail=0))
+    with pytest.raises(StoreError, match=r"no inodes left \(see df -i\)"), guarded("write", tmp_path / "a" / "b"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert "no inodes" in find_remedy("IO Error: No space left on device", tmp_path / "working.duckdb")
+    assert find_remedy("IO Error: something else", tmp_path) == ""

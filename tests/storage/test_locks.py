@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +44,16 @@ def test_a_lock_holds_against_another_process_and_dies_with_it(tmp_path: Path) -
         holder.wait()
     with writer_lock(path):
         pass
+
+
+def test_a_killed_holder_is_not_named_for_the_one_that_holds_the_lock_now(tmp_path: Path) -> None:
+    path = tmp_path / "hits.lock"
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    with writer_lock(path):
+        path.write_text(json.dumps({"pid": gone.pid, "host": os.uname().nodename, "since_utc": "2026"}))
+        with pytest.raises(StoreBusyError, match=r"a process that has just taken hits\.lock"), writer_lock(path):
+            pass
 
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:

@@ -2,23 +2,25 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalylmm.errors import ShapeError, ShardError, StoreError
+from anomalylmm.errors import ShapeError, ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
-from storage import crashpoints
-from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout
+from storage import crashpoints, vectors
+from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout, make_shard_id
 from storage.maintenance import collect_garbage, verify_store
 from storage.manifest import ShardManifest, read_manifest
 from storage.reading import load_crops, load_tracklet, read_tracklet_table
 from storage.schema import clean_text, crops_schema, rows_to_table, table_to_rows
-from storage.shards import verify_shard
+from storage.shards import repair_index, verify_shard
 from tests.storage.examples import (
     DIMENSION,
     make_key,
@@ -30,7 +32,7 @@ from tests.storage.examples import (
     unit_vectors,
 )
 
-SHARD_POINTS = [name for name in crashpoints.CRASH_POINTS if name.startswith("shard.")]
+SHARD_POINTS = [f"shard.{name}" for name in ("crops_written", "index_written", "manifest_written", "renamed")]
 
 
 def same(first: CropRow, second: CropRow) -> bool:
@@ -164,6 +166,36 @@ def test_a_second_publish_of_one_key_keeps_the_first(layout: StoreLayout) -> Non
     assert list(layout.temporary.iterdir()) == []
 
 
+def publish_new(layout: StoreLayout, planned: str, names: Sequence[str]) -> ShardManifest:
+    with open_writer(layout, make_key(planned)) as writer:
+        for name in names:
+            writer.append(make_rows(name, unit_vectors(3)))
+        return writer.publish_new([make_video(name) for name in names], seconds=0.0)
+
+
+def test_a_shard_is_named_by_the_videos_in_it_whatever_was_planned(layout: StoreLayout, tmp_path: Path) -> None:
+    other = StoreLayout(tmp_path / "other")
+    first, second = publish_new(layout, "planned-with-a-broken-one", "ab"), publish_new(other, "planned", "ba")
+    assert first.key.shard_id == second.key.shard_id == make_shard_id(["video-a", "video-b"], "p1")
+    assert verify_store(layout, deep=True).is_clean
+
+
+def test_videos_that_another_run_has_published_meanwhile_are_not_there_twice(layout: StoreLayout) -> None:
+    with open_writer(layout, make_key("slow")) as writer:
+        writer.append(make_rows("a", unit_vectors(3)))
+        first = publish_new(layout, "fast", "ab")
+        assert writer.publish_new([make_video("a")], seconds=0.0) == first
+    report = verify_store(layout, deep=True)
+    assert (report.num_shards, report.num_crops) == (1, 6)
+
+
+def test_who_finds_some_of_its_videos_published_must_plan_again(layout: StoreLayout) -> None:
+    publish_new(layout, "fast", "a")
+    with pytest.raises(StoreBusyError, match=r"published 1 of 2 videos of camera 'gate'.*'gate/a.mp4'\. Run again"):
+        publish_new(layout, "slow", "ab")
+    assert verify_store(layout, deep=True).num_crops == 3
+
+
 def test_publishing_replaces_an_invalid_shard(layout: StoreLayout) -> None:
     manifest = publish_shard(layout, "a", make_rows("a", unit_vectors(5)))
     (layout.shard_dir(manifest.key) / CROPS_FILE).write_bytes(b"broken")
@@ -180,6 +212,40 @@ def test_a_rename_that_fails_publishes_nothing(layout: StoreLayout, monkeypatch:
     with pytest.raises(StoreError, match=r"No space left on device. Free space"):
         publish_shard(layout, "a", make_rows("a", unit_vectors(5)))
     assert verify_store(layout, deep=True).num_shards == 0
+
+
+def test_an_index_that_is_not_written_whole_is_not_published(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_index = faiss.write_index
+
+    def write_short(index: object, path: str) -> None:
+        write_index(index, path)
+        Path(path).write_bytes(Path(path).read_bytes()[:-4])
+
+    monkeypatch.setattr(faiss, "write_index", write_short)
+    with pytest.raises(StoreError, match=r"index\.faiss whole: the disk may be full"):
+        publish_shard(layout, "a", make_rows("a", unit_vectors(5)))
+    assert verify_store(layout, deep=True).num_shards == 0
+
+
+def test_a_repair_that_is_killed_leaves_nothing_among_the_shards(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = layout.shard_dir(publish_shard(layout, "a", make_rows("a", unit_vectors(5))).key)
+    (directory / INDEX_FILE).write_bytes(b"broken")
+    before = sorted(directory.iterdir())
+
+    def end(path: Path) -> None:
+        assert path.is_file()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vectors, "fsync_path", end)
+    with pytest.raises(KeyboardInterrupt):
+        repair_index(layout, directory)
+    assert sorted(directory.iterdir()) == before
+    collect_garbage(layout, grace_seconds=0.0)
+    assert list(layout.temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [CROPS_FILE, INDEX_FILE, MANIFEST_FILE])

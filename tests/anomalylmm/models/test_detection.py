@@ -7,6 +7,7 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, WeightsError
 from anomalylmm.models.tracker import UltralyticsTracker
+from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.models.yolo import YoloDetector, person_class
 from anomalylmm.records import Detections
 from tests.anomalylmm.models.tiny_models import resolved, save_detector
@@ -78,3 +79,16 @@ def test_a_doubtful_detection_belongs_to_no_track() -> None:
 def test_an_unknown_tracker_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="bytetrack, botsort"):
         UltralyticsTracker("deepsort", sample_fps=2.0)
+
+
+def test_whatever_the_libraries_raise_for_a_hostile_file_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise AssertionError("acceptable suffix is {'.pt'}, not .txt")
+
+    monkeypatch.setattr("anomalylmm.models.yolo.import_ultralytics", refuse)
+    path = tmp_path / "x.pt.txt"
+    weights = ResolvedWeights(path=path, model_id="x", digest="x", license="x", source="local")
+    with pytest.raises(WeightsError, match="acceptable suffix"):
+        YoloDetector(weights)

@@ -89,3 +89,16 @@ def test_the_network_is_asked_only_where_allowed(monkeypatch: pytest.MonkeyPatch
     assert asked == [False]
     assert resolve("org/model", "judge", allow_network=True).source == "hub"
     assert asked == [False, False, True]
+
+
+@pytest.mark.parametrize("name", ["~nobody_here/x", "a" * 5000, "a\0b", "-/--", "../.."])
+def test_a_name_that_names_no_place_is_refused(name: str) -> None:
+    with pytest.raises(WeightsError):
+        resolve(name, "judge")
+
+
+@pytest.mark.parametrize("name", ["x.PT", "x.Pth", "x.BIN"])
+def test_a_pickle_is_known_whatever_the_case_of_its_suffix(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(WeightsError, match="pickle"):
+        resolve(str(tmp_path / name), "detector")

@@ -1,0 +1,74 @@
+"""The near end of the fork server: sends it jobs and reads how they ended."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.reliability.kills_server import Job, Outcome
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+JOB_MODULES = ("benchmarks.reliability.kills_jobs",)
+
+
+class Forks:
+    """A fork server of this process; a context manager that ends it."""
+
+    def __init__(self, scratch: Path, modules: tuple[str, ...] = JOB_MODULES) -> None:
+        """Starts it; its imports go on while the caller does other things."""
+        scratch.mkdir(parents=True, exist_ok=True)
+        search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.reliability.kills_server", str(scratch), *modules],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": search_path},
+        )  # fmt: skip
+        self._ready = False
+
+    def __enter__(self) -> Self:
+        """Nothing more to do."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the server."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+
+    def run(self, *jobs: Job) -> list[Outcome]:
+        """Runs jobs at once and waits for all.
+
+        Raises:
+            RuntimeError: The server is gone.
+        """
+        if not self._ready:
+            self._ready = self._receive() == "ready\n"
+        if self._process.stdin is None:
+            raise RuntimeError("the fork server has no pipe")
+        self._process.stdin.write(json.dumps([asdict(job) for job in jobs]) + "\n")
+        self._process.stdin.flush()
+        return [Outcome(**fields) for fields in json.loads(self._receive())]
+
+    def one(self, name: str, **arguments: object) -> Outcome:
+        """Runs one job that is to succeed.
+
+        Raises:
+            RuntimeError: It did not.
+        """
+        (outcome,) = self.run(Job(name=name, arguments=arguments))
+        if outcome.code or outcome.error:
+            raise RuntimeError(f"{name} {arguments}: code {outcome.code}, {outcome.error}: {outcome.message}")
+        return outcome
+
+    def _receive(self) -> str:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        if not line:
+            raise RuntimeError("the fork server ended; its error is above")
+        return line
