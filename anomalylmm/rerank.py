@@ -27,8 +27,8 @@ class RerankSettings:
 
     top_n: int = 0  # candidates judged; 0: as many as the query says
     fusion: Fusion = "product"
-    match_weight: float = 0.5  # a
-    affirm_weight: float = 0.3  # b; 0 does not ask for the whole sentence
+    match_weight: float = 0.3  # a
+    affirm_weight: float = 0.2  # b; 0 does not ask for the whole sentence
     rank_weight: float = 0.05  # c of the mean
     rank_decay: float = 0.5
     coarse_weight: float = 1.0  # c of the product

@@ -30,7 +30,7 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", help="Folder of the report, and of what resumes it.")] = Path(
         "evaluation"
     ),
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many queries, spread evenly.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many queries, drawn by a fixed seed.")] = None,
     variants: Annotated[
         str, typer.Option("--variants", help="Names or groups of variants, with commas: stages,presets,N,slots.")
     ] = "",

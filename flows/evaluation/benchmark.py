@@ -78,7 +78,9 @@ class Benchmark:
         return frozenset(self.place_of[twin] for twin in named)
 
     def take(self, limit: int | None) -> "Benchmark":
-        """Keeps at most ``limit`` queries, spread evenly; the gallery stays whole.
+        """Keeps at most ``limit`` queries, drawn by a fixed seed; the gallery stays whole.
+
+        Every n-th would always take the same one of twins that stand side by side.
 
         Raises:
             ConfigurationError: The limit is not positive.
@@ -87,7 +89,7 @@ class Benchmark:
             raise ConfigurationError(f"the limit of queries is {limit}, but must be at least 1")
         if limit is None or limit >= len(self.queries):
             return self
-        places = [number * len(self.queries) // limit for number in range(limit)]
+        places = np.sort(np.random.default_rng(0).permutation(len(self.queries))[:limit])
         return replace(self, queries=tuple(self.queries[place] for place in places))
 
 

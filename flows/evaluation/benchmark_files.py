@@ -30,7 +30,7 @@ def read_benchmark(
         root: The folder that holds ``annotation`` (or, for the 2026 challenge, ``query_index.txt`` and ``gallery``).
         split: The folder under ``annotation``.
         captions: The key of the sentences to ask; ``caption``, or for the rendered benchmark ``captions_held_out``.
-        limit: At most so many queries, spread evenly; the gallery stays whole.
+        limit: At most so many queries, drawn by a fixed seed; the gallery stays whole.
 
     Raises:
         ArchiveError: A file or picture is missing; the message names it.

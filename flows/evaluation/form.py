@@ -40,7 +40,11 @@ class EvaluateForm(StoreForm):
         json_schema_extra=at(4),
     )
     limit: int = Field(
-        0, title="Queries", description="At most so many, spread evenly; 0 for all", ge=0, json_schema_extra=at(5)
+        0,
+        title="Queries",
+        description="At most so many, drawn by a fixed seed; 0 for all",
+        ge=0,
+        json_schema_extra=at(5),
     )
     variants: list[str] = Field(
         default_factory=list,

@@ -41,7 +41,7 @@ def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
 
 def _write_head(document: Mapping[str, Any]) -> str:
     words = " and ".join(document["words"])
-    limited = f" (limited to {document['limit']}, spread evenly)" if document["limit"] else ""
+    limited = f" (limited to {document['limit']}, drawn by a fixed seed)" if document["limit"] else ""
     settings = f" with {escape_cell(document['settings_file'])}" if document["settings_file"] else ""
     lines = [
         f"# {document['benchmark']}, split {escape_cell(document['split'])}",

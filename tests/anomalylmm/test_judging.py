@@ -109,7 +109,7 @@ def test_no_budget_asks_nothing():
 def test_a_judge_that_fails_on_one_candidate_is_not_fatal():
     judge = ScriptedJudge({1: ("red, walking", -1.0), 3: ("red, falling", 1.0)}, fails=lambda number: number == 2)
     candidates = [candidate_of(0, 1), candidate_of(1, 2), candidate_of(2, 3)]
-    result = adjudicator(judge).adjudicate(query_of(FALL_IN_RED), candidates)
+    result = adjudicator(judge, RerankSettings(fusion="mean")).adjudicate(query_of(FALL_IN_RED), candidates)
     assert order(result) == ["t2", "t1", "t0"]  # what failed keeps its place
     assert not verdict_of(result, "t1").accepted
     assert "no answer about 2" in verdict_of(result, "t1").reason

@@ -41,7 +41,7 @@ def test_a_missing_term_leaves_its_weight_to_the_other():
 
 
 def test_the_product_adds_logs_of_slots_and_sentence_to_the_coarse_z_score():
-    expected = 0.5 * 2 * (0.6 * math.log(0.9) + 0.4 * math.log(0.2)) + 0.3 * math.log(0.7) + 3.1
+    expected = 0.3 * 2 * (0.6 * math.log(0.9) + 0.4 * math.log(0.2)) + 0.2 * math.log(0.7) + 3.1
     assert product_score([0.9, 0.2], [0.6, 0.4], 0.7, 3.1, DEFAULT) == pytest.approx(expected)
     assert product_score([], [], None, 3.1, DEFAULT) == pytest.approx(3.1)
     assert math.isfinite(product_score([0.0], [1.0], 0.0, float("nan"), DEFAULT))
@@ -100,7 +100,7 @@ def test_the_agreement_is_found_again_in_a_score():
         again = agreement_logit(score(0.8, 0.8, rank, MEAN), candidate, MEAN)
         assert again == pytest.approx(math.log(0.8 / 0.2))
         told = product_score([0.8], [1.0], None, candidate.z_score, DEFAULT)
-        assert agreement_logit(told, candidate, DEFAULT) == pytest.approx(0.5 * math.log(0.8))
+        assert agreement_logit(told, candidate, DEFAULT) == pytest.approx(0.3 * math.log(0.8))
         assert coarse_term(candidate, DEFAULT) == candidate.z_score
     assert math.isfinite(agreement_logit(score(1.0, 1.0, 0, MEAN), candidate_of(0, 1), MEAN))
 
