@@ -14,6 +14,8 @@ from anomalylmm.errors import StoreError
 from storage.crashpoints import reach
 
 _NO_INODES = "The disk has no inodes left (see df -i): remove files, then run again. What is published stays valid."
+_FEW_INODES = 16  # taking back what was begun frees some before the error is told
+_ROOM_BYTES = 1 << 20  # some file systems make inodes of free room, so that a full one has none either
 _REMEDIES = {
     errno.ENOSPC: "Free space on this disk, then run again: what is published stays valid.",
     errno.EDQUOT: "Free some of your disk quota, then run again: what is published stays valid.",
@@ -54,7 +56,8 @@ def _lacks_inodes(path: Path) -> bool:
     """Whether the file system is out of inodes, which the system also calls a lack of space."""
     there = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
     state = os.statvfs(there)
-    return state.f_files > 0 and state.f_favail == 0
+    has_room = state.f_bavail * state.f_frsize >= _ROOM_BYTES
+    return has_room and state.f_files > 0 and state.f_favail < _FEW_INODES
 
 
 def unique_name(stem: str) -> str:

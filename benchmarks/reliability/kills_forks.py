@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +40,8 @@ class Forks:
         """Ends the server."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):
+                    pipe.close()
         self._process.wait()
 
     def run(self, *jobs: Job) -> list[Outcome]:
@@ -70,5 +72,5 @@ class Forks:
     def _receive(self) -> str:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
-            raise RuntimeError("the fork server ended; its error is above")
+            raise RuntimeError(f"the fork server ended ({self._process.wait()}), by its own error or from outside")
         return line

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,10 +83,17 @@ def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: Store
     assert list(layout.shards.iterdir()) == []
 
 
-def test_a_lack_of_inodes_is_told_from_a_lack_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = os.statvfs(tmp_path)
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=state.f_files, f_favail=0))
-    with pytest.raises(StoreError, match=r"no inodes left \(see df -i\)"), guarded("write", tmp_path / "a" / "b"):
+@pytest.mark.parametrize(("num_inodes", "room_bytes", "remedy"), [
+    (2, 1 << 30, r"no inodes left \(see df -i\)"),
+    (1000, 0, "Free space"),
+    (2, 8192, "Free space"),  # as where inodes are made of free room
+])  # fmt: skip
+def test_a_lack_of_inodes_is_told_from_a_lack_of_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_inodes: int, room_bytes: int, remedy: str
+) -> None:
+    state = SimpleNamespace(f_files=5000, f_favail=num_inodes, f_bavail=room_bytes // 4096, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: state)
+    with pytest.raises(StoreError, match=remedy), guarded("write", tmp_path / "a" / "b"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert "no inodes" in find_remedy("IO Error: No space left on device", tmp_path / "working.duckdb")
+    assert re.search(remedy, find_remedy("IO Error: No space left on device", tmp_path / "working.duckdb"))
     assert find_remedy("IO Error: something else", tmp_path) == ""
