@@ -1,21 +1,16 @@
 """Command line: `python -m benchmarks.reliability --help`."""
 
 import argparse
-import json
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.reliability.document import write_document
+from benchmarks.reliability.kept import Finding, find_or_try
 from benchmarks.reliability.section import Section
 
 PARTS = ("kills", "footage", "disk", "together", "erasure", "hostile")  # modules with run(scratch, short=...)
-_HEAD = """# Reliability
-What was done to it and what was lost, by `benchmarks/reliability/run`{options}; written by that command.
-
-"""
 
 
 def main() -> int:
@@ -23,26 +18,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks/reliability/run", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a small number of each, for continuous integration")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts only")
-    parser.add_argument("--out", type=Path, help="write Markdown here, and JSON beside it")
+    parser.add_argument("--out", type=Path, help="write Markdown here")
+    parser.add_argument("--keep", type=Path, help="folder where each part's result is kept; a part kept is not rerun")
     options = parser.parse_args()
-    sections = {part: _run(part, short=options.short) for part in options.only}
-    text = _HEAD.format(options=" --short" if options.short else "")
-    text += "\n".join(section.markdown() for section in sections.values())
+    findings = [_try(part, options.keep, short=options.short) for part in options.only]
+    text = write_document(findings, " --short" if options.short else "")
     if options.out:
         options.out.write_text(text, encoding="utf-8")
-        told = {part: asdict(section) for part, section in sections.items()}
-        options.out.with_suffix(".json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     print(text)
-    return int(any(section.faults for section in sections.values()))
+    return int(any(finding.section.faults for finding in findings))
+
+
+def _try(part: str, keep: Path | None, *, short: bool) -> Finding:
+    finding = find_or_try(keep, part, short, lambda: _run(part, short=short))
+    print(f"{part}: {finding.seconds:.0f} s, {len(finding.section.faults)} faults", flush=True)
+    return finding
 
 
 def _run(part: str, *, short: bool) -> Section:
     run: Callable[..., Section] = import_module(f"benchmarks.reliability.{part}").run
-    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"reliability-{part}-") as scratch:
-        section = run(Path(scratch), short=short)
-    print(f"{part}: {time.monotonic() - began:.0f} s, {len(section.faults)} faults", flush=True)
-    return section
+        return run(Path(scratch), short=short)
 
 
 if __name__ == "__main__":
