@@ -223,12 +223,12 @@ class Asker:
         return logits
 
     def _known(self, keys: Sequence[str]) -> dict[str, Evidence]:
-        rows = self._cache.get_many(list(dict.fromkeys(keys))) if self._cache else {}
+        rows = {} if self._cache is None else self._cache.get_many(list(dict.fromkeys(keys)))
         read = {key: read_row(row) for key, row in rows.items()}
         return {key: evidence for key, evidence in read.items() if evidence}
 
     def _keep(self, found: Mapping[str, Evidence]) -> None:
-        if self._cache and found:
+        if self._cache is not None and found:
             self._cache.put_many({key: write_row(evidence) for key, evidence in found.items()})
 
     def _key(self, digests: list[str], prompts: list[str], likelihood: bool, generate: bool) -> str:

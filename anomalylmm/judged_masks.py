@@ -39,7 +39,7 @@ class JudgeMasker:
                 answer = self._ask(write_masking_prompt(text))
             except JudgeError as error:
                 return mask_by_lexicon(text, self._lexicon, [f"the judge named no masks: {str(error)[:300]}"])
-            if self._cache:
+            if self._cache is not None:
                 self._cache.put_many({key: {"masks": answer}})
         return parse_masks(answer, text, self._lexicon)
 
@@ -50,6 +50,6 @@ class JudgeMasker:
         return str(answers[0])[: MOST_ANSWER_CHARACTERS + 1]
 
     def _known(self, key: str) -> str | None:
-        rows: Mapping[str, Mapping[str, object]] = self._cache.get_many([key]) if self._cache else {}
+        rows: Mapping[str, Mapping[str, object]] = {} if self._cache is None else self._cache.get_many([key])
         found = rows.get(key, {}).get("masks")
         return found if isinstance(found, str) else None

@@ -33,11 +33,31 @@ DRAWN_PX = 448
 VISIBLE_SHARE = 0.35
 TALL_PX = (28, 225)  # of a standing person in the tile
 CLOSE_TALL_PX = (150, 900)  # the same where a camera hangs low and near
-CLOSE_FROM, CLOSE_SHARE = 4500, 0.3  # of the training tiles from this number on
 POSTURES = dict.fromkeys(BEHAVIORS, 1.0) | {"standing": 4, "walking": 5, "lying": 5, "falling": 3, "crawling": 2}
 POSTURES |= {"sitting": 3, "dragged": 0.5, "hit_by_vehicle": 0.5}
 SPLIT = {"train": "train", "val": "validation", "test": "test"}
 SEED = {"train": 50_000_000, "val": 60_000_000, "test": 70_000_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What tiles are made of."""
+
+    close_share: float = 0.0  # seen from near
+    blank_share: float = 0.0  # no picture at all: black, gray, noise
+    counts: tuple[int, ...] = (6, 16, 22, 20, 16, 12, 8)  # weights of COUNTS
+    beside_share: float = 0.35  # of the persons placed within a meter of another
+    on_ground: float = 1.0  # factor on the weights of lying, falling and crawling
+
+
+COUNTS = (0, 1, 2, 3, 4, 6, 8)  # persons placed
+USUAL = Mix()
+MIXES = {  # of the training tiles from this number on; earlier numbers stay as they are
+    0: USUAL,
+    4500: Mix(close_share=0.3),
+    6300: Mix(close_share=0.1, blank_share=0.06, counts=(3, 6, 12, 18, 22, 22, 17), beside_share=0.6, on_ground=1.6),
+}
+_ON_GROUND = ("lying", "falling", "crawling", "collapsing", "falling_off_bicycle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +102,15 @@ def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], 
         if label.is_file():
             continue
         u = Random(SEED[split] + number)
-        picture, persons = render_tile(bodies, SPLIT[split], u, real, close=split == "train" and number >= CLOSE_FROM)
+        picture, persons = render_tile(bodies, SPLIT[split], u, real, _mix_of(split, number))
         quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
         cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
         (postures / f"{number:06d}.txt").write_text("".join(f"{p.behavior}\n" for p in persons), encoding="ascii")
         label.write_text("".join(box_line(p.box) for p in persons), encoding="ascii")
+
+
+def _mix_of(split: str, number: int) -> Mix:
+    return MIXES[max(first for first in MIXES if first <= number)] if split == "train" else USUAL
 
 
 def box_line(box: Box) -> str:
@@ -96,14 +120,16 @@ def box_line(box: Box) -> str:
 
 
 def render_tile(
-    bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None, *, close: bool = False
+    bodies: BodySet, split: str, u: Random, real: NDArray[np.float32] | None, mix: Mix = USUAL
 ) -> tuple[NDArray[np.uint8], list[Shown]]:
-    """The tile and the persons visible enough; with `close`, some from near."""
-    if close and u.random() < CLOSE_SHARE:
+    """The tile and the persons visible enough."""
+    if mix.blank_share and u.random() < mix.blank_share:
+        return _blank(u), []
+    if mix.close_share and u.random() < mix.close_share:
         view = _close_view(u, split)
     else:
         view = _real_view(u, real) if real is not None and u.random() < 0.3 else _drawn_view(u, split)
-    figures, things, behaviors = _crowd(bodies, split, u, view)
+    figures, things, behaviors = _crowd(bodies, split, u, view, mix)
     things += _distractors(u, view)
     light = draw_light(u)
     shown = render(view.background, view.camera, light, figures, things)
@@ -115,6 +141,16 @@ def render_tile(
     persons = [Shown(box=box, behavior=behaviors[number]) for number, box in boxes.items() if box is not None]
     image = shown.image if view.real and u.random() < 0.6 else exposed(shown.image, u, night=u.random() < 0.12)
     return _stored(image, u), persons
+
+
+def _blank(u: Random) -> NDArray[np.uint8]:
+    """What a camera without a signal or light gives: one color, perhaps with a slope of brightness or noise."""
+    color = [u.uniform(0, 255)] * 3 if u.random() < 0.3 else [u.uniform(0, 255) for _ in range(3)]
+    if u.random() < 0.5:
+        color = [0.0] * 3
+    slope = np.linspace(0, u.choice([0, 0, 40]), DRAWN_PX, dtype=np.float32)
+    image = np.asarray(np.array(color, np.float32) + slope[:, None, None] + np.zeros((1, DRAWN_PX, 1)), np.float32)
+    return _stored(image, u) if u.random() < 0.5 else np.clip(image[:SIZE_PX, :SIZE_PX], 0, 255).astype(np.uint8)
 
 
 def _stored(image: NDArray[np.float32], u: Random) -> NDArray[np.uint8]:
@@ -204,9 +240,12 @@ def _tall_px(camera: Camera, x: float, y: float) -> float:
     return float(np.linalg.norm(at[1, :2] - at[0, :2])) if at[:, 2].min() > 0 else 0.0
 
 
-def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Figure], list[Mesh], dict[int, str]]:
+def _crowd(
+    bodies: BodySet, split: str, u: Random, view: View, mix: Mix
+) -> tuple[list[Figure], list[Mesh], dict[int, str]]:
     camera = view.camera
-    count = u.choices([0, 1, 2, 3, 4, 6, 8], [6, 16, 22, 20, 16, 12, 8])[0]
+    count = u.choices(COUNTS, mix.counts)[0]
+    postures = {name: weight * (mix.on_ground if name in _ON_GROUND else 1) for name, weight in POSTURES.items()}
     figures: list[Figure] = []
     things: list[Mesh] = []
     behaviors: dict[int, str] = {}
@@ -214,12 +253,12 @@ def _crowd(bodies: BodySet, split: str, u: Random, view: View) -> tuple[list[Fig
         if len(figures) == count:
             break
         spot = ground_point(camera, u.uniform(0.02, 0.98), u.uniform(0.1, 1.1))
-        if figures and u.random() < 0.35:
+        if figures and u.random() < mix.beside_share:
             x, y, _ = (float(v) for v in u.choice(figures).base)
             spot = (x + u.uniform(-1, 1), y + u.uniform(-1, 1))
         if spot is None or spot[1] > view.end_y_m or not view.tall_px[0] <= _tall_px(camera, *spot) <= view.tall_px[1]:
             continue
-        behavior = u.choices(list(POSTURES), list(POSTURES.values()))[0]
+        behavior = u.choices(list(postures), list(postures.values()))[0]
         now, behaviors[len(figures)] = pose(behavior, u.random(), u.randrange(1 << 30)), behavior
         person, yaw = stage.stranger(bodies, split, u, len(figures), stage.EVERYBODY), u.uniform(0, 360)
         figures.append(place(bodies, person, now, spot, yaw))

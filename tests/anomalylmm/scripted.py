@@ -113,10 +113,13 @@ class FacetJudge(ScriptedJudge):
 
 
 class DictCache:
-    """A cache in memory."""
+    """A cache in memory; empty it is false, and used all the same."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, object]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     def get_many(self, keys):
         return {key: self.rows[key] for key in keys if key in self.rows}
