@@ -160,7 +160,12 @@ class Composition:
         settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
         if self.settings.judge.family == "reranker":
             _check_yes_no_only(settings)
-        return Adjudicator(self.judge, self.lexicon, settings, mapper=self.encoder)
+        return Adjudicator(self.judge, self.lexicon, settings, mapper=self.mapper)
+
+    @cached_property
+    def mapper(self) -> PatchTextMapper:
+        """What shows where in a picture a text applies: the encoder, or the judge where the settings say so."""
+        return registry.build_judge_mapper(self.judge) if self.settings.judge.maps else self.encoder
 
     @cached_property
     def source(self) -> FrameSource:

@@ -103,12 +103,17 @@ class JudgeSettings(Section):
     max_new_tokens: int = Field(
         48, ge=1, le=4096, description='longest answer the judge writes; about 20 a mask with masking = "judge"'
     )
+    maps: bool = Field(
+        False, description="show where in a picture by the judge's own gradients instead of the encoder's patches"
+    )
     endpoint: EndpointSettings = EndpointSettings()
 
     @model_validator(mode="after")
     def _check_model(self) -> "JudgeSettings":
         if self.family == "endpoint" and not self.endpoint.model:
             raise ValueError("an endpoint needs endpoint.model, the model's name on the server")
+        if self.family == "endpoint" and self.maps:
+            raise ValueError("judge.maps needs a judge in this process; an endpoint gives no gradients")
         return self
 
 

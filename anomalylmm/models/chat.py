@@ -56,6 +56,15 @@ class Chat:
         single = [ids[0] for word in words for ids in (self._ids(word), self._ids(" " + word)) if len(ids) == 1]
         return sorted({number for number in single if number != unknown})
 
+    @property
+    def merge_size(self) -> int:
+        """Side in patches of what one image token stands for, in families that say so."""
+        return int(getattr(self._processor.image_processor, "merge_size", 1))
+
+    def tile_tokens(self, names: Sequence[str]) -> int:
+        """Tokens of one tile of a picture, by the first of these names that the processor knows; 0 for none."""
+        return next((int(value) for name in names if (value := getattr(self._processor, name, None))), 0)
+
     def decode(self, ids: torch.Tensor) -> str:
         """Text of generated tokens."""
         text: str = self.tokenizer.decode(ids.tolist(), skip_special_tokens=True)

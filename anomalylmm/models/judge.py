@@ -13,9 +13,13 @@ from anomalylmm.models.chat import Chat, Inputs, group_alike, join
 from anomalylmm.models.devices import choose_device, choose_dtype
 from anomalylmm.models.hub_model import load_model, load_processor
 from anomalylmm.models.image_budget import limit_pixels
+from anomalylmm.models.judge_map import JudgeMapper
 from anomalylmm.models.likelihood import AnswerScorer
 from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.prompts import write_affirm_prompt
 from anomalylmm.protocols import Views
+
+USUAL_NEW_TOKENS = 48  # longest answer; another length is another judge, since its answers are kept by the judge's id
 
 
 class TransformersJudge:
@@ -31,7 +35,7 @@ class TransformersJudge:
         dtype: str = "auto",
         batch_size: int = 8,
         max_views: int = 4,
-        max_new_tokens: int = 48,
+        max_new_tokens: int = USUAL_NEW_TOKENS,
         max_pixels: int | None = None,
     ) -> None:
         """Loads the model.
@@ -53,6 +57,7 @@ class TransformersJudge:
         from transformers import AutoModelForImageTextToText
 
         self.judge_id = weights.model_id + (f"@{max_pixels}px" if max_pixels else "")
+        self.judge_id += f"@{max_new_tokens}tokens" if max_new_tokens != USUAL_NEW_TOKENS else ""
         self.max_views = max_views
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self._device = choose_device(device)
@@ -112,6 +117,13 @@ class TransformersJudge:
             logits = self._guard(lambda inputs=inputs: self._scorer.first_logits(inputs))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             margins[indices] = (logits[:, yes].amax(1) - logits[:, no].amax(1)).double().cpu().numpy()
         return margins
+
+    def build_mapper(self) -> JudgeMapper:
+        """Builds what shows where in a picture this judge sees what it says yes to."""
+        return JudgeMapper(self._model, self._chat, self._yes_no_ids, self._write_map_prompt)
+
+    def _write_map_prompt(self, text: str) -> str:
+        return write_affirm_prompt(text)
 
     def _yes_no_ids(self, prompt: str) -> tuple[list[int], list[int]]:
         """Tokens that begin a yes and a no.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
+from anomalylmm.protocols import Judge, PatchTextMapper
 
 if TYPE_CHECKING:
     from anomalylmm.models.dual_encoder import DualEncoder
@@ -228,6 +229,19 @@ def build_judge(spec: JudgeSpec) -> "TransformersJudge":
         max_new_tokens=spec.max_new_tokens,
         max_pixels=spec.max_pixels,
     )
+
+
+def build_judge_mapper(judge: Judge) -> PatchTextMapper:
+    """Builds what shows where in a picture a judge sees what it says yes to.
+
+    Raises:
+        ConfigurationError: The judge is not in this process.
+    """
+    from anomalylmm.models.judge import TransformersJudge
+
+    if not isinstance(judge, TransformersJudge):
+        raise ConfigurationError("judge.maps needs a judge in this process; set judge.maps = false")
+    return judge.build_mapper()
 
 
 def build_endpoint(spec: EndpointSpec) -> "EndpointJudge":

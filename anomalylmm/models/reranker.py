@@ -74,6 +74,9 @@ class RerankerJudge(TransformersJudge):
         """
         return super().affirm(views, unwrap(prompt, AFFIRM_PROMPT, FACET_PROMPT))
 
+    def _write_map_prompt(self, text: str) -> str:
+        return text
+
     def _yes_no_ids(self, prompt: str) -> tuple[list[int], list[int]]:  # noqa: ARG002 - the same for all prompts
         """The two tokens the model was trained to choose from.
 

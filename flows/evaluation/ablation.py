@@ -66,7 +66,7 @@ class _Runner:
     ) -> None:  # fmt: skip
         self._composition, self._benchmark, self._variants = composition, benchmark, tuple(variants)
         self._folder, self._listener = folder, listener
-        self._mapper = OneQueryMapper(composition.encoder)
+        self._mapper = OneQueryMapper(composition.mapper)
         self._judge = TimedJudge(composition.judge) if any(item.settings for item in variants) else None
 
     def run(self) -> Ablation:
@@ -133,7 +133,7 @@ class _Runner:
             digest_images(benchmark.images, composition.encoder.model_id),
             [asdict(query) for query in benchmark.queries],
             [variant.describe() for variant in self._variants],
-            composition.judge.judge_id if any(item.settings for item in self._variants) else "",
+            (composition.judge.judge_id, composition.settings.judge.maps) if self._judge else "",
             digest_method(),
         ]
         return hashlib.sha256(json.dumps(decides, default=str).encode()).hexdigest()[:16]

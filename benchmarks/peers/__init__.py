@@ -1,0 +1,1 @@
+"""Indexing beside what people would use instead: the same footage, the same weights, in one run."""

@@ -1,0 +1,136 @@
+"""Indexes an archive by our pipeline and by the loop that people write, side by side: benchmarks/peers/run --help."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.peers.plots import draw_bars
+from benchmarks.peers.seen import Look, count_seen
+from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
+
+SIDES = ("ours", "naive")
+EVERY_SECONDS = 0.1  # memory is looked at
+COLUMNS = ("side", "seconds", "per video-hour, s", "crops embedded", "peak memory, MiB", "anomalies seen", "all seen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One run of one side."""
+
+    side: str
+    seconds: float  # of indexing, models loaded included
+    whole_seconds: float  # with the start of the process
+    peak_mib: float  # of the process and its children together
+    num_embedded: int
+    anomalies_seen: int
+    events_seen: int
+
+
+def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]) -> Trial:
+    """Runs one side in a fresh process on a fresh store."""
+    with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
+        command = [sys.executable, "-m", "benchmarks.peers.side", side, str(archive), f"{scratch}/store"]
+        began = time.perf_counter()
+        with Path(scratch, "out").open("w+") as out:
+            process = subprocess.Popen([*command, *([str(own)] if own else [])], stdout=out)
+            peak = _watch(psutil.Process(process.pid))
+            if process.wait():
+                raise SystemExit(f"the side {side!r} ended with {process.returncode}; its error is above")
+            seconds = time.perf_counter() - began
+            out.seek(0)
+            told: dict[str, Any] = json.loads(out.readlines()[-1])
+    looks = [Look(video=row["video"], pts_seconds=row["pts_seconds"], box=tuple(row["box"])) for row in told["looks"]]
+    anomalies, everything = count_seen(events, looks)
+    return Trial(
+        side=side, seconds=told["seconds"], whole_seconds=seconds, peak_mib=peak / 2**20, num_embedded=len(looks),
+        anomalies_seen=anomalies, events_seen=everything,
+    )  # fmt: skip
+
+
+def _watch(process: psutil.Process) -> int:
+    """Waits for a process and gives the most memory that it and its children had together, shared pages once."""
+    peak = 0
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        peak = max(peak, sum(map(_memory_of, [process, *_children_of(process)])))
+        time.sleep(EVERY_SECONDS)
+    return peak
+
+
+def _children_of(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _memory_of(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+def tabulate(trials: Sequence[Trial], events: Sequence[Event], video_seconds: float) -> list[tuple[str, ...]]:
+    """Gives the table's rows, medians over the runs."""
+    anomalies = sum(event.anomaly for event in events)
+    rows: list[tuple[str, ...]] = []
+    for side, mine in _by_side(trials).items():
+        seconds = statistics.median(trial.seconds for trial in mine)
+        last = mine[-1]
+        rows.append((
+            side, f"{seconds:.1f}", f"{seconds * 3600 / video_seconds:.0f}", str(last.num_embedded),
+            f"{statistics.median(trial.peak_mib for trial in mine):.0f}",
+            f"{last.anomalies_seen} of {anomalies}", f"{last.events_seen} of {len(events)}",
+        ))  # fmt: skip
+    return rows
+
+
+def _by_side(trials: Sequence[Trial]) -> Mapping[str, list[Trial]]:
+    return {side: [trial for trial in trials if trial.side == side] for side in SIDES}
+
+
+def _ratios(trials: Sequence[Trial]) -> list[float]:
+    """Gives how many times faster ours was, pair by pair."""
+    ours, naive = _by_side(trials).values()
+    return [slow.seconds / fast.seconds for fast, slow in zip(ours, naive, strict=True)]
+
+
+def main() -> None:
+    """Runs both sides in turn and prints a Markdown table; writes JSON and a picture."""
+    parser = argparse.ArgumentParser(prog="benchmarks/peers/run", description=__doc__)
+    parser.add_argument("--archive", type=Path, default=Path("configs/demo_archive"), help="with its truth.json")
+    parser.add_argument("--settings", type=Path, default=Path("configs/demo_archive/settings.toml"))
+    parser.add_argument("--runs", type=int, default=5, help="of each side, in turn (default 5)")
+    parser.add_argument("--out", type=Path, default=Path("peers.json"), help="the picture is written beside it")
+    options = parser.parse_args()
+    truth = options.archive / "truth.json"
+    events, trials = read_truth(truth), []
+    for number in range(options.runs):
+        for side in SIDES if number % 2 == 0 else SIDES[::-1]:
+            trials.append(try_side(side, options.archive, options.settings, events))
+            print(
+                f"{side}: {trials[-1].seconds:.1f} s, {trials[-1].num_embedded} embedded", file=sys.stderr, flush=True
+            )
+    ratios = _ratios(trials)
+    content = {"trials": [asdict(trial) for trial in trials], "times faster": ratios}
+    options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    rows = tabulate(trials, events, read_camera_seconds(truth))
+    print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ("---",) * len(COLUMNS), *rows)))
+    spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
+    print(f"\nours is {statistics.median(ratios):.1f} times as fast (median of {len(ratios)} pairs; {spread})")
+    seconds = {side: [trial.seconds for trial in mine] for side, mine in _by_side(trials).items()}
+    draw_bars(options.out.with_suffix(".png"), seconds, "seconds to index the archive")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Runs one side in this process, which is a fresh one: python -m benchmarks.peers.side ours|naive ... prints JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from anomalylmm.models.weights import resolve
+from benchmarks.peers.naive import NaiveIndexer, Weights
+from benchmarks.peers.seen import Look
+from flows.composition import Composition
+from flows.indexing import index_archive
+from flows.settings import Settings, load_settings
+from storage.gallery import Gallery
+from storage.layout import StoreLayout
+from storage.reading import read_columns
+
+PROFILE = "pocket"
+
+
+def index_naively(settings: Settings, archive: Path, store: Path) -> list[Look]:
+    """Indexes with the plain loop."""
+    weights = Weights(
+        detector=resolve(settings.detector.weights, "detector").path,
+        encoder=resolve(settings.encoder.weights, "dual_encoder").path,
+    )
+    return NaiveIndexer(weights, settings).index(archive, store)
+
+
+def index_ours(settings: Settings, archive: Path, store: Path) -> list[Look]:
+    """Indexes as the command does."""
+    composition, layout = Composition(settings), StoreLayout(store)
+    report = index_archive(composition, layout, archive)
+    sys.stderr.write(json.dumps([asdict(unit.counts) for unit in report.units]) + "\n")
+    gallery = Gallery.open(layout, composition.pipeline.digest)
+    return [look for shard in gallery.shards for look in _read_looks(shard.directory)]
+
+
+def _read_looks(directory: Path) -> list[Look]:
+    table = read_columns(directory, ["video_path", "pts_seconds", "box_xyxy_px"])
+    return [
+        Look(video=row["video_path"], pts_seconds=row["pts_seconds"], box=tuple(row["box_xyxy_px"]))
+        for row in table.to_pylist()
+    ]
+
+
+SIDES: Mapping[str, Callable[[Settings, Path, Path], list[Look]]] = {"naive": index_naively, "ours": index_ours}
+
+
+def main() -> None:
+    """Indexes, and prints seconds and looks."""
+    side, archive, store, own = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
+    settings = load_settings(PROFILE, Path(own[0]) if own else None)
+    began = time.perf_counter()
+    looks = SIDES[side](settings, archive, store)
+    seconds = time.perf_counter() - began
+    print(json.dumps({"seconds": seconds, "looks": [asdict(look) for look in looks]}))
+
+
+if __name__ == "__main__":
+    main()
