@@ -1,0 +1,67 @@
+"""What a side of the indexing benchmark is given credit for."""
+
+import numpy as np
+
+from benchmarks.floor import measure
+from benchmarks.maps import cells_inside
+from benchmarks.peers.__main__ import Trial, _ratios, tabulate
+from benchmarks.peers.seen import Look, count_seen
+from benchmarks.rendered.scoring import Event
+
+FALL = Event(
+    event_id="e1", camera="gate", video="a.mp4", behavior="falling", anomaly=True, start_seconds=2.0,
+    stop_seconds=3.0, boxes=((2.0, (10, 10, 50, 90)), (3.0, (10, 50, 90, 90))),
+)  # fmt: skip
+WALK = Event(
+    event_id="e0", camera="gate", video="a.mp4", behavior="walking", anomaly=False, start_seconds=0.0,
+    stop_seconds=2.0, boxes=((0.0, (10, 10, 50, 90)),),
+)  # fmt: skip
+
+
+def look(pts_seconds: float, box: tuple[float, float, float, float], video: str = "a.mp4") -> Look:
+    return Look(video=video, pts_seconds=pts_seconds, box=box)
+
+
+def test_an_event_is_seen_by_one_look_at_its_person_in_its_time() -> None:
+    assert count_seen([FALL, WALK], [look(2.9, (12, 52, 90, 90))]) == (1, 1)
+    assert count_seen([FALL, WALK], [look(1.0, (12, 12, 50, 88))]) == (0, 1)
+
+
+def test_another_video_place_or_time_does_not_count() -> None:
+    looks = [look(2.9, (12, 52, 90, 90), "b.mp4"), look(2.9, (200, 52, 290, 90)), look(3.3, (12, 52, 90, 90))]
+    assert count_seen([FALL], looks) == (0, 0)
+
+
+def trial(side: str, seconds: float) -> Trial:
+    return Trial(
+        side=side, seconds=seconds, whole_seconds=seconds + 1, peak_mib=100, num_embedded=5, anomalies_seen=1,
+        events_seen=2,
+    )  # fmt: skip
+
+
+def test_pairs_are_compared_and_medians_shown() -> None:
+    trials = [trial("ours", 2), trial("naive", 20), trial("naive", 40), trial("ours", 2)]
+    assert _ratios(trials) == [10, 20]
+    ours, naive = tabulate(trials, [FALL, WALK], video_seconds=60)
+    assert ours == ("ours", "2.0", "120", "5", "100", "1 of 1", "2 of 2")
+    assert naive[1] == "30.0"
+
+
+def test_the_first_round_of_the_floor_does_not_count() -> None:
+    class Stages:
+        calls = 0
+
+        def decode(self) -> None:
+            Stages.calls += 1
+
+        detect = encode = whole = decode
+
+    seconds = measure(Stages(), 2)  # type: ignore[arg-type]
+    assert Stages.calls == 12
+    assert [len(mine) for mine in seconds.values()] == [2, 2, 2, 2]
+
+
+def test_cells_are_inside_by_their_middle() -> None:
+    inside = cells_inside([0.5, 0.0, 1.0, 0.5], 4, 4)
+    assert inside.dtype == bool
+    np.testing.assert_array_equal(np.argwhere(inside), [[0, 2], [0, 3], [1, 2], [1, 3]])
