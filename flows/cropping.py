@@ -1,9 +1,11 @@
 """From videos to crops: decoding runs ahead in its own thread, then gate, detector, tracker and tracklets."""
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,7 +18,7 @@ from anomalylmm.records import Crop, CropRow, DecodeReport, FrameBatch, Image, V
 from anomalylmm.tracklets import TrackletBuilder
 from flows.planning import modified_time_ns
 from flows.settings import Settings
-from flows.stages import overlapped
+from flows.stages import overlapped, timed
 
 BATCHES_AHEAD = 4
 
@@ -50,16 +52,32 @@ class VideoCrops:
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """What one unit's pass has looked at."""
+    """What one unit's pass has looked at, and how long each of its overlapping stages was at work."""
 
     frames: int = 0
     frames_detected: int = 0
     detections: int = 0
+    decode_seconds: float = 0.0
+    detect_seconds: float = 0.0  # gate, detector, tracker, tracklets
+    encode_seconds: float = 0.0  # and writing
+    publish_seconds: float = 0.0
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Adds to the time of a stage."""
+        name = f"{stage}_seconds"
+        setattr(self, name, getattr(self, name) + seconds)
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Adds the time that the block takes to a stage."""
+        began = time.monotonic()
+        yield
+        self.add(stage, time.monotonic() - began)
 
 
 def iter_decoded(
     videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
-) -> Iterator[VideoFrames | VideoEnd]:
+) -> Generator[VideoFrames | VideoEnd, None, None]:
     """Decodes videos one after another; a video that can't be opened costs itself only."""
     for video in videos:
         modified_ns = modified_time_ns(archive / video.path) or 0
@@ -108,7 +126,8 @@ class CropStream:
                     current = item.video.video_id
                     self._begin(current)
                 if isinstance(item, VideoFrames):
-                    self._look(item.batch)
+                    with self.counts.timing("detect"):
+                        self._look(item.batch)
                     yield self._closed(item.video)
                 else:
                     self._builder.finish()
@@ -137,7 +156,8 @@ def iter_unit_crops(
     videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
 ) -> Generator[VideoCrops | VideoEnd, None, None]:
     """Overlaps decoding, and all that leads to crops, each in a thread of its own."""
-    decoded = overlapped(iter_decoded(videos, archive, source, sample_fps), ahead=BATCHES_AHEAD, name="decode")
+    frames = timed(iter_decoded(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
+    decoded = overlapped(frames, ahead=BATCHES_AHEAD, name="decode")
     return overlapped(stream.iter_crops(decoded), ahead=BATCHES_AHEAD, name="detect")
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.progress import Listener, Silence
+from flows.recording import erasure_figures, recording
 from flows.sweep_page import write_latest_page
 from storage.analyst import open_snapshot
 from storage.erasure import ErasureReport, erase_footage, finish_erasures, require_store
@@ -56,7 +58,9 @@ def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Previe
     return Preview(plan=plan, num_hits=num_hits, num_judgements=num_judgements)
 
 
-def erase_store(layout: StoreLayout, rules: Sequence[ErasureRule]) -> ErasureReport:
+def erase_store(
+    layout: StoreLayout, rules: Sequence[ErasureRule], *, listener: Listener | None = None
+) -> ErasureReport:
     """Erases what falls under the rules, finishes what was interrupted, and writes the page of the hits anew.
 
     Without rules it only finishes.
@@ -66,9 +70,11 @@ def erase_store(layout: StoreLayout, rules: Sequence[ErasureRule]) -> ErasureRep
         StoreError: There is no store, or it can't be written.
     """
     require_store(layout)
-    report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
-    if report.erasures and layout.snapshot.exists():
-        write_latest_page(layout)
+    with recording(layout, "erase", listener or Silence()) as run:
+        report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
+        if report.erasures and layout.snapshot.exists():
+            write_latest_page(layout)
+        run.end(**erasure_figures(report))
     return report
 
 

@@ -21,6 +21,7 @@ from flows.exports.stills import build_still
 from flows.feedback import current_user
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
+from flows.recording import export_figures, recording
 from storage.files import create_directories, fsync_path, guarded, unique_name
 from storage.inbox import leave_search
 from storage.layout import StoreLayout
@@ -99,23 +100,16 @@ def export_hits(
     sources = Sources(request.archive)
     found = gather(layout, request.choice, most=request.most_hits)
     detector = composition.detector if request.style.needs_detector else None
-    with _building(request.output) as folder:
-        run = _Run(cutter=composition.clips, detector=detector, layout=layout, request=request, sources=sources,
-                   folder=folder)  # fmt: skip
-        listener.start("export", len(found))
-        items = []
-        for evidence in found:
-            items.append(_export_one(run, evidence))
-            for problem in items[-1].problems:
-                listener.warn(f"hit {evidence.hit_id}: {problem}")
-            listener.advance("export", 1, str(evidence.hit["query_name"]))
-        facts = _describe(request, detector.model_id if detector and request.style.blur else "", items)
-        with guarded("write", folder):
-            write_tables(folder, items)
-            write_index(folder, items, facts)
-            write_manifest(folder, facts)
-        report = _report(request, items, time.monotonic() - began)
-        _log(layout, request, report)  # nothing leaves the store unnoted
+    listener.start("export", len(found))
+    with recording(layout, "export", listener, composition) as recorded:
+        with _building(request.output) as folder:
+            run = _Run(cutter=composition.clips, detector=detector, layout=layout, request=request, sources=sources,
+                       folder=folder)  # fmt: skip
+            items = [_export_and_say(run, evidence, listener) for evidence in found]
+            _write_texts(run, items)
+            report = _report(request, items, time.monotonic() - began)
+            _log(layout, request, report)  # nothing leaves the store unnoted
+        recorded.end(**export_figures(report))
     return report
 
 
@@ -156,6 +150,22 @@ def _building(output: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         packed.unlink(missing_ok=True)
+
+
+def _export_and_say(run: _Run, evidence: Evidence, listener: Listener) -> Exported:
+    item = _export_one(run, evidence)
+    for problem in item.problems:
+        listener.warn(f"hit {evidence.hit_id}: {problem}")
+    listener.advance("export", 1, str(evidence.hit["query_name"]))
+    return item
+
+
+def _write_texts(run: _Run, items: list[Exported]) -> None:
+    facts = _describe(run.request, run.detector.model_id if run.detector and run.request.style.blur else "", items)
+    with guarded("write", run.folder):
+        write_tables(run.folder, items)
+        write_index(run.folder, items, facts)
+        write_manifest(run.folder, facts)
 
 
 def _export_one(run: _Run, evidence: Evidence) -> Exported:

@@ -11,6 +11,7 @@ from flows.forms import IndexForm
 from flows.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
 from flows.notifying import tell_index, telling_failure
 from flows.planning import Unit
+from flows.recording import index_figures, recording
 
 
 @task(name="index-unit", task_run_name="{unit.camera} {unit.date}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
@@ -32,11 +33,12 @@ def index_archive(form: IndexForm) -> State[None]:
     composition, layout, archive = form.compose(), form.layout(), Path(form.archive)
     told, progress = composition.settings.notify, RunProgress()
     with telling_failure(told, layout, "index", progress):
-        layout.create()
         layout.check_writable()
-        plan = build_plan(composition, layout, archive, retry=form.retry, erased=form.erased)
-        units = [index_unit_task(form, unit) for unit in plan.units]
-        report = build_report(composition, plan, units, monotonic() - began)
+        with recording(layout, "index", progress, composition) as run:
+            plan = build_plan(composition, layout, archive, retry=form.retry, erased=form.erased)
+            units = [index_unit_task(form, unit) for unit in plan.units]
+            report = build_report(composition, plan, units, monotonic() - began)
+            run.end(**index_figures(report))
         tell_index(told, layout, report, progress)
     return _show(report)
 
@@ -62,5 +64,6 @@ def _show(report: IndexReport) -> State[None]:
         f"{report.quarantined} unreadable from before, {report.erased} erased, "
         f"{len(report.unreadable)} unreadable now"
     )
-    show_markdown("index-summary", f"# Index {report.state}\n\n{escape(summary)}\n", "summary of the index run")
+    notes = "".join(f"\n- {escape(note)}" for note in report.notes)
+    show_markdown("index-summary", f"# Index {report.state}\n\n{escape(summary)}\n{notes}", "summary of the index run")
     return degraded(summary) if report.unreadable else completed(summary)

@@ -12,6 +12,7 @@ from flows.composition import Composition
 from flows.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops
 from flows.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
 from flows.progress import Listener, Silence
+from flows.recording import index_figures, recording
 from flows.retention import build_filter
 from flows.wallclock import camera_from_folder
 from storage.erasure import withdraw_erased
@@ -20,6 +21,7 @@ from storage.gallery import Gallery
 from storage.layout import ShardKey, StoreLayout, make_shard_id
 from storage.manifest import ShardManifest, VideoEntry
 from storage.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
+from storage.runs import RunRecord
 from storage.shards import ShardWriter
 
 
@@ -46,6 +48,7 @@ class UnitReport:
     seconds: float
     counts: Counts
     unreadable: tuple[Unreadable, ...]
+    promised_seconds: float = 0.0  # by the containers of the videos that were read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class IndexReport:
     seconds: float
     notes: tuple[str, ...] = ()  # what else was left out, and what to do about it
     erased: int = 0  # videos passed over because they were erased or are older than the retention
+    run: RunRecord | None = None
 
     @property
     def state(self) -> str:
@@ -161,12 +165,14 @@ def index_archive(
     listener = listener or Silence()
     layout.create()
     layout.check_writable()
-    plan = build_plan(composition, layout, archive, retry=retry, erased=erased)
-    for note in plan.notes():
-        listener.warn(note)
-    listener.start("index MB", plan.num_bytes / 1e6)
-    units = tuple(index_unit(composition, layout, archive, unit, listener) for unit in plan.units)
-    return build_report(composition, plan, units, time.monotonic() - began)
+    with recording(layout, "index", listener, composition) as run:
+        plan = build_plan(composition, layout, archive, retry=retry, erased=erased)
+        for note in plan.notes():
+            listener.warn(note)
+        listener.start("index MB", plan.num_bytes / 1e6)
+        units = tuple(index_unit(composition, layout, archive, unit, listener) for unit in plan.units)
+        report = build_report(composition, plan, units, time.monotonic() - began)
+        return replace(report, run=run.end(**index_figures(report)))
 
 
 def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
@@ -209,9 +215,11 @@ def index_unit(
         items = iter_unit_crops(unit.videos, archive, stream, composition.source, settings.decode.sample_fps)
         with closing(items):
             for batch in _iter_batches(items, settings.encoder.batch_size, tally, layout, pipeline.digest, listener):
-                _encode(composition, writer, batch, tally)
+                with stream.counts.timing("encode"):
+                    _encode(composition, writer, batch, tally)
         seconds = time.monotonic() - began
-        manifest = writer.publish_new(tally.entries, seconds) if tally.entries else None
+        with stream.counts.timing("publish"):
+            manifest = writer.publish_new(tally.entries, seconds) if tally.entries else None
     manifest = withdraw_erased(layout, pipeline.digest, manifest)
     for entry in tally.entries:
         clear_quarantine(layout, pipeline.digest, entry.video_id)
@@ -296,4 +304,5 @@ def _report_unit(
         seconds=seconds,
         counts=counts,
         unreadable=tuple(tally.unreadable),
+        promised_seconds=sum(entry.seconds_promised for entry in tally.entries),
     )

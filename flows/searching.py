@@ -18,6 +18,7 @@ from flows.pictures import data_url, draw_results
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
 from flows.query_file import QueryRow, build_query, choose_mask_way, mask_row
+from flows.recording import Recording, recording, search_figures
 from flows.reference import join_text_and_picture, read_reference
 from flows.report_page import Card, Fact, Page, Section, local_time, media_time, write_page
 from flows.sweeping import open_gallery, say_without_slots
@@ -78,6 +79,14 @@ class SearchReport:
     num_calls: int
     seconds: float
     page_path: str
+    num_judged: int = 0
+    num_cached: int = 0
+    num_open: int = 0  # candidates whom the judge was to be asked about and said nothing of
+
+    @property
+    def state(self) -> str:
+        """Completed, or Degraded where the judge said nothing of some."""
+        return "Degraded" if self.num_open else "Completed"
 
 
 def search_store(
@@ -93,23 +102,35 @@ def search_store(
     query, problems = build_request_query(composition, request)
     stamp = erasure_stamp(layout)
     gallery = open_gallery(composition, layout)
-    views = _encode_request(composition, gallery, query, request)
-    candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)])[0]
+    with recording(layout, "search", listener, composition) as run:
+        report = _search(run, composition, gallery, query, request, listener)
+        report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
+        _log(layout, request, len(report.results), report.seconds)
+        report = _unless_erased(_with_page(report, layout), layout, stamp)
+        run.end(**search_figures(report, len(gallery.shards)))
+    return report
+
+
+def _search(
+    run: Recording, composition: Composition, gallery: Gallery, query: Query, request: SearchRequest, listener: Listener
+) -> SearchReport:
+    with run.stage("coarse"):
+        views = _encode_request(composition, gallery, query, request)
+        candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)])[0]
+        loaded, best = load_images(gallery, candidates)
     listener.start("judge", len(candidates))
-    loaded, best = load_images(gallery, candidates)
-    found = _judge(composition, query, loaded, request, build_hints(views, best))
+    with run.stage("judge"):
+        found = _judge(composition, query, loaded, request, build_hints(views, best))
     listener.advance("judge", len(candidates))
-    warnings = (*list_warnings(composition, gallery, query, request), *problems, *found.notes)
-    top = found.ranked[: request.limit]
-    results = _build_results(composition, gallery, query, top, best)
-    seconds = time.monotonic() - began
-    _log(layout, request, len(results), seconds)
-    report = SearchReport(
-        text=describe_request(request), cloze=query.cloze.masked, results=results, warnings=warnings,
-        num_crops=gallery.num_crops,
-        num_candidates=len(candidates), num_calls=found.num_calls, seconds=seconds, page_path="",
+    with run.stage("draw"):
+        results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
+    return SearchReport(
+        text=describe_request(request), cloze=query.cloze.masked, results=results,
+        warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
+        num_crops=gallery.num_crops, num_candidates=len(candidates), num_calls=found.num_calls, seconds=0.0,
+        page_path="", num_cached=found.num_cached, num_open=len(found.unjudged),
+        num_judged=sum(item.verdict is not None for item in found.ranked),
     )  # fmt: skip
-    return _unless_erased(_with_page(report, layout), layout, stamp)
 
 
 def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStamp) -> SearchReport:
@@ -190,7 +211,7 @@ def _build_results(
     best: dict[str, CropRow],
 ) -> tuple[Result, ...]:
     rows = [best[item.candidate.tracklet_id] for item in ranked]
-    pictures = draw_results(composition.encoder, query, rows)
+    pictures = draw_results(composition.mapper, query, rows)
     return tuple(
         _build_result(gallery, item, row, jpeg) for item, row, jpeg in zip(ranked, rows, pictures, strict=True)
     )

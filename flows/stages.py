@@ -1,8 +1,10 @@
-"""Overlapping stages: an iterator that runs ahead in its own thread, bounded. Knows nothing of videos."""
+"""Overlapping stages: an iterator that runs ahead in its own thread, bounded, and how long it takes."""
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -57,3 +59,14 @@ def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Generator[It
     finally:
         stop.set()
         thread.join()
+
+
+def timed(source: Generator[Item, None, None], add: Callable[[float], None]) -> Generator[Item, None, None]:
+    """Passes items on and tells the seconds that each took to come; what is done with them does not count."""
+    with closing(source):
+        began = time.monotonic()
+        for item in source:
+            add(time.monotonic() - began)
+            yield item
+            began = time.monotonic()
+        add(time.monotonic() - began)

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from flows.pictures import draw_results
 from flows.planning import utc_now
 from flows.progress import Listener, Silence
 from flows.query_file import choose_mask_way, read_queries, read_saved
+from flows.recording import Recording, recording, sweep_figures
 from flows.sweep_page import write_latest_page
 from flows.sweep_records import build_hit, build_incidents, build_judgement, index_videos, read_interval
 from storage.erasure import finish_erasures
@@ -26,6 +27,7 @@ from storage.gallery import Gallery
 from storage.hits import HitStore
 from storage.layout import StoreLayout
 from storage.records import CoverageRecord, HitRecord, JudgementRecord, SweepContent, SweepRecord
+from storage.runs import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class SweepReport:
     warnings: tuple[str, ...]
     report_path: str
     top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)
+    num_open: int = 0  # candidates left to the next sweep
+    num_damaged: int = 0  # shards that could not be read
+    run: RunRecord | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +84,7 @@ class _Run:
     sweep_id: str
     began_utc: datetime
     listener: Listener
+    recorded: Recording
 
 
 def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
@@ -118,15 +124,17 @@ def sweep_store(
     finish_erasures(layout)
     gallery = open_gallery(composition, layout)
     layout.check_writable()
-    with HitStore(layout) as hits:
+    listener = listener or Silence()
+    with HitStore(layout) as hits, recording(layout, "sweep", listener, composition) as recorded:
         run = _Run(
             composition=composition, layout=layout, gallery=gallery, hits=hits, sweep_id=uuid.uuid4().hex[:16],
-            began_utc=utc_now(), listener=listener or Silence(),
+            began_utc=utc_now(), listener=listener, recorded=recorded,
         )  # fmt: skip
         queries = _mask_anew(run, queries, queries_file)
         for query in queries:
             hits.register_query(query)
-        return _sweep(run, queries)
+        report = _sweep(run, queries)
+        return replace(report, run=recorded.end(**sweep_figures(report)))
 
 
 def _mask_anew(run: _Run, queries: list[Query], queries_file: Path) -> list[Query]:
@@ -165,7 +173,8 @@ def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
                 thresholds=build_thresholds(due, calibrated, sweep.judge_id, sweep.finished_utc),
             )
         )
-    published = run.hits.publish()
+    with run.recorded.stage("publish"):
+        published = run.hits.publish()
     return SweepReport(
         sweep_id=run.sweep_id if due else "",
         state="Degraded" if warnings or published.unreadable else "Completed",
@@ -178,6 +187,8 @@ def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
         warnings=(*warnings, *published.unreadable),
         report_path=str(write_latest_page(run.layout)),
         top_hits=tuple(sorted(hits, key=lambda hit: -hit.confidence)[:12]),
+        num_open=sum(findings.open_names.values()),
+        num_damaged=max(len(run.gallery.invalid), len(published.unreadable)),
     )
 
 
@@ -259,12 +270,14 @@ def _judge_all(run: _Run, queries: Sequence[Query], shards: Sequence[frozenset[s
     if not queries:
         return findings
     composition = run.composition
-    views = encode_views(composition.encoder, composition.lexicon, queries)
     scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
-    found = find_candidates(run.gallery, mean_views(views), queries, scopes)
+    with run.recorded.stage("coarse"):
+        views = encode_views(composition.encoder, composition.lexicon, queries)
+        found = find_candidates(run.gallery, mean_views(views), queries, scopes)
     run.listener.start("judge", sum(len(candidates) for candidates in found))
     for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
-        _judge_query(run, query, len(ids), candidates, own, findings)
+        with run.recorded.stage("judge"):
+            _judge_query(run, query, len(ids), candidates, own, findings)
     return findings
 
 
@@ -289,7 +302,7 @@ def _judge_query(
     ]
     hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
     rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
-    for hit, jpeg in zip(hits, draw_results(composition.encoder, query, rows), strict=True):
+    for hit, jpeg in zip(hits, draw_results(composition.mapper, query, rows), strict=True):
         _write_picture(run.layout, hit, jpeg)
     findings.hits += hits
     if result.unjudged:

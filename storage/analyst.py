@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 
 from anomalylmm.errors import QueryError, StoreError
 from storage.layout import CROPS_FILE, StoreLayout
+from storage.runs import read_runs_table
 from storage.schema import crops_view_schema
 from storage.snapshot import crop_columns_sql
 from storage.tables import quote_text
@@ -120,6 +121,7 @@ def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0, limits: 
     try:
         _attach(layout, connection)
         _add_crops(layout, connection)
+        _add_runs(layout, connection)
         _shut_off(connection, timeout_seconds or limits.seconds, limits.memory_bytes)
     except duckdb.Error as error:
         connection.close()
@@ -161,6 +163,11 @@ def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> No
     connection.register("crop_files", crops)
     columns = f"shard_id, pipeline, {crop_columns_sql()}"
     connection.execute(f"CREATE TEMP VIEW crops AS SELECT {columns} FROM crop_files")  # noqa: S608 - names are our own
+
+
+def _add_runs(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Gives the ``runs`` view: index runs write while nobody holds the database, so its rows lie in files."""
+    connection.register("runs", read_runs_table(layout))
 
 
 def _shut_off(connection: duckdb.DuckDBPyConnection, timeout_seconds: float, memory_bytes: int) -> None:

@@ -118,6 +118,11 @@ class StoreLayout:
         return self.root / "reports"
 
     @property
+    def runs(self) -> Path:
+        """Notes on runs: how each ended and what it took."""
+        return self.root / "runs"
+
+    @property
     def locks(self) -> Path:
         """Lock files."""
         return self.root / "locks"

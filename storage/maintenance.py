@@ -16,6 +16,7 @@ from storage.layout import INDEX_FILE, StoreLayout
 from storage.leftovers import count_bytes, iter_orphans, remove_path
 from storage.locks import writer_lock
 from storage.manifest import read_manifest
+from storage.runs import drop_old_runs, find_damaged_runs
 from storage.shards import move_aside, repair_index, verify_shard
 
 GRACE_SECONDS = 3600.0  # what is younger may belong to a process that has just begun
@@ -82,14 +83,18 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
         invalid=tuple(invalid),
         orphans=tuple(iter_orphans(layout, 0.0)),
         rebuilt=tuple(rebuilt),
-        messages=(*_iter_erasure_problems(layout), *_iter_database_problems(layout)),
+        messages=(
+            *_iter_erasure_problems(layout),
+            *_iter_database_problems(layout),
+            *(f"{path}: this note on a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
+        ),
     )
 
 
 def collect_garbage(
     layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
 ) -> GcReport:
-    """Finishes interrupted erasures and removes what abandoned writers left in ``temporary``.
+    """Finishes interrupted erasures, removes what abandoned writers left in ``temporary``, and notes on old runs.
 
     Args:
         layout: The store.
@@ -107,7 +112,8 @@ def collect_garbage(
             if any(problem.file != INDEX_FILE for problem in problems):
                 os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
-    for path in list(iter_orphans(layout, grace_seconds)):
+    removed += drop_old_runs(layout)
+    for path in (*iter_orphans(layout, grace_seconds), *find_damaged_runs(layout)):
         num_bytes += count_bytes(path)
         remove_path(path)
         removed.append(path)

@@ -25,6 +25,7 @@ _TYPES: Mapping[str, tuple[pa.DataType, str]] = {
     "bool": (pa.bool_(), "BOOLEAN"),
     "utc": (pa.timestamp("us"), "TIMESTAMP"),
     "box": (pa.list_(pa.float32(), 4), "FLOAT[4]"),
+    "reals_by_name": (pa.map_(pa.string(), pa.float64()), "MAP(VARCHAR, DOUBLE)"),
 }
 
 
@@ -202,6 +203,18 @@ ERASURES = _table(
     utc="begun_utc",
     int="num_videos num_crops num_hits num_judgements num_incidents num_feedback num_searches num_cached",
 )
+RUNS = _table(
+    "runs",
+    "Runs of commands and flows: how each ended, what it went through and what it took.",
+    "run_id",
+    text="run_id kind state profile pipeline sweep_id",
+    texts="reasons",
+    utc="started_utc ended_utc",
+    real="seconds coverage peak_memory_mib peak_child_memory_mib",
+    int="num_videos num_unreadable num_quarantined frames_sampled frames_detected num_tracklets num_crops num_shards "
+    "num_candidates num_judged num_calls num_cached num_hits",
+    reals_by_name="stage_seconds",
+)  # of small files, not of the database
 SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # rows that belong to one sweep
 SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows that are read from shards
 PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE, ERASURES)

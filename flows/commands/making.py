@@ -49,7 +49,8 @@ def index(
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
         tell_index(told, layout, report, progress)
     if json:
-        print_json({**_summary(report), "unreadable": report.unreadable, "duplicates": report.duplicates})
+        lists = {"unreadable": report.unreadable, "duplicates": report.duplicates, "notes": report.notes}
+        print_json({**_summary(report), **lists, "run": report.run})
     else:
         _print_index(report)
     if strict and report.unreadable:
@@ -83,6 +84,8 @@ def _print_index(report: IndexReport) -> None:
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
         print_table(("video", "read", "reason"), rows, title="not read, or not whole")
+    for note in report.notes:
+        say(f"note: {note}")
     summary = _summary(report)
     say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
 
