@@ -1,9 +1,10 @@
 """A sweep: the saved queries over what they have not covered yet, in one transaction, then the snapshot."""
 
+import json
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -251,6 +252,7 @@ def _record(
         pipeline=run.composition.pipeline.digest,
         judge_id=run.composition.judge.judge_id,
         profile=run.composition.settings.profile,
+        rerank=json.dumps(asdict(run.composition.adjudicator.settings)),
         status="Degraded" if warnings else "Completed",
         num_queries=num_queries,
         num_shards=num_shards,

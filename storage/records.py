@@ -38,6 +38,7 @@ class SweepRecord:
     num_hits: int
     seconds: float
     message: str = ""  # why Degraded or Failed
+    rerank: str = ""  # settings of the re-ranking, as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ SWEEPS = _table(
     "sweeps",
     "Runs of the saved queries, failed ones too.",
     "sweep_id",
-    text="sweep_id pipeline judge_id profile status message",
+    text="sweep_id pipeline judge_id profile rerank status message",
     utc="started_utc finished_utc",
     int="num_queries num_shards num_candidates num_judged num_calls num_cached num_hits",
     real="seconds",

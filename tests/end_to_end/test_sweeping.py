@@ -77,6 +77,10 @@ def test_a_sweep_finds_who_was_asked_for_and_publishes(
     assert page.count("<article") == 2
     _, slots = run_sql(layout, "select word, answer from judgement_slots join hits using (query_version, tracklet_id)")
     assert ("red", "red") in slots
+    _, settings = run_sql(
+        layout, "select json_extract_string(rerank, '$.fusion') from hits join sweeps using (sweep_id)"
+    )
+    assert set(settings) == {("product",)}
 
 
 def test_a_second_sweep_judges_nothing_and_changes_nothing(
