@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -11,28 +12,18 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from anomalylmm.records import CropRow, Floats
+from storage.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
 from storage.layout import INDEX_FILE, StoreLayout
 from storage.manifest import ShardManifest, read_manifest
-from storage.reading import load_crops, load_tracklet, read_rows
+from storage.parts import CompactedPart, GalleryShard, Part, ShardPart, scan
+from storage.reading import load_crops, load_tracklet
 from storage.scope import Scope
 from storage.shards import ShardProblem, verify_shard
-from storage.vectors import check_queries, open_or_rebuild, read_vectors, search_index
+from storage.shortlist import Shortlist
+from storage.vectors import check_queries, open_or_rebuild, read_vectors
 
 _WHOLE = Scope()
-_RESULT_COLUMNS = ("crop_id", "tracklet_id", "video_id", "camera", "pts_seconds", "wall_clock_utc")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GalleryShard:
-    """One valid shard with its place."""
-
-    directory: Path
-    manifest: ShardManifest
-
-    @property
-    def shard_id(self) -> str:
-        """Its id."""
-        return self.manifest.key.shard_id
+_VECTORS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +68,18 @@ class PipelineSummary:
 class Gallery:
     """The valid shards of one pipeline at the moment of opening."""
 
-    def __init__(self, shards: Sequence[GalleryShard], invalid: Sequence[InvalidShard] = ()) -> None:
+    def __init__(
+        self,
+        shards: Sequence[GalleryShard],
+        invalid: Sequence[InvalidShard] = (),
+        indexes: Sequence[CompactedIndex] = (),
+    ) -> None:
         """Joins shards of one encoder.
+
+        Args:
+            shards: The valid ones.
+            invalid: Those that are left out.
+            indexes: Compacted indexes of some of the valid ones, each shard in one at most.
 
         Raises:
             PipelineMismatchError: If their vectors can't be compared.
@@ -93,6 +94,9 @@ class Gallery:
             )
         self.encoder_id, self.dimension = next(iter(makes), ("", 0))
         self._by_id = {shard.shard_id: shard for shard in self.shards}
+        self._firsts = np.cumsum([0, *(shard.manifest.rows for shard in self.shards)])  # rows of the gallery
+        self.indexes = tuple(indexes)
+        self._parts = self._divide()
 
     @classmethod
     def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
@@ -110,7 +114,8 @@ class Gallery:
                 invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
             else:
                 valid.append(GalleryShard(directory=directory, manifest=read_manifest(directory)))
-        return cls(valid, invalid)
+        manifests = {shard.shard_id: shard.manifest for shard in valid}
+        return cls(valid, invalid, open_indexes(layout, pipeline_digest, manifests))
 
     @property
     def num_crops(self) -> int:
@@ -140,15 +145,10 @@ class Gallery:
             ShardError: If a shard can't be read.
         """
         self._check_queries(queries)
-        best = np.full((len(queries), k), -np.inf, np.float32)
-        places = np.full((len(queries), k, 2), -1, np.int64)  # number of shard, row
-        for number, shard in enumerate(self.shards):
-            if shard.manifest.rows == 0 or not scope.admits(shard.manifest):
-                continue
-            mask = scope.mask(shard.directory, shard.manifest)
-            cosines, rows = search_index(self._open_index(shard), queries, k, mask)
-            best, places = _merge(best, places, cosines, rows, number)
-        return self._describe(best, places)
+        wanted = np.ascontiguousarray(queries, dtype=np.float32)
+        shortlist = Shortlist(len(wanted), min(k, self.num_crops), partial(self._score_exactly, wanted))
+        scan(tuple(dict.fromkeys(self._parts)), wanted, scope, shortlist)
+        return self._describe(*shortlist.best())
 
     def background_scores(self, queries: Floats, max_crops: int = 4096) -> Floats:
         """Cosines of the queries with crops spread evenly over the gallery, (Q, B); always the same ones.
@@ -159,13 +159,9 @@ class Gallery:
         """
         self._check_queries(queries)
         number = min(max_crops, self.num_crops)
-        picked = ((np.arange(number) + 0.5) * (self.num_crops / max(1, number))).astype(np.int64)
-        scores, first = [np.zeros((len(queries), 0), np.float32)], 0
-        for shard in self.shards:
-            rows = picked[(picked >= first) & (picked < first + shard.manifest.rows)] - first
-            first += shard.manifest.rows
-            if len(rows):
-                scores.append(queries @ read_vectors(self._open_index(shard), rows).T)
+        rows = ((np.arange(number) + 0.5) * (self.num_crops / max(1, number))).astype(np.int64)
+        scores = [np.zeros((len(queries), 0), np.float32)]
+        scores += [queries @ vectors.T for _, vectors in self._read_vectors(rows)]
         return np.concatenate(scores, axis=1)
 
     def crops(self, shard_id: str, crop_ids: Sequence[str]) -> list[CropRow]:
@@ -200,30 +196,60 @@ class Gallery:
         if self.shards:
             check_queries(queries, self.dimension)
 
-    def _open_index(self, shard: GalleryShard) -> object:
-        return open_or_rebuild(shard.directory, shard.manifest.rows, shard.manifest.dimension)
+    def _divide(self) -> tuple[Part, ...]:
+        """The part that each shard is scanned in."""
+        numbers = {shard.shard_id: number for number, shard in enumerate(self.shards)}
+        parts: list[Part] = [
+            ShardPart(shard, int(first)) for shard, first in zip(self.shards, self._firsts, strict=False)
+        ]
+        for index in self.indexes:
+            own = [numbers[shard.shard_id] for shard in index.manifest.shards]
+            whole = CompactedPart(index, [self.shards[number] for number in own], self._firsts[own].tolist())
+            for number in own:
+                parts[number] = whole
+        return tuple(parts)
 
-    def _describe(self, best: Floats, places: NDArray[np.int64]) -> tuple[SearchResult, ...]:
-        found = self._look_up(places.reshape(-1, 2))
+    def _locate(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+        """The number of each shard that has some of the rows, which ascend, and where among them its own are."""
+        stops = np.searchsorted(rows, self._firsts)
+        for number in np.flatnonzero(np.diff(stops)).tolist():
+            yield number, slice(int(stops[number]), int(stops[number + 1]))
+
+    def _read_vectors(self, rows: NDArray[np.int64]) -> Iterator[tuple[slice, Floats]]:
+        """The exact vectors of ascending rows of the gallery, some at a time."""
+        for number, own in self._locate(rows):
+            manifest = self.shards[number].manifest
+            index = open_or_rebuild(self.shards[number].directory, manifest.rows, manifest.dimension)
+            for start in range(own.start, own.stop, _VECTORS_AT_ONCE):
+                some = slice(start, min(start + _VECTORS_AT_ONCE, own.stop))
+                yield some, read_vectors(index, rows[some] - self._firsts[number])
+
+    def _score_exactly(self, queries: Floats, numbers: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
+        """Cosines from the exact vectors in double precision, (M,); they depend on the two vectors alone."""
+        order = np.argsort(rows, kind="stable")
+        cosines = np.empty(len(rows), np.float32)
+        for some, vectors in self._read_vectors(rows[order]):
+            products = vectors.astype(np.float64) * queries[numbers[order[some]]]
+            cosines[order[some]] = products.sum(axis=1)
+        return cosines
+
+    def _describe(self, cosines: Floats, rows: NDArray[np.int64]) -> tuple[SearchResult, ...]:
+        found = self._look_up(np.unique(rows[rows >= 0]))
         results = []
-        for cosines, pairs in zip(best, places, strict=True):
-            entries = [
-                (-float(cosine), *found[shard, row])
-                for cosine, (shard, row) in zip(cosines, pairs.tolist(), strict=True)
-                if row >= 0
-            ]
-            results.append(_to_result(sorted(entries)))
+        for own_cosines, own_rows in zip(cosines.tolist(), rows.tolist(), strict=True):
+            pairs = [(cosine, row) for cosine, row in zip(own_cosines, own_rows, strict=True) if row >= 0]
+            results.append(_to_result(sorted((-cosine, *found[row]) for cosine, row in pairs)))
         return tuple(results)
 
-    def _look_up(self, pairs: NDArray[np.int64]) -> dict[tuple[int, int], tuple[object, ...]]:
-        found: dict[tuple[int, int], tuple[object, ...]] = {}
-        for number in np.unique(pairs[pairs[:, 0] >= 0, 0]).tolist():
-            rows = np.unique(pairs[pairs[:, 0] == number, 1])
+    def _look_up(self, rows: NDArray[np.int64]) -> dict[int, tuple[object, ...]]:
+        """What a result tells of each row of the gallery."""
+        found: dict[int, tuple[object, ...]] = {}
+        for number, own in self._locate(rows):
             shard = self.shards[number]
-            table = read_rows(shard.directory, rows, _RESULT_COLUMNS)
-            columns = [table.column(name).to_pylist() for name in _RESULT_COLUMNS]
-            for row, values in zip(rows.tolist(), zip(*columns, strict=True), strict=True):
-                found[number, row] = (*values, shard.shard_id)
+            table = self._parts[number].read_table(shard, rows[own] - self._firsts[number])
+            columns = [table.column(name).to_pylist() for name in ROW_COLUMNS]
+            for row, values in zip(rows[own].tolist(), zip(*columns, strict=True), strict=True):
+                found[row] = (*values, shard.shard_id)
         return found
 
 
@@ -264,21 +290,8 @@ def _place(shard: GalleryShard) -> tuple[str, str, str]:
     return key.camera, key.date, key.shard_id
 
 
-def _merge(
-    best: Floats, places: NDArray[np.int64], cosines: Floats, rows: NDArray[np.int64], number: int
-) -> tuple[Floats, NDArray[np.int64]]:
-    """The k best of what was found so far and what one more shard brings."""
-    k = best.shape[1]
-    added = np.stack([np.where(rows >= 0, number, -1), rows], axis=2)
-    all_cosines = np.concatenate([best, cosines], axis=1)
-    all_places = np.concatenate([places, added], axis=1)
-    order = np.argsort(-all_cosines, axis=1, kind="stable")[:, :k]
-    merged = np.take_along_axis(all_cosines, order, axis=1)
-    return merged, np.take_along_axis(all_places, order[:, :, None], axis=1)
-
-
 def _to_result(entries: list[tuple[object, ...]]) -> SearchResult:
-    columns = list(zip(*entries, strict=True)) or [()] * (len(_RESULT_COLUMNS) + 2)
+    columns = list(zip(*entries, strict=True)) or [()] * (len(ROW_COLUMNS) + 2)
     negated, crop_ids, tracklet_ids, video_ids, cameras, pts_seconds, moments, shard_ids = columns
     return SearchResult(
         crop_ids=crop_ids,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import StoreError
 from storage.manifest import ShardManifest
-from storage.reading import read_columns
 from storage.schema import require_utc
 
+SCOPE_COLUMNS = ("video_id", "wall_clock_utc")  # what decides whether a row is in scope
 _MICROSECONDS = 1_000_000
 
 
@@ -57,16 +56,12 @@ class Scope:
         starts = [video.start_utc for video in manifest.videos]
         return not (self.stop_utc and starts and min(starts) >= self.stop_utc)
 
-    def mask(self, directory: Path, manifest: ShardManifest) -> NDArray[np.bool_] | None:
-        """The rows of a shard that are in scope, (N,); None for all.
+    def mask(self, table: pa.Table, manifest: ShardManifest) -> NDArray[np.bool_]:
+        """The rows of a shard, given as a table of ``SCOPE_COLUMNS``, that are within the times, (N,).
 
         Raises:
-            ShardError: If the shard can't be read.
             StoreError: If a time zone of the manifest is not known.
         """
-        if not self.is_timed:
-            return None
-        table = read_columns(directory, ["video_id", "wall_clock_utc"])
         moments = table.column("wall_clock_utc").combine_chunks()
         microseconds = np.asarray(moments.cast(pa.int64()).to_numpy(zero_copy_only=False))
         mask = np.ones(table.num_rows, np.bool_)
@@ -90,9 +85,13 @@ class Scope:
 
 def _local_seconds(table: pa.Table, zones: Mapping[str, str]) -> NDArray[np.int64]:
     """Seconds since local midnight of each row, (N,)."""
-    row_zones = np.array([zones.get(video_id, "UTC") for video_id in table.column("video_id").to_pylist()])
+    if table.num_rows == 0:
+        return np.zeros(0, np.int64)
+    videos = pa.concat_arrays(table.column("video_id").chunks).dictionary_encode()
+    own_zones = np.array([zones.get(video_id, "UTC") for video_id in videos.dictionary.to_pylist()])
+    row_zones = own_zones[videos.indices.to_numpy()]
     seconds = np.zeros(table.num_rows, np.int64)
-    for zone in np.unique(row_zones):
+    for zone in np.unique(own_zones):
         rows = np.flatnonzero(row_zones == zone)
         moments = table.column("wall_clock_utc").take(pa.array(rows))
         try:

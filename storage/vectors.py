@@ -1,4 +1,4 @@
-"""FAISS over the vectors of one shard: exact inner product, label = row number, rebuildable from Parquet."""
+"""FAISS over the vectors of one shard: as they are in Parquet, read by row number, rebuildable from there."""
 
 import os
 from contextlib import suppress
@@ -16,8 +16,6 @@ from anomalylmm.records import Floats
 from storage.files import fsync_path, guarded, unique_name
 from storage.layout import CROPS_FILE, INDEX_FILE, StoreLayout
 from storage.schema import table_vectors
-
-SPARE = 8  # extra results asked of FAISS, so that exact re-scoring decides near-ties at the border
 
 
 def build_index(crops: Path, dimension: int) -> Any:
@@ -107,40 +105,16 @@ def rebuild_index(directory: Path, dimension: int) -> Any:
     return index
 
 
-def search_index(
-    index: Any, queries: Floats, k: int, allowed: NDArray[np.bool_] | None = None
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Exact best rows for all queries in one pass.
-
-    Args:
-        index: An open index of N vectors.
-        queries: (Q, D), unit length.
-        k: Rows wanted for each query.
-        allowed: (N,), rows that may be found; None for all.
-
-    Returns:
-        Cosines (Q, k), falling, and row numbers (Q, k); rows are -1 past the last allowed one.
-
-    Raises:
-        ShapeError: If the queries have not the index's dimension.
-    """
-    check_queries(queries, index.d)
-    number = index.ntotal if allowed is None else int(allowed.sum())
-    wanted = min(k + SPARE, number)
-    if wanted == 0 or len(queries) == 0:
-        return _pad(np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64), k)
-    parameters = None
-    if allowed is not None and number < index.ntotal:
-        parameters = _select(allowed)
-    _, rows = index.search(np.ascontiguousarray(queries, dtype=np.float32), wanted, params=parameters)
-    return _pad(*_rescore(index, queries, rows), k)
-
-
 def read_vectors(index: Any, rows: NDArray[np.int64]) -> Floats:
     """The vectors of some rows, (len(rows), D)."""
     if len(rows) == 0:
         return np.zeros((0, index.d), np.float32)
     return np.asarray(index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
+
+
+def view_vectors(index: Any) -> Floats:
+    """All vectors of an open index, (N, D), where they lie; valid while the index is."""
+    return np.asarray(faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)).reshape(index.ntotal, index.d)
 
 
 def check_queries(queries: Floats, dimension: int) -> None:
@@ -151,27 +125,3 @@ def check_queries(queries: Floats, dimension: int) -> None:
     """
     if queries.ndim != 2 or queries.shape[1] != dimension:
         raise ShapeError.of("queries", f"(Q, {dimension})", queries.shape)
-
-
-def _select(allowed: NDArray[np.bool_]) -> Any:
-    library: Any = faiss  # its stubs lack the keyword and the array overload
-    return library.SearchParameters(sel=library.IDSelectorBitmap(np.packbits(allowed, bitorder="little")))
-
-
-def _rescore(index: Any, queries: Floats, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-    """Cosines in double precision, so that they do not depend on how rows are spread over shards."""
-    cosines = np.empty(rows.shape, np.float64)
-    for number, query in enumerate(queries):
-        cosines[number] = read_vectors(index, rows[number]).astype(np.float64) @ query.astype(np.float64)
-    order = np.argsort(-cosines, axis=1, kind="stable")
-    ordered = np.take_along_axis(cosines, order, axis=1).astype(np.float32)
-    return ordered, np.take_along_axis(rows, order, axis=1)
-
-
-def _pad(cosines: Floats, rows: NDArray[np.int64], k: int) -> tuple[Floats, NDArray[np.int64]]:
-    missing = max(0, k - rows.shape[1])
-    padding = ((0, 0), (0, missing))
-    return (
-        np.pad(cosines[:, :k], padding, constant_values=-np.inf),
-        np.pad(rows[:, :k], padding, constant_values=-1),
-    )

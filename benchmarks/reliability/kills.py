@@ -17,7 +17,8 @@ from benchmarks.reliability.kills_server import Job, Outcome
 from benchmarks.reliability.section import Section
 from storage.crashpoints import CRASH_POINTS
 
-POINTS = tuple(name for name in CRASH_POINTS if not name.startswith("erasure."))  # the part "erasure" tries those
+# the part "erasure" tries its own, and the tests of storage those of a compaction
+POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.")))
 NUM_SERVERS = 2
 MOST_TRIES = 4  # for a kill
 KILLS_IN_A_ROW = 3  # at random moments, before the store is brought to its end

@@ -12,7 +12,7 @@ from storage.gallery import Gallery, pipelines
 from storage.layout import CROPS_FILE, INDEX_FILE, StoreLayout
 from storage.maintenance import verify_store
 from storage.scope import Scope
-from storage.vectors import build_index, open_index, search_index
+from storage.vectors import open_index
 from tests.storage.examples import (
     DIMENSION,
     NOON,
@@ -47,22 +47,6 @@ def test_the_best_of_merged_shards_are_the_best_of_all(sizes: list[int], k: int,
         assert len(set(result.crop_ids)) == len(result) == min(k, len(vectors))
         own = [float(names[crop_id].astype(np.float64) @ query.astype(np.float64)) for crop_id in result.crop_ids]
         assert np.array_equal(np.float32(own), result.cosines)
-
-
-@settings(deadline=None)
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 100))
-def test_a_mask_is_applied_before_the_best_are_taken(number: int, k: int, seed: int) -> None:
-    with TemporaryDirectory() as root:
-        layout = StoreLayout(Path(root))
-        manifest = publish_shard(layout, "a", make_rows("a", unit_vectors(number, seed)))
-        index = build_index(layout.shard_dir(manifest.key) / CROPS_FILE, DIMENSION)
-    allowed = np.random.default_rng(seed).random(number) < 0.3
-    cosines, rows = search_index(index, unit_vectors(2, seed + 1), k, allowed)
-    found = min(k, int(allowed.sum()))
-    assert rows.shape == cosines.shape == (2, k)
-    assert (rows[:, :found] >= 0).all()
-    assert (rows[:, found:] == -1).all()
-    assert allowed[rows[:, :found]].all()
 
 
 def test_a_scope_keeps_to_its_cameras_shards_and_times(layout: StoreLayout) -> None:

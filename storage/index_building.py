@@ -1,0 +1,125 @@
+"""Writing the files of one compacted index; which shards it is made of is decided elsewhere."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from anomalylmm.records import Floats
+from storage.compacted import CODES_FILE, MANIFEST_FILE, ROW_COLUMNS, ROWS_FILE, CompactedShard, IndexManifest
+from storage.crashpoints import reach
+from storage.files import fsync_path, guarded, sha256_file, unique_name
+from storage.layout import StoreLayout
+from storage.locks import acquire, release
+from storage.manifest import FileEntry
+from storage.parts import GalleryShard
+from storage.quantizing import Scale
+from storage.reading import read_columns
+from storage.schema import crops_schema
+from storage.vectors import open_or_rebuild, view_vectors
+
+_ROWS_AT_ONCE = 8192
+
+
+@contextmanager
+def building(layout: StoreLayout, name: str) -> Iterator[Path]:
+    """A directory among the temporary ones, locked while it is built in; gone afterwards unless it was renamed.
+
+    Raises:
+        StoreError: If it can't be created.
+    """
+    directory = layout.temporary / unique_name(f"{name}.index")
+    with guarded("create", directory):
+        directory.mkdir()
+        lock = os.open(directory, os.O_RDONLY)
+    acquire(lock)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        release(lock)
+
+
+def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
+    """Writes the codes and rows of some shards, then the manifest; two passes over the vectors, a few at a time.
+
+    Raises:
+        ShardError: If a shard can't be read.
+        StoreError: If the files can't be written.
+    """
+    scale = _find_scale(shards)
+    with guarded("write", directory / CODES_FILE), (directory / CODES_FILE).open("wb") as file:
+        largest_error = max(_write_codes(file, shard, scale) for shard in shards)
+    reach("compaction.codes_written")
+    _write_rows(directory / ROWS_FILE, shards)
+    reach("compaction.rows_written")
+    first = shards[0].manifest
+    manifest = IndexManifest(
+        pipeline_digest=first.key.pipeline_digest,
+        encoder_id=first.encoder_id,
+        dimension=first.dimension,
+        rows=sum(shard.manifest.rows for shard in shards),
+        shards=tuple(CompactedShard.of(shard.manifest) for shard in shards),
+        low=tuple(scale.low.tolist()),
+        step=tuple(scale.step.tolist()),
+        largest_error=largest_error,
+        files={name: _close_file(directory / name) for name in (CODES_FILE, ROWS_FILE)},
+        created_utc=datetime.now(UTC),
+    )
+    _write_manifest(directory, manifest)
+    return manifest
+
+
+def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
+    path = directory / MANIFEST_FILE
+    with guarded("write", path):
+        path.write_text(manifest.to_json(), encoding="utf-8")
+        fsync_path(path)
+        fsync_path(directory)
+    reach("compaction.manifest_written")
+
+
+def _find_scale(shards: Sequence[GalleryShard]) -> Scale:
+    """The scale that reaches over all vectors, so that none is cut off."""
+    bounds = [(vectors.min(axis=0), vectors.max(axis=0)) for shard in shards for vectors in _iter_vectors(shard)]
+    least, most = (np.stack(side) for side in zip(*bounds, strict=True))
+    return Scale.between(least.min(axis=0), most.max(axis=0))
+
+
+def _write_codes(file: BinaryIO, shard: GalleryShard, scale: Scale) -> float:
+    """Gives the largest distance of a vector from what its codes stand for."""
+    largest_error = 0.0
+    for vectors in _iter_vectors(shard):
+        codes, error = scale.encode(vectors)
+        file.write(codes.tobytes())
+        largest_error = max(largest_error, error)
+    return largest_error
+
+
+def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
+    """One record batch a shard, uncompressed, so that single rows are read where they lie."""
+    schema = pa.schema([crops_schema(1).field(name) for name in ROW_COLUMNS])
+    with guarded("write", path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for shard in shards:
+            columns = read_columns(shard.directory, ROW_COLUMNS).combine_chunks().to_batches()[0].columns
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
+    manifest = shard.manifest
+    index = open_or_rebuild(shard.directory, manifest.rows, manifest.dimension)
+    stored = view_vectors(index)
+    for start in range(0, manifest.rows, _ROWS_AT_ONCE):
+        yield np.array(stored[start : start + _ROWS_AT_ONCE], np.float32)
+
+
+def _close_file(path: Path) -> FileEntry:
+    with guarded("write", path):
+        fsync_path(path)
+        return FileEntry(num_bytes=path.stat().st_size, sha256=sha256_file(path))
