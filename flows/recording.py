@@ -3,11 +3,11 @@
 import resource
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from anomalylmm.errors import StoreError
+from anomalylmm.errors import StoreBusyError, StoreError
 from flows.composition import Composition
 from flows.planning import utc_now
 from flows.progress import Listener
@@ -70,6 +70,13 @@ class Recording:
                 self._listener.warn(f"the figures of this run can't be noted: {error}")
         return self.record
 
+    def withdraw(self) -> None:
+        """Takes the note back, of work that did not begin."""
+        if self._open is not None:
+            note, self._open = self._open, None
+            with suppress(StoreError):
+                note.withdraw()
+
     @property
     def is_ended(self) -> bool:
         """Whether its end is noted."""
@@ -80,7 +87,10 @@ class Recording:
 def recording(
     layout: StoreLayout, kind: RunKind, listener: Listener, composition: Composition | None = None
 ) -> Iterator[Recording]:
-    """Notes a run of the block; one that fails is noted with the kind of its error, whose text may name a video."""
+    """Notes a run of the block; one that fails is noted with the kind of its error, whose text may name a video.
+
+    One that finds another writer at work has not begun.
+    """
     names = {"profile": composition.settings.profile, "pipeline": composition.pipeline.digest} if composition else {}
     run = Recording(new_run(kind, **names), listener)
     run.begin(layout)
@@ -88,6 +98,9 @@ def recording(
         yield run
         if not run.is_ended:
             run.end("Completed")
+    except StoreBusyError:
+        run.withdraw()
+        raise
     except BaseException as error:
         if not run.is_ended:
             run.end("Failed" if isinstance(error, Exception) else "Ended early", reasons=(type(error).__name__,))

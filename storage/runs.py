@@ -123,6 +123,18 @@ class OpenRun:
         finally:
             release(self._lock)
 
+    def withdraw(self) -> None:
+        """Takes the note back, of work that did not begin.
+
+        Raises:
+            StoreError: If it can't be removed.
+        """
+        try:
+            with guarded("remove", self._path):
+                self._path.unlink(missing_ok=True)
+        finally:
+            release(self._lock)
+
 
 def new_run(kind: RunKind, *, profile: str = "", pipeline: str = "") -> RunRecord:
     """A run that begins now."""

@@ -13,6 +13,7 @@ from anomalylmm.models.frames import ChildSession, check_file
 from anomalylmm.records import Image
 
 EVERY_FRAME_FPS = 1000.0  # no camera is faster, so nothing is left out
+SAME_SECONDS = 1e-6
 BATCH_FRAMES = 4
 TICKS = 90_000  # a second, as in MPEG
 ENCODER = "libx264"
@@ -36,18 +37,28 @@ class VideoClips:
             VideoError: The file can't be decoded at all, or has no frame there.
         """
         check_file(path)
-        after = start_seconds - 1e-6 if start_seconds > 0 else None
-        task = {
-            "path": str(path), "sample_fps": EVERY_FRAME_FPS, "decoder": "pyav", "after_seconds": after,
-            "max_width_px": None, "memory_limit_bytes": None,
-        }  # fmt: skip
-        session = ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds)
-        with session:
+        found = False
+        with self._open(path, start_seconds) as session:
             for batch in session:
                 for image, pts_seconds in zip(batch.images, batch.pts_seconds, strict=True):
-                    if pts_seconds > stop_seconds:
-                        return
-                    yield image, pts_seconds
+                    if start_seconds - SAME_SECONDS <= pts_seconds <= stop_seconds:
+                        found = True
+                        yield image, pts_seconds
+                if batch.pts_seconds and batch.pts_seconds[-1] > stop_seconds:
+                    break
+        if not found:
+            raise VideoError(
+                f"{path.name} has no frame from {start_seconds:.2f} to {stop_seconds:.2f} s; ask for a longer piece"
+            )
+
+    def _open(self, path: Path, start_seconds: float) -> ChildSession:
+        """Opens a video a little before a moment: what comes sooner than a sampling step after it is passed over."""
+        after = start_seconds - 2 / EVERY_FRAME_FPS
+        task = {
+            "path": str(path), "sample_fps": EVERY_FRAME_FPS, "decoder": "pyav",
+            "after_seconds": after if after > 0 else None, "max_width_px": None, "memory_limit_bytes": None,
+        }  # fmt: skip
+        return ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds)
 
     def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
         """Writes frames as an mp4 whose index comes first, the first frame at 0; gives their number.

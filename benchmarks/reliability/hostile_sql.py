@@ -168,7 +168,7 @@ def _end(layout: StoreLayout, sql: str) -> str:
         "--store",
         str(layout.root),
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=Path.cwd())
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=Path.cwd())
     return "" if ran.returncode == 2 and "Traceback" not in ran.stderr else ran.stderr[-200:]
 
 

@@ -19,7 +19,8 @@ from typing import Any
 from anomalylmm.errors import AnomalyLMMError
 from storage import crashpoints
 
-LINGER_SECONDS = 15.0  # a decoder whose parent is gone must be gone too by then
+LINGER_SECONDS = 90.0  # a decoder whose parent is gone must be gone too by then; it takes a moment on a quiet machine
+PATIENCE_SECONDS = 1200.0  # what takes longer hangs; jobs take seconds, but machines may be busy
 _PAUSE_SECONDS = 0.002
 
 
@@ -33,7 +34,7 @@ class Job:
     kill_at: str = ""  # crash point
     kill_count: int = 1  # the how many-th passing of it
     kill_after: float | None = None  # seconds
-    patience: float = 120.0
+    patience: float = PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

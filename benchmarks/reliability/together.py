@@ -148,16 +148,16 @@ def _build_jobs(bench: Bench, place: Path, parts: Sequence[str]) -> Iterator[Job
         own: dict[str, Any] = {"name": f"writer-{number}"}
         if part == "sweep":
             queries = [bench.queries(*next(orders)), bench.queries(*COLORS)]
-            yield Job(name="sweep_often", module=MODULE, arguments={**shared, **own, "queries": queries}, patience=300)
+            yield Job(name="sweep_often", module=MODULE, arguments={**shared, **own, "queries": queries})
         elif part == "index":
             arguments = {**shared, **own, "archive": str(bench.archive)}
-            yield Job(name="index_all", module=MODULE, arguments=arguments, patience=300)
+            yield Job(name="index_all", module=MODULE, arguments=arguments)
         else:
             arguments = {**shared, "num_writers": num_writers}
-            yield Job(name="collect_often", module=MODULE, arguments=arguments, patience=300)
+            yield Job(name="collect_often", module=MODULE, arguments=arguments)
     for number in range(NUM_READERS):
         arguments = {**shared, "num_writers": num_writers, "plain": number % 2 == 0}
-        yield Job(name="read_often", module=MODULE, arguments=arguments, patience=300)
+        yield Job(name="read_often", module=MODULE, arguments=arguments)
 
 
 def _look_at_ends(name: str, outcomes: Sequence[Outcome], tally: Tally) -> None:

@@ -15,7 +15,7 @@ from storage.analyst import open_snapshot
 from storage.layout import StoreLayout
 from storage.locks import writer_lock
 
-WAIT_SECONDS, PATIENCE_SECONDS = 0.05, 100.0
+WAIT_SECONDS, PATIENCE_SECONDS = 0.05, 600.0
 READER_PAUSE_SECONDS = 0.2  # ten readers leave the writers some of two cores
 COUNTS_SQL = """
 SELECT (SELECT count(*) FROM hits), (SELECT count(*) FROM judgements), (SELECT count(*) FROM coverage),

@@ -43,6 +43,12 @@ def build_source(name: str, _folder: Path) -> Any:
     return build_source(DecodeSpec(decoder=name, batch_frames=4))
 
 
+def build_cutter(name: str, _folder: Path) -> Any:
+    from anomalylmm.models.clips import VideoClips
+
+    return fakes.FakeCutter() if name == "fake" else VideoClips()
+
+
 def build_detector(name: str, folder: Path) -> Any:
     from anomalylmm.models.registry import DetectorSpec, build_detector
     from tests.anomalylmm.models.tiny_models import save_detector
@@ -110,6 +116,7 @@ def build_endpoint(stack: ExitStack) -> Any:
 
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     "source": (build_source, ["fake", "decord", "pyav"]),
+    "cutter": (build_cutter, ["fake", "pyav"]),
     "detector": (build_detector, ["fake", "fixed", "dynamic", "pocket"]),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
     "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),
@@ -129,6 +136,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def source(request: pytest.FixtureRequest, folder: Path) -> Any:
     return build_source(request.param, folder)
+
+
+@pytest.fixture(scope="session")
+def cutter(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_cutter(request.param, folder)
 
 
 @pytest.fixture(scope="session")

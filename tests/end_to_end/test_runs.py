@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from anomalylmm.errors import ArchiveError, JudgeError
+from anomalylmm.errors import ArchiveError, JudgeError, StoreBusyError
 from anomalylmm.protocols import Views
 from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_server import Job
@@ -25,6 +25,7 @@ from flows.searching import SearchRequest, search_store
 from flows.sweeping import sweep_store
 from storage.analyst import run_sql
 from storage.erasure_log import ErasureRule
+from storage.hits import HitStore
 from storage.layout import StoreLayout
 from storage.runs import read_runs
 from tests.fakes import ColorJudge
@@ -126,6 +127,13 @@ def test_a_run_that_fails_says_so_by_the_kind_of_its_error(layout: StoreLayout, 
         index_archive(compose_small(), layout, tmp_path / "missing")
     (run,) = read_runs(layout)
     assert (run.state, run.reasons) == ("Failed", ("ArchiveError",))
+
+
+def test_an_erasure_that_finds_a_writer_at_work_is_no_run(layout: StoreLayout, archive: Path) -> None:
+    index_archive(compose_small(), layout, archive)
+    with HitStore(layout), pytest.raises(StoreBusyError):
+        erase_store(layout, [ErasureRule(cameras=("gate",))])
+    assert [run.kind for run in read_runs(layout)] == ["index"]
 
 
 def test_a_run_that_is_interrupted_ended_early(layout: StoreLayout) -> None:
