@@ -12,6 +12,7 @@ from pathlib import Path
 from anomalylmm.errors import ShardError, StoreError
 from storage.compacted import (
     CompactedShard,
+    IndexManifest,
     indexes_dir,
     iter_index_dirs,
     lost_shards,
@@ -25,7 +26,7 @@ from storage.gallery import Gallery
 from storage.index_building import build_index_files, building
 from storage.layout import StoreLayout
 from storage.leftovers import count_bytes, remove_path
-from storage.locks import writer_lock
+from storage.locks import waiting_lock, writer_lock
 from storage.manifest import ShardManifest, read_manifest
 from storage.parts import GalleryShard
 
@@ -67,7 +68,7 @@ def compact_store(layout: StoreLayout, *, most_bytes: int = MOST_BYTES) -> Compa
     layout.create()
     built: list[BuiltIndex] = []
     num_indexes = num_loose = 0
-    with writer_lock(layout.locks / "indexes.lock"):
+    with writer_lock(_lock_path(layout)):
         removed = _remove_useless(layout)
         for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
             gallery = Gallery.open(layout, digest)
@@ -100,20 +101,20 @@ def plan_indexes(gallery: Gallery, most_rows: int) -> list[tuple[GalleryShard, .
 def drop_indexes(layout: StoreLayout, shard_ids: Iterable[str]) -> tuple[Path, ...]:
     """Removes the indexes that hold rows of these shards, and those of which it can't be told.
 
+    Waits for a compaction that is at work, which gives up at the first shard that is gone: afterwards no such row is
+    left in what it builds either.
+
     Raises:
         StoreError: If one can't be removed.
     """
     doomed = set(shard_ids)
-    removed = []
-    for directory in tuple(iter_index_dirs(layout)) if doomed else ():
-        try:
-            is_doomed = not doomed.isdisjoint(read_index_manifest(directory).shard_ids)
-        except ShardError:
-            is_doomed = True
-        if is_doomed:
+    if not doomed:
+        return ()
+    with waiting_lock(_lock_path(layout)):
+        gone = tuple(directory for directory in iter_index_dirs(layout) if _may_hold(directory, doomed))
+        for directory in gone:
             remove_index(layout, directory)
-            removed.append(directory)
-    return tuple(removed)
+    return gone
 
 
 def find_useless_indexes(layout: StoreLayout) -> tuple[Path, ...]:
@@ -156,6 +157,17 @@ def remove_index(layout: StoreLayout, directory: Path) -> None:
     remove_path(aside)
 
 
+def _lock_path(layout: StoreLayout) -> Path:
+    return layout.locks / "indexes.lock"
+
+
+def _may_hold(directory: Path, shard_ids: set[str]) -> bool:
+    try:
+        return not shard_ids.isdisjoint(read_index_manifest(directory).shard_ids)
+    except ShardError:
+        return True
+
+
 def _remove_useless(layout: StoreLayout) -> list[Path]:
     useless = find_useless_indexes(layout)
     for directory in useless:
@@ -168,7 +180,20 @@ def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | N
     digest = shards[0].manifest.key.pipeline_digest
     name = digest_json([CompactedShard.of(shard.manifest).crops_sha256 for shard in shards])[:32]
     final = indexes_dir(layout, digest) / name
-    with building(layout, name) as directory:
+    try:
+        manifest = _publish(layout, final, shards)
+    except ShardError:
+        if all(shard.directory.exists() for shard in shards):
+            raise
+        return None  # an erasure has taken one; the next compaction makes an index of the others
+    if lost_shards(manifest, _read_shards(layout, digest)):
+        remove_index(layout, final)
+        return None
+    return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
+
+
+def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
+    with building(layout, final.name) as directory:
         manifest = build_index_files(directory, shards)
         if final.exists():
             remove_index(layout, final)  # a useless one that has come back, or it would not be made anew
@@ -177,10 +202,7 @@ def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | N
             directory.rename(final)
             fsync_path(final.parent)
     reach("compaction.renamed")
-    if lost_shards(manifest, _read_shards(layout, digest)):
-        remove_index(layout, final)
-        return None
-    return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
+    return manifest
 
 
 def _read_shards(layout: StoreLayout, digest: str) -> dict[str, ShardManifest]:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError, StoreError
+from storage.compacting import drop_indexes
 from storage.compaction import COPY_STEM
 from storage.crashpoints import reach
 from storage.erasure_log import (
@@ -137,6 +138,7 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
     rest = rest_of(manifest, blocked)
     kept = _publish_rest(layout, directory, rest, set(blocked)) if rest else None
     _remove_shard(layout, directory)
+    drop_indexes(layout, [manifest.key.shard_id])
     return kept
 
 
@@ -184,6 +186,7 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
         remove_path(path)
     for shard in erasure.shards:
         _remove_shard(layout, layout.root / shard.directory)
+    drop_indexes(layout, erasure.shard_ids)
     _clear_quarantine(layout, frozenset(erasure.video_ids))
     reach("erasure.shards_removed")
     hits.change("erase", lambda connection: delete_rows(layout, connection, erasure))

@@ -9,6 +9,7 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.analyst import open_snapshot
+from storage.compacting import find_index_problems, find_useless_indexes, remove_index
 from storage.erasure import erase_returned, find_returned, finish_erasures
 from storage.erasure_log import Erasure, read_unfinished
 from storage.gallery import InvalidShard, iter_shard_dirs
@@ -31,7 +32,7 @@ class VerifyReport:
     invalid: tuple[InvalidShard, ...]
     orphans: tuple[Path, ...]  # in ``temporary``, of processes that are gone
     rebuilt: tuple[Path, ...]  # indexes that were built again
-    messages: tuple[str, ...]  # about the databases and erasures
+    messages: tuple[str, ...]  # about the databases, indexes and erasures
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class GcReport:
 
 
 def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
-    """Looks at every shard, at what crashed processes left, and at the databases.
+    """Looks at every shard, at the indexes, at what crashed processes left, and at the databases.
 
     Args:
         layout: The store.
@@ -86,6 +87,7 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
         messages=(
             *_iter_erasure_problems(layout),
             *_iter_database_problems(layout),
+            *find_index_problems(layout, deep=deep),
             *(f"{path}: this note on a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
         ),
     )
@@ -94,7 +96,7 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
 def collect_garbage(
     layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
 ) -> GcReport:
-    """Finishes interrupted erasures, removes what abandoned writers left in ``temporary``, and notes on old runs.
+    """Finishes interrupted erasures, removes what abandoned writers left, useless indexes, and notes on old runs.
 
     Args:
         layout: The store.
@@ -113,6 +115,10 @@ def collect_garbage(
                 os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
     removed += drop_old_runs(layout)
+    for directory in find_useless_indexes(layout):
+        num_bytes += count_bytes(directory)
+        remove_index(layout, directory)
+        removed.append(directory)
     for path in (*iter_orphans(layout, grace_seconds), *find_damaged_runs(layout)):
         num_bytes += count_bytes(path)
         remove_path(path)

@@ -251,6 +251,14 @@ def test_a_shard_that_goes_while_it_is_compacted_leaves_no_index(
     assert list(iter_index_dirs(filled)) == []
 
 
+def test_a_shard_that_can_not_be_read_any_more_stops_nothing(
+    filled: StoreLayout, at: dict[str, Callable[[], None]]
+) -> None:
+    at["compaction.codes_written"] = lambda: filled.shard_dir(make_key("s0")).rename(filled.temporary / "gone") and None
+    assert compact_store(filled).built == ()
+    assert [path.name for path in filled.temporary.iterdir()] == ["gone"]
+
+
 def test_a_search_goes_on_with_an_index_that_is_replaced_meanwhile(filled: StoreLayout) -> None:
     before = search(filled)
     compact_store(filled)
