@@ -51,13 +51,13 @@ class Asker:
         self._budget, self._batch_size, self._clock = budget_calls, batch_size, clock
         self._failures = 0
 
-    def build_look(self, views: Sequence[Image]) -> Look:
+    def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
         """Gives views the key under which their evidence is kept: judge, pictures, prompts and answers."""
         asked = self._questions
         digests = [digest_image(view) for view in views]
         prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
         key = self._key(digests, [*prompts, *asked.facet_prompts], asked.likelihood, asked.generate)
-        return Look(key=key, views=tuple(views))
+        return Look(key=key, views=tuple(views), moment=moment)
 
     def read_prior(self) -> NDArray[np.float64] | None:
         """Asks for the blind log-likelihoods (A,) of the layout's answers; None where the judge fails or may not."""

@@ -54,6 +54,7 @@ class Look:
 
     key: str
     views: tuple[Image, ...] = field(repr=False)
+    moment: int = 0  # looks of equal moment show the same, once as it is and once mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,33 @@ class Evidence:
     seconds: float = 0.0
     error: str = ""
     cached: bool = False
+    num_looks: int = 1  # that it was heard of
+
+
+def join_moments(heard: Sequence[tuple[Look, Evidence]]) -> list[Evidence]:
+    """Joins what was heard of the same moment to one piece of evidence each; unusable pieces stay alone."""
+    joined = [evidence for _, evidence in heard if evidence.error]
+    usable = [(look.moment, evidence) for look, evidence in heard if not evidence.error]
+    moments = dict.fromkeys(moment for moment, _ in usable)
+    return joined + [_mean([evidence for own, evidence in usable if own == moment]) for moment in moments]
+
+
+def _mean(heard: Sequence[Evidence]) -> Evidence:
+    """Averages logarithms and logits, so likelihoods by their geometric mean; what was written is the first's."""
+    if len(heard) == 1:
+        return heard[0]
+    scores, facets = (
+        np.mean([getattr(item, name) for item in heard], axis=0) for name in ("log_scores", "facet_logits")
+    )
+    return replace(
+        heard[0],
+        log_scores=tuple(scores.tolist()),
+        affirm_logit=float(np.mean([item.affirm_logit for item in heard])),
+        facet_logits=tuple(facets.tolist()),
+        seconds=sum(item.seconds for item in heard),
+        cached=all(item.cached for item in heard),
+        num_looks=len(heard),
+    )
 
 
 def digest_image(image: Image) -> str:

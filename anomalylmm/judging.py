@@ -1,7 +1,8 @@
 """Runs the three stages of the method on candidates with a judge; knows no model and no store."""
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.asking import Asker
 from anomalylmm.crops import cut
-from anomalylmm.evidence import JudgementCache, Look, Questions
+from anomalylmm.evidence import JudgementCache, Look, Questions, join_moments
 from anomalylmm.gating import CoarseHint, Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.pairwise import PairReading, Promotion, pivot_promote
@@ -32,6 +33,7 @@ __all__ = ["Adjudication", "Adjudicator", "CoarseHint", "JudgementCache"]
 
 FOCUS_MOST_AREA = 0.8  # of the image, above which a focus crop shows nothing new
 PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
+SIDES = frozenset({"left", "right", "leftmost", "rightmost", "lefthand", "righthand", "clockwise", "counterclockwise"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,7 @@ class Adjudicator:
         reader = self._reader(case, blind)
         for position, looks in case.looks.items():
             if all(look.key in found for look in looks):
-                heard = [found[look.key] for look in looks]
+                heard = join_moments([(look, found[look.key]) for look in looks])
                 case.verdicts[position] = reader.read(case.candidates[position], heard)
 
     def _share(self, case: _Case) -> None:
@@ -259,10 +261,8 @@ class Adjudicator:
         if self.settings.focus and self.mapper:
             focus_of = self._focus_crops(query, views_of, self.mapper)
             views_of = [[*views, *focus] for views, focus in zip(views_of, focus_of, strict=True)]
-        return [
-            [asker.build_look(views[start : start + size]) for start in range(0, len(views), size)]
-            for views in views_of
-        ]
+        mirror = self.settings.mirror and not names_a_side(query.text)
+        return [list(_iter_looks(views, size, asker, mirror=mirror)) for views in views_of]
 
     def _focus_crops(
         self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
@@ -273,6 +273,20 @@ class Adjudicator:
         best = [views[0] for views in views_of if views]
         maps = iter(mapper.patch_maps(best, text)) if best else iter(())
         return [_focus_crop(views[0], next(maps)) if views else [] for views in views_of]
+
+
+def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool) -> Iterator[Look]:
+    """Yields looks of at most ``size`` views, and each of them mirrored; every look is a moment of its own."""
+    for start in range(0, len(views), size):
+        shown = views[start : start + size]
+        yield asker.build_look(shown, start)
+        if mirror:
+            yield asker.build_look([np.ascontiguousarray(view[:, ::-1]) for view in shown], start)
+
+
+def names_a_side(text: str) -> bool:
+    """Tells whether a sentence speaks of left or right, which a mirrored picture turns round."""
+    return any(word in SIDES for word in re.findall(r"[a-z]+", text.lower()))
 
 
 def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:

@@ -176,8 +176,8 @@ class Query:
     stop_utc: datetime | None = None
     daily_start: str = ""  # "22:00" local time of the camera; empty: whole day
     daily_stop: str = ""
-    floor_z: float = 2.0  # least z-score against the gallery's background
-    accept: float = 0.5  # least confidence of a hit
+    floor_z: float = 1.0  # least z-score against the gallery's background
+    accept: float = 0.6  # least confidence of a hit
     top_n: int = 50  # candidates judged at most in one sweep
     enabled: bool = True
     calibrate: bool = True  # whether confirmed and rejected hits may raise ``accept``

@@ -35,6 +35,7 @@ class RerankSettings:
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view
+    mirror: bool = False  # show each view mirrored too and average what is said, but not of a query on left or right
     prior_discount: float = 0.0  # share of the blind log-likelihood taken off the likelihood reading
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once

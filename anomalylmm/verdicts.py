@@ -49,7 +49,7 @@ class VerdictReader:
             slots=slots,
             reason=write_reason(slots, affirm, [*problems, *trouble]),
             judge_id=self.judge_id,
-            num_calls=len(usable) * self.questions.num_calls,
+            num_calls=sum(evidence.num_looks for evidence in usable) * self.questions.num_calls,
             seconds=sum(evidence.seconds for evidence in usable),
             cached=all(evidence.cached for evidence in usable),
         )

@@ -54,8 +54,8 @@ class QueryRow(BaseModel):
     start: datetime | date | None = None
     stop: datetime | date | None = None
     daily: tuple[str, str] | None = None
-    floor: float = Field(1.5, ge=-10, le=20)
-    accept: float = Field(0.5, ge=0, le=1)
+    floor: float = Field(1.0, ge=-10, le=20)
+    accept: float = Field(0.6, ge=0, le=1)
     calibrate: bool = True
     top_n: int = Field(40, ge=1, le=10_000)
     enabled: bool = True

@@ -140,6 +140,7 @@ class RerankSettingsSection(Section):
     pair_window: float | None = Field(None, ge=0, description="difference of scores up to which neighbors are close")
     pair_margin: float | None = Field(None, ge=0, description="logits by which a pair must be won")
     pair_top: int | None = Field(None, ge=2, description="first places in which pairs are compared")
+    mirror: bool | None = Field(None, description="ask about each view mirrored too; steadier answers, twice the calls")
     gate: bool | None = Field(None, description="judge only candidates that could be first; others can't become hits")
     gate_margin: float | None = Field(None, ge=0, description="z-scores below the best that could still be first")
     same_cosine: float | None = Field(

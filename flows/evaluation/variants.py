@@ -89,19 +89,23 @@ def _stages(profile: RerankSettings) -> list[Variant]:
     }
     cloze = replace(
         profile, match_weight=profile.match_weight or DEFAULT.match_weight, affirm_weight=0.0, saliency=False,
-        focus=False, **switched_off,
+        focus=False, mirror=False, **switched_off,
     )  # fmt: skip
     salient = replace(cloze, saliency=True)
+    mirrored = replace(salient, mirror=True)
     focused = replace(salient, focus=True)
-    affirmed = replace(salient, focus=profile.focus, affirm_weight=profile.affirm_weight or DEFAULT.affirm_weight)
+    kept = replace(salient, focus=profile.focus, mirror=profile.mirror, saliency=profile.saliency)
+    affirmed = replace(kept, affirm_weight=profile.affirm_weight or DEFAULT.affirm_weight)
     rows = [
         ("cloze", cloze, "coarse + masked cross-modal prompting, all slots weighed alike"),
         ("+saliency", salient, "+ slots weighed by saliency"),
-        ("+focus", focused, "+ the focus crop shown as one more view"),
+        ("+mirror", mirrored, "+ each view shown mirrored too"),
+        ("mirror, no saliency", replace(mirrored, saliency=False), "mirrored, all slots weighed alike"),
+        ("+focus", focused, "+ the focus crop shown as one more view, none mirrored"),
         (
             "+affirm",
             affirmed,
-            f"+ yes or no to the whole sentence, {'with' if profile.focus else 'without'} the focus crop",
+            "+ yes or no to the whole sentence; views and saliency as the profile has them",
         ),
     ]
     for name, changes, note in LATER_STAGES:
