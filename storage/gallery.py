@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from anomalylmm.records import CropRow, Floats
 from storage.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
-from storage.layout import INDEX_FILE, StoreLayout
+from storage.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
 from storage.manifest import ShardManifest, read_manifest
 from storage.parts import CompactedPart, GalleryShard, Part, ShardPart, scan
 from storage.reading import load_crops, load_tracklet
 from storage.scope import Scope
-from storage.shards import ShardProblem, verify_shard
+from storage.shards import ShardProblem, check_shard
 from storage.shortlist import Shortlist
 from storage.vectors import check_queries, open_or_rebuild, read_vectors
 
@@ -109,11 +109,11 @@ class Gallery:
         """
         valid, invalid = [], []
         for directory in iter_shard_dirs(layout, pipeline_digest):
-            problems = [problem for problem in verify_shard(directory, deep=False) if problem.file != INDEX_FILE]
-            if problems:
-                invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+            shard = _open_shard(directory)
+            if isinstance(shard, InvalidShard):
+                invalid.append(shard)
             else:
-                valid.append(GalleryShard(directory=directory, manifest=read_manifest(directory)))
+                valid.append(shard)
         manifests = {shard.shard_id: shard.manifest for shard in valid}
         return cls(valid, invalid, open_indexes(layout, pipeline_digest, manifests))
 
@@ -271,6 +271,18 @@ def pipelines(layout: StoreLayout) -> tuple[PipelineSummary, ...]:
         manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
     summaries = [_summarize(digest, group) for digest, group in manifests.items()]
     return tuple(sorted(summaries, key=lambda summary: summary.newest_utc, reverse=True))
+
+
+def _open_shard(directory: Path) -> GalleryShard | InvalidShard:
+    try:
+        manifest = read_manifest(directory)
+    except StoreError as error:
+        problem = ShardProblem(file=MANIFEST_FILE, message=str(error))
+        return InvalidShard(directory=directory, problems=(problem,))
+    problems = [item for item in check_shard(directory, manifest, deep=False) if item.file != INDEX_FILE]
+    if problems:
+        return InvalidShard(directory=directory, problems=tuple(problems))
+    return GalleryShard(directory=directory, manifest=manifest)
 
 
 def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSummary:

@@ -207,6 +207,17 @@ def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
         manifest = read_manifest(directory)
     except StoreError as error:
         return [ShardProblem(file=MANIFEST_FILE, message=str(error))]
+    return check_shard(directory, manifest, deep=deep)
+
+
+def check_shard(directory: Path, manifest: ShardManifest, *, deep: bool) -> list[ShardProblem]:
+    """What is wrong with a shard whose manifest has been read.
+
+    Args:
+        directory: Its directory.
+        manifest: What it says of itself.
+        deep: Read every byte and compare digests and counts, beside the sizes.
+    """
     problems = _check_place(directory, manifest)
     for name, entry in manifest.files.items():
         problems += _check_file(directory / name, entry, deep=deep)
