@@ -100,7 +100,7 @@ def _stages(profile: RerankSettings) -> list[Variant]:
         ("cloze", cloze, "coarse + masked cross-modal prompting, all slots weighed alike"),
         ("+saliency", salient, "+ slots weighed by saliency"),
         ("+mirror", mirrored, "+ each view shown mirrored too"),
-        ("mirror, no saliency", replace(mirrored, saliency=False), "mirrored, all slots weighed alike"),
+        ("cloze+mirror", replace(mirrored, saliency=False), "mirrored, all slots weighed alike"),
         ("+focus", focused, "+ the focus crop shown as one more view, none mirrored"),
         (
             "+affirm",
