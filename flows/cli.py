@@ -8,7 +8,7 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, erasing, evaluating, exporting, feedback, making, searching, upkeep
+from flows.commands import analysis, compacting, erasing, evaluating, exporting, feedback, making, searching, upkeep
 from flows.terminal import visible
 
 EXIT_CODES = """\
@@ -34,6 +34,7 @@ exporting.add_to(app)
 feedback.add_to(app)
 evaluating.add_to(app)
 upkeep.add_to(app)
+compacting.add_to(app)
 erasing.add_to(app)
 
 

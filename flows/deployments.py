@@ -34,6 +34,7 @@ class ServeOptions:
     queries_file: str = ""
     cron: str = "0 2 * * *"
     time_zone: str = "UTC"
+    compaction_cron: str = "0 7 * * *"  # after the retention, which takes indexes away
 
 
 def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
@@ -67,6 +68,14 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         evaluate.to_deployment("evaluate", parameters=_form(options), tags=[TAG], **dotted),
         export.to_deployment("export", parameters=_form(options, archive=options.archive), tags=[TAG], **dotted),
         maintain.to_deployment("maintain", parameters=_form(options), tags=[TAG], **dotted),
+        maintain.to_deployment(
+            "compaction",
+            parameters=_form(options, action="compact indexes"),
+            schedule=Cron(options.compaction_cron, timezone=options.time_zone),
+            concurrency_limit=ONE_AT_A_TIME,
+            tags=[TAG],
+            **dotted,
+        ),
     ]
     return cast("list[RunnerDeployment]", deployments)  # coroutines only where an event loop runs
 

@@ -1,21 +1,23 @@
-"""The Prefect flow ``maintain``: proves the store, cleans it, or erases what is too old."""
+"""The Prefect flow ``maintain``: proves the store, cleans it, erases what is too old, or compacts its indexes."""
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.artifacts import completed, degraded, escape, show_markdown, show_table
+from flows.compacting import describe_compaction
 from flows.erasing import collect_and_show, describe, erase_store
 from flows.forms import MaintainForm
 from flows.planning import utc_now
 from flows.retention import build_rules
+from storage.compacting import compact_store
 from storage.erasure import ErasureReport
 from storage.maintenance import verify_store
 
 
 @flow(name="maintain", flow_run_name="maintain: {form.action}", persist_result=False)
 def maintain(form: MaintainForm) -> State[None]:
-    """Verifies every shard and the hit tables, removes what abandoned runs left behind, or applies the retention.
+    """Verifies every shard and the hit tables, removes what abandoned runs left, applies the retention, or compacts.
 
     A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying. Applying the
     retention erases what is older than [retention] in the settings says, with hits and pictures; it fails while a sweep
@@ -27,6 +29,8 @@ def maintain(form: MaintainForm) -> State[None]:
         return completed(f"removed {len(collected.removed)} abandoned builds, {collected.num_bytes / 1e6:.1f} MB")
     if form.action == "apply retention":
         return _apply_retention(form)
+    if form.action == "compact indexes":
+        return completed(describe_compaction(compact_store(layout)))
     report = verify_store(layout, deep=form.action == "verify every byte")
     show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "what is wrong")
     if report.problems:

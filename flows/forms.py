@@ -218,10 +218,11 @@ class ExportForm(StoreForm):
 class MaintainForm(StoreForm):
     """Which upkeep to do."""
 
-    action: Literal["verify", "verify every byte", "collect garbage", "apply retention"] = Field(
+    action: Literal["verify", "verify every byte", "collect garbage", "apply retention", "compact indexes"] = Field(
         "verify",
         title="Action",
         description="verify: sizes and manifests; every byte: digests too; collect garbage: remove abandoned builds; "
-        "apply retention: erase what is older than [retention] in the settings says",
+        "apply retention: erase what is older than [retention] in the settings says; compact indexes: put the vectors "
+        "of many shards together for faster searches",
         json_schema_extra=at(1),
     )

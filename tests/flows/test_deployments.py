@@ -56,6 +56,13 @@ def test_the_sweep_runs_nightly_in_its_time_zone_and_never_twice_at_once() -> No
     assert night.concurrency_options.collision_strategy.value == "CANCEL_NEW"
 
 
+def test_indexes_are_compacted_every_day() -> None:
+    options = ServeOptions(store="s", profile="pocket")
+    (compaction,) = [item for item in build_deployments(options) if item.name == "compaction"]
+    assert compaction.parameters["form"]["action"] == "compact indexes"
+    assert [item.schedule.cron for item in compaction.schedules or []] == ["0 7 * * *"]  # type: ignore[union-attr]
+
+
 def test_served_deployments_name_flows_by_dotted_names() -> None:
     for deployment in build_deployments(ServeOptions(store="s", profile="pocket")):
         assert deployment.entrypoint is not None
