@@ -102,10 +102,11 @@ def _unit(rows: Sequence[Sequence[float]]) -> Floats:
 
 def main_color(image: Image) -> tuple[float, float, float]:
     """Gives the mean of the saturated pixels."""
-    pixels = image.reshape(-1, 3).astype(float)
-    saturated = pixels[np.ptp(pixels, axis=1) > 60]
-    red, green, blue = saturated.mean(axis=0) if len(saturated) else (90.0, 90.0, 90.0)
-    return float(red), float(green), float(blue)
+    red, green, blue = (image[..., channel] for channel in range(3))  # by channel: an axis of three is slow
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    saturated = image[highest - lowest > 60].astype(float)
+    means = saturated.mean(axis=0) if len(saturated) else (90.0, 90.0, 90.0)
+    return float(means[0]), float(means[1]), float(means[2])
 
 
 class ColorJudge:
@@ -126,7 +127,8 @@ class ColorJudge:
     def score_answers(self, views: Sequence[Views], prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
         """Gives (N, A): words that are true are likelier by a factor of e^4 each."""
         self.calls += len(views)
-        return np.array([[self._score(nearest_color(view[0]), answer) for answer in answers] for view in views])
+        colors = [nearest_color(view[0]) for view in views]
+        return np.array([[self._score(color, answer) for answer in answers] for color in colors])
 
     def score_answers_blind(self, prompt: str, answers: Sequence[str]) -> NDArray[np.float64]:
         """Gives (A,): all the same."""

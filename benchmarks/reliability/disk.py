@@ -229,6 +229,8 @@ class Attempt:
     def _note_end(self, outcome: Outcome, amount: int) -> None:
         tally, message = self._tally, outcome.message
         tally.runs += 1
+        if outcome.orphans:
+            self._fault(amount, f"{outcome.orphans} child processes outlived it")
         if not outcome.code and not outcome.error:
             tally.enough += 1
         elif not outcome.code and any(words.lower() in message.lower() for words in self._trouble.words):

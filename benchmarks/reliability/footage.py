@@ -1,6 +1,7 @@
 """Broken footage: what an index run makes of damaged files, beside what plain decord and plain PyAV get of them."""
 
 import os
+import re
 import stat
 import threading
 import time
@@ -25,6 +26,7 @@ from storage.manifest import VideoEntry, read_manifest
 from storage.quarantine import QuarantineEntry, read_quarantine
 from tests.fakes import FakeComposition
 
+_FOLDER = re.compile(r"/\S*/archive\d+/")
 SAMPLE_FPS = 4.0
 STALL_SECONDS = 45.0  # long, since a child that gets no turn on a busy machine is silent as well
 HUNG_SECONDS = 2 * (STALL_SECONDS + STARTING_SECONDS) + 15.0  # it is replaced once; a margin
@@ -187,7 +189,8 @@ def _row(outcome: Outcome) -> tuple[str | int | float, ...]:
 
 
 def _shorten(reason: str) -> str:
-    return (reason.rsplit("can't be decoded: ", maxsplit=1)[-1]).split("; check", maxsplit=1)[0][-120:]
+    plain = _FOLDER.sub("", reason)  # where the archive lies is of no interest, and differs
+    return (plain.rsplit("can't be decoded: ", maxsplit=1)[-1]).split("; check", maxsplit=1)[0][-120:]
 
 
 def _decoded(outcome: Outcome, name: str) -> float:

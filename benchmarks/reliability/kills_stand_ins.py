@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import VideoError
+from anomalylmm.lexicon import Lexicon
 from anomalylmm.records import DecodeReport, Detections, FrameBatch, Image, VideoHeader
 from flows.settings import Settings
 from tests.fakes import SIZE, FakeComposition, draw, write_video
 
+LEXICON = Lexicon.load()
 SECONDS, FPS = 3.0, 4.0
 Blocks = tuple[tuple[str, float, float], ...]  # color, start and stop seconds
 ARCHIVE: dict[str, Blocks] = {
@@ -86,6 +88,11 @@ class SmallComposition(FakeComposition):
     def source(self) -> Any:
         """The real decoder in its own process, or none."""
         return FakeComposition.source.func(self) if self._decodes else DrawnSource()  # type: ignore[attr-defined]
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """One for all, read before any process is forked."""
+        return LEXICON
 
     def build_tracker(self) -> Any:
         """No tracker of ultralytics: it would load torch."""
