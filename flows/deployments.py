@@ -1,4 +1,4 @@
-"""The served deployments: flows by dotted name, the nightly schedule, and one sweep at a time."""
+"""The served deployments: flows by dotted name, the schedules, and one sweep at a time."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ class ServeOptions:
     cron: str = "0 2 * * *"
     time_zone: str = "UTC"
     compaction_cron: str = "0 7 * * *"  # after the retention, which takes indexes away
+    retention_cron: str = "0 6 * * *"  # empty for never
 
 
 def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
 
 
 def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
-    """Builds all deployments; the sweep (and, with an archive, the indexing an hour before it) has the schedule.
+    """Builds all deployments; the sweep, which indexes the archive first, and the retention have schedules.
 
     Raises:
         ConfigurationError: There is no such time zone.
@@ -72,6 +73,14 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
             "compaction",
             parameters=_form(options, action="compact indexes"),
             schedule=Cron(options.compaction_cron, timezone=options.time_zone),
+            concurrency_limit=ONE_AT_A_TIME,
+            tags=[TAG],
+            **dotted,
+        ),
+        maintain.to_deployment(
+            "retention",
+            parameters=_form(options, action="apply retention"),
+            schedule=Cron(options.retention_cron, timezone=options.time_zone) if options.retention_cron else None,
             concurrency_limit=ONE_AT_A_TIME,
             tags=[TAG],
             **dotted,

@@ -11,6 +11,7 @@ from flows.exporting import ExportReport, ExportRequest, export_hits
 from flows.exports.choice import Choice
 from flows.exports.clips import ClipStyle
 from flows.forms import ExportForm
+from flows.notifying import OF_WHO_ASKS, tell_export, telling_failure
 
 
 def build_request(form: ExportForm) -> ExportRequest:
@@ -51,7 +52,10 @@ def export(form: ExportForm) -> State[None]:
     them: look at every clip before you hand it on. It ends *Degraded* instead of *Completed* where something of a hit
     is missing, such as a video that is gone or has changed.
     """
-    report = export_task(form)
+    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+        report = export_task(form)
+        tell_export(told, layout, report, progress)
     show_table("export-hits", [_row(report, number) for number in range(report.num_hits)], "what was exported")
     show_markdown("export-summary", f"# Export\n\n{escape(report.output)}\n", "where the export is")
     message = (

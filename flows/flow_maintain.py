@@ -4,12 +4,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.artifacts import completed, degraded, escape, show_markdown, show_table
+from flows.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.compacting import describe_compaction
 from flows.erasing import collect_and_show, describe, erase_store
 from flows.forms import MaintainForm
+from flows.notifying import telling_failure
 from flows.planning import utc_now
-from flows.retention import build_rules
+from flows.retention import build_rules, wait_for_turn
 from storage.compacting import compact_store
 from storage.erasure import ErasureReport
 from storage.maintenance import verify_store
@@ -20,8 +21,8 @@ def maintain(form: MaintainForm) -> State[None]:
     """Verifies every shard and the hit tables, removes what abandoned runs left, applies the retention, or compacts.
 
     A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying. Applying the
-    retention erases what is older than [retention] in the settings says, with hits and pictures; it fails while a sweep
-    runs.
+    retention erases what is older than [retention] in the settings says, with hits and pictures; it waits for a running
+    sweep to end.
     """
     layout = form.layout()
     if form.action == "collect garbage":
@@ -39,10 +40,12 @@ def maintain(form: MaintainForm) -> State[None]:
 
 
 def _apply_retention(form: MaintainForm) -> State[None]:
-    rules = build_rules(form.compose().settings.retention, utc_now())
+    settings, layout, progress = form.compose().settings, form.layout(), RunProgress()
+    rules = build_rules(settings.retention, utc_now())
     if not rules:
         return completed("the settings have no [retention], so everything is kept")
-    report = erase_store(form.layout(), rules)
+    with telling_failure(settings.notify, layout, "erase", progress):
+        report = wait_for_turn(lambda: erase_store(layout, rules, listener=progress), progress)
     show_markdown("maintain-retention", write_summary(report), "what the retention erased")
     show_table("maintain-erased", list_shards(report), "shards that went")
     return degraded(describe(report)) if report.unknown else completed(describe(report))

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.artifacts import RunProgress, completed, escape, picture, show_markdown, show_table
+from flows.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.forms import SearchForm
+from flows.notifying import OF_WHO_ASKS, tell_search, telling_failure
 from flows.searching import Result, SearchReport, SearchRequest, search_store
 
 
@@ -17,7 +18,7 @@ def search_now(form: SearchForm) -> State[None]:
     Describe one person: who (clothing colors help) and what they do, for example *a woman in a green coat lying on
     the ground*. With a picture it looks for persons like that one too, or alone where no sentence is given; the judge
     is asked by the sentence only. The run's artifacts show the ranking with pictures, and for each result what the
-    judge saw.
+    judge saw. It ends *Degraded* instead of *Completed* where the judge gave no answer on some candidates.
     """
     request = SearchRequest(
         text=form.text.strip(),
@@ -28,11 +29,16 @@ def search_now(form: SearchForm) -> State[None]:
         limit=form.limit,
         judged=form.judged,
     )
-    report = search_store(form.compose(), form.layout(), request, listener=RunProgress())
+    composition, layout, progress = form.compose(), form.layout(), RunProgress()
+    told = composition.settings.notify
+    with telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+        report = search_store(composition, layout, request, listener=progress)
+        tell_search(told, layout, report, progress)
     show_markdown("search-results", write_summary(report), "the ranking, with pictures")
     show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")
     accepted = sum(result.accepted for result in report.results)
-    return completed(f"{len(report.results)} results, {accepted} accepted, in {report.seconds:.1f} s")
+    message = f"{len(report.results)} results, {accepted} accepted, in {report.seconds:.1f} s"
+    return degraded(f"{message}; {report.num_open} not judged") if report.num_open else completed(message)
 
 
 def write_summary(report: SearchReport) -> str:

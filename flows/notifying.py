@@ -8,20 +8,24 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, Literal
 
-from anomalylmm.errors import AnomalyLMMError
+from anomalylmm.errors import AnomalyLMMError, ConfigurationError, QueryError
+from flows.exporting import ExportReport
 from flows.indexing import IndexReport
 from flows.planning import utc_now
 from flows.progress import Listener
+from flows.searching import SearchReport
 from flows.settings import NotifySettings
 from flows.sweeping import SweepReport
 from storage.layout import StoreLayout
 from storage.records import HitRecord
 
-Work = Literal["index", "sweep"]
+Work = Literal["index", "sweep", "search", "export", "erase"]
 MOST_CHARACTERS = 300  # of what the program writes, in a warning
-MOST_UNREADABLE = 100  # videos named in one document
+MOST_UNREADABLE = 100  # videos or problems named in one document
+OF_WHO_ASKS = (QueryError, ConfigurationError)  # their own mistakes, which they are told of
 
 
 def tell_sweep(settings: NotifySettings, layout: StoreLayout, report: SweepReport, listener: Listener) -> None:
@@ -50,11 +54,48 @@ def tell_index(settings: NotifySettings, layout: StoreLayout, report: IndexRepor
     _tell(settings, layout, "index", report.state, events, found, listener)
 
 
+def tell_search(settings: NotifySettings, layout: StoreLayout, report: SearchReport, listener: Listener) -> None:
+    """Tells of a search that was not judged to the end, and of what it found where that is wanted too."""
+    accepted = [result for result in report.results if result.accepted]
+    names = ("tracklet_id", "camera", "when", "video", "moment", "confidence", "reason")
+    found = {
+        "text": report.text,
+        "num_results": len(report.results),
+        "num_accepted": len(accepted),
+        "warnings": list(report.warnings),
+        "report": report.page_path,
+        "results": [{name: getattr(result, name) for name in names} for result in accepted],
+    }
+    events = [("search_hits", bool(accepted)), ("degraded", report.state == "Degraded")]
+    _tell(settings, layout, "search", report.state, _wanted(settings, events), found, listener)
+
+
+def tell_export(settings: NotifySettings, layout: StoreLayout, report: ExportReport, listener: Listener) -> None:
+    """Tells of an export that lacks something, where that is wanted."""
+    problems = [asdict(problem) for problem in report.problems[:MOST_UNREADABLE]]
+    counts = {"num_hits": report.num_hits, "num_clips": report.num_clips, "num_problems": len(report.problems)}
+    found = {"output": report.output, **counts, "problems": problems}
+    events = _wanted(settings, [("degraded", report.state == "Degraded")])
+    _tell(settings, layout, "export", report.state, events, found, listener)
+
+
 @contextmanager
-def telling_failure(settings: NotifySettings, layout: StoreLayout, work: Work, listener: Listener) -> Iterator[None]:
-    """Tells where the work in the block fails, then lets the error go on; who interrupts it knows already."""
+def telling_failure(
+    settings: NotifySettings,
+    layout: StoreLayout,
+    work: Work,
+    listener: Listener,
+    *,
+    but: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Tells where the work in the block fails, then lets the error go on; who interrupts it knows already.
+
+    Errors of the kinds in ``but`` are not told.
+    """
     try:
         yield
+    except but:
+        raise
     except Exception as error:
         message = str(error) if isinstance(error, AnomalyLMMError) else f"{type(error).__name__}: {error}"
         events = _wanted(settings, [("failed", True)])

@@ -1,13 +1,21 @@
-"""How long footage is kept: rules from the settings, and what an index run passes over because of them."""
+"""How long footage is kept: rules from the settings, what an index run passes over, and waiting for a turn to erase."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
 from flows.planning import utc_now
+from flows.progress import Listener
 from flows.settings import RetentionSettings, Settings
 from storage.erasure_log import ErasedFootage, ErasureRule
 from storage.layout import StoreLayout
+
+BUSY_PAUSE_SECONDS = 300.0
+BUSY_TRIES = 96  # eight hours
+Done = TypeVar("Done")
 
 
 def build_rules(retention: RetentionSettings, now: datetime) -> tuple[ErasureRule, ...]:
@@ -31,6 +39,23 @@ def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], b
         )
 
     return is_erased
+
+
+def wait_for_turn(work: Callable[[], Done], listener: Listener, *, most_tries: int = BUSY_TRIES) -> Done:
+    """Does what needs the writer's lock when whoever holds it is done; a sweep may take the whole night.
+
+    Raises:
+        StoreBusyError: It was held at every try.
+    """
+    for tries_left in reversed(range(most_tries)):
+        try:
+            return work()
+        except StoreBusyError as error:
+            if not tries_left:
+                raise
+            listener.warn(f"{error} It is tried again in {BUSY_PAUSE_SECONDS:.0f} s.")
+            time.sleep(BUSY_PAUSE_SECONDS)
+    raise ValueError(f"most_tries must be 1 or more, but is {most_tries}")
 
 
 def _iter_rules(retention: RetentionSettings, now: datetime) -> Iterator[ErasureRule]:

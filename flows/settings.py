@@ -191,7 +191,7 @@ class NotifySettings(Section):
 
     command: tuple[str, ...] = Field((), description="program and arguments, no shell; empty tells nobody")
     timeout_seconds: float = Field(30.0, gt=0, le=600)
-    on: tuple[Literal["hits", "degraded", "failed"], ...] = ("hits", "degraded", "failed")
+    on: tuple[Literal["hits", "degraded", "failed", "search_hits"], ...] = ("hits", "degraded", "failed")
 
 
 class Settings(Section):

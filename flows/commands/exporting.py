@@ -23,6 +23,7 @@ from flows.commands.searching import DAY_FORMATS, end_of
 from flows.exporting import MOST_HITS, ExportReport, ExportRequest, export_hits
 from flows.exports.choice import Choice
 from flows.exports.clips import ClipStyle
+from flows.notifying import OF_WHO_ASKS, tell_export, telling_failure
 from flows.progress import TerminalProgress
 
 ArchiveOption = Annotated[
@@ -83,8 +84,11 @@ def export(
     )
     style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
     request = ExportRequest(output=output, choice=choice, archive=archive, style=style, most_hits=most)
-    with TerminalProgress(quiet=quiet) as progress:
-        report = export_hits(compose(profile, settings), layout_of(store), request, listener=progress)
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+        report = export_hits(composition, layout, request, listener=progress)
+        tell_export(told, layout, report, progress)
     _print(report, json)
     if strict and report.problems:
         raise typer.Exit(8)

@@ -17,6 +17,7 @@ from flows.commands.common import (
     print_json,
     say,
 )
+from flows.notifying import OF_WHO_ASKS, tell_search, telling_failure
 from flows.progress import TerminalProgress
 from flows.searching import SearchReport, SearchRequest, search_store
 
@@ -59,8 +60,11 @@ def search(
         limit=limit,
         judged=judged,
     )
-    with TerminalProgress(quiet=quiet) as progress:
-        report = search_store(compose(profile, settings), layout_of(store), request, listener=progress)
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+        report = search_store(composition, layout, request, listener=progress)
+        tell_search(told, layout, report, progress)
     if json:
         found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
         print_json({"text": text, "like": like, **found})

@@ -67,9 +67,13 @@ def serve(
     archive: Annotated[Path | None, typer.Option("--archive", help="Archive to index before each sweep.")] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
     cron: Annotated[str, typer.Option("--cron", help="When the nightly sweep runs.")] = "0 2 * * *",
-    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of --cron, an IANA name.")] = "UTC",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of both, an IANA name.")] = "UTC",
+    retention_cron: Annotated[
+        str,
+        typer.Option("--retention-cron", help="When what is older than [retention] says is erased; empty for never."),
+    ] = "0 6 * * *",
 ) -> None:
-    """Serves the flows to a Prefect server (PREFECT_API_URL) with the nightly sweep scheduled; ends with Ctrl-C.
+    """Serves the flows to a Prefect server (PREFECT_API_URL), the sweep and the retention scheduled; ends with Ctrl-C.
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
@@ -84,6 +88,7 @@ def serve(
             queries_file=absolute(queries),
             cron=cron,
             time_zone=time_zone,
+            retention_cron=retention_cron,
         )
     )
 

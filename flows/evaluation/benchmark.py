@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Image
+from flows.picture_files import MOST_BYTES, MOST_PIXELS, decode_picture
 
 BenchmarkName = Literal["rendered", "pab", "ucc", "pab-2026"]
 
@@ -97,13 +97,17 @@ def read_picture(path: Path) -> Image:
     """Reads a picture as RGB (H, W, 3).
 
     Raises:
-        ArchiveError: It is missing or no picture.
+        ArchiveError: It is missing, no picture, or larger than a picture may be.
     """
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
         raise ArchiveError(f"{path} can't be read: {error.strerror or error}") from error
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if decoded is None:
-        raise ArchiveError(f"{path} is no picture, or damaged; copy it again from the benchmark's source")
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    picture = decode_picture(content, least_side_px=1)
+    if picture is None:
+        raise ArchiveError(
+            f"{path} is no picture, damaged, or of more than {MOST_PIXELS:,} pixels ({size} bytes); copy it again from "
+            "the benchmark's source"
+        )
+    return picture

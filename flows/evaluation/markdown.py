@@ -7,6 +7,7 @@ from typing import Any
 
 LISTED = 20  # failures in the text; the JSON has more
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
+_RUN = re.compile("`+")
 _HEAD = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1", "ΔmAP", "twin share", "questions", "tokens", "s")
 
 LEGEND = (
@@ -24,6 +25,14 @@ NO_TRUTH = (
 def escape_cell(text: str) -> str:
     """Makes a text harmless in a Markdown table and in HTML."""
     return _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=True))
+
+
+def code(text: str) -> str:
+    """Writes a text as a code span that nothing in it can end: its fence is longer than any in the text."""
+    plain = " ".join(text.split()) or " "
+    fence = "`" * (1 + max((len(run) for run in _RUN.findall(plain)), default=0))
+    space = " " if "`" in plain else ""
+    return f"{fence}{space}{plain}{space}{fence}"
 
 
 def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
@@ -44,14 +53,14 @@ def _write_head(document: Mapping[str, Any]) -> str:
     limited = f" (limited to {document['limit']}, drawn by a fixed seed)" if document["limit"] else ""
     settings = f" with {escape_cell(document['settings_file'])}" if document["settings_file"] else ""
     lines = [
-        f"# {document['benchmark']}, split {escape_cell(document['split'])}",
+        f"# {escape_cell(document['benchmark'])}, split {escape_cell(document['split'])}",
         f"**These are {words} figures.**" if words else "",
-        f"{document['num_queries']} queries{limited} of the key `{document['captions']}`, {document['num_images']} "
+        f"{document['num_queries']} queries{limited} of the key {code(document['captions'])}, {document['num_images']} "
         f"pictures; {document['state']}, {document['seconds']:.0f} s.",
-        f"Profile **{document['profile']}**{settings}, settings digest `{document['settings_digest']}`: "
-        f"{document['tuning']}.",
-        f"Models: dual encoder `{document['models']['dual_encoder']}`, judge `{document['models']['judge']}`.",
-        f"Best on this split by mAP: **{document['best']}**." if document["best"] else "",
+        f"Profile **{escape_cell(document['profile'])}**{settings}, settings digest "
+        f"{code(document['settings_digest'])}: {document['tuning']}.",
+        f"Models: dual encoder {code(document['models']['dual_encoder'])}, judge {code(document['models']['judge'])}.",
+        f"Best on this split by mAP: **{escape_cell(document['best'])}**." if document["best"] else "",
         f"The judge gave nothing usable on {document['num_judgements_failed']} candidates."
         if document["num_judgements_failed"]
         else "",
@@ -65,7 +74,7 @@ def _write_table(document: Mapping[str, Any]) -> str:
     lines = ["## Ablation\n", f"| {' | '.join(_HEAD)} |", f"|{'---|' * len(_HEAD)}"]
     lines += [f"| {' | '.join(_write_cells(row))} |" for row in rows]
     lines += ["", LEGEND, "", f"Number of frames: {document['frames']}.", ""]
-    lines += [f"- `{row['name']}`: {row['note']}{_write_troubles(row['troubles'])}" for row in rows]
+    lines += [f"- {code(row['name'])}: {row['note']}{_write_troubles(row['troubles'])}" for row in rows]
     if not known:
         lines += ["", NO_TRUTH]
     return "\n".join(lines) + "\n"
@@ -77,7 +86,7 @@ def _write_troubles(troubles: Mapping[str, int]) -> str:
 
 def _write_cells(row: Mapping[str, Any]) -> list[str]:
     measures, cost, twins = row["measures"], row["cost"], row["twin_confusion"]
-    cells = [f"`{row['name']}`"]
+    cells = [code(row["name"]).replace("|", "\\|")]
     if measures:
         cells += [_interval(row["intervals"]["r1"]), _percent(measures["r5"]), _percent(measures["r10"])]
         cells += [_interval(row["intervals"]["map"]), _percent(measures["map10"])]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -82,8 +83,17 @@ def write_tables(folder: Path, items: Sequence[Exported]) -> None:
 
 
 def dump_json(content: Mapping[str, Any]) -> str:
-    """Writes JSON for people and programs; signs that UTF-8 can't hold are replaced."""
-    return clean_text(json.dumps(content, ensure_ascii=False, indent=1, default=str)) + "\n"
+    """Writes JSON for people and programs; signs that UTF-8 can't hold are replaced, numbers that are none are null."""
+    text = json.dumps(_without_nan(content), ensure_ascii=False, indent=1, default=str, allow_nan=False)
+    return clean_text(text) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -99,7 +109,7 @@ def make_safe(value: object) -> object:
     """Puts an apostrophe before a text that a spreadsheet would run; numbers stay."""
     if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
         return "'" + value
-    return "" if value is None else value
+    return "" if _without_nan(value) is None else value
 
 
 def _to_cells(row: Mapping[str, Any], slots: Sequence[SlotVerdict]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.events import EventTrigger
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, Posture
@@ -56,9 +57,12 @@ def state_of(flow: Flow[..., object], form: StoreForm) -> tuple[str, str]:
 
 
 def artifacts(key: str) -> list[str]:
+    """What was shown under a key, oldest first."""
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key={"any_": [key]}))
-    return [str(item.data) for item in found]
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort=ArtifactSort.CREATED_DESC
+        )
+    return [str(item.data) for item in reversed(found)]
 
 
 def test_a_night_from_archive_to_hits_with_pictures_in_its_summary(archive: Path, store: str, tmp_path: Path) -> None:
@@ -140,7 +144,8 @@ def test_serving_twice_makes_one_automation_that_ends_killed_runs() -> None:
 
 def test_the_server_schedules_the_nightly_sweep() -> None:
     """SQLAlchemy 2.1 made prefect 3.8 fail here, so that the night never came: hence the pin."""
-    (night,) = [item for item in build_deployments(ServeOptions(store="s", profile="pocket")) if item.schedules]
+    deployments = build_deployments(ServeOptions(store="s", profile="pocket"))
+    (night,) = [item for item in deployments if item.name == "nightly-sweep"]
     deployment_id = night.apply()
     with get_client(sync_client=True) as client:
         client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"max_runs": 3})

@@ -56,6 +56,17 @@ def test_the_sweep_runs_nightly_in_its_time_zone_and_never_twice_at_once() -> No
     assert night.concurrency_options.collision_strategy.value == "CANCEL_NEW"
 
 
+def test_the_retention_is_served_with_a_schedule_that_can_be_left_out() -> None:
+    for cron in ("15 5 * * *", ""):
+        options = ServeOptions(store="s", profile="pocket", time_zone="Europe/Berlin", retention_cron=cron)
+        (retention,) = [item for item in build_deployments(options) if item.name == "retention"]
+        assert retention.parameters["form"]["action"] == "apply retention"
+        assert retention.concurrency_limit == 1
+        schedules = [item.schedule for item in retention.schedules or []]
+        expected = [(cron, "Europe/Berlin")] if cron else []
+        assert [(item.cron, item.timezone) for item in schedules] == expected  # type: ignore[union-attr]
+
+
 def test_indexes_are_compacted_every_day() -> None:
     options = ServeOptions(store="s", profile="pocket")
     (compaction,) = [item for item in build_deployments(options) if item.name == "compaction"]

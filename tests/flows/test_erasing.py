@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.errors import ConfigurationError, StoreBusyError, StoreError
 from anomalylmm.records import Video
 from benchmarks.reliability import erasure_jobs
 from benchmarks.reliability.erasure_jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
 from benchmarks.reliability.kills_stand_ins import write_queries
-from flows import flow_maintain, searching
+from flows import flow_maintain, retention, searching
 from flows.cli import app
 from flows.erasing import erase_store
 from flows.forms import MaintainForm
 from flows.indexing import build_plan, index_unit
 from flows.planning import plan_archive
 from flows.progress import Silence
-from flows.retention import build_filter, build_rules
+from flows.retention import build_filter, build_rules, wait_for_turn
 from flows.searching import SearchRequest, search_store
 from flows.settings import RetentionSettings, Settings, load_settings
 from flows.sweeping import sweep_store
@@ -272,6 +272,7 @@ def test_the_flow_applies_the_retention_and_says_what_went(
     shown: dict[str, Any] = {}
     monkeypatch.setattr(flow_maintain, "show_markdown", lambda key, text, about: shown.update({key: text}))
     monkeypatch.setattr(flow_maintain, "show_table", lambda key, rows, about: shown.update({key: rows}))
+    monkeypatch.setattr(flow_maintain, "RunProgress", Silence)
     form = MaintainForm(store=str(layout.root), action="apply retention")
     kept = flow_maintain.maintain.fn(form)
     assert kept.message is not None
@@ -284,3 +285,20 @@ def test_the_flow_applies_the_retention_and_says_what_went(
     assert "began before 2026" in shown["maintain-retention"].replace("\\", "")
     assert {row["camera"] for row in shown["maintain-erased"]} == {"gate", "yard"}
     assert "nothing to erase" in str(flow_maintain.maintain.fn(form).message)
+
+
+def test_the_retention_waits_for_whoever_writes(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+    monkeypatch.setattr(retention.time, "sleep", lambda seconds: tries.append(1))
+
+    def work() -> str:
+        if len(tries) < 3:
+            with HitStore(layout):
+                erase_store(layout, [OLD])
+        return "done"
+
+    assert wait_for_turn(work, Silence()) == "done"
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(StoreBusyError):
+        wait_for_turn(work, Silence(), most_tries=2)

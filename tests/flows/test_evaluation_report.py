@@ -1,19 +1,25 @@
 """What an evaluation leaves: report, plots, failure sheet, answers; the command and the flow's form."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from anomalylmm.errors import ArchiveError
 from flows.cli import app
 from flows.evaluation import running
+from flows.evaluation.benchmark import read_picture
 from flows.evaluation.benchmark_files import read_benchmark
 from flows.evaluation.failures import categorize
 from flows.evaluation.form import EvaluateForm
+from flows.evaluation.markdown import code
 from flows.evaluation.plots import draw_ablation, draw_cost
 from flows.evaluation.running import evaluate_benchmark
 from flows.flow_evaluate import evaluate, write_summary
@@ -164,3 +170,30 @@ def test_the_summary_of_the_flow_shows_the_sheet_and_escapes_what_it_is_given(tm
     assert "data:image/jpeg;base64," in summary
     assert "<out>" not in summary
     assert "pocket figures" in summary
+
+
+@pytest.mark.parametrize("name", ["plain", "a`b", "``", "`a``b`", "a|b", "*x* <b> [l](u)", "two\nlines", " ", "\\`"])
+def test_a_name_in_a_code_span_ends_nothing(name: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(f"before {code(name)} after")
+    spans = [child.content for token in tokens for child in token.children or () if child.type == "code_inline"]
+    assert [span.strip() for span in spans] == [" ".join(name.split())]
+    row = MarkdownIt("commonmark").enable("table").parse(f"| a |\n|---|\n| {code(name).replace('|', chr(92) + '|')} |")
+    assert [token.type for token in row].count("td_open") == 1
+
+
+def test_a_picture_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bomb.png"
+    cv2.imwrite(str(path), np.zeros((40, 50, 3), np.uint8))
+    assert read_picture(path).shape == (40, 50, 3)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 50_000, 50_000)  # what its header says
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(ArchiveError, match=r"bomb\.png .*more than 100,000,000 pixels"):
+        read_picture(path)
+
+
+def test_a_picture_of_one_pixel_is_read(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
+    assert read_picture(tmp_path / "dot.png").shape == (1, 1, 3)

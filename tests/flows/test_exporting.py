@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import zipfile
@@ -23,7 +24,7 @@ from flows.cropping import read_jpeg
 from flows.exporting import ExportReport, ExportRequest, export_hits
 from flows.exports.choice import Choice
 from flows.exports.clips import ClipStyle
-from flows.exports.files import make_safe
+from flows.exports.files import dump_json, make_safe
 from flows.indexing import index_archive
 from flows.settings import load_settings
 from flows.sweeping import sweep_store
@@ -128,6 +129,14 @@ def test_words_are_data_in_the_page_and_harmless_in_a_spreadsheet(blurred: Expor
     assert [make_safe(value) for value in ("=1", "+1", "-1", "@x", "\tx", "a=1", -1.5, None)] == [
         "'=1", "'+1", "'-1", "'@x", "'\tx", "a=1", -1.5, "",
     ]  # fmt: skip
+
+
+def test_a_number_that_is_none_is_null_in_json_and_empty_in_csv() -> None:
+    written = dump_json({"score": math.nan, "slots": [{"match": math.inf, "word": "red"}], "rank": 1, "pair": (0.5,)})
+    assert json.loads(written, parse_constant=pytest.fail) == {
+        "score": None, "slots": [{"match": None, "word": "red"}], "rank": 1, "pair": [0.5],
+    }  # fmt: skip
+    assert [make_safe(value) for value in (math.nan, -math.inf, 0.0)] == ["", "", 0.0]
 
 
 def test_the_clip_shows_the_tracklet_with_its_margin_and_plays_from_its_start(

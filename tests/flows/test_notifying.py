@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from anomalylmm.errors import ArchiveError
+from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError, StoreError
 from flows.cli import app
-from flows.notifying import run_command, tell_sweep, telling_failure
+from flows.exporting import ExportReport, Problem
+from flows.notifying import OF_WHO_ASKS, run_command, tell_export, tell_search, tell_sweep, telling_failure
+from flows.searching import Result, SearchReport
 from flows.settings import NotifySettings, load_settings
 from flows.sweeping import SweepReport
 from storage.layout import StoreLayout
@@ -84,6 +86,60 @@ def test_a_failure_is_told_and_goes_on_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), telling_failure(keeping(tmp_path / "no"), layout, "index", listener):
         raise KeyboardInterrupt
     assert not (tmp_path / "no").exists()
+
+
+def search_report(*accepted: bool, **changed: Any) -> SearchReport:
+    results = tuple(
+        Result(tracklet_id="t", camera="gate", when="now", video="gate/a.mp4", moment="0:01", cosine=0.1, z_score=1.0,
+               judged=True, accepted=item, score=0.5, confidence=0.5, reason="red", slots=(), picture=b"jpeg")
+        for item in accepted
+    )  # fmt: skip
+    plain = {"text": "a person in red", "cloze": "", "results": results, "warnings": (), "num_crops": 9}
+    more = {"num_candidates": 2, "num_calls": 2, "seconds": 0.1, "page_path": "page.html"}
+    return SearchReport(**{**plain, **more, **changed})
+
+
+@pytest.mark.parametrize(
+    ("found", "on", "events"),
+    [
+        (search_report(True, False), ("hits", "degraded", "failed"), None),
+        (search_report(True, False), ("hits", "search_hits"), ["search_hits"]),
+        (search_report(False), ("search_hits",), None),
+        (search_report(True, num_open=1), ("search_hits", "degraded"), ["search_hits", "degraded"]),
+    ],
+)
+def test_a_search_is_told_of_where_that_is_wanted(
+    found: SearchReport, on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
+) -> None:
+    tell_search(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), found, Warnings())
+    assert (tmp_path / "told").exists() == (events is not None)
+    if events is not None:
+        told = json.loads((tmp_path / "told").read_text())
+        assert (told["work"], told["events"], told["num_accepted"]) == ("search", events, 1)
+        assert [result["camera"] for result in told["results"]] == ["gate"]
+
+
+def test_an_export_that_lacks_something_is_told_of(tmp_path: Path) -> None:
+    problems = (Problem(hit_id="h", reason="no clip: it is gone"),)
+    plain = {"output": "a.zip", "num_hits": 2, "num_clips": 1, "num_pictures": 2, "items": (), "seconds": 0.1}
+    for given in ((), problems):
+        report = ExportReport(problems=given, **plain)  # type: ignore[arg-type]
+        tell_export(keeping(tmp_path / f"told{len(given)}"), StoreLayout(tmp_path), report, Warnings())
+    assert not (tmp_path / "told0").exists()
+    told = json.loads((tmp_path / "told1").read_text())
+    assert (told["work"], told["events"], told["num_problems"]) == ("export", ["degraded"], 1)
+    assert told["problems"] == [{"hit_id": "h", "reason": "no clip: it is gone"}]
+
+
+def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> None:
+    told, layout = keeping(tmp_path / "told"), StoreLayout(tmp_path)
+    for error in (QueryError("no word"), ConfigurationError("nothing fits")):
+        with pytest.raises(type(error)), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+            raise error
+    assert not (tmp_path / "told").exists()
+    with pytest.raises(StoreError), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+        raise StoreError("the disk is full")
+    assert json.loads((tmp_path / "told").read_text())["work"] == "search"
 
 
 @pytest.mark.parametrize(

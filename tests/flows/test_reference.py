@@ -36,7 +36,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked(
     def unpack(*_: object) -> None:
         raise AssertionError("it was unpacked")
 
-    monkeypatch.setattr("flows.reference._decode", unpack)
+    monkeypatch.setattr("flows.picture_files.cv2.imdecode", unpack)
     file = tmp_path / "bomb.jpg"
     for width, height in ((30_000, 30_000), (19_000, 19_000), (2**31 - 1, 9)):
         file.write_bytes(png(width, height))
