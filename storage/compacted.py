@@ -6,7 +6,7 @@ while each of its shards is there as it was.
 
 import json
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -100,8 +100,15 @@ class CompactedIndex:
         return np.frombuffer(self._codes, np.uint8).reshape(self.manifest.rows, self.manifest.dimension)
 
     def read_table(self, shard_id: str) -> pa.Table:
-        """``ROW_COLUMNS`` of one of its shards, mapped."""
-        return pa.Table.from_batches([self._batches.get_batch(self._numbers[shard_id])])
+        """``ROW_COLUMNS`` of one of its shards, mapped.
+
+        Raises:
+            ShardError: If they can't be read.
+        """
+        try:
+            return pa.Table.from_batches([self._batches.get_batch(self._numbers[shard_id])])
+        except pa.ArrowException as error:
+            raise _damaged(self.directory / ROWS_FILE, f"{error}. Run: anomalylmm gc") from error
 
     def release(self) -> None:
         """Takes mapped pages out of this process's memory; they come back when they are looked at."""
@@ -138,20 +145,21 @@ def read_index_manifest(directory: Path) -> IndexManifest:
 
 
 def open_indexes(
-    layout: StoreLayout, pipeline_digest: str, shards: Mapping[str, ShardManifest]
+    layout: StoreLayout, pipeline_digest: str, shards: Iterable[ShardManifest]
 ) -> tuple[CompactedIndex, ...]:
     """Opens the indexes of a pipeline that are of use, largest first, no shard twice; others are passed over.
 
     Args:
         layout: The store.
         pipeline_digest: The pipeline.
-        shards: Its valid shards by id.
+        shards: Its valid shards.
     """
     found = []
+    there = name_shards(shards)
     for directory in sorted(path for path in indexes_dir(layout, pipeline_digest).glob("*") if path.is_dir()):
         try:
             manifest = read_index_manifest(directory)
-            if not lost_shards(manifest, shards):
+            if there.issuperset(manifest.shards):
                 found.append(CompactedIndex(directory, manifest))
         except StoreError:
             continue  # verify names it
@@ -164,10 +172,9 @@ def open_indexes(
     return tuple(chosen)
 
 
-def lost_shards(manifest: IndexManifest, shards: Mapping[str, ShardManifest]) -> tuple[str, ...]:
-    """The shards of an index that are not there, or not as they were when it was made."""
-    there = {CompactedShard.of(shard) for shard in shards.values()}
-    return tuple(shard.shard_id for shard in manifest.shards if shard not in there)
+def name_shards(manifests: Iterable[ShardManifest]) -> frozenset[CompactedShard]:
+    """Names shards as they are now; an index is of use where all of its own are among them."""
+    return frozenset(CompactedShard.of(manifest) for manifest in manifests)
 
 
 def verify_index(directory: Path, *, deep: bool) -> str:

@@ -15,7 +15,7 @@ from storage.compacted import (
     IndexManifest,
     indexes_dir,
     iter_index_dirs,
-    lost_shards,
+    name_shards,
     open_indexes,
     read_index_manifest,
     verify_index,
@@ -130,12 +130,14 @@ def find_useless_indexes(layout: StoreLayout) -> tuple[Path, ...]:
 def find_index_problems(layout: StoreLayout, *, deep: bool) -> Iterator[str]:
     """What is wrong with the indexes, a line each; that another holds the same shards is not."""
     directories = tuple(iter_index_dirs(layout))
-    shards = {digest: _read_shards(layout, digest) for digest in {path.parent.name for path in directories}}
+    digests = {path.parent.name for path in directories}
+    there = {digest: name_shards(_read_shards(layout, digest)) for digest in digests}
     for directory in directories:
         problem = verify_index(directory, deep=deep)
-        lost = () if problem else lost_shards(read_index_manifest(directory), shards[directory.parent.name])
+        lost = set() if problem else {*read_index_manifest(directory).shards} - there[directory.parent.name]
         if lost:
-            problem = f"{directory} is of {len(lost)} shards that are gone or changed, such as {lost[0]}."
+            example = min(shard.shard_id for shard in lost)
+            problem = f"{directory} is of {len(lost)} shards that are gone or changed, such as {example}."
         if problem:
             yield f"{problem} Nothing is lost with it. Run: anomalylmm compact"
 
@@ -186,7 +188,7 @@ def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | N
         if all(shard.directory.exists() for shard in shards):
             raise
         return None  # an erasure has taken one; the next compaction makes an index of the others
-    if lost_shards(manifest, _read_shards(layout, digest)):
+    if not name_shards(_read_shards(layout, digest)).issuperset(manifest.shards):
         remove_index(layout, final)
         return None
     return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
@@ -205,9 +207,7 @@ def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -
     return manifest
 
 
-def _read_shards(layout: StoreLayout, digest: str) -> dict[str, ShardManifest]:
-    manifests = {}
+def _read_shards(layout: StoreLayout, digest: str) -> Iterator[ShardManifest]:
     for path in layout.pipeline_dir(digest).glob("*/*/*"):
         with suppress(StoreError):  # verify names it
-            manifests[path.name] = read_manifest(path)
-    return manifests
+            yield read_manifest(path)

@@ -114,8 +114,8 @@ class Gallery:
                 invalid.append(shard)
             else:
                 valid.append(shard)
-        manifests = {shard.shard_id: shard.manifest for shard in valid}
-        return cls(valid, invalid, open_indexes(layout, pipeline_digest, manifests))
+        indexes = open_indexes(layout, pipeline_digest, (shard.manifest for shard in valid))
+        return cls(valid, invalid, indexes)
 
     @property
     def num_crops(self) -> int:
@@ -229,9 +229,10 @@ class Gallery:
         order = np.argsort(rows, kind="stable")
         cosines = np.empty(len(rows), np.float32)
         for some, vectors in self._read_vectors(rows[order]):
-            products = vectors.astype(np.float64) * queries[numbers[order[some]]]
-            cosines[order[some]] = products.sum(axis=1)
-        return cosines
+            with np.errstate(invalid="ignore"):  # of vectors without sense
+                products = vectors.astype(np.float64) * queries[numbers[order[some]]]
+                cosines[order[some]] = products.sum(axis=1)
+        return np.where(np.isfinite(cosines), cosines, np.float32(-np.inf))
 
     def _describe(self, cosines: Floats, rows: NDArray[np.int64]) -> tuple[SearchResult, ...]:
         found = self._look_up(np.unique(rows[rows >= 0]))

@@ -19,7 +19,7 @@ from storage.layout import StoreLayout
 from storage.locks import acquire, release
 from storage.manifest import FileEntry
 from storage.parts import GalleryShard
-from storage.quantizing import Scale
+from storage.quantizing import Scale, is_finite
 from storage.reading import read_columns
 from storage.schema import crops_schema
 from storage.vectors import open_or_rebuild, view_vectors
@@ -87,9 +87,13 @@ def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
 
 def _find_scale(shards: Sequence[GalleryShard]) -> Scale:
     """The scale that reaches over all vectors, so that none is cut off."""
-    bounds = [(vectors.min(axis=0), vectors.max(axis=0)) for shard in shards for vectors in _iter_vectors(shard)]
-    least, most = (np.stack(side) for side in zip(*bounds, strict=True))
-    return Scale.between(least.min(axis=0), most.max(axis=0))
+    least = np.full(shards[0].manifest.dimension, np.inf, np.float32)
+    most = -least
+    for vectors in (vectors for shard in shards for vectors in _iter_vectors(shard)):
+        sound = vectors[is_finite(vectors)]
+        least = np.minimum(least, sound.min(axis=0, initial=np.inf))
+        most = np.maximum(most, sound.max(axis=0, initial=-np.inf))
+    return Scale.between(np.where(least > most, 0, least), np.where(least > most, 0, most))
 
 
 def _write_codes(file: BinaryIO, shard: GalleryShard, scale: Scale) -> float:

@@ -27,10 +27,19 @@ class Scale:
         return cls(low=least, step=np.maximum((most - least) / LEVELS, LEAST_STEP).astype(np.float32))
 
     def encode(self, vectors: Floats) -> tuple[Codes, float]:
-        """Codes of the vectors (N, D), and the largest distance of one from what its codes stand for."""
-        codes = np.clip(np.rint((vectors - self.low) / self.step), 0, LEVELS)
-        wrong = vectors.astype(np.float64) - (self.low.astype(np.float64) + codes * self.step.astype(np.float64))
+        """Codes of the vectors (N, D), and the largest distance of one from what its codes stand for.
+
+        Vectors with numbers that are none get codes, too, but do not count: no score of theirs is among the best.
+        """
+        sound = np.where(is_finite(vectors)[:, None], vectors, self.low)
+        codes = np.clip(np.rint((sound - self.low) / self.step), 0, LEVELS)
+        wrong = sound.astype(np.float64) - (self.low.astype(np.float64) + codes * self.step.astype(np.float64))
         return codes.astype(np.uint8), float(np.sqrt((wrong**2).sum(axis=1).max(initial=0.0)))
+
+
+def is_finite(vectors: Floats) -> NDArray[np.bool_]:
+    """Which vectors (N, D) hold numbers only, (N,)."""
+    return np.asarray(np.isfinite(vectors).all(axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class Shortlist:
             rows: (B,), the crops' rows in the gallery.
         """
         floors = self.floors[first : first + len(scores)] - slacks - offsets
-        found = np.flatnonzero(scores >= floors[:, None])
+        found = np.flatnonzero((scores >= floors[:, None]) & (scores < np.inf))
         if len(found) == 0:
             return
         own, columns = np.divmod(found, scores.shape[1])
@@ -99,9 +99,8 @@ class Shortlist:
         self._make_exact(promising)
         self._drop()
         self._make_exact(np.ones(len(self._entries), np.bool_))
-        entries = self._entries
-        order = np.lexsort((entries.rows, -entries.lower, entries.queries))
-        ordered = entries.take(order)
+        found = self._entries.take(self._entries.lower > -np.inf)
+        ordered = found.take(np.lexsort((found.rows, -found.lower, found.queries)))
         self._entries = ordered.take(_ranks(ordered.queries) < self._k)
         self._raise_floors()
 

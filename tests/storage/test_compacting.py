@@ -110,6 +110,17 @@ def test_the_background_does_not_depend_on_indexes(filled: StoreLayout) -> None:
     assert np.array_equal(Gallery.open(filled, PIPELINE).background_scores(unit_vectors(2), max_crops=20), before)
 
 
+def test_vectors_without_sense_hide_no_others(filled: StoreLayout) -> None:
+    vectors = unit_vectors(9, 8)
+    vectors[4] = np.nan
+    vectors[5, 2] = np.inf
+    publish(filled, "s3", vectors)
+    before = search(filled, k=500)
+    assert len(before[0][:-3]) == 3 * 25 + 7  # type: ignore[index]
+    compact_store(filled)
+    assert search(filled, k=500) == before
+
+
 def test_compacting_twice_changes_nothing(filled: StoreLayout) -> None:
     first = compact_store(filled)
     (directory,) = iter_index_dirs(filled)
