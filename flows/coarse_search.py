@@ -1,4 +1,4 @@
-"""Coarse search: texts to vectors, one product a shard for all queries, floors, tracklets, and their pictures."""
+"""Coarse search: texts to vectors, one scan for all queries of a scope, floors, tracklets, and their pictures."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def find_candidates(
         gallery: What is searched.
         vectors: (Q, D), one unit row a query.
         queries: Floors and numbers of candidates.
-        scopes: One a query; queries of equal scope share each shard's matrix product.
+        scopes: One a query; queries of equal scope share one scan.
     """
     means, stds = background(gallery.background_scores(vectors))
     found: list[tuple[Candidate, ...]] = [()] * len(queries)
