@@ -15,11 +15,10 @@ from typing import Any
 from benchmarks.reliability.kills_content import compare
 from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_phases import Phase, build_main_phases
-from benchmarks.reliability.kills_server import Job, Outcome
+from benchmarks.reliability.kills_server import NUM_AT_ONCE, Job, Outcome
 from benchmarks.reliability.section import Section
 
 JOB_MODULES = ("benchmarks.reliability.kills_jobs", "benchmarks.reliability.disk_jobs")
-NUM_SERVERS = 2
 DISK_BYTES = 48 << 20
 COLUMNS = (
     "what is missing",
@@ -71,13 +70,13 @@ def run(scratch: Path, *, short: bool) -> Section:
     servers: SimpleQueue[Forks] = SimpleQueue()
     can_mount = _can_mount(scratch)
     with ExitStack() as stack:
-        for number in range(NUM_SERVERS):
+        for number in range(NUM_AT_ONCE):
             servers.put(stack.enter_context(Forks(scratch / f"server-{number}", JOB_MODULES)))
         forks = servers.get()
         phases = {phase.job: phase for phase in build_main_phases(forks, scratch)}
         servers.put(forks)
         cases = [(trouble, job) for trouble in TROUBLES for job in phases]
-        with ThreadPoolExecutor(NUM_SERVERS) as threads:
+        with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
             rows = [
                 threads.submit(_try_all, trouble, phases[job], scratch / f"case-{number}", servers, short, can_mount)
                 for number, (trouble, job) in enumerate(cases)

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.reliability.erasure_jobs import ARCHIVE, write_noisy_archive
 from benchmarks.reliability.kills_forks import Forks
-from benchmarks.reliability.kills_server import Job, Outcome
+from benchmarks.reliability.kills_server import NUM_AT_ONCE, Job, Outcome
 from benchmarks.reliability.kills_stand_ins import write_queries
 from benchmarks.reliability.section import Cell, Section
 from storage.crashpoints import CRASH_POINTS
@@ -18,7 +18,6 @@ POINTS = (
     *(name for name in CRASH_POINTS if name.startswith("erasure.")), "shard.renamed", "snapshot.written",
 )  # fmt: skip
 WAYS = ("erase", "gc", "sweep")  # who finishes
-AT_ONCE = 2  # kills side by side, each in a store of its own
 Kill = tuple[str, str]  # at which point, finished by whom
 COLUMNS = (
     "rule", "killed at", "finished by", "videos", "shards gone", "rewritten", "hits", "pieces sought",
@@ -106,8 +105,8 @@ def run(scratch: Path, *, short: bool) -> Section:
             whole = _erase_whole(bench, case)
             rows.append(whole.row)
             kills = _list_kills(short) if number == 0 or not short else []
-            for start in range(0, len(kills), AT_ONCE):
-                rows += _kill(bench, whole, kills[start : start + AT_ONCE])
+            for start in range(0, len(kills), NUM_AT_ONCE):
+                rows += _kill(bench, whole, kills[start : start + NUM_AT_ONCE])
         _check_refusal(bench)
     return Section(
         title="Erasure",

@@ -13,13 +13,12 @@ from queue import SimpleQueue
 from benchmarks.reliability.kills_content import compare
 from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_phases import Passed, Phase, build_decoding_phase, build_phases, name_files
-from benchmarks.reliability.kills_server import Job, Outcome
+from benchmarks.reliability.kills_server import NUM_AT_ONCE, Job, Outcome
 from benchmarks.reliability.section import Section
 from storage.crashpoints import CRASH_POINTS
 
 # the part "erasure" tries its own, and the tests of storage those of a compaction
 POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.")))
-NUM_SERVERS = 2
 MOST_TRIES = 4  # for a kill
 KILLS_IN_A_ROW = 3  # at random moments, before the store is brought to its end
 COLUMNS = ("phase", "processes", "manner", "kills", "store damaged", "lost", "doubled")
@@ -68,7 +67,7 @@ def run(scratch: Path, *, short: bool) -> Section:
     """Kills index, sweep, repair and notes, about 25 times in short and 500 times else."""
     servers: SimpleQueue[Forks] = SimpleQueue()
     with ExitStack() as stack:
-        for number in range(NUM_SERVERS):
+        for number in range(NUM_AT_ONCE):
             servers.put(stack.enter_context(Forks(scratch / f"server-{number}")))
         forks = servers.get()
         phases = build_phases(forks, scratch)
@@ -76,7 +75,7 @@ def run(scratch: Path, *, short: bool) -> Section:
             phases.append(build_decoding_phase(forks, scratch))
         servers.put(forks)
         rounds = list(_plan_short(phases) if short else _plan_long(phases))
-        with ThreadPoolExecutor(NUM_SERVERS) as threads:
+        with ThreadPoolExecutor(NUM_AT_ONCE) as threads:
             jobs = [
                 threads.submit(_play, item, scratch / f"round-{number}", servers) for number, item in enumerate(rounds)
             ]

@@ -19,6 +19,7 @@ from typing import Any
 from anomalylmm.errors import AnomalyLMMError
 from storage import crashpoints
 
+NUM_AT_ONCE = int(os.environ.get("RELIABILITY_AT_ONCE", "2"))  # stores tried side by side
 LINGER_SECONDS = 90.0  # a decoder whose parent is gone must be gone too by then; it takes a moment on a quiet machine
 PATIENCE_SECONDS = 1200.0  # what takes longer hangs; jobs take seconds, but machines may be busy
 _PAUSE_SECONDS = 0.002
