@@ -93,22 +93,22 @@ class Composition:
 
     def model_ids(self) -> dict[str, str]:
         """Names the models that decide the content of shards, by the digests of their weights; loads none."""
-        settings = self.settings
-        allowed = {"allow_network": settings.allow_network, "allow_pickle": settings.allow_pickle}
-        detector = resolve(settings.detector.weights, "detector", **allowed)
-        return {"detector": detector.model_id, "dual_encoder": registry.encoder_id(self._encoder_spec())}
+        detector = registry.detector_id(self._detector_spec())
+        return {"detector": detector, "dual_encoder": registry.encoder_id(self._encoder_spec())}
 
     @cached_property
     def detector(self) -> PersonDetector:
         """The person detector."""
+        return registry.build_detector(self._detector_spec())
+
+    def _detector_spec(self) -> registry.DetectorSpec:
         detector = self.settings.detector
-        return registry.build_detector(
-            registry.DetectorSpec(
-                family=detector.family,
-                imgsz=detector.image_size,
-                confidence=detector.confidence,
-                **self._weights(detector.weights),
-            )
+        return registry.DetectorSpec(
+            family=detector.family,
+            imgsz=detector.image_size,
+            confidence=detector.confidence,
+            runtime=detector.runtime,
+            **self._weights(detector.weights),
         )
 
     @cached_property

@@ -50,6 +50,9 @@ class DetectorSettings(Section):
     weights: str = "pocket/detector"
     image_size: int = Field(640, ge=64, multiple_of=32)
     confidence: float = Field(0.3, gt=0, lt=1)
+    runtime: Literal["auto", "openvino", "onnxruntime"] = Field(
+        "auto", description="what runs ONNX weights on a CPU; auto takes OpenVINO where it can"
+    )
 
 
 class TrackerSettings(Section):

@@ -52,6 +52,7 @@ class DetectorSpec(WeightsSpec):
     confidence: float = 0.25
     iou: float = 0.7
     max_detections: int = 100
+    runtime: str = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,21 @@ def build_source(spec: DecodeSpec) -> "DecordSource":
     )
 
 
+def detector_id(spec: DetectorSpec) -> str:
+    """Names a detector by its weights and, where it is OpenVINO, by what runs them: boxes differ by a hair.
+
+    Raises:
+        ConfigurationError: The device is unknown.
+        WeightsError: The weights are missing or refused.
+    """
+    from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.yolo import wants_copy
+
+    weights = resolve_weights(spec)
+    by_copy = wants_copy(weights.path, str(choose_device(spec.device)), spec.runtime)
+    return f"{weights.model_id}+openvino" if by_copy else weights.model_id
+
+
 def build_detector(spec: DetectorSpec) -> "YoloDetector":
     """Builds the person detector.
 
@@ -151,6 +167,7 @@ def build_detector(spec: DetectorSpec) -> "YoloDetector":
         confidence=spec.confidence,
         iou=spec.iou,
         device=str(choose_device(spec.device)),
+        runtime=spec.runtime,
         max_detections=spec.max_detections,
     )
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from anomalylmm.errors import WeightsError
+from anomalylmm.models.openvino_copy import is_installed, open_copy
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Image
 
+LOGGER = logging.getLogger(__name__)
 PERSON = "person"
 
 
@@ -42,6 +44,7 @@ class YoloDetector:
         iou: float = 0.7,
         device: str = "cpu",
         max_detections: int = 100,
+        runtime: str = "auto",
     ) -> None:
         """Loads the model.
 
@@ -52,13 +55,15 @@ class YoloDetector:
             iou: Overlap above which the weaker of two boxes is dropped (models with built-in NMS ignore it).
             device: ``"cpu"`` or ``"cuda:0"``.
             max_detections: Most persons of one frame.
+            runtime: What runs an ONNX file on a CPU: ``"openvino"``, which is about twice as fast, ``"onnxruntime"``,
+                or ``"auto"`` for the first that can.
 
         Raises:
             WeightsError: The file is damaged, or the model knows no persons.
         """
         self.model_id = weights.model_id
         try:
-            self._model = import_ultralytics().YOLO(str(weights.path), task="detect")
+            self._model = import_ultralytics().YOLO(str(choose_file(weights, device, runtime)), task="detect")
             names = dict(self._model.names)
         except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
             raise WeightsError(f"{weights.path} can't be loaded as a YOLO model: {error}; export it again") from error
@@ -80,6 +85,30 @@ class YoloDetector:
             pictures = [np.ascontiguousarray(image[:, :, ::-1]) for image in batch]  # ultralytics expects BGR
             found += [to_detections(result) for result in self._model.predict(pictures, **self._options)]
         return found
+
+
+def wants_copy(path: Path, device: str, runtime: str) -> bool:
+    """Tells whether weights are to be run by OpenVINO."""
+    if path.suffix.lower() != ".onnx" or device != "cpu" or runtime == "onnxruntime":
+        return False
+    return runtime == "openvino" or is_installed()
+
+
+def choose_file(weights: ResolvedWeights, device: str, runtime: str) -> Path:
+    """Gives what ultralytics is to load: the weights themselves, or their copy for OpenVINO.
+
+    Raises:
+        WeightsError: OpenVINO is asked for by name and can't run them.
+    """
+    if not wants_copy(weights.path, device, runtime):
+        return weights.path
+    try:
+        return open_copy(weights)
+    except WeightsError as error:
+        if runtime == "openvino":
+            raise
+        LOGGER.warning("%s; ONNX Runtime runs it", error)
+        return weights.path
 
 
 def same_size_batches(images: Sequence[Image]) -> list[list[Image]]:

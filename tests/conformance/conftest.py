@@ -55,10 +55,11 @@ def build_detector(name: str, folder: Path) -> Any:
 
     if name == "fake":
         return fakes.FakeDetector()
-    if name == "pocket":
-        return build_detector(DetectorSpec(weights="pocket/detector", device="cpu"))
-    path = save_detector(folder / f"{name}.onnx", batch="batch" if name == "dynamic" else 1)
-    return build_detector(DetectorSpec(weights=str(path), device="cpu"))
+    runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
+    if name.startswith("pocket"):
+        return build_detector(DetectorSpec(weights="pocket/detector", device="cpu", runtime=runtime))
+    path = save_detector(folder / f"{name}.onnx", batch="batch" if name.startswith("dynamic") else 1)
+    return build_detector(DetectorSpec(weights=str(path), device="cpu", runtime=runtime))
 
 
 def build_tracker(name: str, _folder: Path) -> Any:
@@ -117,7 +118,10 @@ def build_endpoint(stack: ExitStack) -> Any:
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     "source": (build_source, ["fake", "decord", "pyav"]),
     "cutter": (build_cutter, ["fake", "pyav"]),
-    "detector": (build_detector, ["fake", "fixed", "dynamic", "pocket"]),
+    "detector": (
+        build_detector,
+        ["fake", *(f"{name}{runtime}" for name in ("fixed", "dynamic", "pocket") for runtime in ("", "_onnxruntime"))],
+    ),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
     "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),
     "judge": (

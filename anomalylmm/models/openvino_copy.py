@@ -1,0 +1,90 @@
+"""Turns an ONNX detector into OpenVINO's form, once for all, beside nobody's weights but in the user's cache."""
+
+import json
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models.weights import ResolvedWeights
+
+SUFFIX = "_openvino_model"  # by which ultralytics knows such a folder
+
+
+def is_installed() -> bool:
+    """Tells whether the library is there."""
+    return find_spec("openvino") is not None
+
+
+def cache_folder() -> Path:
+    """The folder of converted models: below ``XDG_CACHE_HOME``, else ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anomalylmm" / "openvino"
+
+
+def open_copy(weights: ResolvedWeights) -> Path:
+    """Gives the folder of the converted model, made now where it is not there yet.
+
+    A folder goes by the digest of the weights and the library's version; it is built apart and renamed, so one that is
+    there is whole. Where the cache can't be written, a temporary folder serves.
+
+    Raises:
+        WeightsError: The library is missing, or can't read the file.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise WeightsError(
+            f"{weights.path} can't be run by OpenVINO: {error}; install openvino or set detector.runtime = "
+            '"onnxruntime"'
+        ) from error
+    version = openvino.__version__.partition("-")[0]
+    target = cache_folder() / f"{weights.digest[:24]}-{version}{SUFFIX}"
+    if target.is_dir():
+        return target
+    building = Path(tempfile.mkdtemp(suffix=SUFFIX, dir=_writable(target.parent)))
+    try:
+        _convert(openvino, weights.path, building)
+    except RuntimeError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        raise WeightsError(f"{weights.path} can't be turned into an OpenVINO model: {error}") from error
+    return _publish(building, target)
+
+
+def _writable(folder: Path) -> Path | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _publish(building: Path, target: Path) -> Path:
+    if building.parent != target.parent:
+        return building
+    try:
+        return building.rename(target)
+    except OSError:  # another process was faster
+        shutil.rmtree(building, ignore_errors=True)
+        return target
+
+
+def _convert(openvino: Any, source: Path, folder: Path) -> None:
+    """Writes model.xml, model.bin and what ultralytics wants to know of the model.
+
+    Raises:
+        RuntimeError: The file can't be read as a model.
+    """
+    model = openvino.Core().read_model(str(source))
+    openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
+    (folder / "metadata.yaml").write_text(json.dumps(read_metadata(source)), encoding="utf-8")  # JSON is YAML
+
+
+def read_metadata(source: Path) -> dict[str, str]:
+    """Reads the names, stride and other facts that an ONNX file of ultralytics carries, as it writes them."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"])
+    return dict(session.get_modelmeta().custom_metadata_map)

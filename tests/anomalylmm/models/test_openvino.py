@@ -1,0 +1,104 @@
+"""The detector's copy for OpenVINO: made once, whole, and equal in what it finds."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models import openvino_copy, yolo
+from anomalylmm.models.openvino_copy import open_copy
+from anomalylmm.models.registry import DetectorSpec, detector_id
+from anomalylmm.models.weights import resolve
+from anomalylmm.models.yolo import YoloDetector, choose_file
+from flows.settings import configs_folder
+from tests.anomalylmm.models.tiny_models import resolved, save_detector
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "anomalylmm" / "openvino"
+
+
+def read_frames() -> list[np.ndarray]:
+    stream = cv2.VideoCapture(str(next((configs_folder() / "demo_archive").rglob("square/*/*.mp4"))))
+    frames = []
+    for number in range(480):
+        frame = stream.read()[1]
+        if number % 60 == 59:
+            frames.append(np.ascontiguousarray(frame[..., ::-1]))
+    return frames
+
+
+def test_both_runtimes_find_the_same_persons() -> None:
+    weights, frames = resolve("pocket/detector", "detector"), read_frames()
+    found = [YoloDetector(weights, runtime=runtime).detect(frames) for runtime in ("openvino", "onnxruntime")]
+    assert sum(map(len, found[0])) > 10
+    for ours, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(ours.boxes_xyxy_px, plain.boxes_xyxy_px, atol=1.0)
+        np.testing.assert_allclose(ours.scores, plain.scores, atol=0.01)
+
+
+def test_a_copy_is_made_once(tmp_path: Path, cache: Path) -> None:
+    weights = resolved(save_detector(tmp_path / "a.onnx"), "detector")
+    first = open_copy(weights)
+    made = (first / "model.xml").stat().st_mtime_ns
+    assert open_copy(weights) == first
+    assert (first / "model.xml").stat().st_mtime_ns == made
+    assert [item.name for item in cache.iterdir()] == [first.name]
+
+
+def test_who_comes_second_takes_the_firsts_copy(tmp_path: Path, cache: Path) -> None:
+    target, building = cache / "a_openvino_model", cache / "b_openvino_model"
+    for folder in (target, building):
+        folder.mkdir(parents=True)
+        (folder / "model.xml").write_text(folder.name)
+    assert openvino_copy._publish(building, target) == target
+    assert [item.name for item in cache.iterdir()] == ["a_openvino_model"]
+    assert (target / "model.xml").read_text() == "a_openvino_model"
+
+
+def test_a_file_that_is_no_model_is_refused_by_name_and_left_to_the_other_runtime_else(
+    tmp_path: Path, cache: Path
+) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"no model")
+    weights = resolved(path, "detector")
+    with pytest.raises(WeightsError, match=r"broken\.onnx can't be turned into an OpenVINO model"):
+        choose_file(weights, "cpu", "openvino")
+    assert choose_file(weights, "cpu", "auto") == path
+    assert list(cache.iterdir()) == []
+
+
+def test_without_the_library_auto_takes_the_other_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = resolved(save_detector(tmp_path / "a.onnx"), "detector")
+    monkeypatch.setattr(yolo, "is_installed", lambda: False)
+    assert choose_file(weights, "cpu", "auto") == weights.path
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(WeightsError, match="install openvino"):
+        choose_file(weights, "cpu", "openvino")
+
+
+@pytest.mark.parametrize(("device", "runtime"), [("cuda:0", "openvino"), ("cpu", "onnxruntime")])
+def test_a_gpu_or_the_settings_may_want_the_file_itself(tmp_path: Path, device: str, runtime: str) -> None:
+    weights = resolved(save_detector(tmp_path / "a.onnx"), "detector")
+    assert choose_file(weights, device, runtime) == weights.path
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    copy = open_copy(resolved(save_detector(tmp_path / "a.onnx"), "detector"))
+    assert (copy / "model.xml").is_file()
+
+
+def test_the_runtime_is_part_of_the_detectors_name() -> None:
+    named = [
+        detector_id(DetectorSpec(weights="pocket/detector", device="cpu", runtime=runtime))
+        for runtime in ("openvino", "auto", "onnxruntime")
+    ]
+    assert named[0] == named[1] == f"{named[2]}+openvino"
