@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import psutil
 
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.seen import Look, count_seen
-from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
+from benchmarks.rendered.scoring import Event, read_truth
 
 SIDES = ("ours", "naive")
 EVERY_SECONDS = 0.1  # memory is looked at
@@ -105,6 +106,28 @@ def _ratios(trials: Sequence[Trial]) -> list[float]:
     return [slow.seconds / fast.seconds for fast, slow in zip(ours, naive, strict=True)]
 
 
+def _try_all(archive: Path, own: Path | None, events: Sequence[Event], runs: int) -> list[Trial]:
+    """Runs the sides in turn, the first one alternating."""
+    trials = []
+    for number in range(runs):
+        for side in SIDES if number % 2 == 0 else SIDES[::-1]:
+            trials.append(try_side(side, archive, own, events))
+            told = f"{side}: {trials[-1].seconds:.1f} s, {trials[-1].num_embedded} embedded"
+            print(told, file=sys.stderr, flush=True)
+    return trials
+
+
+def _take(archive: Path, cameras: Sequence[str], target: Path) -> Path:
+    """Copies some cameras of an archive with their part of the truth."""
+    truth = json.loads((archive / "truth.json").read_text(encoding="utf-8"))
+    for name in ("cameras", "events"):
+        truth[name] = [row for row in truth[name] if row["camera"] in cameras]
+    for camera in cameras:
+        shutil.copytree(archive / camera, target / camera)
+    (target / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    return target
+
+
 def main() -> None:
     """Runs both sides in turn and prints a Markdown table; writes JSON and a picture."""
     parser = argparse.ArgumentParser(prog="benchmarks/peers/run", description=__doc__)
@@ -124,7 +147,7 @@ def main() -> None:
     ratios = _ratios(trials)
     content = {"trials": [asdict(trial) for trial in trials], "times faster": ratios}
     options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    rows = tabulate(trials, events, read_camera_seconds(truth))
+    rows = tabulate(trials, events, video_seconds)
     print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ("---",) * len(COLUMNS), *rows)))
     spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
     print(f"\nours is {statistics.median(ratios):.1f} times as fast (median of {len(ratios)} pairs; {spread})")
