@@ -135,15 +135,13 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, default=Path("configs/demo_archive/settings.toml"))
     parser.add_argument("--runs", type=int, default=5, help="of each side, in turn (default 5)")
     parser.add_argument("--out", type=Path, default=Path("peers.json"), help="the picture is written beside it")
+    parser.add_argument("--cameras", nargs="+", help="only these (default: all)")
     options = parser.parse_args()
-    truth = options.archive / "truth.json"
-    events, trials = read_truth(truth), []
-    for number in range(options.runs):
-        for side in SIDES if number % 2 == 0 else SIDES[::-1]:
-            trials.append(try_side(side, options.archive, options.settings, events))
-            print(
-                f"{side}: {trials[-1].seconds:.1f} s, {trials[-1].num_embedded} embedded", file=sys.stderr, flush=True
-            )
+    with tempfile.TemporaryDirectory(prefix="peers-archive-") as scratch:
+        archive = _take(options.archive, options.cameras, Path(scratch)) if options.cameras else options.archive
+        truth = archive / "truth.json"
+        events, video_seconds = read_truth(truth), read_camera_seconds(truth)
+        trials = _try_all(archive, options.settings, events, options.runs)
     ratios = _ratios(trials)
     content = {"trials": [asdict(trial) for trial in trials], "times faster": ratios}
     options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
