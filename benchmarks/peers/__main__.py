@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.seen import Look, count_seen
-from benchmarks.rendered.scoring import Event, read_truth
+from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
 
 SIDES = ("ours", "naive")
 EVERY_SECONDS = 0.1  # memory is looked at
