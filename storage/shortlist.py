@@ -61,7 +61,8 @@ class Shortlist:
             rows: (B,), the crops' rows in the gallery.
         """
         floors = self.floors[first : first + len(scores)] - slacks - offsets
-        found = np.flatnonzero((scores >= floors[:, None]) & (scores < np.inf))
+        found = np.flatnonzero(scores >= floors[:, None])
+        found = found[scores.reshape(-1)[found] < np.inf]  # of vectors without sense
         if len(found) == 0:
             return
         own, columns = np.divmod(found, scores.shape[1])

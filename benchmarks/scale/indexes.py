@@ -31,7 +31,7 @@ def main() -> None:
     truth = np.argsort(-(queries @ crops.T), axis=1)[:, :K]
     print(f"{len(crops):,} crops x {options.dimension}, k = {K}; CPU milliseconds a query, recall@{K}\n")
     print("| index | build, CPU s | one query | of a hundred | recall |\n|---|---|---|---|---|")
-    for name in ("Flat", "SQ8", "IVF1024,SQ8", "HNSW32,SQ8"):
+    for name in ("Flat", "SQ8", "IVF1024,SQ8"):
         _try_faiss(name, crops, queries, truth)
     _try_blocks(crops, queries, truth)
 
