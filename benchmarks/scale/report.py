@@ -57,7 +57,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.set_xlabel(over)
         axes.set_ylabel("CPU seconds of a search")
         axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize=7)
+        if axes.lines:
+            axes.legend(fontsize=7)
     figure.savefig(path, dpi=110)
 
 
