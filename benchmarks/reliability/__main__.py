@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.reliability.document import write_document
-from benchmarks.reliability.kept import Finding, find_or_try
+from benchmarks.reliability.kept import Finding, find_or_try, read_kept
 from benchmarks.reliability.section import Section
 
 PARTS = ("kills", "footage", "disk", "together", "erasure", "hostile")  # modules with run(scratch, short=...)
@@ -20,9 +20,15 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts only")
     parser.add_argument("--out", type=Path, help="write Markdown here")
     parser.add_argument("--keep", type=Path, help="folder where each part's result is kept; a part kept is not rerun")
+    parser.add_argument("--write", action="store_true", help="try nothing: write what is kept, long runs first")
     options = parser.parse_args()
-    findings = [_try(part, options.keep, short=options.short) for part in options.only]
-    text = write_document(findings, " --short" if options.short else "")
+    if options.write and not options.keep:
+        parser.error("--write needs --keep FOLDER")
+    if options.write:
+        findings = [kept for part in options.only if (kept := read_kept(options.keep, part))]
+    else:
+        findings = [_try(part, options.keep, short=options.short) for part in options.only]
+    text = write_document(findings)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     print(text)

@@ -1,15 +1,17 @@
 """The document of a whole run: how long each part took, what is not tried, and every part's table."""
 
+import os
 from collections.abc import Sequence
 
 from benchmarks.reliability.kept import Finding
 from benchmarks.reliability.section import Section
 
 HEAD = """# Reliability
-What was done to it and what was lost. This page is written by `benchmarks/reliability/run{options}`, which exits with \
+What was done to it and what was lost. This page is written by `benchmarks/reliability/run`, which exits with \
 1 where a promise was broken.
 
 """
+INTRO = "A short run tries a few of each kind, a long one all. Seconds depend on what else the machine ({cores} cores) does."
 NOT_TRIED = """## What is not tried
 - **Power cuts.** SIGKILL keeps what the kernel has taken. Files and folders are synced before they are renamed, but \
 nothing here proves that a disk keeps its word.
@@ -23,22 +25,23 @@ found.
 - **A clock that is set back**, and a machine out of memory as a whole (its kernel ends a process: a kill like others).
 
 """
-_TIMES = ("part", "began, UTC", "seconds", "faults")
+_TIMES = ("part", "run", "began, UTC", "seconds", "faults")
 
 
-def write_document(findings: Sequence[Finding], options: str) -> str:
+def write_document(findings: Sequence[Finding]) -> str:
     """Writes it as Markdown."""
     rows = [
-        (item.part, f"{item.began_utc:%Y-%m-%d %H:%M}", round(item.seconds), len(item.section.faults))
+        (item.part, "short" if item.is_short else "long", f"{item.began_utc:%Y-%m-%d %H:%M}", round(item.seconds),
+         len(item.section.faults))
         for item in findings
-    ]
-    total = ("all", "", sum(int(row[2]) for row in rows), sum(int(row[3]) for row in rows))
+    ]  # fmt: skip
+    total = ("all", "", "", sum(int(row[3]) for row in rows), sum(int(row[4]) for row in rows))
     times = Section(
         title="Parts",
-        intro="Seconds are of two cores that other work used too.",
+        intro=INTRO.format(cores=os.cpu_count()),
         columns=_TIMES,
         rows=(*rows, total),
         faults=tuple(f"{item.part}: {len(item.section.faults)}, see below" for item in findings if item.section.faults),
     )
     parts = "\n".join(item.section.markdown() for item in findings)
-    return HEAD.format(options=options) + times.markdown() + "\n" + NOT_TRIED + parts
+    return HEAD + times.markdown() + "\n" + NOT_TRIED + parts

@@ -34,7 +34,7 @@ class Finding:
 
 def find_or_try(folder: Path | None, part: str, is_short: bool, work: Callable[[], Section]) -> Finding:
     """Gives what an earlier run of the part found, if it was of the same length, else tries it and keeps that."""
-    path = folder / f"{part}{'-short' if is_short else ''}.json" if folder else None
+    path = _place(folder, part, is_short) if folder else None
     if path and path.exists():
         return Finding.from_json(path.read_text(encoding="utf-8"))
     began = datetime.now(UTC)
@@ -47,6 +47,16 @@ def find_or_try(folder: Path | None, part: str, is_short: bool, work: Callable[[
         building.write_text(finding.to_json(), encoding="utf-8")
         building.replace(path)
     return finding
+
+
+def read_kept(folder: Path, part: str) -> Finding | None:
+    """Gives what is kept of a part, of a long run rather than of a short one; None where nothing is."""
+    paths = [_place(folder, part, is_short) for is_short in (False, True)]
+    return next((Finding.from_json(path.read_text(encoding="utf-8")) for path in paths if path.exists()), None)
+
+
+def _place(folder: Path, part: str, is_short: bool) -> Path:
+    return folder / f"{part}{'-short' if is_short else ''}.json"
 
 
 def _as_tuples(value: object) -> object:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reliability.document import write_document
-from benchmarks.reliability.kept import Finding, find_or_try
+from benchmarks.reliability.kept import Finding, find_or_try, read_kept
 from benchmarks.reliability.section import Section
 
 FAULT = "lost 3 rows"
@@ -25,6 +25,15 @@ def test_a_short_part_is_not_taken_for_a_long_one(tmp_path: Path) -> None:
     assert find_or_try(tmp_path, "kills", False, lambda: _section(FAULT)).section.faults == (FAULT,)
 
 
+def test_what_is_kept_is_of_a_long_run_where_there_is_one(tmp_path: Path) -> None:
+    assert read_kept(tmp_path, "kills") is None
+    for is_short in (True, False):
+        find_or_try(tmp_path, "kills", is_short, _section)
+        kept = read_kept(tmp_path, "kills")
+        assert kept is not None
+        assert kept.is_short == is_short
+
+
 def test_a_part_that_was_interrupted_leaves_nothing(tmp_path: Path) -> None:
     def end() -> Section:
         raise KeyboardInterrupt
@@ -36,8 +45,8 @@ def test_a_part_that_was_interrupted_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_document_names_dates_faults_and_what_is_not_tried() -> None:
     finding = find_or_try(None, "kills", False, lambda: _section(FAULT))
-    text = write_document([finding], "")
-    assert f"| kills | {finding.began_utc:%Y-%m-%d %H:%M} | 0 | 1 |" in text
+    text = write_document([finding])
+    assert f"| kills | long | {finding.began_utc:%Y-%m-%d %H:%M} | 0 | 1 |" in text
     assert "**fault:** kills: 1, see below" in text
     assert f"**fault:** {FAULT}" in text
     assert "Power cuts" in text
