@@ -11,7 +11,7 @@ What was done to it and what was lost. This page is written by `benchmarks/relia
 1 where a promise was broken.
 
 """
-INTRO = "A short run tries a few of each kind, a long one all. Seconds depend on what else the machine ({cores} cores) does."
+INTRO = "A short run tries a few of each kind, a long one all. Seconds depend on what else the {cores} cores did."
 NOT_TRIED = """## What is not tried
 - **Power cuts.** SIGKILL keeps what the kernel has taken. Files and folders are synced before they are renamed, but \
 nothing here proves that a disk keeps its word.
