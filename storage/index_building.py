@@ -117,7 +117,7 @@ def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
 
 def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
     manifest = shard.manifest
-    index = open_or_rebuild(shard.directory, manifest.rows, manifest.dimension)
+    index = open_or_rebuild(shard.directory, manifest.rows, manifest.dimension, whole=True)
     stored = view_vectors(index)
     for start in range(0, manifest.rows, _ROWS_AT_ONCE):
         yield np.array(stored[start : start + _ROWS_AT_ONCE], np.float32)

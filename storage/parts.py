@@ -73,7 +73,7 @@ class ShardPart:
         rows = np.arange(manifest.rows)
         if scope.is_timed:
             rows = rows[scope.mask(read_columns(self._shard.directory, SCOPE_COLUMNS), manifest)]
-        index = open_or_rebuild(self._shard.directory, manifest.rows, manifest.dimension)
+        index = open_or_rebuild(self._shard.directory, manifest.rows, manifest.dimension, whole=True)
         yield from _iter_blocks(view_vectors(index), rows, rows + self._first)
 
     def read_table(self, shard: GalleryShard, rows: Rows) -> pa.Table:

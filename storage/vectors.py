@@ -60,14 +60,16 @@ def _ask_for_room(path: Path) -> None:
         file.write(bytes(1 << 20))
 
 
-def open_index(path: Path, rows: int, dimension: int) -> Any:
-    """Opens an index by memory map.
+def open_index(path: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
+    """Opens an index by memory map, for a few of its vectors, or reads it whole, for all of them.
+
+    FAISS maps for random access: the system then reads page by page, which takes far longer where all are wanted.
 
     Raises:
         ShardError: If it is missing, damaged, or not of this many rows and this dimension.
     """
     try:
-        index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
+        index = faiss.read_index(os.fspath(path), 0 if whole else faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         raise ShardError(f"Can't open {path}: it is missing or damaged. Run: anomalylmm verify --repair") from error
     if (index.ntotal, index.d) != (rows, dimension):
@@ -75,14 +77,14 @@ def open_index(path: Path, rows: int, dimension: int) -> Any:
     return index
 
 
-def open_or_rebuild(directory: Path, rows: int, dimension: int) -> Any:
-    """The index of a shard; built again from its Parquet file where it is missing or damaged.
+def open_or_rebuild(directory: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
+    """The index of a shard, mapped or whole; built again from its Parquet file where it is missing or damaged.
 
     Raises:
         ShardError: If the Parquet file can't be read either.
     """
     try:
-        return open_index(directory / INDEX_FILE, rows, dimension)
+        return open_index(directory / INDEX_FILE, rows, dimension, whole=whole)
     except ShardError:
         return rebuild_index(directory, dimension)
 
