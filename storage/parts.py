@@ -102,8 +102,10 @@ class CompactedPart:
             self._index.release()
 
     def read_table(self, shard: GalleryShard, rows: Rows) -> pa.Table:
-        """Read from the index."""
-        return self._index.read_table(shard.shard_id).take(pa.array(rows))
+        """Read from the index; its pages leave the memory afterwards."""
+        table = self._index.read_table(shard.shard_id).take(pa.array(rows))
+        self._index.release()
+        return table
 
     def _choose(self, scope: Scope, shard: GalleryShard, first: int) -> tuple[Rows, Rows]:
         """Rows of one shard in scope: their positions in the index, and their numbers in the gallery."""
