@@ -24,7 +24,7 @@ from storage.reading import read_columns
 from storage.schema import crops_schema
 from storage.vectors import open_or_rebuild, view_vectors
 
-_ROWS_AT_ONCE = 8192
+_NUMBERS_AT_ONCE = 1 << 18  # so that what is computed of them stays in the processor's cache
 
 
 @contextmanager
@@ -119,8 +119,9 @@ def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
     manifest = shard.manifest
     index = open_or_rebuild(shard.directory, manifest.rows, manifest.dimension, whole=True)
     stored = view_vectors(index)
-    for start in range(0, manifest.rows, _ROWS_AT_ONCE):
-        yield np.array(stored[start : start + _ROWS_AT_ONCE], np.float32)
+    size = max(1, _NUMBERS_AT_ONCE // manifest.dimension)
+    for start in range(0, manifest.rows, size):
+        yield np.array(stored[start : start + size], np.float32)
 
 
 def _close_file(path: Path) -> FileEntry:
