@@ -87,7 +87,7 @@ def publish_shard(
 def make_query(version: str = "q1") -> Query:
     slot = Slot(start=6, stop=11, word="falling", kind="action", contrasts=("walking",))
     cloze = Cloze(text="a man falls", slots=(slot,), masked="a man ____")
-    return Query(name="fall", text="a man falls", cloze=cloze, version=version)
+    return Query(name="fall", text="a man falls", cloze=cloze, version=version, accept=0.5)
 
 
 def make_hit(sweep_id: str = "s1", tracklet_id: str = "a-t0", camera: str = "gate") -> HitRecord:
