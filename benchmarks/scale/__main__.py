@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -58,7 +59,12 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks/scale/run", description=__doc__)
-    parser.add_argument("--scratch", type=Path, default=Path("/var/tmp/scale"), help="stores and what was measured")  # noqa: S108
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "anomalylmm-scale",
+        help="stores and what was measured",
+    )
     parser.add_argument("--crops", type=float, nargs="+", default=[1e4, 1e5, 1e6, 1e7])
     parser.add_argument("--queries", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--dimension", type=int, default=192, help="192 as the pocket encoder, 768 as SigLIP2-base")
