@@ -1,7 +1,7 @@
 """What judging costs, with and without each saving: python -m benchmarks.judge STORE --out judge.json.
 
-The same candidates of the saved queries are judged again and again, first as plainly as can be: every crop a candidate
-of its own, every answer read behind its own question. Rows and tokens are counted where the model is entered.
+The same candidates of the saved queries are judged again and again, first as plainly as can be: every answer read
+behind its own question. Rows and tokens are counted where the model is entered.
 """
 
 import argparse
@@ -33,14 +33,12 @@ class Way:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    each_crop: bool = False
     shares: bool = True  # the question's reading, between its answers
     remembers: bool = False
 
 
 WAYS = (
-    Way(name="every crop, every answer for itself", each_crop=True, shares=False),
-    Way(name="every person, every answer for itself", shares=False),
+    Way(name="every answer behind its own question", shares=False),
     Way(name="+ the question read once for all answers"),
     Way(name="+ near-identical pictures judged once", settings={"same_cosine": 0.98}),
     Way(name="+ gate", settings={"same_cosine": 0.98, "gate": True}),
@@ -131,16 +129,7 @@ def _judge_once(
 def _adjudicate(composition: Composition, way: Way, case: Case, memory: Memory | None) -> Adjudication:
     settings: RerankSettings = replace(composition.adjudicator.settings, **way.settings)
     adjudicator = Adjudicator(composition.judge, composition.lexicon, settings, composition.adjudicator.mapper)
-    candidates = list(_iter_crops(case.candidates)) if way.each_crop else list(case.candidates)
-    query = replace(case.query, top_n=max(1, len(candidates)))
-    return adjudicator.adjudicate(query, candidates, cache=memory, hints=case.hints)
-
-
-def _iter_crops(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Makes each crop a candidate of its own."""
-    for candidate in candidates:
-        for crop_id, image in zip(candidate.crop_ids, candidate.images, strict=True):
-            yield replace(candidate, crop_ids=(crop_id,), images=(image,), best_crop_id=crop_id)
+    return adjudicator.adjudicate(case.query, case.candidates, cache=memory, hints=case.hints)
 
 
 @contextmanager
@@ -165,14 +154,14 @@ def _add(cost: Cost, spent: Sequence[tuple[Meter, float, Adjudication]]) -> None
 
 
 def tabulate(costs: Mapping[str, Cost]) -> list[tuple[object, ...]]:
-    """Gives the rows of the table, means a query; savings are against the first way, firsts against the second."""
-    plain, person = (costs[way.name] for way in WAYS[:2])
+    """Gives the rows of the table, means a query; all is compared with the first way."""
+    plain = costs[WAYS[0].name]
     return [
         (
             name, *(round(statistics.mean(numbers), 2) for numbers in (cost.questions, cost.rows, cost.tokens)),
             round(statistics.mean(cost.seconds), 3), _ratio(sum(plain.rows), sum(cost.rows)),
             _ratio(sum(plain.seconds), sum(cost.seconds)),
-            f"{sum(map(str.__eq__, cost.firsts, person.firsts))} of {len(person.firsts)}",
+            f"{sum(map(str.__eq__, cost.firsts, plain.firsts))} of {len(plain.firsts)}",
         )
         for name, cost in costs.items()
     ]  # fmt: skip

@@ -101,7 +101,7 @@ def recording(
     except StoreBusyError:
         run.withdraw()
         raise
-    except BaseException as error:
+    except BaseException as error:  # an interrupted run ends, too; it is raised again
         if not run.is_ended:
             run.end("Failed" if isinstance(error, Exception) else "Ended early", reasons=(type(error).__name__,))
         raise

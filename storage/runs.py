@@ -182,7 +182,7 @@ def _publish_locked(path: Path, content: bytes, scratch: Path) -> int:
             fsync_path(building)
             building.rename(path)
             fsync_path(path.parent)
-        except BaseException:
+        except BaseException:  # the lock is given back whatever happened; it is raised again
             release(descriptor)
             building.unlink(missing_ok=True)
             raise

@@ -8,7 +8,7 @@ import torch
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.judge import TransformersJudge
-from anomalylmm.models.judge_map import JudgeMapper, image_token
+from anomalylmm.models.judge_map import image_token
 from anomalylmm.models.registry import build_judge_mapper
 from anomalylmm.models.reranker import RerankerJudge
 from anomalylmm.models.weights import resolve
@@ -94,7 +94,3 @@ def test_tokens_in_no_known_layout_are_refused(pocket: TransformersJudge) -> Non
 def test_an_endpoint_has_no_gradients() -> None:
     with pytest.raises(ConfigurationError, match=r"judge\.maps"):
         build_judge_mapper(tiny_models)  # type: ignore[arg-type]
-
-
-def test_the_mapper_is_a_mapper() -> None:
-    assert callable(JudgeMapper.patch_maps)
