@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measurements import Measurements
 from benchmarks.scale.exact import find_exactly
 from benchmarks.scale.filling import Filling, fill_store
 from benchmarks.scale.report import draw, write_markdown
@@ -22,24 +23,6 @@ from storage.layout import StoreLayout
 K = 100
 TRUTHS = 100  # queries whose exact best are looked up for the recall
 STATES = ("loose", "compacted")
-
-
-class Measurements:
-    """What was measured, kept in one file, so that an interrupted run goes on."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-
-    def once(self, name: str, measure: Callable[[], Any]) -> Any:
-        """What was measured under this name, now or before."""
-        if name not in self._kept:
-            self._kept[name] = measure()
-            building = self._path.with_suffix(".new")
-            building.write_text(json.dumps(self._kept, indent=1))
-            building.replace(self._path)
-            print(f"measured {name}", flush=True)
-        return self._kept[name]
 
 
 def main() -> int:

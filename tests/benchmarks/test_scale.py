@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.scale.__main__ import Measurements
+from benchmarks.measurements import Measurements
 from benchmarks.scale.exact import find_exactly
 from benchmarks.scale.filling import Filling, fill_store
 from benchmarks.scale.report import draw, list_slopes, slope, write_markdown

@@ -1,0 +1,1 @@
+"""What indexing costs against the length of a video and the number of cameras."""
