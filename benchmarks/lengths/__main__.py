@@ -44,7 +44,9 @@ def read_options() -> argparse.Namespace:
     )  # fmt: skip
     source = Path("configs/demo_archive/gate/2026-03-14/10-15-00.mp4")
     parser.add_argument("--source", type=Path, default=source, metavar="VIDEO", help=f"repeated (default {source})")
-    parser.add_argument("--lengths", type=float, nargs="*", default=[60, 600, 3600, 36000], help="seconds of one video")
+    parser.add_argument(
+        "--lengths", type=float, nargs="*", default=[60, 600, 3600, 36000], help="seconds of one video (none: left out)"
+    )
     parser.add_argument("--cameras", type=int, nargs="*", default=[1, 4, 16, 64], help="with one short video each")
     parser.add_argument("--each", type=float, default=40, help="seconds of a camera's video (default 40)")
     add_settings(parser)
@@ -55,7 +57,10 @@ def read_options() -> argparse.Namespace:
         default=Path(tempfile.gettempdir()) / "anomalylmm-lengths",
         help="videos and stores while they are needed, and what was measured; delete it to measure anew",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.lengths and not options.cameras:
+        parser.error("give --lengths or --cameras some numbers")
+    return options
 
 
 def identify(options: argparse.Namespace) -> str:

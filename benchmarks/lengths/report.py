@@ -61,19 +61,28 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     """Draws seconds and memory over length and over cameras."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 7), layout="constrained")
-    for column, (series, (title, over)) in zip(figure.subplots(2, 2).T, SERIES.items(), strict=True):
-        own = select(rows, series)
-        for axes, names, label in zip(
-            column, (("seconds", "cpu_seconds"), ("peak_mib", "second_half_mib")), ("seconds", "MiB"), strict=True
-        ):
-            for name in names:
-                axes.loglog([row[over] for row in own], [row[name] for row in own], "o-", label=GROWING[name])
-            axes.set_xlabel(f"{title.lower()}, s" if series == "length" else title.lower())
-            axes.set_ylabel(label)
-            axes.grid(alpha=0.3, which="both")
-            axes.legend(fontsize=7)
+    measured = {name: own for name in SERIES if (own := select(rows, name))}
+    figure = Figure(figsize=(0.5 + 4.3 * len(measured), 7), layout="constrained")
+    columns = figure.subplots(2, len(measured), squeeze=False).T
+    for (above, below), (series, own) in zip(columns, measured.items(), strict=True):
+        title, over = SERIES[series]
+        _draw_lines(above, own, over, ("seconds", "cpu_seconds"))
+        _draw_lines(below, own, over, ("peak_mib", "second_half_mib"))
+        above.set(yscale="log", ylabel="seconds")
+        below.set(
+            ylabel="MiB",
+            ylim=(0, 1.1 * max(row["peak_mib"] for row in own)),
+            xlabel=title + (", s" if series == "length" else ""),
+        )
     figure.savefig(path, dpi=110)
+
+
+def _draw_lines(axes: Any, rows: Sequence[Row], over: str, names: Sequence[str]) -> None:
+    for name in names:
+        axes.plot([row[over] for row in rows], [row[name] for row in rows], "o-", label=GROWING[name])
+    axes.set_xscale("log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=7, loc="lower right")
 
 
 def _line(cells: Sequence[str]) -> str:
