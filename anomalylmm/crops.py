@@ -1,17 +1,14 @@
-"""Cuts persons with their surroundings and chooses the few crops that tell what happened; knows no video."""
+"""Cuts persons with their surroundings and measures how good a picture of them is; knows no video."""
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalylmm.errors import ShapeError
 from anomalylmm.records import Box, Image
 
 SHARPNESS_SIDE_PX = 128  # all crops are compared at this size
-SHAPE_CHANGE = 1.3  # widest over tallest width-to-height ratio from which a tracklet has changed its shape
 
 
 def context_box(box: Box, width: int, height: int, *, margin: float = 0.25, square: bool = True) -> Box:
@@ -83,53 +80,3 @@ def sharpness(image: Image) -> float:
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     gray = cv2.cvtColor(cv2.resize(image, size, interpolation=method), cv2.COLOR_RGB2GRAY)
     return float(cv2.Laplacian(gray, cv2.CV_32F).var())
-
-
-def spread_in_time(
-    pts_seconds: Sequence[float], qualities: Sequence[float], aspects: Sequence[float], count: int
-) -> tuple[int, ...]:
-    """Chooses crops that are good, far apart in time and of different posture; best first, positions into N.
-
-    ``aspects`` are widths over heights of the tight boxes. Where they change by more than 1.3 times (a fall, someone
-    who bends or lies down), the widest and the tallest moment are always among the chosen. The others are taken
-    greedily: each is the one with the largest sum of quality (relative to the best), distance in time and in shape
-    from those already chosen.
-
-    Raises:
-        ShapeError: The three sequences have different lengths.
-    """
-    if not len(pts_seconds) == len(qualities) == len(aspects):
-        raise ShapeError.of("qualities and aspects", f"({len(pts_seconds)},)", (len(qualities), len(aspects)))
-    number = len(pts_seconds)
-    if count <= 0 or number == 0:
-        return ()
-    times = _relative(np.asarray(pts_seconds, dtype=np.float64))
-    shapes = np.log(np.maximum(np.asarray(aspects, dtype=np.float64), 1e-6))
-    quality = np.asarray(qualities, dtype=np.float64)
-    quality = quality / max(float(quality.max()), 1e-12)
-    chosen = _first_choices(quality, shapes, min(count, number))
-    while len(chosen) < min(count, number):
-        distance_time = np.abs(times[:, None] - times[chosen]).min(axis=1)
-        distance_shape = np.abs(shapes[:, None] - shapes[chosen]).min(axis=1)
-        gain = quality + 2.0 * distance_time + distance_shape
-        gain[chosen] = -np.inf
-        chosen.append(int(np.argmax(gain)))
-    return tuple(chosen)
-
-
-def _first_choices(quality: NDArray[np.float64], shapes: NDArray[np.float64], count: int) -> list[int]:
-    """Gives the best crop, and where the shape changes the best of the widest and of the tallest moments."""
-    best = int(np.argmax(quality))
-    span = float(shapes.max() - shapes.min())
-    if count < 2 or span < math.log(SHAPE_CHANGE):
-        return [best]
-    widest = int(np.argmax(np.where(shapes >= shapes.max() - 0.1 * span, quality, -np.inf)))
-    tallest = int(np.argmax(np.where(shapes <= shapes.min() + 0.1 * span, quality, -np.inf)))
-    picks = [widest, tallest] if count == 2 else [best, widest, tallest]
-    unique = list(dict.fromkeys(picks))
-    return sorted(unique, key=lambda index: (-quality[index], index))
-
-
-def _relative(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    span = float(values.max() - values.min())
-    return (values - values.min()) / span if span > 0 else np.zeros_like(values)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.crops import clip_box, context_box, cut, limit_size, sharpness, spread_in_time
+from anomalylmm.crops import clip_box, context_box, cut, limit_size, sharpness
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.records import Box, Crop, Detections, Image
 
-_POOL_FACTOR = 2  # crops kept of an open tracklet, as a multiple of those it will have
+_SLACK_SECONDS = 1e-3  # by which container clocks round
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,10 +27,6 @@ class _Moment:
     quality: float
     image: Image = field(repr=False)
 
-    @property
-    def aspect(self) -> float:
-        return (self.box[2] - self.box[0]) / max(self.box[3] - self.box[1], 1e-6)
-
 
 @dataclass(slots=True, kw_only=True)
 class _OpenTracklet:
@@ -38,7 +34,7 @@ class _OpenTracklet:
     start_seconds: float
     stop_seconds: float
     num_detections: int = 0
-    moments: list[_Moment] = field(default_factory=list)
+    best: dict[int, _Moment] = field(default_factory=dict)  # of each span of time since the start
 
 
 class TrackletBuilder:
@@ -46,27 +42,33 @@ class TrackletBuilder:
 
     A tracklet closes when its person has not been seen for ``max_gap_seconds``, or has lasted
     ``max_tracklet_seconds``: a person who is in the picture for an hour gives many tracklets, so that a change of
-    behavior is in one of its own. Ids are hashes of content, so the same video gives the same ids.
+    behavior is in one of its own. Its crops are the best moment of each ``seconds_per_crop``, so that whatever lasts
+    twice as long has a crop, and what is shorter most often has. Ids are hashes of content, so the same video gives
+    the same ids.
+
+    A tracklet of fewer than ``min_detections`` is dropped, unless one of them is as sure as ``sure_score``.
     """
 
     def __init__(
         self,
         video_id: str,
         *,
-        crops_per_tracklet: int = 4,
+        seconds_per_crop: float = 1.0,
         min_detections: int = 2,
+        sure_score: float = math.inf,
         max_gap_seconds: float = 2.0,
         max_tracklet_seconds: float = 15.0,
         margin: float = 0.25,
         max_crop_px: int = 448,
     ) -> None:
-        if min(crops_per_tracklet, min_detections, max_crop_px) < 1 or max_tracklet_seconds <= 0:
+        if min(min_detections, max_crop_px) < 1 or min(seconds_per_crop, max_tracklet_seconds) <= 0:
             raise ConfigurationError(
-                "crops_per_tracklet, min_detections, max_crop_px and max_tracklet_seconds must be positive"
+                "seconds_per_crop, min_detections, max_crop_px and max_tracklet_seconds must be positive"
             )
         self.video_id = video_id
-        self.crops_per_tracklet = crops_per_tracklet
+        self.seconds_per_crop = seconds_per_crop
         self.min_detections = min_detections
+        self.sure_score = sure_score
         self.max_gap_seconds = max_gap_seconds
         self.max_tracklet_seconds = max_tracklet_seconds
         self.margin = margin
@@ -123,8 +125,10 @@ class TrackletBuilder:
         tracklet = self._open[number]
         tracklet.stop_seconds = self._last_seconds
         tracklet.num_detections += 1
-        tracklet.moments.append(self._moment(box, score, image))
-        self._prune(tracklet)
+        span = int((self._last_seconds - tracklet.start_seconds + _SLACK_SECONDS) / self.seconds_per_crop)
+        moment = self._moment(box, score, image)
+        if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
+            tracklet.best[span] = moment
 
     def _moment(self, box: Box, score: float, image: Image) -> _Moment:
         width, height = self._frame_size
@@ -144,12 +148,6 @@ class TrackletBuilder:
             image=picture,
         )
 
-    def _prune(self, tracklet: _OpenTracklet) -> None:
-        most = _POOL_FACTOR * self.crops_per_tracklet
-        if len(tracklet.moments) > most:
-            kept = _choose(tracklet.moments, most)
-            tracklet.moments = [tracklet.moments[index] for index in sorted(kept)]
-
     def _close_ended(self, pts_seconds: float) -> None:
         for number, tracklet in list(self._open.items()):
             silent = pts_seconds - tracklet.stop_seconds > self.max_gap_seconds
@@ -158,10 +156,10 @@ class TrackletBuilder:
 
     def _close(self, number: int) -> None:
         tracklet = self._open.pop(number)
-        if tracklet.num_detections < self.min_detections:
+        is_sure = max(moment.score for moment in tracklet.best.values()) >= self.sure_score
+        if tracklet.num_detections < self.min_detections and not is_sure:
             return
-        chosen = _choose(tracklet.moments, self.crops_per_tracklet)
-        self._closed.append(tuple(self._crop(tracklet, tracklet.moments[index]) for index in chosen))
+        self._closed.append(tuple(self._crop(tracklet, moment) for moment in tracklet.best.values()))
 
     def _crop(self, tracklet: _OpenTracklet, moment: _Moment) -> Crop:
         width, height = self._frame_size
@@ -180,15 +178,6 @@ class TrackletBuilder:
             tracklet_num_detections=tracklet.num_detections,
             image=moment.image,
         )
-
-
-def _choose(moments: list[_Moment], count: int) -> tuple[int, ...]:
-    return spread_in_time(
-        [moment.pts_seconds for moment in moments],
-        [moment.quality for moment in moments],
-        [moment.aspect for moment in moments],
-        count,
-    )
 
 
 def _tracklet_id(video_id: str, start_seconds: float, box: Box) -> str:

@@ -195,6 +195,7 @@ class Composition:
             sample_fps=self.settings.decode.sample_fps,
             buffer_seconds=self.settings.tracklets.max_gap_seconds,
             least_score=self.settings.tracker.start_confidence,
+            reach_per_second=self.settings.tracker.reach,
         )
         return registry.build_tracker(spec)
 

@@ -110,8 +110,9 @@ class CropStream:
         )
         self._builder = TrackletBuilder(
             video_id,
-            crops_per_tracklet=cut.crops_per_tracklet,
+            seconds_per_crop=cut.seconds_per_crop,
             min_detections=cut.min_detections,
+            sure_score=cut.sure_confidence,
             max_gap_seconds=cut.max_gap_seconds,
             max_tracklet_seconds=cut.max_tracklet_seconds,
             margin=cut.margin,

@@ -60,13 +60,17 @@ class TrackerSettings(Section):
 
     name: Literal["bytetrack", "botsort"] = "bytetrack"
     start_confidence: float = Field(0.4, gt=0, lt=1, description="a track begins with a detection as sure as this")
+    reach: float = Field(
+        1.5, ge=0, description="shares of its size by which a box grows for linking, for each second between frames"
+    )
 
 
 class TrackletSettings(Section):
     """How detections become tracklets and crops."""
 
-    crops_per_tracklet: int = Field(5, ge=1, le=32)
+    seconds_per_crop: float = Field(1.0, gt=0, description="the best moment of each such span becomes a crop")
     min_detections: int = Field(2, ge=1)
+    sure_confidence: float = Field(0.6, gt=0, le=1, description="fewer detections do where one is as sure as this")
     max_gap_seconds: float = Field(2.0, gt=0)
     max_tracklet_seconds: float = Field(12.0, gt=0)
     margin: float = Field(0.25, ge=0, le=2)

@@ -63,6 +63,7 @@ class TrackerSpec:
     sample_fps: float
     buffer_seconds: float = 2.0
     least_score: float = 0.25
+    reach_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,11 @@ def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":
     from anomalylmm.models.tracker import UltralyticsTracker
 
     return UltralyticsTracker(
-        spec.name, sample_fps=spec.sample_fps, buffer_seconds=spec.buffer_seconds, least_score=spec.least_score
+        spec.name,
+        sample_fps=spec.sample_fps,
+        buffer_seconds=spec.buffer_seconds,
+        least_score=spec.least_score,
+        reach_per_second=spec.reach_per_second,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from anomalylmm.errors import WeightsError
@@ -82,7 +83,7 @@ class YoloDetector:
         """Finds the persons of N frames; one ``Detections`` a frame, highest score first."""
         found: list[Detections] = []
         for batch in same_size_batches(images):
-            pictures = [np.ascontiguousarray(image[:, :, ::-1]) for image in batch]  # ultralytics expects BGR
+            pictures = [cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in batch]  # as ultralytics expects
             found += [to_detections(result) for result in self._model.predict(pictures, **self._options)]
         return found
 

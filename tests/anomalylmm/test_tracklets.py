@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anomalylmm.crops import context_box, cut, sharpness, spread_in_time
+from anomalylmm.crops import context_box, cut, sharpness
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.records import Detections
 from anomalylmm.tracklets import TrackletBuilder
@@ -28,7 +28,7 @@ def closed(builder):
 
 
 def test_a_track_becomes_one_tracklet_of_a_few_crops():
-    builder = TrackletBuilder("v", crops_per_tracklet=3)
+    builder = TrackletBuilder("v", seconds_per_crop=2.0)
     walk(builder, [STANDING] * 10)
     [crops] = closed(builder)
     assert len(crops) == 3
@@ -39,11 +39,23 @@ def test_a_track_becomes_one_tracklet_of_a_few_crops():
     assert list(builder.iter_closed()) == []
 
 
-def test_the_fall_is_always_among_the_crops():
-    builder = TrackletBuilder("v", crops_per_tracklet=3, max_tracklet_seconds=60)
-    walk(builder, [STANDING] * 30 + [LYING] + [STANDING] * 30)
+@pytest.mark.parametrize("start", range(20, 28))
+def test_what_lasts_twice_the_span_of_a_crop_has_one(start):
+    builder = TrackletBuilder("v", seconds_per_crop=1.0, max_tracklet_seconds=60)
+    walk(builder, [STANDING] * start + [LYING] * 6 + [STANDING] * 40, step=1 / 3)
     [crops] = closed(builder)
-    assert 15.0 in {crop.pts_seconds for crop in crops}
+    assert LYING in {tuple(map(int, crop.box_xyxy_px)) for crop in crops}
+
+
+def test_a_span_gives_its_best_moment():
+    builder = TrackletBuilder("v", seconds_per_crop=1.0)
+    for index, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.5, 0.8]):
+        boxes = np.array([STANDING], np.float32)
+        builder.add(
+            Detections(boxes_xyxy_px=boxes, scores=np.array([score], np.float32)), np.array([1]), FRAME, index / 3
+        )
+    [crops] = closed(builder)
+    assert [round(crop.pts_seconds * 3) for crop in crops] == [1, 5]
 
 
 def test_a_long_track_is_split_and_a_silent_one_closes():
@@ -61,10 +73,18 @@ def test_glimpses_unknown_numbers_and_empty_boxes_give_nothing():
     assert closed(builder) == []
 
 
-def test_memory_of_an_open_tracklet_is_bounded():
-    builder = TrackletBuilder("v", crops_per_tracklet=4, max_tracklet_seconds=1e9)
-    walk(builder, [STANDING] * 100)
-    assert len(builder._open[7].moments) <= 8
+@pytest.mark.parametrize(("score", "number"), [(0.5, 0), (0.7, 1)])
+def test_a_sure_glimpse_is_kept(score, number):
+    builder = TrackletBuilder("v", min_detections=2, sure_score=0.6)
+    boxes = np.array([STANDING], np.float32)
+    builder.add(Detections(boxes_xyxy_px=boxes, scores=np.array([score], np.float32)), np.array([1]), FRAME, 0.0)
+    assert len(closed(builder)) == number
+
+
+def test_a_moment_of_an_open_tracklet_takes_the_place_of_a_worse_one():
+    builder = TrackletBuilder("v", seconds_per_crop=5.0, max_tracklet_seconds=20)
+    walk(builder, [STANDING] * 40)
+    assert len(builder._open[7].best) == 4
 
 
 def test_ids_come_from_content_not_from_track_numbers():
@@ -90,7 +110,7 @@ def test_each_detection_needs_its_number():
     with pytest.raises(ShapeError, match="track_numbers"):
         TrackletBuilder("v").add(found(STANDING), np.zeros(2, dtype=np.int64), FRAME, 0.0)
     with pytest.raises(ConfigurationError):
-        TrackletBuilder("v", crops_per_tracklet=0)
+        TrackletBuilder("v", seconds_per_crop=0)
 
 
 def test_a_context_box_is_shifted_before_it_is_made_smaller():
@@ -111,12 +131,3 @@ def test_sharpness_compares_across_sizes():
     blurred = np.repeat(np.repeat(fine[::8, ::8], 8, axis=0), 8, axis=1)
     assert sharpness(fine) > sharpness(cut(blurred, (0, 0, 128, 128)))
     assert sharpness(FRAME[:1, :1]) == 0
-
-
-def test_crops_are_spread_in_time():
-    chosen = spread_in_time([0, 1, 2, 3, 4], [1.0, 0.9, 0.9, 0.9, 0.9], [0.4] * 5, 3)
-    assert chosen[0] == 0
-    assert set(chosen) == {0, 2, 4}
-    assert spread_in_time([], [], [], 3) == ()
-    with pytest.raises(ShapeError):
-        spread_in_time([0.0], [], [], 1)

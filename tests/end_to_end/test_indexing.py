@@ -62,7 +62,7 @@ def test_only_new_videos_are_indexed(archive: Path, tmp_path: Path) -> None:
 def test_other_parameters_make_another_pipeline_beside_the_old(archive: Path, tmp_path: Path) -> None:
     layout = StoreLayout(tmp_path / "store")
     first = index_archive(compose(), layout, archive)
-    second = index_archive(compose(tracklets={"crops_per_tracklet": 3}), layout, archive)
+    second = index_archive(compose(tracklets={"seconds_per_crop": 2.0}), layout, archive)
     assert first.pipeline_digest != second.pipeline_digest
     assert len(Gallery.open(layout, first.pipeline_digest).shards) == 2
     assert len(Gallery.open(layout, second.pipeline_digest).shards) == 2

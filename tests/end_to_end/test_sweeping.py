@@ -142,7 +142,7 @@ def test_an_empty_store_and_a_foreign_pipeline_are_named(
 ) -> None:
     with pytest.raises(StoreError, match="anomalylmm index"):
         sweep_store(composition, StoreLayout(tmp_path / "empty"), queries(tmp_path, RED))
-    other = compose(tracklets={"crops_per_tracklet": 2})
+    other = compose(tracklets={"seconds_per_crop": 2.0})
     with pytest.raises(StoreError, match=composition.pipeline.digest):
         sweep_store(other, layout, queries(tmp_path, RED))
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalylmm.coarse import best_tracklets
-from anomalylmm.crops import context_box, cut, spread_in_time
+from anomalylmm.crops import context_box, cut
 from anomalylmm.errors import QueryError
 from anomalylmm.incidents import HitInterval, group_incidents
 from anomalylmm.lexicon import Lexicon
@@ -46,13 +46,6 @@ def test_a_context_box_is_inside_the_frame_and_holds_the_box(corners, width, hei
     assert cut(np.zeros((height, width, 3), np.uint8), (left, top, right, bottom)).shape == (
         bottom - top, right - left, 3,
     )  # fmt: skip
-
-
-@given(st.lists(st.tuples(st.floats(0, 99), st.floats(0, 9), st.floats(0.1, 9)), max_size=12), st.integers(0, 15))
-def test_chosen_crops_are_different_and_as_many_as_can_be(moments, count):
-    times, qualities, aspects = ([moment[part] for moment in moments] for part in range(3))
-    chosen = spread_in_time(times, qualities, aspects, count)
-    assert len(set(chosen)) == len(chosen) == min(count, len(moments))
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12), st.integers(0, 15))

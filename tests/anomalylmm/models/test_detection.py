@@ -76,6 +76,27 @@ def test_a_doubtful_detection_belongs_to_no_track() -> None:
     assert UltralyticsTracker(sample_fps=2.0).update(one_person(0.15), FRAME).tolist() == [-1]
 
 
+def passing(tracker: UltralyticsTracker, shift_px: float) -> list[int]:
+    """Track numbers of one person who moves by so many pixels between frames; 40 pixels wide."""
+    numbers = []
+    for index in range(4):
+        left = 20 + index * shift_px
+        boxes = np.array([[left, 40, left + 40, 140]], np.float32)
+        numbers += tracker.update(Detections(boxes_xyxy_px=boxes, scores=np.array([0.8], np.float32)), FRAME).tolist()
+    return numbers
+
+
+def test_who_leaves_his_box_between_frames_is_followed_by_reach() -> None:
+    assert passing(UltralyticsTracker(sample_fps=3.0, reach_per_second=1.5), 38) == [1, 1, 1, 1]
+    assert len(set(passing(UltralyticsTracker(sample_fps=3.0), 38))) == 4
+
+
+def test_a_new_track_has_its_number_at_once() -> None:
+    tracker = UltralyticsTracker(sample_fps=3.0)
+    tracker.update(NOBODY, FRAME)
+    assert tracker.update(one_person(), FRAME).tolist() == [1]
+
+
 def test_an_unknown_tracker_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="bytetrack, botsort"):
         UltralyticsTracker("deepsort", sample_fps=2.0)
