@@ -4,23 +4,18 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
-
+from benchmarks.peers.fresh import run_fresh
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.seen import Look, count_seen
 from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
 
 SIDES = ("ours", "naive")
-EVERY_SECONDS = 0.1  # memory is looked at
 COLUMNS = ("side", "seconds", "per video-hour, s", "crops embedded", "peak memory, MiB", "anomalies seen", "all seen")
 
 
@@ -40,45 +35,15 @@ class Trial:
 def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]) -> Trial:
     """Runs one side in a fresh process on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-        command = [sys.executable, "-m", "benchmarks.peers.side", side, str(archive), f"{scratch}/store"]
-        began = time.perf_counter()
-        with Path(scratch, "out").open("w+") as out:
-            process = subprocess.Popen([*command, *([str(own)] if own else [])], stdout=out)
-            peak = _watch(psutil.Process(process.pid))
-            if process.wait():
-                raise SystemExit(f"the side {side!r} ended with {process.returncode}; its error is above")
-            seconds = time.perf_counter() - began
-            out.seek(0)
-            told: dict[str, Any] = json.loads(out.readlines()[-1])
+        arguments = [side, str(archive), f"{scratch}/store", *([str(own)] if own else [])]
+        ended = run_fresh("benchmarks.peers.side", arguments)
+    told = ended.told
     looks = [Look(video=row["video"], pts_seconds=row["pts_seconds"], box=tuple(row["box"])) for row in told["looks"]]
     anomalies, everything = count_seen(events, looks)
     return Trial(
-        side=side, seconds=told["seconds"], whole_seconds=seconds, peak_mib=peak / 2**20, num_embedded=len(looks),
-        anomalies_seen=anomalies, events_seen=everything,
+        side=side, seconds=told["seconds"], whole_seconds=ended.seconds, peak_mib=ended.peak_mib,
+        num_embedded=len(looks), anomalies_seen=anomalies, events_seen=everything,
     )  # fmt: skip
-
-
-def _watch(process: psutil.Process) -> int:
-    """Waits for a process and gives the most memory that it and its children had together, shared pages once."""
-    peak = 0
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        peak = max(peak, sum(map(_memory_of, [process, *_children_of(process)])))
-        time.sleep(EVERY_SECONDS)
-    return peak
-
-
-def _children_of(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def _memory_of(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
-        return 0
 
 
 def tabulate(trials: Sequence[Trial], events: Sequence[Event], video_seconds: float) -> list[tuple[str, ...]]:
