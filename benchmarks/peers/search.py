@@ -1,4 +1,4 @@
-"""Searches crops by text as ultralytics' VisualAISearch does and as we do, and vectors by autofaiss' index and by ours.
+"""Searches crops as VisualAISearch, as clip-retrieval and as we do, and vectors by autofaiss' index and by ours.
 
 Every side runs in a fresh process, in turn, on the same pictures or vectors and with the same weights.
 """
@@ -31,16 +31,13 @@ from storage.layout import StoreLayout
 DEMO = Path("configs/demo_archive")
 K = 100
 SIDE_MODULE = "benchmarks.peers.search_sides"
-FROM_PICTURES, FROM_VECTORS = ("VisualAISearch", "ours"), ("autofaiss", "compacted")
+FROM_PICTURES, FROM_VECTORS = ("VisualAISearch", "clip-retrieval", "ours"), ("autofaiss", "compacted")
 SYNTHETIC_DIMENSION, SYNTHETIC_QUERIES, ROWS_PER_SHARD = 192, 100, 10_000
 COLUMNS = (
     "side", "seconds", "load, s", "build, s", "rows a second", "search, ms a query", "peak memory, MiB",
     f"recall@{K}", "index",
 )  # fmt: skip
-REMEDY = (
-    "its releases ask for numpy<2, so beside ours it needs: pip install --no-deps autofaiss==2.18.0 "
-    "embedding-reader==1.8.1 fire==0.6.0 pandas==2.3.3 pytz termcolor"
-)
+REMEDY = "its pins ask for numpy<2; the head of benchmarks/peers/search tells how it runs with the present one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import faiss
 import numpy as np
 
+from anomalylmm.models.weights import resolve
 from anomalylmm.records import CropRow, Floats
 from benchmarks.peers.shelves import Laps, Shelf
 from flows.composition import Composition, DualEncoder
@@ -82,6 +83,27 @@ def search_by_ultralytics(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> An
     return Answers(found=[[int(Path(name).stem) for name in own] for own in names])
 
 
+def search_by_clip_retrieval(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
+    """clip_inference as it is with our model, then the index that autofaiss chooses for its vectors."""
+    build_index = _import_autofaiss()
+    try:
+        import clip_retrieval  # noqa: F401
+    except ImportError as error:
+        raise NotInstalledError(str(error)) from error
+    from benchmarks.peers.clip_retrieval_loop import ClipLikeModel, embed_folder
+
+    encoder, texts = _open_encoder(), _read_texts(shelf)
+    model = ClipLikeModel(resolve(load_settings(PROFILE).encoder.weights, "dual_encoder").path)
+    laps.end("load")
+    vectors, names = embed_folder(model, shelf.pictures, scratch / "embedded")
+    index, about = build_index(vectors, save_on_disk=False, metric_type="ip", verbose=logging.ERROR)
+    faiss.write_index(index, str(scratch / "knn.index"))
+    laps.end("build")
+    rows = index.search(encoder.encode_texts(texts), k)[1]
+    laps.end("search")
+    return Answers(found=[[int(names[row]) for row in own if row >= 0] for own in rows], note=_describe_index(about))
+
+
 def search_by_ours(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
     """Pictures to a published shard in batches, then one search for all queries."""
     encoder, texts = _open_encoder(), _read_texts(shelf)
@@ -102,11 +124,7 @@ def search_by_ours(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
 
 def search_by_autofaiss(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
     """The index that autofaiss chooses and tunes by itself, written to disk."""
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    try:
-        from autofaiss import build_index
-    except ImportError as error:
-        raise NotInstalledError(str(error)) from error
+    build_index = _import_autofaiss()
     vectors, queries = np.load(shelf.vectors), np.load(shelf.queries)
     laps.end("load")
     index, about = build_index(vectors, save_on_disk=False, metric_type="ip", verbose=logging.ERROR)
@@ -114,9 +132,7 @@ def search_by_autofaiss(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answ
     laps.end("build")
     rows = index.search(queries, k)[1]
     laps.end("search")
-    chosen = " ".join(filter(None, (about["index_key"], about["index_param"])))
-    note = f"{chosen}; {about['size in bytes'] / len(vectors):.0f} bytes a vector"
-    return Answers(found=[own[own >= 0].tolist() for own in rows], note=note)
+    return Answers(found=[own[own >= 0].tolist() for own in rows], note=_describe_index(about))
 
 
 def search_compacted(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
@@ -146,21 +162,22 @@ def encode_plainly(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers: 
 
 Side = Callable[[Shelf, Path, int, Laps], Answers]
 SIDES: Mapping[str, Side] = {
-    "VisualAISearch": search_by_ultralytics, "ours": search_by_ours, "autofaiss": search_by_autofaiss,
-    "compacted": search_compacted, "truth": encode_plainly,
+    "VisualAISearch": search_by_ultralytics, "clip-retrieval": search_by_clip_retrieval, "ours": search_by_ours,
+    "autofaiss": search_by_autofaiss, "compacted": search_compacted, "truth": encode_plainly,
 }  # fmt: skip
 
 
 def main() -> None:
     """Runs the side, and prints what it took and what it found."""
     side, shelf, scratch, k = sys.argv[1], Shelf(Path(sys.argv[2])), Path(sys.argv[3]), int(sys.argv[4])
-    laps = Laps()
+    laps, out = Laps(), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # peers print, and processes of theirs do so after the end
     try:
         answers = SIDES[side](shelf, scratch, k, laps)
+        told = {"steps": laps.seconds, "found": list(map(list, answers.found)), "note": answers.note}
     except NotInstalledError as error:
-        print(json.dumps({"missing": str(error)}))
-        return
-    print(json.dumps({"steps": laps.seconds, "found": list(map(list, answers.found)), "note": answers.note}))
+        told = {"missing": str(error)}
+    print(json.dumps(told), file=out, flush=True)
 
 
 @contextmanager
@@ -176,6 +193,20 @@ def _in_place_of_clip(model: PictureModel) -> Iterator[None]:
         del sys.modules[name]
         if real:
             sys.modules[name] = real
+
+
+def _import_autofaiss() -> Callable[..., Any]:
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        from autofaiss import build_index
+    except ImportError as error:
+        raise NotInstalledError(str(error)) from error
+    return cast("Callable[..., Any]", build_index)
+
+
+def _describe_index(about: Mapping[str, Any]) -> str:
+    chosen = " ".join(filter(None, (about["index_key"], about["index_param"])))
+    return f"{chosen}; {about['size in bytes'] / about['nb vectors']:.0f} bytes a vector"
 
 
 def _open_encoder() -> DualEncoder:

@@ -112,9 +112,12 @@ def test_our_index_of_synthetic_vectors_is_exact(monkeypatch: pytest.MonkeyPatch
     assert "1 of codes, 0 loose shards" in tried.note
 
 
-def test_autofaiss_is_measured_or_said_to_be_missing(tmp_path: Path) -> None:
-    tried = try_search("autofaiss", make_vectors(200, tmp_path))
-    assert tried.recall > 0 if isinstance(tried, SearchTrial) else "not installed (No module named" in tried
+@pytest.mark.parametrize("side", ["autofaiss", "clip-retrieval"])
+def test_a_peer_is_measured_or_said_to_be_missing(shelf: Shelf, side: str) -> None:
+    np.save(shelf.vectors, unit_vectors(6, dimension=192))
+    np.save(shelf.queries, unit_vectors(2, seed=1, dimension=192))
+    tried = try_search(side, Contest(shelf=shelf, sides=(side,)))
+    assert tried.recall == 1 if isinstance(tried, SearchTrial) else "not installed (No module named" in tried
 
 
 def test_a_side_that_fails_ends_the_benchmark(tmp_path: Path) -> None:
