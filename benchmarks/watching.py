@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,15 @@ def run_watched(command: Sequence[str]) -> Watched:
         seconds = time.perf_counter() - began
         out.seek(0)
         return Watched(told=json.loads(out.readlines()[-1]), seconds=seconds, looks=looks)
+
+
+def run_module(module: str, arguments: Sequence[str]) -> Watched:
+    """Runs a module of this Python to its end.
+
+    Raises:
+        SystemExit: It ended with an error, which it has told by itself.
+    """
+    return run_watched([sys.executable, "-m", module, *arguments])
 
 
 def _look(process: psutil.Process) -> Iterator[tuple[float, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.seen import Look, count_seen
 from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
-from benchmarks.watching import run_watched
+from benchmarks.watching import run_module
 
 SIDES = ("ours", "naive")
 COLUMNS = ("side", "seconds", "per video-hour, s", "crops embedded", "peak memory, MiB", "anomalies seen", "all seen")
@@ -35,8 +35,8 @@ class Trial:
 def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]) -> Trial:
     """Runs one side in a fresh process on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-        command = [sys.executable, "-m", "benchmarks.peers.side", side, str(archive), f"{scratch}/store"]
-        watched = run_watched([*command, *([str(own)] if own else [])])
+        arguments = [side, str(archive), f"{scratch}/store", *([str(own)] if own else [])]
+        watched = run_module("benchmarks.peers.side", arguments)
     told = watched.told
     looks = [Look(video=row["video"], pts_seconds=row["pts_seconds"], box=tuple(row["box"])) for row in told["looks"]]
     anomalies, everything = count_seen(events, looks)
