@@ -7,15 +7,16 @@ import numpy as np
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import Floats, Image
+from anomalylmm.stillness import Background
 
 
 class MotionGate:
-    """Opens while something differs from a slow background, and for a short look at regular times.
+    """Opens while something differs from a slow background, and for a glance at regular times.
 
     The picture is compared as a small color one (who wears the street's gray level still has another color):
     averaging removes sensor noise, and the median difference is taken out, so that automatic exposure and lamps do
-    not count as motion. The regular look lasts ``look_seconds``, long enough for a tracker to confirm who lies or
-    stands still; after motion the gate stays open for ``linger_seconds``, because who falls often lies still at once.
+    not count as motion. After motion the gate stays open for ``linger_seconds``, because who falls often lies still
+    at once; a still scene is glanced at every ``max_idle_seconds``, where who lies or stands still is seen again.
     """
 
     def __init__(
@@ -23,22 +24,18 @@ class MotionGate:
         *,
         max_idle_seconds: float = 10.0,
         linger_seconds: float = 3.0,
-        look_seconds: float = 2.0,
         min_changed_share: float = 0.001,
         threshold: float = 12.0,
         background_seconds: float = 20.0,
         width_px: int = 96,
     ) -> None:
-        if min(max_idle_seconds, linger_seconds, look_seconds, background_seconds) < 0 or width_px < 8:
+        if min(max_idle_seconds, linger_seconds, background_seconds) < 0 or width_px < 8:
             raise ConfigurationError("the motion gate's times must not be negative and its width at least 8 pixels")
         self.max_idle_seconds = max_idle_seconds
         self.linger_seconds = linger_seconds
-        self.look_seconds = look_seconds
         self.min_changed_share = min_changed_share
-        self.threshold = threshold
-        self.background_seconds = background_seconds
         self.width_px = width_px
-        self._background: Floats | None = None
+        self._background = Background(threshold=threshold, follow_seconds=background_seconds)
         self._last_seconds = -math.inf
         self._open_until = -math.inf
 
@@ -46,8 +43,8 @@ class MotionGate:
         """Tells whether a frame (H, W, 3) is worth a detector; to be asked for each sampled frame in time order."""
         if pts_seconds < self._last_seconds:  # the clock stepped back: what was planned means nothing
             self._open_until = -math.inf
-            self._last_seconds = -math.inf
-            self._background = None
+            self._background.forget()
+        self._last_seconds = pts_seconds
         changed = self.changed_share(image, pts_seconds)
         if changed >= self.min_changed_share:
             self._open_until = max(self._open_until, pts_seconds + self.linger_seconds)
@@ -55,24 +52,13 @@ class MotionGate:
         if pts_seconds <= self._open_until:
             return True
         if pts_seconds - self._open_until >= self.max_idle_seconds:
-            self._open_until = pts_seconds + self.look_seconds
+            self._open_until = pts_seconds
             return True
         return False
 
     def changed_share(self, image: Image, pts_seconds: float) -> float:
         """Measures the share of pixels that differ from the background (0..1) and lets the background follow."""
-        small = self._shrink(image)
-        if self._background is None or self._background.shape != small.shape:
-            self._background = small
-            self._last_seconds = pts_seconds
-            return 1.0
-        difference = small - self._background
-        difference -= np.median(difference, axis=(0, 1))
-        passed = max(0.0, pts_seconds - self._last_seconds)
-        follow = 1.0 - math.exp(-passed / self.background_seconds) if self.background_seconds else 1.0
-        self._background = self._background + np.float32(follow) * (small - self._background)
-        self._last_seconds = pts_seconds
-        return float(np.mean(np.abs(difference).max(axis=2) > self.threshold))
+        return self._background.changed_share(self._shrink(image), pts_seconds)
 
     def _shrink(self, image: Image) -> Floats:
         height = max(1, round(image.shape[0] * self.width_px / image.shape[1]))

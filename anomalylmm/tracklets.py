@@ -40,7 +40,7 @@ class _OpenTracklet:
 class TrackletBuilder:
     """Collects the tracklets of one video.
 
-    A tracklet closes when its person has not been seen for ``max_gap_seconds``, or has lasted
+    A tracklet closes when its person is not seen after ``max_gap_seconds``, or has lasted
     ``max_tracklet_seconds``: a person who is in the picture for an hour gives many tracklets, so that a change of
     behavior is in one of its own. Its crops are the best moment of each ``seconds_per_crop``, so that whatever lasts
     twice as long has a crop, and what is shorter most often has. Ids are hashes of content, so the same video gives
@@ -90,13 +90,14 @@ class TrackletBuilder:
         if pts_seconds < self._last_seconds or size != self._frame_size:
             self.finish()  # another clock or another picture: nothing can be continued
         self._last_seconds, self._frame_size = pts_seconds, size
-        self._close_ended(pts_seconds)
+        self._close_long(pts_seconds)
         opened: set[str] = set()
         for box_row, score, number in zip(
             detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True
         ):
             if number >= 0:
                 self._add_one(number, (box_row[0], box_row[1], box_row[2], box_row[3]), score, image, opened)
+        self._close_silent(pts_seconds)
 
     def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
         """Yields the crops of each tracklet that has closed since the last call, and lets go of them."""
@@ -148,10 +149,15 @@ class TrackletBuilder:
             image=picture,
         )
 
-    def _close_ended(self, pts_seconds: float) -> None:
+    def _close_long(self, pts_seconds: float) -> None:
         for number, tracklet in list(self._open.items()):
-            silent = pts_seconds - tracklet.stop_seconds > self.max_gap_seconds
-            if silent or pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+            if pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+                self._close(number)
+
+    def _close_silent(self, pts_seconds: float) -> None:
+        """Closes those that this frame does not go on with; between glances at a still scene nobody was missed."""
+        for number, tracklet in list(self._open.items()):
+            if pts_seconds - tracklet.stop_seconds > self.max_gap_seconds:
                 self._close(number)
 
     def _close(self, number: int) -> None:

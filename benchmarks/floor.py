@@ -12,17 +12,21 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.peers.plots import draw_bars
 from flows.composition import Composition
-from flows.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, build_row, iter_decoded
+from flows.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, VideoLooks, build_row, iter_decoded
 from flows.indexing import build_plan, index_archive
 from flows.planning import Unit
 from flows.settings import load_settings
 from storage.layout import StoreLayout
 
-WHOLE, STAGES = "whole", ("decode", "detect", "encode")
-Decoded = list[VideoFrames | VideoEnd]
+WHOLE, STAGES = "whole", ("decode", "detect", "track", "encode")
+Frames = list[VideoFrames | VideoEnd]
+
+
+Item = TypeVar("Item")
 
 
 class Floor:
@@ -33,7 +37,8 @@ class Floor:
         layout = StoreLayout(scratch / "plan")
         layout.create()
         self._units: Sequence[Unit] = build_plan(composition, layout, archive).units
-        self._decoded: list[Decoded] = []
+        self._decoded: list[Frames] = []
+        self._looks: list[list[VideoLooks | VideoEnd]] = []
         self._crops: list[list[VideoCrops | VideoEnd]] = []
 
     def decode(self) -> None:
@@ -44,13 +49,16 @@ class Floor:
         ]
 
     def detect(self) -> None:
-        """Gates, detects, tracks and selects, from decoded frames."""
-        settings, detector, tracker = (
-            self._composition.settings, self._composition.detector, self._composition.build_tracker,
-        )  # fmt: skip
-        self._crops = [
-            list(CropStream(settings, detector, tracker).iter_crops(_generate(unit))) for unit in self._decoded
-        ]
+        """Gates and detects, from decoded frames."""
+        self._looks = [list(self._stream().iter_detected(_generate(unit))) for unit in self._decoded]
+
+    def track(self) -> None:
+        """Links, and chooses the crops."""
+        self._crops = [list(self._stream().iter_tracked(_generate(unit))) for unit in self._looks]
+
+    def _stream(self) -> CropStream:
+        composition = self._composition
+        return CropStream(composition.settings, composition.detector, composition.build_tracker)
 
     def encode(self) -> None:
         """Embeds crops and writes their pictures, as rows that nothing keeps."""
@@ -70,7 +78,7 @@ class Floor:
         index_archive(self._composition, StoreLayout(store), self._archive)
 
 
-def _generate(items: Decoded) -> Generator[VideoFrames | VideoEnd, None, None]:
+def _generate(items: Sequence[Item]) -> Generator[Item, None, None]:
     yield from items
 
 

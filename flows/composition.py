@@ -83,8 +83,8 @@ class Composition:
         description = {
             "schema_version": SCHEMA_VERSION,
             **self.model_ids(),
-            **settings.model_dump(include={"decode": {"sample_fps", "max_width"}, "gate": True, "tracker": True,
-                                           "tracklets": True}),
+            **settings.model_dump(include={"decode": {"sample_fps", "max_width", "skip_still"}, "gate": True,
+                                           "tracker": True, "tracklets": True}),
             "detection": settings.detector.model_dump(include={"image_size", "confidence"}),
             "jpeg_quality": settings.shards.jpeg_quality,
         }  # fmt: skip
@@ -170,9 +170,11 @@ class Composition:
     @cached_property
     def source(self) -> FrameSource:
         """The decoder."""
-        decode = self.settings.decode
+        decode, gate = self.settings.decode, self.settings.gate
         return registry.build_source(
             registry.DecodeSpec(
+                decoder=decode.decoder,
+                still_share=gate.min_changed_share / 2 if decode.skip_still and gate.enabled else None,
                 batch_frames=decode.batch_frames,
                 stall_seconds=decode.stall_seconds,
                 max_width_px=decode.max_width or None,

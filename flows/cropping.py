@@ -14,13 +14,13 @@ import numpy as np
 from anomalylmm.errors import VideoError
 from anomalylmm.motion import MotionGate
 from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
-from anomalylmm.records import Crop, CropRow, DecodeReport, FrameBatch, Image, Video, VideoHeader
+from anomalylmm.records import Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
 from anomalylmm.tracklets import TrackletBuilder
 from flows.planning import modified_time_ns
 from flows.settings import Settings
 from flows.stages import overlapped, timed
 
-BATCHES_AHEAD = 4
+BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,8 @@ class Counts:
     frames_detected: int = 0
     detections: int = 0
     decode_seconds: float = 0.0
-    detect_seconds: float = 0.0  # gate, detector, tracker, tracklets
+    detect_seconds: float = 0.0  # gate and detector
+    track_seconds: float = 0.0  # tracker, tracklets, crops
     encode_seconds: float = 0.0  # and writing
     publish_seconds: float = 0.0
 
@@ -92,23 +93,73 @@ def iter_decoded(
             yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=modified_ns)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoLooks:
+    """The frames of one video that a detector has looked at, and what it found in each."""
+
+    video: Video
+    looks: tuple[tuple[Image, float, Detections], ...] = field(repr=False)  # frame, pts_seconds, persons
+
+
+Decoded = Generator[VideoFrames | VideoEnd, None, None]
+
+
 class CropStream:
-    """Turns decoded frames into crops, one video after another."""
+    """Turns decoded frames into crops, one video after another, in two stages that may run in threads of their own."""
 
     def __init__(self, settings: Settings, detector: PersonDetector, build_tracker: Callable[[], Tracker]) -> None:
         self.counts = Counts()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
-        self._begin("")
 
-    def _begin(self, video_id: str) -> None:
-        gate, cut = self._settings.gate, self._settings.tracklets
-        self._tracker = self._build_tracker()
-        self._gate = MotionGate(
+    def iter_crops(self, decoded: Decoded) -> Generator[VideoCrops | VideoEnd, None, None]:
+        """Yields closed tracklets' crops as they come, and each video's end in its place; closes its source."""
+        return self.iter_tracked(self.iter_detected(decoded))
+
+    def iter_detected(self, decoded: Decoded) -> Generator[VideoLooks | VideoEnd, None, None]:
+        """Finds persons in the frames that the gate lets through; closes its source."""
+        current, gate = "", self._build_gate()
+        with closing(decoded):
+            for item in decoded:
+                if item.video.video_id != current:
+                    current, gate = item.video.video_id, self._build_gate()
+                if isinstance(item, VideoEnd):
+                    yield item
+                    continue
+                with self.counts.timing("detect"):
+                    looks = self._detect(item.batch, gate)
+                yield VideoLooks(video=item.video, looks=looks)
+
+    def iter_tracked(
+        self, detected: Generator[VideoLooks | VideoEnd, None, None]
+    ) -> Generator[VideoCrops | VideoEnd, None, None]:
+        """Links persons over time and chooses their crops; closes its source."""
+        current, tracker, builder = "", self._build_tracker(), self._build_tracklets("")
+        with closing(detected):
+            for item in detected:
+                if item.video.video_id != current:
+                    current = item.video.video_id
+                    tracker, builder = self._build_tracker(), self._build_tracklets(current)
+                if isinstance(item, VideoEnd):
+                    builder.finish()
+                    yield _closed(item.video, builder)
+                    yield item
+                    continue
+                with self.counts.timing("track"):
+                    for image, pts, persons in item.looks:
+                        builder.add(persons, tracker.update(persons, image), image, pts)
+                yield _closed(item.video, builder)
+
+    def _build_gate(self) -> MotionGate:
+        gate = self._settings.gate
+        return MotionGate(
             min_changed_share=gate.min_changed_share,
             linger_seconds=gate.linger_seconds,
             max_idle_seconds=gate.max_idle_seconds,
         )
-        self._builder = TrackletBuilder(
+
+    def _build_tracklets(self, video_id: str) -> TrackletBuilder:
+        cut = self._settings.tracklets
+        return TrackletBuilder(
             video_id,
             seconds_per_crop=cut.seconds_per_crop,
             min_detections=cut.min_detections,
@@ -118,39 +169,21 @@ class CropStream:
             margin=cut.margin,
         )
 
-    def iter_crops(self, decoded: Generator[VideoFrames | VideoEnd, None, None]) -> Iterator[VideoCrops | VideoEnd]:
-        """Yields closed tracklets' crops as they come, and each video's end in its place; closes its source."""
-        current = ""
-        with closing(decoded):
-            for item in decoded:
-                if item.video.video_id != current:
-                    current = item.video.video_id
-                    self._begin(current)
-                if isinstance(item, VideoFrames):
-                    with self.counts.timing("detect"):
-                        self._look(item.batch)
-                    yield self._closed(item.video)
-                else:
-                    self._builder.finish()
-                    yield self._closed(item.video)
-                    yield item
-
-    def _closed(self, video: Video) -> VideoCrops:
-        crops = tuple(crop for tracklet in self._builder.iter_closed() for crop in tracklet)
-        return VideoCrops(video=video, crops=crops)
-
-    def _look(self, batch: FrameBatch) -> None:
+    def _detect(self, batch: FrameBatch, gate: MotionGate) -> tuple[tuple[Image, float, Detections], ...]:
         wanted = [
             (image, pts)
             for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
-            if not self._settings.gate.enabled or self._gate.is_moving(image, pts)
+            if not self._settings.gate.enabled or gate.is_moving(image, pts)
         ]
+        found = self._detector.detect([image for image, _ in wanted]) if wanted else []
         self.counts.frames += len(batch.images)
         self.counts.frames_detected += len(wanted)
-        found = self._detector.detect([image for image, _ in wanted]) if wanted else []
-        for (image, pts), detections in zip(wanted, found, strict=True):
-            self.counts.detections += len(detections)
-            self._builder.add(detections, self._tracker.update(detections, image), image, pts)
+        self.counts.detections += sum(map(len, found))
+        return tuple((image, pts, persons) for (image, pts), persons in zip(wanted, found, strict=True))
+
+
+def _closed(video: Video, builder: TrackletBuilder) -> VideoCrops:
+    return VideoCrops(video=video, crops=tuple(crop for tracklet in builder.iter_closed() for crop in tracklet))
 
 
 def iter_unit_crops(
@@ -159,7 +192,8 @@ def iter_unit_crops(
     """Overlaps decoding, and all that leads to crops, each in a thread of its own."""
     frames = timed(iter_decoded(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
     decoded = overlapped(frames, ahead=BATCHES_AHEAD, name="decode")
-    return overlapped(stream.iter_crops(decoded), ahead=BATCHES_AHEAD, name="detect")
+    detected = overlapped(stream.iter_detected(decoded), ahead=BATCHES_AHEAD, name="detect")
+    return overlapped(stream.iter_tracked(detected), ahead=BATCHES_AHEAD, name="track")
 
 
 def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -> CropRow:

@@ -126,7 +126,7 @@ def index_figures(report: "IndexReport") -> dict[str, Any]:
         "num_shards": sum(bool(unit.shard_id) for unit in report.units),
         "stage_seconds": {
             name: sum(getattr(item, f"{name}_seconds") for item in counts)
-            for name in ("decode", "detect", "encode", "publish")
+            for name in ("decode", "detect", "track", "encode", "publish")
         },
     }
 

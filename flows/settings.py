@@ -25,6 +25,10 @@ class DecodeSettings(Section):
     """How videos are decoded."""
 
     sample_fps: float = Field(3.0, gt=0, le=60, description="frames looked at per second of video")
+    decoder: Literal["pyav", "decord"] = Field(
+        "pyav", description="decord reads only videos all of whose frames it can hold, PyAV reads all"
+    )
+    skip_still: bool = Field(True, description="of still scenes only key frames are decoded, where the gate is on")
     batch_frames: int = Field(8, ge=1, le=256)
     stall_seconds: float = Field(20.0, gt=0)
     max_width: int = Field(960, ge=0, description="wider frames are decoded smaller; 0 keeps them")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.models.frames import DecordSource
+from anomalylmm.models.frames import VideoSource
 from anomalylmm.models.tracker import UltralyticsTracker
 from anomalylmm.protocols import Views
 from anomalylmm.records import Detections, Floats, Image
@@ -175,7 +175,7 @@ class FakeComposition(Composition):
     @cached_property
     def source(self) -> Any:
         """The real decoder."""
-        return DecordSource(batch_frames=4, stall_seconds=20.0)
+        return VideoSource(batch_frames=4, stall_seconds=20.0)
 
     def build_tracker(self) -> Any:
         """A real tracker."""

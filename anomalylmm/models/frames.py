@@ -13,10 +13,10 @@ from anomalylmm.models.child_process import Child, ChildLostError, child_environ
 from anomalylmm.models.wire import Fields
 from anomalylmm.records import DecodeReport, DecodeStatus, FrameBatch, Image, VideoHeader
 
-__all__ = ["ChildSession", "DecordSource", "check_file", "child_environment"]
+__all__ = ["ChildSession", "VideoSource", "check_file", "child_environment"]
 OPENING_BYTES_PER_SECOND = 50_000_000  # decord reads the whole file once before it starts
 STARTING_SECONDS = 10.0  # more patience until a child's first frame: a busy machine is slow to load the libraries
-DECODERS = ("decord", "pyav")
+DECODERS = ("pyav", "decord")
 BATCH_BYTES = 128 << 20  # a batch of very large frames is handed on before it has all of them
 MISSING_SECONDS = 1.0  # less than this, or this share, may be missing from a complete video
 MISSING_SHARE = 0.02
@@ -210,8 +210,8 @@ def damage_messages(closing: Fields) -> list[str]:
     return packets + ([f"{lost:.1f} s lost between frames"] if lost else [])
 
 
-class DecordSource:
-    """Opens videos in a child process: decord first, PyAV for what decord can't be trusted with."""
+class VideoSource:
+    """Opens videos in a child process: by PyAV, or by decord as far as it can be trusted."""
 
     def __init__(
         self,
@@ -221,7 +221,8 @@ class DecordSource:
         memory_limit_bytes: int | None = None,
         max_seconds: float | None = None,
         max_width_px: int | None = None,
-        decoder: str = "decord",
+        decoder: str = "pyav",
+        still_share: float | None = None,
     ) -> None:
         """Remembers the settings; nothing is started.
 
@@ -231,7 +232,9 @@ class DecordSource:
             memory_limit_bytes: Memory a child may have, not counting code and files.
             max_seconds: Time that decoding one video may take; waiting for who takes the frames does not count.
             max_width_px: Wider frames are made smaller in the child.
-            decoder: ``"decord"`` (with PyAV where needed) or ``"pyav"`` alone.
+            still_share: Share of changed pixels (0..1) below which PyAV decodes only the key frames of a still scene;
+                None decodes every frame.
+            decoder: ``"pyav"``, or ``"decord"`` for videos whose frames all fit into memory, with PyAV for the rest.
 
         Raises:
             ConfigurationError: There is no decoder of that name.
@@ -240,7 +243,7 @@ class DecordSource:
             raise ConfigurationError(f"there is no decoder {decoder!r}; use one of {', '.join(DECODERS)}")
         self.batch_frames, self.stall_seconds = batch_frames, stall_seconds
         self.memory_limit_bytes, self.max_width_px, self.decoder = memory_limit_bytes, max_width_px, decoder
-        self.max_seconds = max_seconds
+        self.max_seconds, self.still_share = max_seconds, still_share
 
     def open_session(self, path: Path, *, sample_fps: float) -> ChildSession:
         """Opens one video for a pass at ``sample_fps``.
@@ -256,6 +259,7 @@ class DecordSource:
             "after_seconds": None,
             "max_width_px": self.max_width_px,
             "memory_limit_bytes": self.memory_limit_bytes,
+            "still_share": self.still_share,
         }
         return ChildSession(
             path,

@@ -1,7 +1,7 @@
 """Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import av.error
 import numpy as np
 
 from anomalylmm.models.steady_clock import SteadyClock
+from anomalylmm.models.still_spans import StillSpans
 from anomalylmm.models.wire import Fields
 from anomalylmm.records import Image
 from anomalylmm.sampling import Sampler
@@ -83,10 +84,28 @@ class PyavWalk:
     """Iterates over the sampled pictures after a given time, counting what is lost on the way."""
 
     def __init__(
-        self, path: Path, sampler: Sampler, after_seconds: float | None, stay_alive: Callable[[], None]
+        self,
+        path: Path,
+        sampler: Sampler,
+        after_seconds: float | None,
+        stay_alive: Callable[[], None],
+        *,
+        max_width_px: int | None = None,
+        still_share: float | None = None,
     ) -> None:
-        """Remembers where to go on; ``stay_alive`` is called often."""
+        """Remembers where to go on.
+
+        Args:
+            path: The file.
+            sampler: Which frames are wanted.
+            after_seconds: Last time already delivered.
+            stay_alive: Called often.
+            max_width_px: Wider frames are made smaller.
+            still_share: Share of changed pixels below which spans between key frames are left out; None decodes all.
+        """
         self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
+        self._max_width, self._still_share = max_width_px, None if after_seconds else still_share
+        self._passed_over: Collection[int] = ()
         self.bad_packets = 0
         self.holes_seconds = 0.0  # between frames; lost where there is damage, else a varying frame rate
         self.covered_seconds = after_seconds or 0.0
@@ -100,7 +119,7 @@ class PyavWalk:
             stream = video_stream(container)
             stream.thread_type = "AUTO"
             start, usual = start_seconds(stream), float(1 / stream.average_rate) if stream.average_rate else 0.0
-            clock, last = SteadyClock(start, self._after), self._after
+            clock, last, last_pts = SteadyClock(start, self._after), self._after, None
             self._seek(container, stream, start)
             for frame in self._frames(container, stream):
                 self._stay_alive()
@@ -108,10 +127,10 @@ class PyavWalk:
                 pts_seconds = clock.read(frame.time, seconds)
                 if pts_seconds is None:
                     continue
-                self._account(pts_seconds, last, seconds, frame)
-                last = pts_seconds
+                self._account(pts_seconds, pts_seconds if last_pts in self._passed_over else last, seconds, frame)
+                last, last_pts = pts_seconds, frame.pts
                 if self._sampler.wants(pts_seconds):
-                    yield Picture(image=upright(frame), pts_seconds=pts_seconds)
+                    yield Picture(image=upright(frame, self._max_width), pts_seconds=pts_seconds)
 
     def _seek(self, container: Any, stream: Any, start: float) -> None:
         """Goes to the key frame before the time already delivered; stays where that fails."""
@@ -123,7 +142,11 @@ class PyavWalk:
 
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yields all frames that decode; a damaged packet is counted and passed over."""
-        return iter_frames(container, stream, self._count_bad)
+        packets = iter_packets(container, stream, self._count_bad)
+        if self._still_share is not None:
+            spans = StillSpans(stream, self._still_share)
+            self._passed_over, packets = spans.passed_over, spans.iter_packets(packets)
+        return iter_frames(packets, stream, self._count_bad)
 
     def _count_bad(self) -> None:
         self.bad_packets += 1
@@ -147,14 +170,14 @@ def open_container(path: Path) -> Any:
     return av.open(str(path), metadata_errors="replace")
 
 
-def iter_frames(container: Any, stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+def iter_frames(packets: Iterable[Any], stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
     """Yields all frames that decode; ``count_bad`` is called for each packet that does not.
 
     Raises:
         MemoryError: There is no memory left to decode with.
     """
     stream.codec_context.thread_count = num_threads()
-    for packet in iter_packets(container, stream, count_bad):
+    for packet in packets:
         try:
             frames = packet.decode()
         except MemoryError:
@@ -218,7 +241,8 @@ def first_frame(container: Any, stream: Any) -> Any:
     Raises:
         ValueError: No frame decodes.
     """
-    for frame in iter_frames(container, stream, lambda: None):
+    packets = iter_packets(container, stream, lambda: None)
+    for frame in iter_frames(packets, stream, lambda: None):
         return frame
     raise ValueError("not one frame can be decoded")
 
@@ -244,18 +268,26 @@ def clockwise(frame: Any) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
-def upright(frame: Any) -> Image:
-    """The frame as RGB, turned as its display matrix says."""
+def upright(frame: Any, max_width_px: int | None = None) -> Image:
+    """The frame as RGB, turned as its display matrix says, made at most that wide where it is not turned."""
+    turns = -clockwise(frame) // 90
+    if turns == 0 and max_width_px and frame.width > max_width_px:
+        frame = resized(frame, max_width_px)
     image: Image = frame.to_ndarray(format="rgb24")
-    return np.rot90(image, -clockwise(frame) // 90)
+    return np.rot90(image, turns)
+
+
+def resized(frame: Any, width_px: int) -> Any:
+    """The frame as RGB of that width, in proportion, each pixel the mean of what it covers."""
+    height_px = max(1, round(frame.height * width_px / frame.width))
+    return frame.reformat(width=width_px, height=height_px, format="rgb24", interpolation="AREA")
 
 
 def shrink(image: Image, max_width_px: int | None) -> Image:
     """Makes a picture at most that wide, in proportion."""
-    height, width = image.shape[:2]
+    width = image.shape[1]
     if max_width_px is None or width <= max_width_px:
         return image
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    small_height = max(1, round(height * max_width_px / width))
-    small: Image = frame.reformat(width=max_width_px, height=small_height, interpolation="AREA").to_ndarray()
+    small: Image = resized(frame, max_width_px).to_ndarray()
     return small

@@ -10,7 +10,7 @@ from anomalylmm.protocols import Judge, PatchTextMapper
 if TYPE_CHECKING:
     from anomalylmm.models.dual_encoder import DualEncoder
     from anomalylmm.models.endpoint import EndpointJudge
-    from anomalylmm.models.frames import DecordSource
+    from anomalylmm.models.frames import VideoSource
     from anomalylmm.models.judge import TransformersJudge
     from anomalylmm.models.lmm_encoder import LmmEncoder
     from anomalylmm.models.tracker import UltralyticsTracker
@@ -30,7 +30,8 @@ class DecodeSpec:
     max_width_px: int | None = None
     memory_limit_bytes: int | None = None
     max_seconds: float | None = None
-    decoder: str = "decord"
+    decoder: str = "pyav"
+    still_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,21 +118,22 @@ def resolve_weights(spec: WeightsSpec) -> ResolvedWeights:
     return resolve(spec.weights, kind, allow_network=spec.allow_network, allow_pickle=spec.allow_pickle)
 
 
-def build_source(spec: DecodeSpec) -> "DecordSource":
+def build_source(spec: DecodeSpec) -> "VideoSource":
     """Builds the decoder; nothing is started.
 
     Raises:
         ConfigurationError: The decoder's name is unknown.
     """
-    from anomalylmm.models.frames import DecordSource
+    from anomalylmm.models.frames import VideoSource
 
-    return DecordSource(
+    return VideoSource(
         batch_frames=spec.batch_frames,
         stall_seconds=spec.stall_seconds,
         memory_limit_bytes=spec.memory_limit_bytes,
         max_seconds=spec.max_seconds,
         max_width_px=spec.max_width_px,
         decoder=spec.decoder,
+        still_share=spec.still_share,
     )
 
 

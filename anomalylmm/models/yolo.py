@@ -25,8 +25,13 @@ def import_ultralytics() -> Any:
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / f"anomalylmm-yolo-{os.getuid()}"))
+    import torch  # noqa: F401 - before ultralytics, which gives one thread to a torch that is not there yet
+
+    threads = os.environ.get("OMP_NUM_THREADS")
     import ultralytics
 
+    if threads is None:
+        os.environ.pop("OMP_NUM_THREADS", None)
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     if ultralytics.settings.get("sync", False):
         ultralytics.settings.update({"sync": False})

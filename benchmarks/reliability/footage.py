@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import AnomalyLMMError
-from anomalylmm.models.frames import STARTING_SECONDS, ChildSession, DecordSource
+from anomalylmm.models.frames import STARTING_SECONDS, ChildSession, VideoSource
 from benchmarks.reliability.footage_clips import FPS
 from benchmarks.reliability.footage_kinds import KINDS, Specimen, make_kind
 from benchmarks.reliability.footage_plain import Try, count_all
@@ -35,7 +35,7 @@ COLUMNS = ("damage", "files", "crashed the run", "hung", "unaccounted", "in part
            "share, plain decord", "share, plain PyAV", "slowest, s", "a reason given")  # fmt: skip
 
 
-class TimedSource(DecordSource):
+class TimedSource(VideoSource):
     """The program's own source, which notes how long each file kept it."""
 
     def __init__(self) -> None:

@@ -46,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     videos.add_argument("--out", type=Path, required=True)
     videos.add_argument("--seed", type=int, default=1)
     videos.add_argument("--cameras", type=int, default=4)
-    videos.add_argument("--seconds", type=float, default=40.0)
+    videos.add_argument("--seconds", type=float, default=40.0, help="of a story")
+    videos.add_argument("--still", type=float, default=0.0, help="seconds after each story in which nobody comes")
+    videos.add_argument("--rounds", type=int, default=1, help="stories of a camera, one after the other")
+    videos.add_argument("--fps", type=int, default=12)
     sheet = commands.add_parser("sheet", help="contact sheets to look at")
     sheet.add_argument("--out", type=Path, required=True)
     sheet.add_argument("--archive", type=Path, help="an archive of videos to take frames from")
@@ -76,9 +79,10 @@ def _tiles(options: argparse.Namespace) -> None:
 
 
 def _videos(options: argparse.Namespace) -> None:
-    from benchmarks.rendered.videos import write_archive
+    from benchmarks.rendered.videos import Length, write_archive
 
-    write_archive(open_bodies(), options.out, options.seed, options.cameras, options.seconds)
+    length = Length(seconds=options.seconds, still_seconds=options.still, rounds=options.rounds, fps=options.fps)
+    write_archive(open_bodies(), options.out, options.seed, options.cameras, length)
 
 
 def _sheet(options: argparse.Namespace) -> None:

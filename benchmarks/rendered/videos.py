@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.rendered.motion import Segment
     from benchmarks.rendered.raster import Mesh
 
-FPS, WIDTH, HEIGHT, OVERSAMPLING = 12, 960, 540, 1.5
+WIDTH, HEIGHT, OVERSAMPLING = 960, 540, 1.5
 TRUTH_EVERY = 1  # frames
 ZONE = ZoneInfo("Europe/Berlin")
 DAY = datetime(2026, 3, 14, tzinfo=ZONE)
@@ -77,6 +77,26 @@ DOING = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How long the videos are: rounds of a story, each followed by a time in which nobody comes."""
+
+    seconds: float = 40.0
+    still_seconds: float = 0.0
+    rounds: int = 1
+    fps: int = 12
+
+    @property
+    def round_seconds(self) -> float:
+        """Of a story and the stillness after it."""
+        return self.seconds + self.still_seconds
+
+    @property
+    def num_frames(self) -> int:
+        """Of the whole video."""
+        return int(self.rounds * self.round_seconds * self.fps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
     """One camera's unchanging part."""
 
@@ -100,19 +120,19 @@ class Role:
     person_id: str
 
 
-def write_archive(bodies: BodySet, out: Path, seed: int, cameras: int, seconds: float) -> None:
+def write_archive(bodies: BodySet, out: Path, seed: int, cameras: int, length: Length) -> None:
     """Render every camera's video and write the truth last."""
     truth: dict[str, Any] = {"seed": seed, "box_format": "xyxy_px", "cameras": [], "events": [], "persons": []}
     for number in range(cameras):
         u = Random(seed * 1000 + number)
         stage = _set(u, number)
-        roles = _roles(bodies, u, stage, seconds)
+        roles = _roles(bodies, u, stage, length)
         path = out / stage.name / f"{stage.starts:%Y-%m-%d}" / f"{stage.starts:%H-%M-%S}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        seen = _film(bodies, path, stage, roles, seconds=seconds, seed=seed)
-        truth["cameras"].append(_camera_record(stage, path.relative_to(out).as_posix(), seconds))
+        seen = _film(bodies, path, stage, roles, length=length, seed=seed)
+        truth["cameras"].append(_camera_record(stage, path.relative_to(out).as_posix(), length))
         truth["persons"] += [{"person_id": r.person_id, **r.person.look.words()} for r in roles if seen[r.person_id]]
-        truth["events"] += list(_events(stage, path.relative_to(out).as_posix(), roles, seen))
+        truth["events"] += list(_events(stage, path.relative_to(out).as_posix(), roles, seen, length.fps))
     partial = out / "truth.partial"
     partial.write_text(json.dumps(truth, indent=None) + "\n", encoding="utf-8")
     partial.replace(out / "truth.json")
@@ -174,11 +194,11 @@ def _furniture(u: Random, name: str, fenced: bool) -> Iterator[Mesh]:
     yield thing.bar((x, 4.2, 0), (x, 4.2, 5.0), 0.12, thing.METAL)
 
 
-def _roles(bodies: BodySet, u: Random, stage: Set, seconds: float) -> list[Role]:
+def _roles(bodies: BodySet, u: Random, stage: Set, length: Length) -> list[Role]:
     """Everybody of the video, no two in the same colors of upper clothes where that can be had."""
-    stories = write_script(u, stage.kinds, 5, seconds)
+    paths = [path for number in range(length.rounds) for path in _round(u, stage, length, number)]
     uppers, roles = u.sample(COLORS, len(COLORS)), []
-    for index, path in enumerate(path for story in stories for path in story.paths):
+    for index, path in enumerate(paths):
         person, upper = draw_person(u), uppers[index % len(uppers)]
         while person not in EVERYBODY[:2] and index < 4:
             person = draw_person(u)
@@ -189,22 +209,34 @@ def _roles(bodies: BodySet, u: Random, stage: Set, seconds: float) -> list[Role]
     return roles
 
 
+def _round(u: Random, stage: Set, length: Length, number: int) -> list[tuple[Segment, ...]]:
+    """What everybody does in one round."""
+    later = number * length.round_seconds
+    return [
+        tuple(replace(segment, start=segment.start + later, end=segment.end + later) for segment in path)
+        for story in write_script(u, stage.kinds, 5, length.seconds)
+        for path in story.paths
+    ]
+
+
 def _film(
-    bodies: BodySet, path: Path, stage: Set, roles: Sequence[Role], *, seconds: float, seed: int
+    bodies: BodySet, path: Path, stage: Set, roles: Sequence[Role], *, length: Length, seed: int
 ) -> dict[str, list[tuple[float, str, tuple[float, ...]]]]:
     """Encode the video; per person the times, behaviors and boxes where they are seen."""
     seen: dict[str, list[tuple[float, str, tuple[float, ...]]]] = {r.person_id: [] for r in roles}
     rng = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "25", "g": "24", "preset": "medium"})
+        stream = container.add_stream(
+            "libx264", rate=length.fps, options={"crf": "25", "g": str(2 * length.fps), "preset": "medium"}
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index in range(int(seconds * FPS)):
-            picture, boxes = _frame(bodies, stage, roles, index / FPS, rng)
+        for index in range(length.num_frames):
+            picture, boxes = _frame(bodies, stage, roles, index / length.fps, rng)
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 container.mux(packet)
             for person_id, behavior, box in boxes:
                 if index % TRUTH_EVERY == 0:
-                    seen[person_id].append((round(index / FPS, 3), behavior, box))
+                    seen[person_id].append((round(index / length.fps, 3), behavior, box))
         for packet in stream.encode():
             container.mux(packet)
     return seen
@@ -257,14 +289,15 @@ def _stored(picture: NDArray[np.float32], dusk: bool, rng: np.random.Generator) 
     return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
-def _camera_record(stage: Set, path: str, seconds: float) -> dict[str, Any]:
+def _camera_record(stage: Set, path: str, length: Length) -> dict[str, Any]:
     start = stage.starts.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    video = {"path": path, "start_utc": start, "fps": FPS, "width": WIDTH, "height": HEIGHT, "seconds": seconds}
+    video = {"path": path, "start_utc": start, "fps": length.fps, "width": WIDTH, "height": HEIGHT,
+             "seconds": length.num_frames / length.fps}  # fmt: skip
     return {"camera": stage.name, "time_zone": str(ZONE), "videos": [video]}
 
 
 def _events(
-    stage: Set, path: str, roles: Sequence[Role], seen: dict[str, list[tuple[float, str, tuple[float, ...]]]]
+    stage: Set, path: str, roles: Sequence[Role], seen: dict[str, list[tuple[float, str, tuple[float, ...]]]], fps: int
 ) -> Iterator[dict[str, Any]]:
     number = 0
     for role in roles:
@@ -280,7 +313,7 @@ def _events(
                 "behavior": segment.behavior,
                 "anomaly": segment.behavior in ANOMALIES,
                 "start_seconds": boxes[0][0],
-                "end_seconds": round(boxes[-1][0] + TRUTH_EVERY / FPS, 3),
+                "end_seconds": round(boxes[-1][0] + TRUTH_EVERY / fps, 3),
                 "caption": caption(role.person.look.words(), segment.behavior),
                 "boxes": boxes,
             }

@@ -19,7 +19,7 @@ def opened(gate, images, step=0.5):
 
 
 def test_a_still_noisy_scene_closes_the_gate_but_is_looked_at_again():
-    gate = MotionGate(max_idle_seconds=10, linger_seconds=1, look_seconds=1)
+    gate = MotionGate(max_idle_seconds=10, linger_seconds=1)
     looks = opened(gate, [street(noise=12, seed=index) for index in range(60)])
     assert looks[0]
     assert not any(looks[4:20])

@@ -1,0 +1,77 @@
+"""When a scene is still: small pictures against a slow background, sizes of packets against the usual ones. Pure."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from anomalylmm.records import Floats
+
+
+class Background:
+    """What a fixed camera shows when nothing happens, following slowly."""
+
+    def __init__(self, *, threshold: float = 12.0, follow_seconds: float = 20.0) -> None:
+        """Begins with nothing.
+
+        Args:
+            threshold: Gray levels from which a pixel differs.
+            follow_seconds: Time in which it takes on most of a lasting change; 0 compares with the picture before.
+        """
+        self._threshold, self._follow_seconds = threshold, follow_seconds
+        self._mean: Floats | None = None
+        self._last_seconds = -math.inf
+
+    def forget(self) -> None:
+        """Begins anew with the next picture."""
+        self._mean = None
+
+    def changed_share(self, small: Floats, pts_seconds: float) -> float:
+        """Measures the share of pixels (0..1) of a small picture (H, W, 3) that differ, and follows it.
+
+        The median difference is taken out, so that automatic exposure and lamps do not count.
+        """
+        if self._mean is None or self._mean.shape != small.shape:
+            self._mean, self._last_seconds = small, pts_seconds
+            return 1.0
+        difference = small - self._mean
+        difference -= np.median(difference, axis=(0, 1))
+        passed = max(0.0, pts_seconds - self._last_seconds)
+        follow = 1.0 - math.exp(-passed / self._follow_seconds) if self._follow_seconds else 1.0
+        self._mean = self._mean + np.float32(follow) * (small - self._mean)
+        self._last_seconds = pts_seconds
+        return float(np.mean(np.abs(difference).max(axis=2) > self._threshold))
+
+
+class UsualSizes:
+    """How large the packets of a still scene are: what moves between two key frames costs its encoder bytes."""
+
+    def __init__(self, *, factor: float = 1.5, spans: int = 64, least: int = 4) -> None:
+        """Remembers the settings.
+
+        Args:
+            factor: How much larger than the quiet ones of late the packets of a still span may be.
+            spans: How many spans are remembered.
+            least: Spans that must be known before any is called usual.
+        """
+        self._factor, self._least = factor, least
+        self._peaks: deque[float] = deque(maxlen=spans)
+
+    def is_usual(self, sizes: Sequence[int], packets_at_once: int) -> bool:
+        """Tells whether nothing stands out among the packets of one span, in bytes, and remembers them.
+
+        ``packets_at_once`` are summed, since a person's entry takes longer than a frame and noise does not.
+        """
+        peak = _peak(sizes, packets_at_once)
+        known = len(self._peaks) >= self._least
+        usual = known and peak <= self._factor * float(np.quantile(self._peaks, 0.1))
+        self._peaks.append(peak)
+        return usual
+
+
+def _peak(sizes: Sequence[int], at_once: int) -> float:
+    if not sizes:
+        return 0.0
+    window = max(1, min(at_once, len(sizes)))
+    return float(np.convolve(np.asarray(sizes, np.float64), np.ones(window), "valid").max() / window)
