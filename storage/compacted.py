@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from anomalylmm.errors import ShardError, StoreError
+from storage.facts import ShardFacts
 from storage.files import digest_json, guarded, sha256_file
-from storage.layout import CROPS_FILE, StoreLayout, encode_name
-from storage.manifest import FileEntry, ShardManifest
+from storage.layout import StoreLayout, encode_name
+from storage.manifest import FileEntry
 from storage.quantizing import Codes, Scale
 
 CODES_FILE = "codes.u8"  # (N, D) bytes, rows of one shard after those of another
@@ -37,9 +38,9 @@ class CompactedShard:
     crops_sha256: str
 
     @classmethod
-    def of(cls, manifest: ShardManifest) -> "CompactedShard":
+    def of(cls, facts: ShardFacts) -> "CompactedShard":
         """Names a shard as it is now."""
-        return cls(shard_id=manifest.key.shard_id, rows=manifest.rows, crops_sha256=manifest.files[CROPS_FILE].sha256)
+        return cls(shard_id=facts.shard_id, rows=facts.rows, crops_sha256=facts.crops_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +145,7 @@ def read_index_manifest(directory: Path) -> IndexManifest:
         raise _damaged(path, str(error)) from error
 
 
-def open_indexes(
-    layout: StoreLayout, pipeline_digest: str, shards: Iterable[ShardManifest]
-) -> tuple[CompactedIndex, ...]:
+def open_indexes(layout: StoreLayout, pipeline_digest: str, shards: Iterable[ShardFacts]) -> tuple[CompactedIndex, ...]:
     """Opens the indexes of a pipeline that are of use, largest first, no shard twice; others are passed over.
 
     Args:
@@ -155,8 +154,9 @@ def open_indexes(
         shards: Its valid shards.
     """
     found = []
-    there = name_shards(shards)
-    for directory in sorted(path for path in indexes_dir(layout, pipeline_digest).glob("*") if path.is_dir()):
+    directories = sorted(path for path in indexes_dir(layout, pipeline_digest).glob("*") if path.is_dir())
+    there = name_shards(shards if directories else ())
+    for directory in directories:
         try:
             manifest = read_index_manifest(directory)
             if there.issuperset(manifest.shards):
@@ -172,9 +172,9 @@ def open_indexes(
     return tuple(chosen)
 
 
-def name_shards(manifests: Iterable[ShardManifest]) -> frozenset[CompactedShard]:
+def name_shards(shards: Iterable[ShardFacts]) -> frozenset[CompactedShard]:
     """Names shards as they are now; an index is of use where all of its own are among them."""
-    return frozenset(CompactedShard.of(manifest) for manifest in manifests)
+    return frozenset(CompactedShard.of(facts) for facts in shards)
 
 
 def verify_index(directory: Path, *, deep: bool) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from anomalylmm.errors import ShardError, StoreError
 from storage.compacted import (
-    CompactedShard,
     IndexManifest,
     indexes_dir,
     iter_index_dirs,
@@ -21,14 +20,14 @@ from storage.compacted import (
     verify_index,
 )
 from storage.crashpoints import reach
+from storage.facts import GalleryShard, ShardFacts
 from storage.files import create_directories, digest_json, fsync_path, guarded, unique_name
 from storage.gallery import Gallery
 from storage.index_building import build_index_files, building
 from storage.layout import StoreLayout
 from storage.leftovers import count_bytes, remove_path
 from storage.locks import waiting_lock, writer_lock
-from storage.manifest import ShardManifest, read_manifest
-from storage.parts import GalleryShard
+from storage.manifest import read_manifest
 
 MOST_BYTES = 256 << 20  # of codes in one index: what a search maps at a time
 FULL_SHARE = 0.5  # an index as full as this is not made anew for what comes after it
@@ -85,15 +84,15 @@ def plan_indexes(gallery: Gallery, most_rows: int) -> list[tuple[GalleryShard, .
     """The groups of shards to make an index of, oldest first; a shard alone needs none."""
     full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * most_rows]
     settled = frozenset[str]().union(*(manifest.shard_ids for manifest in full))
-    loose = [shard for shard in gallery.shards if shard.shard_id not in settled and shard.manifest.rows]
+    loose = [shard for shard in gallery.shards if shard.shard_id not in settled and shard.facts.rows]
     groups: list[list[GalleryShard]] = [[]]
     rows = 0
     for shard in sorted(loose, key=lambda shard: (shard.manifest.created_utc, shard.shard_id)):
-        if groups[-1] and rows + shard.manifest.rows > most_rows:
+        if groups[-1] and rows + shard.facts.rows > most_rows:
             groups.append([])
             rows = 0
         groups[-1].append(shard)
-        rows += shard.manifest.rows
+        rows += shard.facts.rows
     there = {index.manifest.shard_ids for index in gallery.indexes}
     return [tuple(group) for group in groups if len(group) > 1 and {shard.shard_id for shard in group} not in there]
 
@@ -180,7 +179,7 @@ def _remove_useless(layout: StoreLayout) -> list[Path]:
 def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | None:
     """Builds and publishes one index; None where a shard went away meanwhile."""
     digest = shards[0].manifest.key.pipeline_digest
-    name = digest_json([CompactedShard.of(shard.manifest).crops_sha256 for shard in shards])[:32]
+    name = digest_json([shard.facts.crops_sha256 for shard in shards])[:32]
     final = indexes_dir(layout, digest) / name
     try:
         manifest = _publish(layout, final, shards)
@@ -207,7 +206,7 @@ def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -
     return manifest
 
 
-def _read_shards(layout: StoreLayout, digest: str) -> Iterator[ShardManifest]:
+def _read_shards(layout: StoreLayout, digest: str) -> Iterator[ShardFacts]:
     for path in layout.pipeline_dir(digest).glob("*/*/*"):
         with suppress(StoreError):  # verify names it
-            yield read_manifest(path)
+            yield ShardFacts.of(read_manifest(path))

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError, StoreError
+from storage.catalog import prune_catalogs
 from storage.compacting import drop_indexes
 from storage.compaction import COPY_STEM
 from storage.crashpoints import reach
@@ -139,6 +140,7 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
     kept = _publish_rest(layout, directory, rest, set(blocked)) if rest else None
     _remove_shard(layout, directory)
     drop_indexes(layout, [manifest.key.shard_id])
+    prune_catalogs(layout)
     return kept
 
 
@@ -187,6 +189,7 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
     for shard in erasure.shards:
         _remove_shard(layout, layout.root / shard.directory)
     drop_indexes(layout, erasure.shard_ids)
+    prune_catalogs(layout)
     _clear_quarantine(layout, frozenset(erasure.video_ids))
     reach("erasure.shards_removed")
     hits.change("erase", lambda connection: delete_rows(layout, connection, erasure))

@@ -83,13 +83,14 @@ def create_directories(path: Path) -> None:
     fsync_path(path.parent)
 
 
-def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
+def replace_file(path: Path, content: bytes, *, scratch: Path, durable: bool = True) -> None:
     """Puts ``content`` at ``path`` at once or not at all.
 
     Args:
         path: The file to make or replace.
         content: All of its bytes.
         scratch: A directory on the same file system, where the new file is built.
+        durable: Wait until the disk has it; without, a failing machine can leave half of it or the one before.
 
     Raises:
         StoreError: If it can't be written.
@@ -98,12 +99,14 @@ def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
     with guarded("write", path):
         try:
             building.write_bytes(content)
-            fsync_path(building)
+            if durable:
+                fsync_path(building)
             reach("file.written")
             building.replace(path)
         finally:
             building.unlink(missing_ok=True)
-        fsync_path(path.parent)
+        if durable:
+            fsync_path(path.parent)
     reach("file.replaced")
 
 

@@ -13,25 +13,18 @@ from numpy.typing import NDArray
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from anomalylmm.records import CropRow, Floats
 from storage.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
-from storage.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
+from storage.facts import GalleryShard
+from storage.layout import StoreLayout
 from storage.manifest import ShardManifest, read_manifest
-from storage.parts import CompactedPart, GalleryShard, Part, ShardPart, scan
+from storage.opening import InvalidShard, open_shards
+from storage.parts import CompactedPart, Part, ShardPart, scan
 from storage.reading import load_crops, load_tracklet
 from storage.scope import Scope
-from storage.shards import ShardProblem, check_shard
 from storage.shortlist import Shortlist
 from storage.vectors import check_queries, open_or_rebuild, read_vectors
 
 _WHOLE = Scope()
 _VECTORS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidShard:
-    """A directory among the shards that is none, and why."""
-
-    directory: Path
-    problems: tuple[ShardProblem, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +79,7 @@ class Gallery:
         """
         self.shards = tuple(sorted(shards, key=_place))
         self.invalid = tuple(invalid)
-        makes = {(shard.manifest.encoder_id, shard.manifest.dimension) for shard in self.shards}
+        makes = {(shard.facts.encoder_id, shard.facts.dimension) for shard in self.shards}
         if len(makes) > 1:
             raise PipelineMismatchError(
                 f"Shards of {len(makes)} encoders are mixed: {sorted(makes)}. "
@@ -94,33 +87,32 @@ class Gallery:
             )
         self.encoder_id, self.dimension = next(iter(makes), ("", 0))
         self._by_id = {shard.shard_id: shard for shard in self.shards}
-        self._firsts = np.cumsum([0, *(shard.manifest.rows for shard in self.shards)])  # rows of the gallery
+        self._firsts = np.cumsum([0, *(shard.facts.rows for shard in self.shards)])  # rows of the gallery
         self.indexes = tuple(indexes)
         self._parts = self._divide()
 
     @classmethod
-    def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
+    def open(cls, layout: StoreLayout, pipeline_digest: str, *, cataloged: bool = True) -> Self:
         """Lists the shards of a pipeline; invalid ones are named in ``invalid`` and left out.
 
         A missing or cut index does not make a shard invalid, since it is built again when needed.
 
+        Args:
+            layout: The store.
+            pipeline_digest: The pipeline.
+            cataloged: False: read every manifest, which gives the same and takes longer.
+
         Raises:
             PipelineMismatchError: If shards of different encoders lie under this digest.
         """
-        valid, invalid = [], []
-        for directory in iter_shard_dirs(layout, pipeline_digest):
-            shard = _open_shard(directory)
-            if isinstance(shard, InvalidShard):
-                invalid.append(shard)
-            else:
-                valid.append(shard)
-        indexes = open_indexes(layout, pipeline_digest, (shard.manifest for shard in valid))
-        return cls(valid, invalid, indexes)
+        opened = open_shards(layout, pipeline_digest, cataloged=cataloged)
+        indexes = open_indexes(layout, pipeline_digest, (shard.facts for shard in opened.valid))
+        return cls(opened.valid, opened.invalid, indexes)
 
     @property
     def num_crops(self) -> int:
         """Number of searchable crops."""
-        return sum(shard.manifest.rows for shard in self.shards)
+        return sum(shard.facts.rows for shard in self.shards)
 
     @property
     def shard_ids(self) -> tuple[str, ...]:
@@ -130,7 +122,7 @@ class Gallery:
     @property
     def video_ids(self) -> frozenset[str]:
         """The videos that a valid shard holds: what need not be indexed again."""
-        return frozenset(video.video_id for shard in self.shards for video in shard.manifest.videos)
+        return frozenset(video_id for shard in self.shards for video_id in shard.video_ids)
 
     def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[SearchResult, ...]:
         """The ``k`` best crops in scope for each query, by exact cosine.
@@ -218,8 +210,8 @@ class Gallery:
     def _read_vectors(self, rows: NDArray[np.int64]) -> Iterator[tuple[slice, Floats]]:
         """The exact vectors of ascending rows of the gallery, some at a time."""
         for number, own in self._locate(rows):
-            manifest = self.shards[number].manifest
-            index = open_or_rebuild(self.shards[number].directory, manifest.rows, manifest.dimension)
+            shard = self.shards[number]
+            index = open_or_rebuild(shard.directory, shard.facts.rows, shard.facts.dimension)
             for start in range(own.start, own.stop, _VECTORS_AT_ONCE):
                 some = slice(start, min(start + _VECTORS_AT_ONCE, own.stop))
                 yield some, read_vectors(index, rows[some] - self._firsts[number])
@@ -274,18 +266,6 @@ def pipelines(layout: StoreLayout) -> tuple[PipelineSummary, ...]:
     return tuple(sorted(summaries, key=lambda summary: summary.newest_utc, reverse=True))
 
 
-def _open_shard(directory: Path) -> GalleryShard | InvalidShard:
-    try:
-        manifest = read_manifest(directory)
-    except StoreError as error:
-        problem = ShardProblem(file=MANIFEST_FILE, message=str(error))
-        return InvalidShard(directory=directory, problems=(problem,))
-    problems = [item for item in check_shard(directory, manifest, deep=False) if item.file != INDEX_FILE]
-    if problems:
-        return InvalidShard(directory=directory, problems=tuple(problems))
-    return GalleryShard(directory=directory, manifest=manifest)
-
-
 def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSummary:
     return PipelineSummary(
         pipeline_digest=digest,
@@ -299,8 +279,8 @@ def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSumma
 
 
 def _place(shard: GalleryShard) -> tuple[str, str, str]:
-    key = shard.manifest.key
-    return key.camera, key.date, key.shard_id
+    facts = shard.facts
+    return facts.camera, facts.date, facts.shard_id
 
 
 def _to_result(entries: list[tuple[object, ...]]) -> SearchResult:

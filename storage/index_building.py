@@ -14,11 +14,11 @@ import pyarrow as pa
 from anomalylmm.records import Floats
 from storage.compacted import CODES_FILE, MANIFEST_FILE, ROW_COLUMNS, ROWS_FILE, CompactedShard, IndexManifest
 from storage.crashpoints import reach
+from storage.facts import GalleryShard
 from storage.files import fsync_path, guarded, sha256_file, unique_name
 from storage.layout import StoreLayout
 from storage.locks import acquire, release
 from storage.manifest import FileEntry
-from storage.parts import GalleryShard
 from storage.quantizing import Scale, is_finite
 from storage.reading import read_columns
 from storage.schema import crops_schema
@@ -64,8 +64,8 @@ def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexM
         pipeline_digest=first.key.pipeline_digest,
         encoder_id=first.encoder_id,
         dimension=first.dimension,
-        rows=sum(shard.manifest.rows for shard in shards),
-        shards=tuple(CompactedShard.of(shard.manifest) for shard in shards),
+        rows=sum(shard.facts.rows for shard in shards),
+        shards=tuple(CompactedShard.of(shard.facts) for shard in shards),
         low=tuple(scale.low.tolist()),
         step=tuple(scale.step.tolist()),
         largest_error=largest_error,
@@ -87,7 +87,7 @@ def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
 
 def _find_scale(shards: Sequence[GalleryShard]) -> Scale:
     """The scale that reaches over all vectors, so that none is cut off."""
-    least = np.full(shards[0].manifest.dimension, np.inf, np.float32)
+    least = np.full(shards[0].facts.dimension, np.inf, np.float32)
     most = -least
     for vectors in (vectors for shard in shards for vectors in _iter_vectors(shard)):
         sound = vectors[is_finite(vectors)]
@@ -116,11 +116,11 @@ def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
 
 
 def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
-    manifest = shard.manifest
-    index = open_or_rebuild(shard.directory, manifest.rows, manifest.dimension, whole=True)
+    facts = shard.facts
+    index = open_or_rebuild(shard.directory, facts.rows, facts.dimension, whole=True)
     stored = view_vectors(index)
-    size = max(1, _NUMBERS_AT_ONCE // manifest.dimension)
-    for start in range(0, manifest.rows, size):
+    size = max(1, _NUMBERS_AT_ONCE // facts.dimension)
+    for start in range(0, facts.rows, size):
         yield np.array(stored[start : start + size], np.float32)
 
 

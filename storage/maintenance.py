@@ -9,14 +9,16 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.analyst import open_snapshot
+from storage.catalog import prune_catalogs
 from storage.compacting import find_index_problems, find_useless_indexes, remove_index
 from storage.erasure import erase_returned, find_returned, finish_erasures
 from storage.erasure_log import Erasure, read_unfinished
-from storage.gallery import InvalidShard, iter_shard_dirs
+from storage.gallery import iter_shard_dirs
 from storage.layout import INDEX_FILE, StoreLayout
 from storage.leftovers import count_bytes, iter_orphans, remove_path
 from storage.locks import writer_lock
 from storage.manifest import read_manifest
+from storage.opening import InvalidShard
 from storage.runs import drop_old_runs, find_damaged_runs
 from storage.shards import move_aside, repair_index, verify_shard
 
@@ -96,7 +98,7 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
 def collect_garbage(
     layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
 ) -> GcReport:
-    """Finishes interrupted erasures, removes what abandoned writers left, useless indexes, and notes on old runs.
+    """Finishes interrupted erasures, removes what abandoned writers left, what is useless, and notes on old runs.
 
     Args:
         layout: The store.
@@ -115,6 +117,7 @@ def collect_garbage(
                 os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
     removed += drop_old_runs(layout)
+    removed += prune_catalogs(layout)
     for directory in find_useless_indexes(layout):
         num_bytes += count_bytes(directory)
         remove_index(layout, directory)

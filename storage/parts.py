@@ -5,8 +5,6 @@ numbers of their rows; each block is small enough to stay in the processor's cac
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.records import Floats
 from storage.compacted import ROW_COLUMNS, CompactedIndex
-from storage.manifest import ShardManifest
+from storage.facts import GalleryShard
 from storage.quantizing import Codes, Form, coded_form, plain_form
 from storage.reading import read_columns, read_rows
 from storage.scope import SCOPE_COLUMNS, Scope
@@ -26,19 +24,6 @@ BLOCK_BYTES = 1 << 20  # of vectors in single precision; the second-level cache 
 QUERIES_AT_ONCE = 256
 Rows = NDArray[np.int64]
 Block = tuple[Floats, Rows]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GalleryShard:
-    """One valid shard with its place."""
-
-    directory: Path
-    manifest: ShardManifest
-
-    @property
-    def shard_id(self) -> str:
-        """Its id."""
-        return self.manifest.key.shard_id
 
 
 class Part(Protocol):
@@ -67,13 +52,13 @@ class ShardPart:
 
     def iter_blocks(self, scope: Scope) -> Iterator[Block]:
         """Its vectors in scope."""
-        manifest = self._shard.manifest
-        if manifest.rows == 0 or not scope.admits(manifest):
+        shard, facts = self._shard, self._shard.facts
+        if facts.rows == 0 or not scope.admits(shard):
             return
-        rows = np.arange(manifest.rows)
+        rows = np.arange(facts.rows)
         if scope.is_timed:
-            rows = rows[scope.mask(read_columns(self._shard.directory, SCOPE_COLUMNS), manifest)]
-        index = open_or_rebuild(self._shard.directory, manifest.rows, manifest.dimension, whole=True)
+            rows = rows[scope.mask(read_columns(shard.directory, SCOPE_COLUMNS), shard)]
+        index = open_or_rebuild(shard.directory, facts.rows, facts.dimension, whole=True)
         yield from _iter_blocks(view_vectors(index), rows, rows + self._first)
 
     def read_table(self, shard: GalleryShard, rows: Rows) -> pa.Table:
@@ -109,9 +94,9 @@ class CompactedPart:
 
     def _choose(self, scope: Scope, shard: GalleryShard, first: int) -> tuple[Rows, Rows]:
         """Rows of one shard in scope: their positions in the index, and their numbers in the gallery."""
-        rows = np.arange(shard.manifest.rows if scope.admits(shard.manifest) else 0)
+        rows = np.arange(shard.facts.rows if scope.admits(shard) else 0)
         if len(rows) and scope.is_timed:
-            rows = rows[scope.mask(self._index.read_table(shard.shard_id), shard.manifest)]
+            rows = rows[scope.mask(self._index.read_table(shard.shard_id), shard)]
         return rows + self._index.starts[shard.shard_id], rows + first
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalylmm.errors import StoreError
-from storage.manifest import ShardManifest
+from storage.facts import GalleryShard
 from storage.schema import require_utc
 
 SCOPE_COLUMNS = ("video_id", "wall_clock_utc")  # what decides whether a row is in scope
@@ -47,20 +47,20 @@ class Scope:
         """Whether single rows must be looked at."""
         return bool(self.start_utc or self.stop_utc or self.daily_start or self.daily_stop)
 
-    def admits(self, manifest: ShardManifest) -> bool:
+    def admits(self, shard: GalleryShard) -> bool:
         """Whether the shard can hold anything in scope."""
-        if self.shard_ids is not None and manifest.key.shard_id not in self.shard_ids:
+        if self.shard_ids is not None and shard.shard_id not in self.shard_ids:
             return False
-        if self.cameras is not None and manifest.key.camera not in self.cameras:
+        if self.cameras is not None and shard.facts.camera not in self.cameras:
             return False
-        starts = [video.start_utc for video in manifest.videos]
-        return not (self.stop_utc and starts and min(starts) >= self.stop_utc)
+        first_utc = shard.first_start_utc if self.stop_utc else None
+        return not (self.stop_utc and first_utc and first_utc >= self.stop_utc)
 
-    def mask(self, table: pa.Table, manifest: ShardManifest) -> NDArray[np.bool_]:
+    def mask(self, table: pa.Table, shard: GalleryShard) -> NDArray[np.bool_]:
         """The rows of a shard, given as a table of ``SCOPE_COLUMNS``, that are within the times, (N,).
 
         Raises:
-            StoreError: If a time zone of the manifest is not known.
+            StoreError: If a time zone of the shard is not known.
         """
         moments = table.column("wall_clock_utc").combine_chunks()
         microseconds = np.asarray(moments.cast(pa.int64()).to_numpy(zero_copy_only=False))
@@ -70,7 +70,7 @@ class Scope:
         if self.stop_utc is not None:
             mask &= microseconds < _to_microseconds(self.stop_utc)
         if self.daily_start or self.daily_stop:
-            zones = {video.video_id: video.time_zone for video in manifest.videos}
+            zones = {video.video_id: video.time_zone for video in shard.manifest.videos}
             mask &= self._daily_mask(table, zones)
         return mask
 

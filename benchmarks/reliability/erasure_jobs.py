@@ -21,8 +21,11 @@ from flows.indexing import index_archive
 from flows.searching import SearchRequest, search_store
 from flows.settings import Settings
 from flows.sweeping import sweep_store
+from storage import catalog
 from storage.analyst import run_sql
+from storage.catalog import Catalog, catalog_path
 from storage.erasure_log import ErasureRule
+from storage.gallery import Gallery, pipelines
 from storage.hits import HitStore
 from storage.inbox import leave_feedback
 from storage.layout import StoreLayout
@@ -117,6 +120,7 @@ def make(store: str, archive: str, queries: str) -> dict[str, int]:
 def traces(store: str, video_ids: list[str], place: str) -> int:
     """Writes down pieces of all that is to go: of crops, pictures, names, notes; gives their number."""
     found = list_traces(StoreLayout(Path(store)), frozenset(video_ids))
+    _fill_catalogs(StoreLayout(Path(store)))
     Path(place).write_text(json.dumps([trace.hex() for trace in found]))
     return len(found)
 
@@ -127,7 +131,8 @@ def seek(store: str, place: str) -> list[str]:
 
 
 def erase(store: str, **rule: Any) -> dict[str, int]:
-    """Erases by a rule; gives what went."""
+    """Erases by a rule, after an opening has noted all shards in catalogs; gives what went."""
+    _fill_catalogs(StoreLayout(Path(store)))
     before = datetime.fromisoformat(rule.pop("before")) if "before" in rule else None
     lists = {name: tuple(values) for name, values in rule.items()}
     report = erase_store(StoreLayout(Path(store)), [ErasureRule(before_utc=before, **lists)])
@@ -197,6 +202,20 @@ def erase_while_swept(store: str) -> None:
     layout = StoreLayout(Path(store))
     with HitStore(layout):
         erase_store(layout, [ErasureRule(cameras=("gate",))])
+
+
+def _fill_catalogs(layout: StoreLayout) -> None:
+    """Opens the galleries, as if the files had not been copied just now.
+
+    Raises:
+        RuntimeError: If a shard is in no catalog.
+    """
+    catalog.SETTLE_SECONDS = 0.0
+    for summary in pipelines(layout):
+        Gallery.open(layout, summary.pipeline_digest)
+        entries = Catalog.open(catalog_path(layout, summary.pipeline_digest)).entries
+        if len(entries) != summary.num_shards:
+            raise RuntimeError(f"{len(entries)} of {summary.num_shards} shards are in the catalog")
 
 
 JOBS: dict[str, Callable[..., Any]] = {

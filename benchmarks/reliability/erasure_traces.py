@@ -1,17 +1,21 @@
 """Pieces of what is to be erased, and the search for them in every file of a store."""
 
 import base64
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from storage.analyst import run_sql
+from storage.catalog import SUFFIX
 from storage.gallery import iter_shard_dirs
 from storage.layout import CROPS_FILE, StoreLayout
 from storage.quarantine import read_quarantine
 
 PIECE_BYTES = 32
+_COMPRESSED = b"\x78\x01"  # what zlib begins with
 _PICTURES_SQL = "SELECT video_id, picture_path FROM hits"
 _NAMES_SQL = "SELECT video_id, path FROM videos"
 
@@ -37,9 +41,23 @@ def find_traces(root: Path, traces: Sequence[bytes]) -> list[str]:
     found = []
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         place = path.relative_to(root).as_posix()
-        data = path.read_bytes() + place.encode()
+        data = read_plainly(path) + place.encode()
         found += [place for trace in traces if trace in data]
     return found
+
+
+def read_plainly(path: Path) -> bytes:
+    """The bytes of a file; of a catalog, whole or not, with what lies compressed in it."""
+    data = path.read_bytes()
+    return data + b"".join(_iter_compressed(data)) if SUFFIX in path.name else data
+
+
+def _iter_compressed(data: bytes) -> Iterator[bytes]:
+    start = data.find(_COMPRESSED)
+    while start >= 0:
+        with suppress(zlib.error):  # the two bytes can also be within a piece
+            yield zlib.decompressobj().decompress(data[start:])
+        start = data.find(_COMPRESSED, start + 1)
 
 
 def _iter_pictures(layout: StoreLayout) -> Iterator[tuple[str, bytes]]:
