@@ -47,25 +47,30 @@ class Background:
 class UsualSizes:
     """How large the packets of a still scene are: what moves between two key frames costs its encoder bytes."""
 
-    def __init__(self, *, factor: float = 1.5, spans: int = 64, least: int = 4) -> None:
+    def __init__(self, *, factor: float = 1.5, share_of_key: float = 0.001, spans: int = 64, least: int = 4) -> None:
         """Remembers the settings.
 
         Args:
             factor: How much larger than the quiet ones of late the packets of a still span may be.
+            share_of_key: And by how much of a key frame's size, since very small packets vary much.
             spans: How many spans are remembered.
             least: Spans that must be known before any is called usual.
         """
-        self._factor, self._least = factor, least
+        self._factor, self._share_of_key, self._least = factor, share_of_key, least
         self._peaks: deque[float] = deque(maxlen=spans)
 
-    def is_usual(self, sizes: Sequence[int], packets_at_once: int) -> bool:
-        """Tells whether nothing stands out among the packets of one span, in bytes, and remembers them.
+    def is_usual(self, key_size: int, sizes: Sequence[int], packets_at_once: int) -> bool:
+        """Tells whether nothing stands out among the packets of one span, and remembers them.
 
-        ``packets_at_once`` are summed, since a person's entry takes longer than a frame and noise does not.
+        Args:
+            key_size: Bytes of the key frame before them.
+            sizes: Bytes of each packet.
+            packets_at_once: So many are averaged: a person's passing takes longer than a frame, noise does not.
         """
         peak = _peak(sizes, packets_at_once)
         known = len(self._peaks) >= self._least
-        usual = known and peak <= self._factor * float(np.quantile(self._peaks, 0.1))
+        quiet = float(np.quantile(self._peaks, 0.1)) if known else 0.0
+        usual = known and peak <= self._factor * quiet + self._share_of_key * key_size
         self._peaks.append(peak)
         return usual
 

@@ -1,8 +1,8 @@
 """Leaves out what lies between two key frames of a still scene, undecoded; used inside the decoding child only.
 
-A key frame costs one frame of decoding, a span between two of them often fifty. A span is still where both its key
-frames look like the slow background and none of its packets is larger than those of still spans are: who passes between
-two key frames must be drawn by the packets between them.
+A key frame costs one frame of decoding, a span between two of them often fifty. A span is still where the key frames
+before and after it look alike and its packets are as small as those of still spans are: who passes between two key
+frames must be drawn by the packets between them. Who lies or stands there is on the key frames.
 """
 
 from collections.abc import Iterator
@@ -31,39 +31,39 @@ class StillSpans:
             least_share: Share of changed pixels from which a key frame is not still.
         """
         self._stream, self._least_share = stream, least_share
-        self._background, self._usual = Background(), UsualSizes()
+        self._usual = UsualSizes()
         self._scout = _scout_of(stream)
-        self._dropped_at: int | None = None  # time of the key frame whose span was left out
+        self._scouted: tuple[int | None, Floats | None] = None, None
+        self._left_out = False  # the span before
         self.passed_over: set[int] = set()  # times of such key frames; what follows them is not lost
 
     def iter_packets(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yields what is to be decoded."""
         group: list[Any] = []
-        was_still = False
         for packet in packets:
             if packet.is_keyframe and packet.size:
-                is_still = self._is_still_key(packet)
-                yield from self._decide(group, was_still and is_still)
-                group, was_still = [], is_still
+                yield from self._decide(group, packet)
+                group = []
             group.append(packet)
             if len(group) > MOST_PACKETS:
-                yield from self._decide(group, False)
-                group, was_still = [], False
-        yield from self._decide(group, False)
+                yield from self._decide(group)
+                group = []
+        yield from self._decide(group)
 
-    def _decide(self, group: list[Any], ends_still: bool) -> Iterator[Any]:
-        if self._dropped_at is not None:  # pictures before their key frame need the span that was left out
-            first = self._dropped_at
-            group = [packet for packet in group if packet.pts is None or packet.pts >= first or not packet.size]
-        between = [packet for packet in group if packet.size and not packet.is_keyframe]
-        usual = self._usual.is_usual([packet.size for packet in between], self._window())
-        self._dropped_at = None
-        if not (ends_still and usual and self._is_short(group)):
+    def _decide(self, group: list[Any], following: Any = None) -> Iterator[Any]:
+        if not group:
+            return
+        if self._left_out and group[0].pts is not None:  # pictures before their key frame need the span left out
+            first = group[0].pts
+            group = [packet for packet in group if packet.pts is None or packet.pts >= first]
+        usual = self._usual.is_usual(*_sizes(group), self._window())
+        self._left_out = False
+        if not (usual and self._is_short(group) and following and self._are_alike(group[0], following)):
             yield from group
             return
         yield group[0]
         self.passed_over.add(group[0].pts)
-        self._dropped_at = group[0].pts
+        self._left_out = True
 
     def _is_short(self, group: list[Any]) -> bool:
         times = [packet.pts for packet in group if packet.pts is not None]
@@ -75,21 +75,35 @@ class StillSpans:
         rate = float(self._stream.average_rate or 0) or 25.0
         return max(1, round(WINDOW_SECONDS * rate))
 
-    def _is_still_key(self, packet: Any) -> bool:
-        small = self._scout_picture(packet)
-        if small is None or packet.pts is None:
-            return False
-        seconds = float(packet.pts * packet.time_base)
-        return self._background.changed_share(small, seconds) < self._least_share
+    def _are_alike(self, key: Any, following: Any) -> bool:
+        """Whether two key frames show the same."""
+        pair = Background(follow_seconds=0)
+        for packet in (key, following):
+            small = self._scout_picture(packet)
+            if small is None:
+                return False
+            share = pair.changed_share(small, 0.0)
+        return share < self._least_share
 
     def _scout_picture(self, packet: Any) -> Floats | None:
-        """A key frame made small, or nothing where it does not decode by itself."""
+        """A key frame made small, or nothing where it does not decode by itself; the last one is remembered."""
+        if self._scouted[0] != packet.pts:
+            self._scouted = packet.pts, self._scout_anew(packet)
+        return self._scouted[1]
+
+    def _scout_anew(self, packet: Any) -> Floats | None:
         try:
             frames = [*self._scout.decode(packet), *self._scout.decode(None)]
             self._scout.flush_buffers()
         except (av.error.FFmpegError, OSError, ValueError):
             return None
         return _shrink(frames[0]) if frames and not frames[0].is_corrupt else None
+
+
+def _sizes(group: list[Any]) -> tuple[int, list[int]]:
+    """Bytes of the key frame that begins a group, 0 where none does, and of the packets after it."""
+    sizes = [packet.size for packet in group if packet.size]
+    return (sizes[0], sizes[1:]) if group and group[0].is_keyframe else (0, sizes)
 
 
 def _scout_of(stream: Any) -> Any:

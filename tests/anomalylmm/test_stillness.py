@@ -47,17 +47,24 @@ def test_sizes_are_usual_once_enough_are_known_and_none_stands_out() -> None:
     usual = UsualSizes(factor=1.5, least=4)
     noise = np.random.default_rng(1)
     quiet = [noise.integers(90, 110, 49).tolist() for _ in range(12)]
-    assert [usual.is_usual(sizes, 8) for sizes in quiet] == [False] * 4 + [True] * 8
+    assert [usual.is_usual(1000, sizes, 8) for sizes in quiet] == [False] * 4 + [True] * 8
     passing = [100] * 20 + [400] * 8 + [100] * 21
-    assert not usual.is_usual(passing, 8)
-    assert usual.is_usual(quiet[0], 8)
-    assert usual.is_usual([], 8)
+    assert not usual.is_usual(1000, passing, 8)
+    assert usual.is_usual(1000, quiet[0], 8)
+    assert usual.is_usual(1000, [], 8)
 
 
 def test_a_busy_hour_is_no_measure_of_stillness() -> None:
     usual = UsualSizes(least=4, spans=64)
     for _ in range(8):
-        usual.is_usual([100] * 49, 8)
+        usual.is_usual(1000, [100] * 49, 8)
     for _ in range(50):
-        assert not usual.is_usual([900] * 49, 8)
-    assert usual.is_usual([100] * 49, 8)
+        assert not usual.is_usual(1000, [900] * 49, 8)
+    assert usual.is_usual(1000, [100] * 49, 8)
+
+
+def test_packets_of_next_to_nothing_may_vary_by_a_share_of_the_key_frame() -> None:
+    usual = UsualSizes(share_of_key=0.001, least=1)
+    usual.is_usual(40_000, [20] * 49, 8)
+    assert usual.is_usual(40_000, [60] * 49, 8)
+    assert not usual.is_usual(40_000, [80] * 49, 8)
