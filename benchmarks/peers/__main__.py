@@ -7,43 +7,15 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.peers.plots import draw_bars
-from benchmarks.peers.seen import Look, count_seen
+from benchmarks.peers.trial import Trial, try_side
 from benchmarks.rendered.scoring import Event, read_camera_seconds, read_truth
-from benchmarks.watching import run_module
 
 SIDES = ("ours", "naive")
 COLUMNS = ("side", "seconds", "per video-hour, s", "crops embedded", "peak memory, MiB", "anomalies seen", "all seen")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One run of one side."""
-
-    side: str
-    seconds: float  # of indexing, models loaded included
-    whole_seconds: float  # with the start of the process
-    peak_mib: float  # of the process and its children together
-    num_embedded: int
-    anomalies_seen: int
-    events_seen: int
-
-
-def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]) -> Trial:
-    """Runs one side in a fresh process on a fresh store."""
-    with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-        arguments = [side, str(archive), f"{scratch}/store", *([str(own)] if own else [])]
-        watched = run_module("benchmarks.peers.side", arguments)
-    told = watched.told
-    looks = [Look(video=row["video"], pts_seconds=row["pts_seconds"], box=tuple(row["box"])) for row in told["looks"]]
-    anomalies, everything = count_seen(events, looks)
-    return Trial(
-        side=side, seconds=told["seconds"], whole_seconds=watched.seconds, peak_mib=watched.peak_mib(),
-        num_embedded=len(looks), anomalies_seen=anomalies, events_seen=everything,
-    )  # fmt: skip
 
 
 def tabulate(trials: Sequence[Trial], events: Sequence[Event], video_seconds: float) -> list[tuple[str, ...]]:

@@ -1,11 +1,13 @@
 """Runs one side in this process, which is a fresh one: python -m benchmarks.peers.side ours|naive ... prints JSON."""
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from anomalylmm.models.weights import resolve
 from benchmarks.peers.naive import NaiveIndexer, Weights
@@ -20,22 +22,26 @@ from storage.reading import read_columns
 PROFILE = "pocket"
 
 
-def index_naively(settings: Settings, archive: Path, store: Path) -> list[Look]:
+Told = dict[str, Any]
+
+
+def index_naively(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
     """Indexes with the plain loop."""
     weights = Weights(
         detector=resolve(settings.detector.weights, "detector").path,
         encoder=resolve(settings.encoder.weights, "dual_encoder").path,
     )
-    return NaiveIndexer(weights, settings).index(archive, store)
+    return NaiveIndexer(weights, settings).index(archive, store), {}
 
 
-def index_ours(settings: Settings, archive: Path, store: Path) -> list[Look]:
+def index_ours(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
     """Indexes as the command does."""
     composition, layout = Composition(settings), StoreLayout(store)
     report = index_archive(composition, layout, archive)
-    sys.stderr.write(json.dumps([asdict(unit.counts) for unit in report.units]) + "\n")
+    counts = [unit.counts for unit in report.units]
+    told = {name: sum(getattr(item, name) for item in counts) for name in ("frames", "frames_detected")}
     gallery = Gallery.open(layout, composition.pipeline.digest)
-    return [look for shard in gallery.shards for look in _read_looks(shard.directory)]
+    return [look for shard in gallery.shards for look in _read_looks(shard.directory)], told
 
 
 def _read_looks(directory: Path) -> list[Look]:
@@ -46,7 +52,13 @@ def _read_looks(directory: Path) -> list[Look]:
     ]
 
 
-SIDES: Mapping[str, Callable[[Settings, Path, Path], list[Look]]] = {"naive": index_naively, "ours": index_ours}
+def cpu_seconds() -> float:
+    """Seconds of processor time that this process and its ended children have had."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+Side = Callable[[Settings, Path, Path], tuple[list[Look], Told]]
+SIDES: Mapping[str, Side] = {"naive": index_naively, "ours": index_ours}
 
 
 def main() -> None:
@@ -54,9 +66,10 @@ def main() -> None:
     side, archive, store, own = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
     settings = load_settings(PROFILE, Path(own[0]) if own else None)
     began = time.perf_counter()
-    looks = SIDES[side](settings, archive, store)
+    looks, told = SIDES[side](settings, archive, store)
     seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "looks": [asdict(look) for look in looks]}))
+    told |= {"seconds": seconds, "cpu_seconds": cpu_seconds(), "looks": [asdict(look) for look in looks]}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

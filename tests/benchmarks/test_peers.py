@@ -4,8 +4,9 @@ import numpy as np
 
 from benchmarks.floor import measure
 from benchmarks.maps import cells_inside
-from benchmarks.peers.__main__ import Trial, _ratios, tabulate
+from benchmarks.peers.__main__ import _ratios, tabulate
 from benchmarks.peers.seen import Look, count_seen
+from benchmarks.peers.trial import Trial
 from benchmarks.rendered.scoring import Event
 
 FALL = Event(
@@ -35,7 +36,7 @@ def test_another_video_place_or_time_does_not_count() -> None:
 def trial(side: str, seconds: float) -> Trial:
     return Trial(
         side=side, seconds=seconds, whole_seconds=seconds + 1, peak_mib=100, num_embedded=5, anomalies_seen=1,
-        events_seen=2,
+        events_seen=2, cpu_seconds=seconds,
     )  # fmt: skip
 
 
@@ -54,11 +55,11 @@ def test_the_first_round_of_the_floor_does_not_count() -> None:
         def decode(self) -> None:
             Stages.calls += 1
 
-        detect = encode = whole = decode
+        detect = track = encode = whole = decode
 
     seconds = measure(Stages(), 2)  # type: ignore[arg-type]
-    assert Stages.calls == 12
-    assert [len(mine) for mine in seconds.values()] == [2, 2, 2, 2]
+    assert Stages.calls == 15
+    assert [len(mine) for mine in seconds.values()] == [2] * 5
 
 
 def test_cells_are_inside_by_their_middle() -> None:
