@@ -63,7 +63,7 @@ def test_an_index_run_says_what_it_went_through_and_that_it_is_degraded(layout: 
     assert (run.frames_sampled, run.frames_detected, run.num_tracklets) == (48, 48, 6)
     assert run.num_crops == int(report.total("num_crops")) > 0
     assert run.coverage == 1.0
-    assert set(run.stage_seconds) == {"decode", "detect", "encode", "publish"}
+    assert set(run.stage_seconds) == {"decode", "detect", "track", "encode", "publish"}
     assert all(seconds > 0 for seconds in run.stage_seconds.values())
     assert run.ended_utc is not None
     assert run.ended_utc >= run.started_utc
