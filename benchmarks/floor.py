@@ -1,20 +1,25 @@
 """How near indexing comes to its slowest stage alone: python -m benchmarks.floor --runs 5 --out floor.json.
 
 Each stage is run by itself on what the stage before gives, held in memory, with all threads to itself; then the whole
-pipeline, all in one process and in turn, so that the machine's noise falls on all of them alike.
+pipeline, all in one process and in turn, so that the machine's noise falls on all of them alike. Where the slowest stage
+keeps all cores at work by itself, no pipeline comes near it; so the whole is also compared with the processor time of
+all stages, shared among the cores, which is the least that any order of the work can take.
 """
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.peers.plots import draw_bars
+from benchmarks.peers.side import cpu_seconds
 from flows.composition import Composition
 from flows.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, VideoLooks, build_row, iter_decoded
 from flows.indexing import build_plan, index_archive
@@ -27,6 +32,14 @@ Frames = list[VideoFrames | VideoEnd]
 
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """What one stage took once."""
+
+    seconds: float
+    cpu_seconds: float  # of this process and of its children that have ended
 
 
 class Floor:
@@ -82,16 +95,30 @@ def _generate(items: Sequence[Item]) -> Generator[Item, None, None]:
     yield from items
 
 
-def measure(floor: Floor, runs: int) -> dict[str, list[float]]:
+def measure(floor: Floor, runs: int) -> dict[str, list[Took]]:
     """Times every stage alone and the whole, in turn; the first round, which loads models, does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in (*STAGES, WHOLE)}
+    took: dict[str, list[Took]] = {name: [] for name in (*STAGES, WHOLE)}
     for number in range(runs + 1):
-        for name, mine in seconds.items():
-            began = time.perf_counter()
+        for name, mine in took.items():
+            began, cpu_began = time.perf_counter(), cpu_seconds()
             getattr(floor, name)()
             if number:
-                mine.append(time.perf_counter() - began)
-    return seconds
+                mine.append(Took(seconds=time.perf_counter() - began, cpu_seconds=cpu_seconds() - cpu_began))
+    return took
+
+
+def compare(took: Mapping[str, Sequence[Took]], cores: int) -> dict[str, float]:
+    """Gives the whole over decoding alone, over the slowest stage alone, and over all stages' work on all cores."""
+    slowest = max(STAGES, key=lambda name: statistics.median(item.seconds for item in took[name]))
+    rounds = list(zip(*(took[name] for name in (*STAGES, WHOLE)), strict=True))
+    bounds = [sum(item.cpu_seconds for item in stages[:-1]) / cores for stages in rounds]
+    wholes = [item.seconds for item in took[WHOLE]]
+    ratios = {
+        f"over {name} alone": [whole / item.seconds for whole, item in zip(wholes, took[name], strict=True)]
+        for name in dict.fromkeys(("decode", slowest))
+    }
+    ratios["over the work of all stages on all cores"] = [a / b for a, b in zip(wholes, bounds, strict=True)]
+    return {name: statistics.median(values) for name, values in ratios.items()}
 
 
 def main() -> None:
@@ -104,17 +131,17 @@ def main() -> None:
     options = parser.parse_args()
     composition = Composition(load_settings("pocket", options.settings))
     with tempfile.TemporaryDirectory(prefix="floor-") as scratch:
-        seconds = measure(Floor(composition, options.archive, Path(scratch)), options.runs)
-    medians = {name: statistics.median(mine) for name, mine in seconds.items()}
-    slowest = max(STAGES, key=medians.__getitem__)
-    ratios = {
-        f"over {name} alone": statistics.median(map(float.__truediv__, seconds[WHOLE], seconds[name]))
-        for name in dict.fromkeys(("decode", slowest))
-    }
-    options.out.write_text(json.dumps({"seconds": seconds, "ratios": ratios}, indent=1), encoding="utf-8")
-    print("\n".join(f"{name}: {value:.2f} s" for name, value in medians.items()))
+        took = measure(Floor(composition, options.archive, Path(scratch)), options.runs)
+    ratios = compare(took, os.cpu_count() or 1)
+    content = {name: [asdict(item) for item in mine] for name, mine in took.items()}
+    options.out.write_text(json.dumps({"took": content, "ratios": ratios}, indent=1), encoding="utf-8")
+    for name, mine in took.items():
+        seconds, cpu = (statistics.median(getattr(item, part) for item in mine) for part in ("seconds", "cpu_seconds"))
+        print(f"{name}: {seconds:.2f} s, {cpu:.2f} of the processor")
     print("\n".join(f"whole {name}: {value:.2f}" for name, value in ratios.items()))
-    draw_bars(options.out.with_suffix(".png"), seconds, "seconds")
+    draw_bars(
+        options.out.with_suffix(".png"), {name: [i.seconds for i in mine] for name, mine in took.items()}, "seconds"
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.floor import measure
+from benchmarks.floor import Took, compare, measure
 from benchmarks.maps import cells_inside
 from benchmarks.peers.__main__ import _ratios, tabulate
 from benchmarks.peers.seen import Look, count_seen
@@ -57,9 +57,18 @@ def test_the_first_round_of_the_floor_does_not_count() -> None:
 
         detect = track = encode = whole = decode
 
-    seconds = measure(Stages(), 2)  # type: ignore[arg-type]
+    took = measure(Stages(), 2)  # type: ignore[arg-type]
     assert Stages.calls == 15
-    assert [len(mine) for mine in seconds.values()] == [2] * 5
+    assert [len(mine) for mine in took.values()] == [2] * 5
+
+
+def test_the_whole_is_compared_with_the_slowest_stage_and_with_all_work() -> None:
+    parts = {"decode": (2, 2), "detect": (10, 18), "track": (1, 1), "encode": (3, 3), "whole": (15, 25)}
+    took = {name: [Took(seconds=seconds, cpu_seconds=cpu)] * 3 for name, (seconds, cpu) in parts.items()}
+    ratios = compare(took, cores=2)
+    assert ratios == {
+        "over decode alone": 7.5, "over detect alone": 1.5, "over the work of all stages on all cores": 15 / 12,
+    }  # fmt: skip
 
 
 def test_cells_are_inside_by_their_middle() -> None:
