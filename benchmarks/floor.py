@@ -1,9 +1,9 @@
 """How near indexing comes to its slowest stage alone: python -m benchmarks.floor --runs 5 --out floor.json.
 
 Each stage is run by itself on what the stage before gives, held in memory, with all threads to itself; then the whole
-pipeline, all in one process and in turn, so that the machine's noise falls on all of them alike. Where the slowest stage
-keeps all cores at work by itself, no pipeline comes near it; so the whole is also compared with the processor time of
-all stages, shared among the cores, which is the least that any order of the work can take.
+pipeline, all in one process and in turn, so that the machine's noise falls on all of them alike. Where the slowest
+stage keeps all cores at work by itself, no pipeline comes near it; so the whole is also compared with the processor
+time of all stages, shared among the cores, which is the least that any order of the work can take.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from typing import Any, cast
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron
+from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
 from flows.automations import TAG, ensure_zombie_automation
@@ -34,8 +34,12 @@ class ServeOptions:
     queries_file: str = ""
     cron: str = "0 2 * * *"
     time_zone: str = "UTC"
-    compaction_cron: str = "0 7 * * *"  # after the retention, which takes indexes away
+    compaction_cron: str = "0 7 * * *"  # after the retention, which takes indexes away; empty for never
     retention_cron: str = "0 6 * * *"  # empty for never
+
+
+def _daily(cron: str, time_zone: str) -> Schedule | None:
+    return Cron(cron, timezone=time_zone) if cron else None
 
 
 def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         maintain.to_deployment(
             "compaction",
             parameters=_form(options, action="compact indexes"),
-            schedule=Cron(options.compaction_cron, timezone=options.time_zone),
+            schedule=_daily(options.compaction_cron, options.time_zone),
             concurrency_limit=ONE_AT_A_TIME,
             tags=[TAG],
             **dotted,
@@ -80,7 +84,7 @@ def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
         maintain.to_deployment(
             "retention",
             parameters=_form(options, action="apply retention"),
-            schedule=Cron(options.retention_cron, timezone=options.time_zone) if options.retention_cron else None,
+            schedule=_daily(options.retention_cron, options.time_zone),
             concurrency_limit=ONE_AT_A_TIME,
             tags=[TAG],
             **dotted,

@@ -43,14 +43,18 @@ def _ratios(trials: Sequence[Trial]) -> list[float]:
     return [slow.seconds / fast.seconds for fast, slow in zip(ours, naive, strict=True)]
 
 
-def _try_all(archive: Path, own: Path | None, events: Sequence[Event], runs: int) -> list[Trial]:
-    """Runs the sides in turn, the first one alternating."""
-    trials = []
-    for number in range(runs):
-        for side in SIDES if number % 2 == 0 else SIDES[::-1]:
-            trials.append(try_side(side, archive, own, events))
-            told = f"{side}: {trials[-1].seconds:.1f} s, {trials[-1].num_embedded} embedded"
-            print(told, file=sys.stderr, flush=True)
+def _try_all(
+    archive: Path, own: Path | None, events: Sequence[Event], runs: int, out: Path, *, resume: bool
+) -> list[Trial]:
+    """Runs the sides in turn, the first one alternating, and writes what there is after each."""
+    known = json.loads(out.read_text(encoding="utf-8"))["trials"] if resume and out.exists() else []
+    trials = [Trial(**row) for row in known]
+    order = [side for number in range(runs) for side in (SIDES if number % 2 == 0 else SIDES[::-1])]
+    for side in order[len(trials) :]:
+        trials.append(try_side(side, archive, own, events))
+        out.write_text(json.dumps({"trials": [asdict(trial) for trial in trials]}, indent=1), encoding="utf-8")
+        told = f"{side}: {trials[-1].seconds:.1f} s, {trials[-1].num_embedded} embedded"
+        print(told, file=sys.stderr, flush=True)
     return trials
 
 
@@ -73,12 +77,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each side, in turn (default 5)")
     parser.add_argument("--out", type=Path, default=Path("peers.json"), help="the picture is written beside it")
     parser.add_argument("--cameras", nargs="+", help="only these (default: all)")
+    parser.add_argument("--resume", action="store_true", help="go on with the runs that --out holds")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="peers-archive-") as scratch:
         archive = _take(options.archive, options.cameras, Path(scratch)) if options.cameras else options.archive
         truth = archive / "truth.json"
         events, video_seconds = read_truth(truth), read_camera_seconds(truth)
-        trials = _try_all(archive, options.settings, events, options.runs)
+        trials = _try_all(archive, options.settings, events, options.runs, options.out, resume=options.resume)
     ratios = _ratios(trials)
     content = {"trials": [asdict(trial) for trial in trials], "times faster": ratios}
     options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -67,13 +67,16 @@ def serve(
     archive: Annotated[Path | None, typer.Option("--archive", help="Archive to index before each sweep.")] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
     cron: Annotated[str, typer.Option("--cron", help="When the nightly sweep runs.")] = "0 2 * * *",
-    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of both, an IANA name.")] = "UTC",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of the schedules, an IANA name.")] = "UTC",
     retention_cron: Annotated[
         str,
         typer.Option("--retention-cron", help="When what is older than [retention] says is erased; empty for never."),
     ] = "0 6 * * *",
+    compaction_cron: Annotated[
+        str, typer.Option("--compaction-cron", help="When indexes are compacted; empty for never.")
+    ] = "0 7 * * *",
 ) -> None:
-    """Serves the flows to a Prefect server (PREFECT_API_URL), the sweep and the retention scheduled; ends with Ctrl-C.
+    """Serves the flows to a Prefect server (PREFECT_API_URL), sweep and upkeep scheduled; ends with Ctrl-C.
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
@@ -89,6 +92,7 @@ def serve(
             cron=cron,
             time_zone=time_zone,
             retention_cron=retention_cron,
+            compaction_cron=compaction_cron,
         )
     )
 

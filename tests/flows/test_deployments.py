@@ -67,11 +67,12 @@ def test_the_retention_is_served_with_a_schedule_that_can_be_left_out() -> None:
         assert [(item.cron, item.timezone) for item in schedules] == expected  # type: ignore[union-attr]
 
 
-def test_indexes_are_compacted_every_day() -> None:
-    options = ServeOptions(store="s", profile="pocket")
+@pytest.mark.parametrize(("given", "crons"), [({}, ["0 7 * * *"]), ({"compaction_cron": ""}, [])])
+def test_indexes_are_compacted_every_day_or_never(given: dict[str, str], crons: list[str]) -> None:
+    options = ServeOptions(store="s", profile="pocket", **given)
     (compaction,) = [item for item in build_deployments(options) if item.name == "compaction"]
     assert compaction.parameters["form"]["action"] == "compact indexes"
-    assert [item.schedule.cron for item in compaction.schedules or []] == ["0 7 * * *"]  # type: ignore[union-attr]
+    assert [item.schedule.cron for item in compaction.schedules or []] == crons  # type: ignore[union-attr]
 
 
 def test_served_deployments_name_flows_by_dotted_names() -> None:
