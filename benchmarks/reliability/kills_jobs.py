@@ -1,20 +1,24 @@
 """What a forked process does to a store: index, sweep, mend, leave notes, look. Each gives what JSON can hold."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from anomalylmm.errors import StoreBusyError
 from benchmarks.reliability.kills_content import OF_THE_RUN, read_content
 from benchmarks.reliability.kills_stand_ins import compose_small
 from flows.indexing import index_archive
 from flows.sweeping import sweep_store
 from storage import crashpoints
+from storage.compacting import compact_store
 from storage.inbox import leave_feedback, leave_search
 from storage.layout import StoreLayout
 from storage.maintenance import collect_garbage, verify_store
 from storage.records import FeedbackRecord, SearchRecord
 
+BUSY_TRIES, BUSY_SECONDS = 100, 0.1
 _NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
@@ -43,6 +47,17 @@ def note(store: str) -> None:
     said = [FeedbackRecord(hit_id=name, verdict="reject", who="ann", created_utc=_NOON, note="no") for name in "abc"]
     leave_feedback(layout, said[0])
     leave_feedback(layout, *said[1:])
+
+
+def compact(store: str) -> int:
+    """Compacts the shards' indexes; gives the number of indexes there are, waiting for another that compacts."""
+    layout = StoreLayout(Path(store))
+    for _ in range(BUSY_TRIES):
+        try:
+            return compact_store(layout).num_indexes
+        except StoreBusyError:
+            time.sleep(BUSY_SECONDS)
+    return 0
 
 
 def verify(store: str) -> dict[str, Any]:
@@ -74,5 +89,5 @@ def trace(job: str, arguments: Mapping[str, Any]) -> list[str]:
 
 
 JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job for job in (index, sweep, mend, note, verify, collect, examine, trace)
+    job.__name__: job for job in (index, sweep, mend, note, compact, verify, collect, examine, trace)
 }

@@ -43,7 +43,8 @@ def build_phases(forks: Forks, scratch: Path) -> list[Phase]:
     shutil.copytree(sweep.template, noted)
     forks.one("note", store=str(noted))  # once: what was acknowledged is not said again after a kill
     noting = _observe(forks, "sweep, notes waiting", "sweep", sweep.arguments, noted)
-    return [index, sweep, replace(mending, expected=index.expected), noting]
+    compacting = _observe(forks, "compact", "compact", {}, sweep.template)
+    return [index, sweep, replace(mending, expected=index.expected), noting, compacting]
 
 
 def build_main_phases(forks: Forks, scratch: Path) -> tuple[Phase, Phase]:
