@@ -54,7 +54,7 @@ class QueryRow(BaseModel):
     start: datetime | date | None = None
     stop: datetime | date | None = None
     daily: tuple[str, str] | None = None
-    floor: float = Field(1.0, ge=-10, le=20)
+    floor: float = Field(2.0, ge=-10, le=20)
     accept: float = Field(0.6, ge=0, le=1)
     calibrate: bool = True
     top_n: int = Field(40, ge=1, le=10_000)
