@@ -10,6 +10,7 @@ import av
 import av.error
 import numpy as np
 
+from anomalylmm.models.resizing import resized
 from anomalylmm.models.steady_clock import SteadyClock
 from anomalylmm.models.still_spans import StillSpans
 from anomalylmm.models.wire import Fields
@@ -275,12 +276,6 @@ def upright(frame: Any, max_width_px: int | None = None) -> Image:
         frame = resized(frame, max_width_px)
     image: Image = frame.to_ndarray(format="rgb24")
     return np.rot90(image, turns)
-
-
-def resized(frame: Any, width_px: int) -> Any:
-    """The frame as RGB of that width, in proportion, each pixel the mean of what it covers."""
-    height_px = max(1, round(frame.height * width_px / frame.width))
-    return frame.reformat(width=width_px, height=height_px, format="rgb24", interpolation="AREA")
 
 
 def shrink(image: Image, max_width_px: int | None) -> Image:

@@ -5,12 +5,14 @@ before and after it look alike and its packets are as small as those of still sp
 frames must be drawn by the packets between them. Who lies or stands there is on the key frames.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import av
 import numpy as np
 
+from anomalylmm.models.resizing import resized
 from anomalylmm.records import Floats
 from anomalylmm.stillness import Background, UsualSizes
 
@@ -18,6 +20,7 @@ SMALL_WIDTH = 96
 LONGEST_SECONDS = 6.0  # a longer span is decoded, whatever it shows: a glance at a still scene is due
 MOST_PACKETS = 1000
 WINDOW_SECONDS = 0.34
+REMEMBERED = 64  # more than a decoder with threads lags behind its packets
 
 
 class StillSpans:
@@ -35,7 +38,7 @@ class StillSpans:
         self._scout = _scout_of(stream)
         self._scouted: tuple[int | None, Floats | None] = None, None
         self._left_out = False  # the span before
-        self.passed_over: set[int] = set()  # times of such key frames; what follows them is not lost
+        self.passed_over: deque[int] = deque(maxlen=REMEMBERED)  # times of such key frames; what follows is not lost
 
     def iter_packets(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yields what is to be decoded."""
@@ -58,11 +61,11 @@ class StillSpans:
             group = [packet for packet in group if packet.pts is None or packet.pts >= first]
         usual = self._usual.is_usual(*_sizes(group), self._window())
         self._left_out = False
-        if not (usual and self._is_short(group) and following and self._are_alike(group[0], following)):
+        if not (usual and self._is_short(group) and following is not None and self._are_alike(group[0], following)):
             yield from group
             return
         yield group[0]
-        self.passed_over.add(group[0].pts)
+        self.passed_over.append(group[0].pts)
         self._left_out = True
 
     def _is_short(self, group: list[Any]) -> bool:
@@ -116,7 +119,5 @@ def _scout_of(stream: Any) -> Any:
 
 
 def _shrink(frame: Any) -> Floats:
-    height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
-    small = frame.reformat(width=SMALL_WIDTH, height=height, format="rgb24", interpolation="AREA")
-    picture: Floats = small.to_ndarray().astype(np.float32)
+    picture: Floats = resized(frame, SMALL_WIDTH).to_ndarray().astype(np.float32)
     return picture

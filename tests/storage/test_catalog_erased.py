@@ -1,12 +1,11 @@
 """What was erased is in no catalog, however the erasure went."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.reliability.erasure_traces import read_plainly
-from storage import catalog, crashpoints, erasure
+from storage import catalog, erasure
 from storage.catalog import catalog_path
 from storage.erasure import erase_footage, withdraw_erased
 from storage.gallery import Gallery
@@ -23,21 +22,6 @@ KEPT = [piece.encode() for video in ("pm", "new") for piece in (name_of(video), 
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(catalog, "SETTLE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def failing() -> Iterator[list[str]]:
-    """Crash points that raise once."""
-    points: list[str] = []
-
-    def fail(name: str) -> None:
-        if name in points:
-            points.remove(name)
-            raise KeyboardInterrupt
-
-    crashpoints.install(fail)
-    yield points
-    crashpoints.uninstall(fail)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Erased crops are in no compacted index, and the upkeep knows of indexes."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from storage import crashpoints, erasure
+from storage import erasure
 from storage.compacted import CODES_FILE, iter_index_dirs
 from storage.compacting import compact_store
 from storage.erasure import erase_footage
@@ -21,21 +20,6 @@ from tests.storage.examples import DIMENSION, PIPELINE, make_key, make_rows, mak
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "SETTLE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def failing() -> Iterator[list[str]]:
-    """Crash points that raise once."""
-    points: list[str] = []
-
-    def fail(name: str) -> None:
-        if name in points:
-            points.remove(name)
-            raise KeyboardInterrupt
-
-    crashpoints.install(fail)
-    yield points
-    crashpoints.uninstall(fail)
 
 
 @pytest.fixture
