@@ -126,6 +126,10 @@ class Composition:
             **self._weights(encoder.weights),
         )
 
+    def load_indexing_models(self) -> None:
+        """Loads detector and encoder now, once, before several threads ask for them."""
+        _ = self.detector, self.encoder
+
     @cached_property
     def judge(self) -> Judge:
         """The judge."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,15 @@ import numpy as np
 
 from anomalylmm.errors import VideoError
 from anomalylmm.motion import MotionGate
-from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
+from anomalylmm.protocols import DecodeSession, FrameSource, PersonDetector, Tracker
 from anomalylmm.records import Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
 from anomalylmm.tracklets import TrackletBuilder
 from flows.planning import modified_time_ns
 from flows.settings import Settings
-from flows.stages import overlapped, timed
+from flows.stages import Opener, overlapped, timed
 
 BATCHES_AHEAD = 2
+ENDING_SECONDS = 10.0  # of a video; the next one is opened then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +77,51 @@ class Counts:
         self.add(stage, time.monotonic() - began)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A video that is being decoded, or why it can't be."""
+
+    video: Video
+    modified_ns: int
+    session: DecodeSession | None = None
+    error: str = ""
+
+    def close(self) -> None:
+        if self.session is not None:
+            self.session.close()
+
+
 def iter_decoded(
     videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
 ) -> Generator[VideoFrames | VideoEnd, None, None]:
-    """Decodes videos one after another; a video that can't be opened costs itself only."""
-    for video in videos:
-        modified_ns = modified_time_ns(archive / video.path) or 0
+    """Decodes videos one after another, the next being opened before one ends.
+
+    A video that can't be opened costs itself only.
+    """
+
+    def open_one(video: Video) -> _Opened:
+        opened = _Opened(video=video, modified_ns=modified_time_ns(archive / video.path) or 0)
         try:
-            session = source.open_session(archive / video.path, sample_fps=sample_fps)
+            return replace(opened, session=source.open_session(archive / video.path, sample_fps=sample_fps))
         except VideoError as error:
-            yield VideoEnd(video=video, error=str(error), modified_ns=modified_ns)
-            continue
-        with closing(session):
-            for batch in session:
-                yield VideoFrames(video=video, batch=batch)
-            yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=modified_ns)
+            return replace(opened, error=str(error))
+
+    with Opener(videos, open_one) as opener:
+        for opened in opener:
+            with closing(opened):
+                yield from _iter_session(opened, opener.prepare)
+
+
+def _iter_session(opened: _Opened, prepare_next: Callable[[], None]) -> Iterator[VideoFrames | VideoEnd]:
+    video, session = opened.video, opened.session
+    if session is None:
+        yield VideoEnd(video=video, error=opened.error, modified_ns=opened.modified_ns)
+        return
+    for batch in session:
+        if batch.pts_seconds[-1] > session.header.duration_seconds_from_header - ENDING_SECONDS:
+            prepare_next()
+        yield VideoFrames(video=video, batch=batch)
+    yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=opened.modified_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +148,21 @@ class CropStream:
 
     def iter_detected(self, decoded: Decoded) -> Generator[VideoLooks | VideoEnd, None, None]:
         """Finds persons in the frames that the gate lets through; closes its source."""
-        current, gate = "", self._build_gate()
+        current, gate, waiting = "", self._build_gate(), list[tuple[Image, float]]()
+        batch_frames = self._settings.decode.batch_frames
         with closing(decoded):
             for item in decoded:
                 if item.video.video_id != current:
-                    current, gate = item.video.video_id, self._build_gate()
+                    current, gate, waiting = item.video.video_id, self._build_gate(), []
                 if isinstance(item, VideoEnd):
+                    if waiting:
+                        yield self._detect(item.video, waiting)
                     yield item
                     continue
-                with self.counts.timing("detect"):
-                    looks = self._detect(item.batch, gate)
-                yield VideoLooks(video=item.video, looks=looks)
+                waiting += self._choose(item.batch, gate)
+                while len(waiting) >= batch_frames:
+                    yield self._detect(item.video, waiting[:batch_frames])
+                    waiting = waiting[batch_frames:]
 
     def iter_tracked(
         self, detected: Generator[VideoLooks | VideoEnd, None, None]
@@ -169,17 +204,24 @@ class CropStream:
             margin=cut.margin,
         )
 
-    def _detect(self, batch: FrameBatch, gate: MotionGate) -> tuple[tuple[Image, float, Detections], ...]:
-        wanted = [
-            (image, pts)
-            for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
-            if not self._settings.gate.enabled or gate.is_moving(image, pts)
-        ]
-        found = self._detector.detect([image for image, _ in wanted]) if wanted else []
+    def _choose(self, batch: FrameBatch, gate: MotionGate) -> list[tuple[Image, float]]:
+        """Gives the frames that the gate lets through."""
+        with self.counts.timing("detect"):
+            chosen = [
+                (image, pts)
+                for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
+                if not self._settings.gate.enabled or gate.is_moving(image, pts)
+            ]
         self.counts.frames += len(batch.images)
-        self.counts.frames_detected += len(wanted)
+        self.counts.frames_detected += len(chosen)
+        return chosen
+
+    def _detect(self, video: Video, chosen: Sequence[tuple[Image, float]]) -> VideoLooks:
+        with self.counts.timing("detect"):
+            found = self._detector.detect([image for image, _ in chosen])
         self.counts.detections += sum(map(len, found))
-        return tuple((image, pts, persons) for (image, pts), persons in zip(wanted, found, strict=True))
+        looks = tuple((image, pts, persons) for (image, pts), persons in zip(chosen, found, strict=True))
+        return VideoLooks(video=video, looks=looks)
 
 
 def _closed(video: Video, builder: TrackletBuilder) -> VideoCrops:

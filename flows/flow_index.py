@@ -1,12 +1,16 @@
 """The Prefect flow ``index-archive``: one task a unit (a camera's day), so that a restart repeats little."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
 from prefect import flow, task
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, as_completed
 
 from flows.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
+from flows.at_once import choose_number
+from flows.composition import Composition
 from flows.forms import IndexForm
 from flows.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
 from flows.notifying import tell_index, telling_failure
@@ -20,6 +24,21 @@ def index_unit_task(form: IndexForm, unit: Unit) -> UnitReport:
     progress = RunProgress()
     progress.start("index MB", sum(video.size_bytes for video in unit.videos) / 1e6)
     return index_unit(form.compose(), form.layout(), Path(form.archive), unit, progress)
+
+
+def _index_units(form: IndexForm, units: Sequence[Unit], composition: Composition) -> list[UnitReport]:
+    """Runs the tasks, several at once where the machine has the cores."""
+    number = choose_number(composition.settings.shards.at_once, len(units))
+    if number == 1:
+        return [index_unit_task(form, unit) for unit in units]
+    composition.load_indexing_models()
+    begun, active = list[PrefectFuture[UnitReport]](), set[PrefectFuture[UnitReport]]()
+    for unit in units:
+        if len(active) == number:
+            active.remove(next(as_completed(list(active))))
+        begun.append(index_unit_task.submit(form, unit))
+        active.add(begun[-1])
+    return [future.result() for future in begun]
 
 
 @flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False)
@@ -36,7 +55,7 @@ def index_archive(form: IndexForm) -> State[None]:
         layout.check_writable()
         with recording(layout, "index", progress, composition) as run:
             plan = build_plan(composition, layout, archive, retry=form.retry, erased=form.erased)
-            units = [index_unit_task(form, unit) for unit in plan.units]
+            units = _index_units(form, plan.units, composition)
             report = build_report(composition, plan, units, monotonic() - began)
             run.end(**index_figures(report))
         tell_index(told, layout, report, progress)

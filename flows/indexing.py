@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 
 from anomalylmm.records import Crop, Video
 from flows.archive_files import path_id
+from flows.at_once import choose_number, until_stopped, work_at_once
 from flows.composition import Composition
 from flows.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops
 from flows.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
@@ -170,9 +172,23 @@ def index_archive(
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
-        units = tuple(index_unit(composition, layout, archive, unit, listener) for unit in plan.units)
+        units = index_units(composition, layout, archive, plan.units, listener)
         report = build_report(composition, plan, units, time.monotonic() - began)
         return replace(report, run=run.end(**index_figures(report)))
+
+
+def index_units(
+    composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
+) -> list[UnitReport]:
+    """Indexes some units, several at once where the machine has the cores; models are shared."""
+    number = choose_number(composition.settings.shards.at_once, len(units))
+
+    def work(unit: Unit, stop: Event) -> UnitReport:
+        return index_unit(composition, layout, archive, unit, listener, stop)
+
+    if number > 1:
+        composition.load_indexing_models()
+    return work_at_once(work, units, number)
 
 
 def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
@@ -192,9 +208,19 @@ def build_report(composition: Composition, plan: Plan, units: Sequence[UnitRepor
 
 
 def index_unit(
-    composition: Composition, layout: StoreLayout, archive: Path, unit: Unit, listener: Listener
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    unit: Unit,
+    listener: Listener,
+    stop: Event | None = None,
 ) -> UnitReport:
-    """Makes and publishes the shard of one unit; nothing is published where no video could be read."""
+    """Makes and publishes the shard of one unit; nothing is published where no video could be read.
+
+    Raises:
+        StoppedError: ``stop`` was set by whoever works on another unit; nothing is published.
+        StoreError: The store can't be written.
+    """
     began = time.monotonic()
     settings, pipeline = composition.settings, composition.pipeline
     tally = _Tally()
@@ -213,6 +239,7 @@ def index_unit(
         dimension=composition.encoder.dimension,
     ) as writer:
         items = iter_unit_crops(unit.videos, archive, stream, composition.source, settings.decode.sample_fps)
+        items = until_stopped(items, stop or Event())
         with closing(items):
             for batch in _iter_batches(items, settings.encoder.batch_size, tally, layout, pipeline.digest, listener):
                 with stream.counts.timing("encode"):

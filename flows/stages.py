@@ -1,13 +1,25 @@
-"""Overlapping stages: an iterator that runs ahead in its own thread, bounded, and how long it takes."""
+"""Overlapping stages: iterators that run ahead in their own thread, bounded, and how long they take."""
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import TypeVar
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 Item = TypeVar("Item")
+
+
+class Closable(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None:
+        """Gives back what is held."""
+
+
+Made = TypeVar("Made", bound=Closable)
 
 
 class _End:
@@ -70,3 +82,44 @@ def timed(source: Generator[Item, None, None], add: Callable[[float], None]) -> 
             yield item
             began = time.monotonic()
         add(time.monotonic() - began)
+
+
+class Opener(Generic[Item, Made]):
+    """Opens one thing after another, and the next one early, in a thread, once ``prepare`` is called.
+
+    Whoever iterates closes what he is given; what was opened early and not taken is closed with the opener.
+    """
+
+    def __init__(self, items: Iterable[Item], open_one: Callable[[Item], Made]) -> None:
+        """Opens nothing yet."""
+        self._items, self._open_one = iter(items), open_one
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="open")
+        self._upcoming: Future[Made] | None = None
+
+    def prepare(self) -> None:
+        """Begins to open the next one, if there is one and it is not begun."""
+        if self._upcoming is None:
+            for item in self._items:
+                self._upcoming = self._threads.submit(self._open_one, item)
+                break
+
+    def __iter__(self) -> Iterator[Made]:
+        """Yields what was opened, in order; an error in opening is raised at its place."""
+        while True:
+            self.prepare()
+            if self._upcoming is None:
+                return
+            taken, self._upcoming = self._upcoming, None
+            yield taken.result()
+
+    def __enter__(self) -> Self:
+        """Gives the opener itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Waits for what is being opened, and closes it."""
+        self._threads.shutdown()
+        if self._upcoming is not None and self._upcoming.exception() is None:
+            self._upcoming.result().close()

@@ -3,15 +3,20 @@
 import contextlib
 import ctypes
 
-MMAP_THRESHOLD = -3  # its number in glibc's malloc.h
-LARGE_BYTES = 256 << 10  # frames and batches of them are larger, crops mostly not
+ARENAS, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1  # their numbers in glibc's malloc.h
+LARGEST_BLOCK = 32 << 20  # of the heap; a batch of frames is smaller
+LEFT_FREE = 64 << 20  # at the heap's end
 
 
-def return_large_blocks() -> None:
-    """Makes the allocator give large blocks back to the system as soon as they are freed.
+def share_one_heap() -> None:
+    """Makes all threads take from one heap, where what one has freed serves the others.
 
-    By default glibc raises the size from which it does so with each such block that is freed, up to 32 MiB, and then
-    keeps frames of several threads in arenas that never shrink.
+    Frames pass through several threads. By default glibc gives each of them arenas of its own, which never shrink:
+    memory grew by 28 % from ten minutes of video to an hour. Mapping each large block by itself keeps memory level too,
+    but the system then clears every page of every batch anew: detection took 1.15 times, encoding 1.8 times as long.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE_BYTES)
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(ARENAS, 1)
+        set_option(MMAP_THRESHOLD, LARGEST_BLOCK)
+        set_option(TRIM_THRESHOLD, LEFT_FREE)

@@ -124,10 +124,10 @@ def build_source(spec: DecodeSpec) -> "VideoSource":
     Raises:
         ConfigurationError: The decoder's name is unknown.
     """
-    from anomalylmm.models.allocator import return_large_blocks
+    from anomalylmm.models.allocator import share_one_heap
     from anomalylmm.models.frames import VideoSource
 
-    return_large_blocks()
+    share_one_heap()
     return VideoSource(
         batch_frames=spec.batch_frames,
         stall_seconds=spec.stall_seconds,

@@ -3,7 +3,8 @@
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import cv2
 import numpy as np
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models.openvino_copy import is_installed, open_copy
+from anomalylmm.models.openvino_copy import SUFFIX, is_installed, open_copy
+from anomalylmm.models.openvino_streams import use_streams
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Image
 
@@ -36,6 +38,16 @@ def import_ultralytics() -> Any:
     if ultralytics.settings.get("sync", False):
         ultralytics.settings.update({"sync": False})
     return ultralytics
+
+
+@contextmanager
+def keeping_threads() -> Iterator[None]:
+    """Keeps the number of torch's threads, which ultralytics sets to one less than the cores, for all models."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 class YoloDetector:
@@ -68,21 +80,29 @@ class YoloDetector:
             WeightsError: The file is damaged, or the model knows no persons.
         """
         self.model_id = weights.model_id
-        try:
-            self._model = import_ultralytics().YOLO(str(choose_file(weights, device, runtime)), task="detect")
-            names = dict(self._model.names)
-        except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
-            raise WeightsError(f"{weights.path} can't be loaded as a YOLO model: {error}; export it again") from error
-        self._options = {
+        self._options: dict[str, Any] = {
             "imgsz": imgsz,
             "conf": confidence,
             "iou": iou,
             "device": device,
             "max_det": max_detections,
-            "classes": [person_class(names, weights.path)],
             "verbose": False,
             "save": False,
         }
+        try:
+            self._model, names = self._load(choose_file(weights, device, runtime))
+        except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
+            raise WeightsError(f"{weights.path} can't be loaded as a YOLO model: {error}; export it again") from error
+        self._options["classes"] = [person_class(names, weights.path)]
+
+    def _load(self, chosen: Path) -> tuple[Any, dict[int, str]]:
+        """Loads a model by looking at a black picture; gives it with the names of its classes."""
+        model = import_ultralytics().YOLO(str(chosen), task="detect")
+        with keeping_threads():
+            model.predict(np.zeros((32, 32, 3), np.uint8), **self._options)
+        if chosen.name.endswith(SUFFIX):
+            use_streams(model.predictor.model.backend, chosen)
+        return model, dict(model.predictor.model.names)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Finds the persons of N frames; one ``Detections`` a frame, highest score first."""

@@ -1,5 +1,6 @@
 """Indexing real video files with stand-in models."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from anomalylmm.errors import ArchiveError, StoreError
 from flows.indexing import index_archive
 from storage.gallery import Gallery
 from storage.layout import StoreLayout
+from storage.manifest import ShardManifest, VideoEntry
+from storage.shards import ShardWriter
 from tests.fakes import compose, write_video
 
 
@@ -48,6 +51,36 @@ def test_a_second_run_writes_nothing(archive: Path, tmp_path: Path) -> None:
     report = index_archive(compose(), layout, archive)
     assert (report.known, report.units) == (2, ())
     assert content(layout) == before
+
+
+def test_shards_made_at_once_are_those_made_one_after_another(archive: Path, tmp_path: Path) -> None:
+    made = []
+    for number in (1, 2):
+        layout = StoreLayout(tmp_path / f"store-{number}")
+        report = index_archive(compose(shards={"at_once": number}), layout, archive)
+        assert [unit.camera for unit in report.units] == ["gate", "yard"]
+        crops = {path: data for path, data in content(layout).items() if path.name != "manifest.json"}
+        made.append((report.pipeline_digest, crops))
+    assert made[0] == made[1]
+
+
+def test_where_one_shard_fails_the_others_end_and_nothing_half_done_stays(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = ShardWriter.publish_new
+
+    def failing(writer: ShardWriter, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        if videos[0].path.startswith("yard"):
+            raise StoreError("no room")
+        return publish(writer, videos, seconds)
+
+    monkeypatch.setattr(ShardWriter, "publish_new", failing)
+    layout = StoreLayout(tmp_path / "store")
+    with pytest.raises(StoreError, match="no room"):
+        index_archive(compose(shards={"at_once": 2}), layout, archive)
+    assert list(layout.temporary.iterdir()) == []
+    monkeypatch.undo()
+    assert index_archive(compose(shards={"at_once": 2}), layout, archive).state == "Completed"
 
 
 def test_only_new_videos_are_indexed(archive: Path, tmp_path: Path) -> None:

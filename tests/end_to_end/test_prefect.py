@@ -1,5 +1,6 @@
 """The Prefect flows with stand-in models, against Prefect's own test server."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -73,6 +74,18 @@ def test_a_night_from_archive_to_hits_with_pictures_in_its_summary(archive: Path
     assert (name, message.split(",")[0]) == ("Completed", "1 hits in 1 incidents")
     assert "data:image/jpeg;base64," in artifacts("sweep-summary")[-1]
     assert state_of(maintain, MaintainForm(store=store, action="verify every byte"))[0] == "Completed"
+
+
+def test_cameras_are_indexed_at_once_where_the_settings_say_so(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StoreForm, "compose", lambda _: compose(shards={"at_once": 2}))
+    mine = tmp_path / "archive"
+    for camera, color in (("door", "red"), ("gate", "green"), ("yard", "blue")):
+        write_video(mine / f"{camera}/2026-03-14/10-00-00.mp4", [(color, 0, 5)])
+    name, message = state_of(index_archive, IndexForm(store=store, archive=str(mine)))
+    assert (name, message.split(",")[:2]) == ("Completed", ["3 new videos", " 3 tracklets"])
+    assert [row["camera"] for row in json.loads(artifacts("index-units")[-1])] == ["door", "gate", "yard"]
 
 
 def test_an_index_run_with_a_damaged_video_ends_degraded_and_names_it(

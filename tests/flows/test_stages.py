@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.stages import overlapped
+from flows.stages import Opener, overlapped
 
 
 @settings(max_examples=25, deadline=None)
@@ -58,3 +58,55 @@ def test_no_more_than_the_bound_is_made_ahead() -> None:
     threading.Event().wait(0.3)
     assert len(made) <= 1 + 3 + 1
     stage.close()
+
+
+class Opened:
+    """Something open, with the number it was opened by."""
+
+    def __init__(self, number: int, log: list[str]) -> None:
+        self.number, self._log = number, log
+        log.append(f"open {number}")
+
+    def close(self) -> None:
+        self._log.append(f"close {self.number}")
+
+
+def test_the_next_is_opened_when_it_is_prepared_and_not_before() -> None:
+    log: list[str] = []
+    with Opener([1, 2, 3], lambda number: Opened(number, log)) as opener:
+        for opened in opener:
+            threading.Event().wait(0.05)
+            log.append(f"use {opened.number}")
+            if opened.number == 1:
+                opener.prepare()
+                opener.prepare()
+                while "open 2" not in log:
+                    threading.Event().wait(0.01)
+            opened.close()
+    assert log == [
+        "open 1", "use 1", "open 2", "close 1", "use 2", "close 2", "open 3", "use 3", "close 3",
+    ]  # fmt: skip
+
+
+def test_what_was_opened_early_and_is_not_wanted_any_more_is_closed() -> None:
+    log: list[str] = []
+    with Opener([1, 2], lambda number: Opened(number, log)) as opener:
+        next(iter(opener)).close()
+        opener.prepare()
+    assert log == ["open 1", "close 1", "open 2", "close 2"]
+
+
+def test_an_error_in_opening_comes_in_its_place_or_not_at_all() -> None:
+    def open_one(number: int) -> Opened:
+        if number == 2:
+            raise ValueError("broken")
+        return Opened(number, [])
+
+    with Opener([1, 2], open_one) as opener:
+        opened = iter(opener)
+        next(opened)
+        opener.prepare()
+        with pytest.raises(ValueError, match="broken"):
+            next(opened)
+    with Opener([2], open_one) as opener:
+        opener.prepare()

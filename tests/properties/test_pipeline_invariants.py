@@ -1,6 +1,6 @@
 """From files to shards: nothing is left out, nothing comes twice, whatever the pieces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalylmm.records import Crop, Detections, FrameBatch, Video
+from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
 from anomalylmm.sampling import Sampler, sample_times
 from anomalylmm.tracklets import TrackletBuilder
 from benchmarks.reliability.kills_stand_ins import LaneTracker
@@ -69,9 +69,22 @@ def _plan(archive: Path, most: int, known: frozenset[str], quarantined: frozense
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=24))
 def test_frames_in_any_pieces_give_the_same_crops(sizes: list[int]) -> None:
     stops = [0, *(stop for stop in accumulate(sizes) if stop < len(TIMES)), len(TIMES)]
-    stream = CropStream(Settings.model_validate({"gate": {"enabled": False}}), BlockDetector(), LaneTracker)
+    detector = CountingDetector()
+    stream = CropStream(Settings.model_validate({"gate": {"enabled": False}}), detector, LaneTracker)
     assert _describe(_iter_crops(stream, stops)) == WHOLE
     assert stream.counts.frames == len(TIMES)
+    assert detector.sizes == [8, 8, 8]  # full batches, whatever comes
+
+
+class CountingDetector(BlockDetector):
+    """Notes how many frames it is given at a time."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        self.sizes.append(len(images))
+        return super().detect(images)
 
 
 def _iter_crops(stream: CropStream, stops: list[int]) -> Iterator[Crop]:

@@ -5,9 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models import openvino_copy, yolo
+from anomalylmm.models import openvino_copy, openvino_streams, yolo
 from anomalylmm.models.openvino_copy import open_copy
 from anomalylmm.models.registry import DetectorSpec, detector_id
 from anomalylmm.models.weights import resolve
@@ -115,3 +116,53 @@ def test_the_runtime_is_part_of_the_detectors_name() -> None:
         for runtime in ("openvino", "auto", "onnxruntime")
     ]
     assert named[0] == named[1] == f"{named[2]}+openvino"
+
+
+def compiled(detector: YoloDetector) -> object:
+    return detector._model.predictor.model.backend.ov_compiled_model
+
+
+def test_on_streams_a_picture_is_seen_as_on_all_cores_and_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, frames, found = resolve("pocket/detector", "detector"), read_frames(), []
+    for cores in (1, 3):
+        monkeypatch.setattr(openvino_streams, "num_cores", lambda cores=cores: cores)
+        detector = YoloDetector(weights, runtime="openvino")
+        assert isinstance(compiled(detector), openvino_streams.StreamedModel) == (cores > 1)
+        found.append(detector.detect(frames))
+    found.append([detector.detect([frame])[0] for frame in frames])
+    assert sum(map(len, found[0])) > 10
+    for plain, streamed, alone in zip(*found, strict=True):
+        np.testing.assert_array_equal(plain.boxes_xyxy_px, streamed.boxes_xyxy_px)
+        np.testing.assert_array_equal(plain.scores, streamed.scores)
+        np.testing.assert_array_equal(alone.scores, streamed.scores)
+
+
+def test_models_that_take_whole_batches_only_keep_their_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_streams, "num_cores", lambda: 2)
+    kinds = {}
+    for batch in (1, 4, "batch"):
+        folder = open_copy(resolved(save_detector(tmp_path / f"{batch}.onnx", batch=batch), "detector"))
+        backend = Backend(folder)
+        kinds[batch] = openvino_streams.use_streams(backend, folder)
+        assert isinstance(backend.ov_compiled_model, openvino_streams.StreamedModel) == kinds[batch]
+    assert kinds == {1: True, 4: False, "batch": True}
+    assert not openvino_streams.use_streams(object(), tmp_path)
+
+
+class Backend:
+    """As ultralytics' is: with a compiled model."""
+
+    def __init__(self, folder: Path) -> None:
+        import openvino
+
+        self.ov_compiled_model: object = openvino.Core().compile_model(str(folder / "model.xml"), "CPU")
+
+
+def test_loading_leaves_torch_its_threads() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 2)
+    try:
+        YoloDetector(resolve("pocket/detector", "detector"))
+        assert torch.get_num_threads() == threads + 2
+    finally:
+        torch.set_num_threads(threads)

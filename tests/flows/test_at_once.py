@@ -1,0 +1,60 @@
+"""Several pieces of work at once."""
+
+import threading
+from collections.abc import Generator
+from itertools import count
+
+import pytest
+
+from flows import at_once
+from flows.at_once import StoppedError, choose_number, until_stopped, work_at_once
+
+
+@pytest.mark.parametrize(("cores", "asked", "items", "number"), [
+    (2, 0, 9, 1), (8, 0, 9, 1), (64, 0, 9, 8), (64, 0, 3, 3), (2, 4, 9, 4), (2, 4, 3, 3), (2, 0, 0, 1),
+])  # fmt: skip
+def test_one_for_every_eight_cores_unless_asked(
+    cores: int, asked: int, items: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_once.os, "sched_getaffinity", lambda _: range(cores))
+    assert choose_number(asked, items) == number
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_results_come_in_order_and_no_more_is_under_way_than_allowed(number: int) -> None:
+    lock, active, most = threading.Lock(), 0, 0
+
+    def work(item: int, stop: threading.Event) -> int:
+        nonlocal active, most
+        with lock:
+            active += 1
+            most = max(most, active)
+        stop.wait(0.01 * (5 - item))
+        with lock:
+            active -= 1
+        return item * item
+
+    assert work_at_once(work, range(5), number) == [0, 1, 4, 9, 16]
+    assert most == number
+
+
+def test_the_first_error_stops_all_other_work_and_is_the_one_raised() -> None:
+    ended: list[int] = []
+
+    def endless(stop: threading.Event) -> Generator[int, None, None]:
+        for number in count():
+            stop.wait(0.01)
+            yield number
+
+    def work(item: int, stop: threading.Event) -> None:
+        if item == 1:
+            raise ValueError("broken")
+        try:
+            list(until_stopped(endless(stop), stop))
+        except StoppedError:
+            ended.append(item)
+            raise
+
+    with pytest.raises(ValueError, match="broken"):
+        work_at_once(work, range(9), 2)
+    assert ended == [0]
