@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from anomalylmm.errors import ConfigurationError, VideoError
+from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.child_process import Child, ChildLostError, child_environment
 from anomalylmm.models.wire import Fields
 from anomalylmm.records import DecodeReport, DecodeStatus, FrameBatch, Image, VideoHeader
@@ -17,6 +18,7 @@ __all__ = ["ChildSession", "VideoSource", "check_file", "child_environment"]
 OPENING_BYTES_PER_SECOND = 50_000_000  # decord reads the whole file once before it starts
 STARTING_SECONDS = 10.0  # more patience until a child's first frame: a busy machine is slow to load the libraries
 DECODERS = ("pyav", "decord")
+TRIM_SECONDS = 10.0  # between two times that the memory of frames let go is given back
 BATCH_BYTES = 128 << 20  # a batch of very large frames is handed on before it has all of them
 MISSING_SECONDS = 1.0  # less than this, or this share, may be missing from a complete video
 MISSING_SHARE = 0.02
@@ -59,7 +61,7 @@ class ChildSession:
     def __iter__(self) -> Iterator[FrameBatch]:
         """Yields sampled frames in time order, a few at a time; ends early where the file does."""
         images, times = list[Image](), list[float]()
-        frame, self._first = self._first, None
+        frame, self._first, trimmed = self._first, None, time.monotonic()
         try:
             while frame is not None:
                 images.append(frame[0])
@@ -68,6 +70,9 @@ class ChildSession:
                 if len(images) == self._batch_frames or len(images) * frame[0].nbytes >= BATCH_BYTES:
                     yield FrameBatch(images=tuple(images), pts_seconds=tuple(times))
                     images, times = [], []
+                    if time.monotonic() - trimmed > TRIM_SECONDS:
+                        return_free_pages()
+                        trimmed = time.monotonic()
                 frame = None  # not held while the next one is awaited
                 frame = self._next_frame(self._stall_seconds)
             if images:
