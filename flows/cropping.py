@@ -117,8 +117,9 @@ def _iter_session(opened: _Opened, prepare_next: Callable[[], None]) -> Iterator
     if session is None:
         yield VideoEnd(video=video, error=opened.error, modified_ns=opened.modified_ns)
         return
+    duration = session.header.duration_seconds_from_header  # 0.0 where the container does not say
     for batch in session:
-        if batch.pts_seconds[-1] > session.header.duration_seconds_from_header - ENDING_SECONDS:
+        if duration and batch.pts_seconds[-1] > duration - ENDING_SECONDS:
             prepare_next()
         yield VideoFrames(video=video, batch=batch)
     yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=opened.modified_ns)
