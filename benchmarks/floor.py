@@ -16,6 +16,7 @@ import os
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Generator, Mapping, Sequence
@@ -56,6 +57,7 @@ class OnDevice:
     def __init__(self, model: Any, seconds: float) -> None:
         self._model, self._seconds = model, seconds
         self._known: dict[int, Any] = {}
+        self._device = threading.Lock()  # it serves one batch at a time
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """As the detector did."""
@@ -70,7 +72,8 @@ class OnDevice:
         if any(key not in self._known for key in keys):
             self._known.update(zip(keys, ask(images), strict=True))
         else:
-            time.sleep(self._seconds * len(images))
+            with self._device:
+                time.sleep(self._seconds * len(images))
         return [self._known[key] for key in keys]
 
     def __getattr__(self, name: str) -> Any:

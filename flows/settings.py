@@ -171,7 +171,7 @@ class ShardSettings(Section):
     max_bytes: int = Field(4 << 30, ge=1 << 20)
     jpeg_quality: int = Field(88, ge=30, le=100)
     at_once: int = Field(
-        0, ge=0, le=64, description="shards (a camera's day each) made at once; 0: one for every eight cores"
+        0, ge=0, le=64, description="shards (a camera's day each) made at once; 0: two, or one for every eight cores"
     )
 
 

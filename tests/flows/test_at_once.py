@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Generator
+from contextvars import ContextVar
 from itertools import count
 
 import pytest
@@ -11,9 +12,9 @@ from flows.at_once import StoppedError, choose_number, until_stopped, work_at_on
 
 
 @pytest.mark.parametrize(("cores", "asked", "items", "number"), [
-    (2, 0, 9, 1), (8, 0, 9, 1), (64, 0, 9, 8), (64, 0, 3, 3), (2, 4, 9, 4), (2, 4, 3, 3), (2, 0, 0, 1),
+    (1, 0, 9, 2), (8, 0, 9, 2), (64, 0, 9, 8), (64, 0, 3, 3), (2, 1, 9, 1), (2, 4, 3, 3), (2, 0, 0, 1),
 ])  # fmt: skip
-def test_one_for_every_eight_cores_unless_asked(
+def test_two_or_one_for_every_eight_cores_unless_asked(
     cores: int, asked: int, items: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_once.os, "sched_getaffinity", lambda _: range(cores))
@@ -36,6 +37,12 @@ def test_results_come_in_order_and_no_more_is_under_way_than_allowed(number: int
 
     assert work_at_once(work, range(5), number) == [0, 1, 4, 9, 16]
     assert most == number
+
+
+def test_work_knows_the_context_it_is_done_in() -> None:
+    run = ContextVar("run", default="none")
+    run.set("mine")
+    assert work_at_once(lambda item, _: f"{run.get()} {item}", range(2), 2) == ["mine 0", "mine 1"]
 
 
 def test_the_first_error_stops_all_other_work_and_is_the_one_raised() -> None:
