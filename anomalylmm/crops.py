@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from anomalylmm.errors import ShapeError
-from anomalylmm.records import Box, Floats, Image
+from anomalylmm.records import Box, Image
 
 SHARPNESS_SIDE_PX = 128  # all crops are compared at this size
 
@@ -44,16 +44,6 @@ def clip_box(box: Box, width: int, height: int) -> Box:
     if x1 <= x0 or y1 <= y0:
         raise ShapeError(f"box {box} must overlap the frame of {width} x {height} pixels")
     return x0, y0, x1, y1
-
-
-def overlaps(boxes: Floats, box: Box | Floats) -> Floats:
-    """Intersection over union of N boxes (N, 4) with one, corners in pixels; (N,)."""
-    first = np.maximum(boxes[:, :2], box[:2])
-    last = np.minimum(boxes[:, 2:], box[2:])
-    shared = np.prod(np.maximum(last - first, 0.0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    own = max(0.0, float(box[2] - box[0])) * max(0.0, float(box[3] - box[1]))
-    return np.asarray(shared / np.maximum(areas + own - shared, 1e-9), dtype=np.float32)
 
 
 def _fit(center: float, size: float, limit: int) -> tuple[int, int]:

@@ -26,7 +26,6 @@ ROWS: Mapping[str, str] = {
     "detector at 384 pixels": "[detector]\nimage_size = 384",
     "detector by ONNX Runtime": '[detector]\nruntime = "onnxruntime"',
     "boxes not grown for linking": "[tracker]\nreach = 0.0",
-    "faint detections begin no track": "[tracker]\nstay_seconds = 0.0",
     "two crops a second": "[tracklets]\nseconds_per_crop = 0.5",
     "a crop every 2 s": "[tracklets]\nseconds_per_crop = 2.0",
 }

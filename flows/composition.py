@@ -202,7 +202,6 @@ class Composition:
             buffer_seconds=self.settings.tracklets.max_gap_seconds,
             least_score=self.settings.tracker.start_confidence,
             reach_per_second=self.settings.tracker.reach,
-            stay_seconds=self.settings.tracker.stay_seconds,
         )
         return registry.build_tracker(spec)
 

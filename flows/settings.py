@@ -67,9 +67,6 @@ class TrackerSettings(Section):
     reach: float = Field(
         1.5, ge=0, description="shares of its size by which a box grows for linking, for each second between frames"
     )
-    stay_seconds: float = Field(
-        5.0, ge=0, le=600, description="a less sure detection begins a track after so long in one place; 0: never"
-    )
 
 
 class TrackletSettings(Section):

@@ -65,7 +65,6 @@ class TrackerSpec:
     buffer_seconds: float = 2.0
     least_score: float = 0.25
     reach_per_second: float = 0.0
-    stay_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +191,6 @@ def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":
         buffer_seconds=spec.buffer_seconds,
         least_score=spec.least_score,
         reach_per_second=spec.reach_per_second,
-        stay_seconds=spec.stay_seconds,
     )
 
 

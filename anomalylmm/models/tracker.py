@@ -1,6 +1,5 @@
 """ultralytics' trackers fed with our detections, without a YOLO model of theirs."""
 
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -10,11 +9,9 @@ from numpy.typing import NDArray
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.yolo import import_ultralytics
 from anomalylmm.records import Detections, Image
-from anomalylmm.staying import StayingDetections
 
 TRACKERS = ("bytetrack", "botsort")
 NO_TRACK = -1
-ABOVE = 1e-3  # the score that begins a track; trackers ask for more than the threshold
 MOST_REACH = 1.0  # beyond that, boxes of a crowd all meet each other
 
 
@@ -29,7 +26,6 @@ class UltralyticsTracker:
         buffer_seconds: float = 2.0,
         least_score: float = 0.25,
         reach_per_second: float = 0.0,
-        stay_seconds: float = 0.0,
     ) -> None:
         """Builds the tracker.
 
@@ -44,7 +40,6 @@ class UltralyticsTracker:
             least_score: Confidence from which a detection may begin a track.
             reach_per_second: Share of its width and height by which a box grows on each side for each second between
                 frames, at most by its own size.
-            stay_seconds: A less sure detection begins a track, too, once it has stayed so long in one place; 0: never.
 
         Raises:
             ConfigurationError: There is no tracker of that name.
@@ -60,10 +55,6 @@ class UltralyticsTracker:
         options["track_buffer"] = max(1, round(buffer_seconds * sample_fps))
         options["new_track_thresh"] = options["track_high_thresh"] = least_score
         self._tracker: Any = TRACKER_MAP[name](args=IterableSimpleNamespace(**options))
-        self._least_score = least_score
-        self._staying = StayingDetections(
-            least_looks=round(stay_seconds * sample_fps), most_missed=options["track_buffer"]
-        )
         self._reach = min(MOST_REACH, reach_per_second / sample_fps)
         self._wants_images = name == "botsort"
 
@@ -75,9 +66,7 @@ class UltralyticsTracker:
         """
         numbers = np.full(len(detections), NO_TRACK, np.int64)
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if self._wants_images else None
-        lifted = np.where(self._staying.update(detections), self._least_score + ABOVE, 0)
-        scores = np.maximum(detections.scores, lifted).astype(np.float32)
-        self._tracker.update(boxes_of(replace(detections, scores=scores), image.shape[:2], self._reach), picture)
+        self._tracker.update(boxes_of(detections, image.shape[:2], self._reach), picture)
         for track in self._tracker.tracked_stracks:
             index = int(track.idx)
             if track.frame_id == self._tracker.frame_id and 0 <= index < len(numbers):

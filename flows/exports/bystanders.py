@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anomalylmm.crops import overlaps
 from anomalylmm.records import Box, Floats, Image
 
 HEAD_SHARE = 0.25  # of a standing person's height, from the top
@@ -28,6 +27,16 @@ class Sighting:
 
     pts_seconds: float
     box_xyxy_px: Box
+
+
+def overlaps(boxes: Floats, box: Box | Floats) -> Floats:
+    """Intersection over union of N boxes with one; (N,)."""
+    first = np.maximum(boxes[:, :2], box[:2])
+    last = np.minimum(boxes[:, 2:], box[2:])
+    shared = np.prod(np.maximum(last - first, 0.0), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    own = max(0.0, float(box[2] - box[0])) * max(0.0, float(box[3] - box[1]))
+    return np.asarray(shared / np.maximum(areas + own - shared, 1e-9), dtype=np.float32)
 
 
 def find_same(boxes: Floats, box: Box | Floats) -> int:

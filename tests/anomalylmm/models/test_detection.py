@@ -113,15 +113,3 @@ def test_whatever_the_libraries_raise_for_a_hostile_file_is_an_error_of_ours(
     weights = ResolvedWeights(path=path, model_id="x", digest="x", license="x", source="local")
     with pytest.raises(WeightsError, match="acceptable suffix"):
         YoloDetector(weights)
-
-
-@pytest.mark.parametrize(("stay_seconds", "step", "tracked"), [(5.0, 0, True), (5.0, 20, False), (0.0, 0, False)])
-def test_a_faint_detection_begins_a_track_where_it_stays(stay_seconds: float, step: float, tracked: bool) -> None:
-    tracker = UltralyticsTracker(sample_fps=3.0, least_score=0.4, reach_per_second=1.5, stay_seconds=stay_seconds)
-    told = []
-    for look in range(24):
-        box = np.array([[50 + step * look, 100, 170 + step * look, 150]], np.float32)
-        faint = Detections(boxes_xyxy_px=box, scores=np.array([0.3], np.float32))
-        told.append(int(tracker.update(faint, FRAME)[0]))
-    assert max(told[:15]) == -1
-    assert (min(told[16:]) == max(told[16:]) >= 0) == tracked
