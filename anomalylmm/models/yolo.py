@@ -46,8 +46,10 @@ def keeping_threads() -> Iterator[None]:
     import torch
 
     threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class YoloDetector:
