@@ -110,7 +110,6 @@ def render_crop(
     scale = DRAWN_PX / max(box[3] - box[1], (box[2] - box[0]) * 0.6)
     image = exposed(shown.image, u, night=night)
     picture = degraded(image, u, _original_side(u, scale), SIZE_PX, night=night)
-    joints = project(cast.figures[0].joints, camera.matrix, 1, 1)[:, :2]
     row = {
         "behavior": d.behavior,
         "variant": cast.variant,
@@ -119,13 +118,28 @@ def render_crop(
         "place": place.name,
         "night": night,
         "real_background": real,
-        "joints_xy": np.round(joints, 4).tolist(),
-        "box": [round(v / DRAWN_PX, 4) for v in box],
+        "joints_xy": _joints(cast.figures[0], camera),
+        "box": _share(box),
+        "others": _others((*cast.figures[1:], *passers), shown.owner, camera),
         "seed": d.seed,
         "held_out": is_held_out(d.look.upper, d.look.lower, d.behavior),
         "twin": None,
     }
     return picture, row
+
+
+def _joints(figure: Figure, camera: Camera) -> list[list[float]]:
+    return np.round(project(figure.joints, camera.matrix, 1, 1)[:, :2], 4).tolist()
+
+
+def _share(box: tuple[float, ...]) -> list[float]:
+    return [round(v / DRAWN_PX, 4) for v in box]
+
+
+def _others(figures: tuple[Figure, ...], owner: NDArray[np.int32], camera: Camera) -> list[dict[str, Any]]:
+    """Joints and visible box of everybody else of whom something is seen."""
+    boxes = [(figure, box_of(owner == figure.person.number)) for figure in figures]
+    return [{"joints_xy": _joints(figure, camera), "box": _share(box)} for figure, box in boxes if box is not None]
 
 
 def _original_side(u: Random, scale: float) -> int:

@@ -56,6 +56,7 @@ MIXES = {  # of the training tiles from this number on; earlier numbers stay as 
     0: USUAL,
     4500: Mix(close_share=0.3),
     6300: Mix(close_share=0.1, blank_share=0.06, counts=(3, 6, 12, 18, 22, 22, 17), beside_share=0.6, on_ground=1.6),
+    8300: Mix(close_share=0.5, counts=(5, 24, 24, 18, 12, 10, 7), beside_share=0.45, on_ground=2.2),
 }
 _ON_GROUND = ("lying", "falling", "crawling", "collapsing", "falling_off_bicycle")
 
