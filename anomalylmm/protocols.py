@@ -75,6 +75,19 @@ class PersonDetector(Protocol):
         ...
 
 
+class PoseEstimator(Protocol):
+    """Finds the joints of persons whose boxes are known."""
+
+    model_id: str
+
+    def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
+        """Finds the joints of the persons of N frames.
+
+        For each frame (P, 17, 3), in the order of its boxes: x and y in pixels of the frame, score 0..1.
+        """
+        ...
+
+
 class Tracker(Protocol):
     """Links detections of one video over time; a new one is made for each video."""
 

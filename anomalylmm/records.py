@@ -100,6 +100,34 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """The joints of the persons of one frame and what a still of them shows; N as the frame's ``Detections``."""
+
+    keypoints: Floats = field(repr=False)  # (N, 17, 3): x and y in pixels of the frame, score 0..1
+    stills: Floats = field(repr=False)  # (N, C): probabilities of ``posture.classes.STILLS``
+
+    def __post_init__(self) -> None:
+        """Checks both shapes."""
+        if self.keypoints.ndim != 3 or self.keypoints.shape[2] != 3:
+            raise ShapeError.of("keypoints", "(N, 17, 3)", self.keypoints.shape)
+        if self.stills.ndim != 2 or len(self.stills) != len(self.keypoints):
+            raise ShapeError.of("stills", f"({len(self.keypoints)}, C)", self.stills.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What the joints of one crop's person say."""
+
+    keypoints: Floats = field(repr=False)  # (17, 3): x and y in pixels of the frame, score 0..1
+    posture_scores: Floats = field(repr=False)  # (P,): 0..1 for each of ``posture.classes.CHANNELS``
+    posture: str  # the most probable of the stills
+    fall_score: float  # 0..1, how far this moment ends a fall
+    run_score: float  # 0..1, how far the person crosses the picture faster than a walk
+    trunk_angle_degrees: float  # 0 upright, 90 lying, 180 upside down
+    height_ratio: float  # height of all joints over their width and height together: 1 thin and upright, 0 flat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crop:
     """One person of one frame, cut with its surroundings, before it is encoded."""
 
@@ -116,6 +144,7 @@ class Crop:
     tracklet_stop_seconds: float
     tracklet_num_detections: int
     image: Image = field(repr=False)  # context crop, RGB
+    body: Body | None = None  # None where no pose is estimated, or its joints are unsure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +169,8 @@ class CropRow:
     tracklet_stop_seconds: float
     tracklet_num_detections: int
     jpeg: bytes = field(repr=False)  # context crop
-    vector: Floats = field(repr=False)  # (D,), unit length
+    vector: Floats = field(repr=False)  # (D + P,): the encoder's, unit length, then posture (see ``posture.coarse``)
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +227,7 @@ class Candidate:
     z_score: float
     rank: int  # 0-based in the coarse order
     images: tuple[Image, ...] = field(repr=False, default=())  # context crops, as crop_ids
+    posture_scores: Floats | None = field(repr=False, default=None)  # (P,): the most that any of its crops shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +241,7 @@ class SlotVerdict:
     probability: float  # of the word among its contrasts given the image (likelihood reading)
     prior: float  # the same without the image
     saliency: float  # 0..1 how much the image decides this slot
+    posture: float | None = None  # 0..1 what the joints say of the word; None where they can't speak to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class RerankSettings:
     rank_weight: float = 0.05  # c of the mean
     rank_decay: float = 0.5
     coarse_weight: float = 1.0  # c of the product
+    posture_weight: float = 0.7  # of what joints say beside the judge, in slots that joints can speak to; 0: none
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view
@@ -58,8 +59,8 @@ class RerankSettings:
             raise ConfigurationError(
                 f"re-ranking weights {(*weights, self.coarse_weight)} must not be negative, nor a and b both 0"
             )
-        if not 0 < self.rank_decay <= 1 or not 0 <= self.prior_discount <= 1:
-            raise ConfigurationError("rank_decay must be in (0, 1] and prior_discount in [0, 1]")
+        if not 0 < self.rank_decay <= 1 or not 0 <= self.prior_discount <= 1 or not 0 <= self.posture_weight <= 1:
+            raise ConfigurationError("rank_decay must be in (0, 1], prior_discount and posture_weight in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:
             raise ConfigurationError("top_n must not be negative, max_images and batch_size must be positive")
         self._check_stages()
@@ -82,7 +83,7 @@ DEFAULT = RerankSettings()
 # overtakes the first where its match is better by more than 0.0375 / 0.95 = 0.0395.
 PAPER = RerankSettings(
     top_n=3, fusion="mean", match_weight=0.95, affirm_weight=0.0, rank_weight=0.075, reading="generate",
-    saliency=False, focus=False, max_images=1,
+    saliency=False, focus=False, max_images=1, posture_weight=0.0,
 )  # fmt: skip
 PRESETS: Mapping[str, RerankSettings] = {"default": DEFAULT, "paper": PAPER}
 
@@ -115,6 +116,15 @@ def product_score(
     sentence = settings.affirm_weight + (0.0 if logs else settings.match_weight)  # it bears the slots' weight too
     told = sentence * math.log(max(affirm, _LEAST)) if affirm is not None else 0.0
     return settings.match_weight * len(logs) * sum(logs) + told + settings.coarse_weight * _finite(z_score)
+
+
+def join_experts(match: float, posture: float, weight: float) -> float:
+    """Joins what the judge and the joints say of one word, as experts of one product do; 0..1.
+
+    Log-odds are averaged with ``weight`` on the joints, so that neither can outvote the other's certainty by a mean.
+    """
+    judged, seen = (math.log(max(value, _LEAST) / max(1 - value, _LEAST)) for value in (match, posture))
+    return 1 / (1 + math.exp(-((1 - weight) * judged + weight * seen)))
 
 
 def coarse_term(candidate: Candidate, settings: RerankSettings) -> float:
@@ -200,6 +210,8 @@ def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: S
         unseen = [slot.word for slot in slots if slot.answer == UNKNOWN]
         parts += [f"saw {' and '.join(seen)}"] if seen else []
         parts += [f"could not tell about {', '.join(unseen)}"] if unseen else []
+        joints = [f"{slot.word} {slot.posture:.2f}" for slot in slots if slot.posture is not None]
+        parts += [f"keypoints: {', '.join(joints)}"] if joints else []
         parts.append(f"asked for {', '.join(slot.word for slot in slots)}")
     else:
         parts.append("the query has no slots, only the whole sentence was asked")

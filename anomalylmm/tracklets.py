@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from anomalylmm.crops import clip_box, context_box, cut, limit_size, sharpness
 from anomalylmm.errors import ConfigurationError, ShapeError
-from anomalylmm.records import Box, Crop, Detections, Image
+from anomalylmm.posture.tracks import BodyTrack
+from anomalylmm.records import Bodies, Body, Box, Crop, Detections, Image
 
 _SLACK_SECONDS = 1e-3  # by which container clocks round
 
@@ -35,6 +36,7 @@ class _OpenTracklet:
     stop_seconds: float
     num_detections: int = 0
     best: dict[int, _Moment] = field(default_factory=dict)  # of each span of time since the start
+    bodies: BodyTrack = field(default_factory=BodyTrack)
 
 
 class TrackletBuilder:
@@ -74,12 +76,27 @@ class TrackletBuilder:
         self.margin = margin
         self.max_crop_px = max_crop_px
         self._open: dict[int, _OpenTracklet] = {}
+        self._earlier: dict[int, BodyTrack] = {}  # of tracks whose tracklet was long enough, but who are still there
         self._closed: list[tuple[Crop, ...]] = []
         self._last_seconds = -math.inf
         self._frame_size = (0, 0)
 
-    def add(self, detections: Detections, track_numbers: NDArray[np.int64], image: Image, pts_seconds: float) -> None:
+    def add(
+        self,
+        detections: Detections,
+        track_numbers: NDArray[np.int64],
+        image: Image,
+        pts_seconds: float,
+        bodies: Bodies | None = None,
+    ) -> None:
         """Adds the N detections of one frame; track number -1 (nobody yet) and boxes without area are left out.
+
+        Args:
+            detections: Of the frame.
+            track_numbers: (N,).
+            image: The frame.
+            pts_seconds: Its time.
+            bodies: The joints of the N persons, where poses are estimated.
 
         Raises:
             ShapeError: There is not one track number for each detection.
@@ -92,11 +109,13 @@ class TrackletBuilder:
         self._last_seconds, self._frame_size = pts_seconds, size
         self._close_long(pts_seconds)
         opened: set[str] = set()
-        for box_row, score, number in zip(
-            detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True
+        for index, (box_row, score, number) in enumerate(
+            zip(detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True)
         ):
-            if number >= 0:
-                self._add_one(number, (box_row[0], box_row[1], box_row[2], box_row[3]), score, image, opened)
+            box = (box_row[0], box_row[1], box_row[2], box_row[3])
+            if number >= 0 and self._add_one(number, box, score, image, opened) and bodies is not None:
+                keypoints, stills = bodies.keypoints[index], bodies.stills[index]
+                self._open[number].bodies.add(pts_seconds, box, keypoints, stills)
         self._close_silent(pts_seconds)
 
     def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
@@ -108,21 +127,24 @@ class TrackletBuilder:
         """Closes all open tracklets; ``iter_closed()`` then gives the rest. The builder can be used on."""
         for number in list(self._open):
             self._close(number)
+        self._earlier.clear()
 
-    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> None:
+    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> bool:
+        """Adds one detection to its tracklet; False where it is left out."""
         width, height = self._frame_size
         try:
             box = clip_box(raw_box, width, height)
         except ShapeError:
-            return
+            return False
         if number not in self._open:
             tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
             if tracklet_id in opened:  # one box under two numbers is one person
-                return
+                return False
             opened.add(tracklet_id)
             self._open[number] = _OpenTracklet(
-                tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds
-            )
+                tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds,
+                bodies=self._earlier.pop(number, BodyTrack()),
+            )  # fmt: skip
         tracklet = self._open[number]
         tracklet.stop_seconds = self._last_seconds
         tracklet.num_detections += 1
@@ -130,6 +152,7 @@ class TrackletBuilder:
         moment = self._moment(box, score, image)
         if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
             tracklet.best[span] = moment
+        return True
 
     def _moment(self, box: Box, score: float, image: Image) -> _Moment:
         width, height = self._frame_size
@@ -152,6 +175,7 @@ class TrackletBuilder:
     def _close_long(self, pts_seconds: float) -> None:
         for number, tracklet in list(self._open.items()):
             if pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+                self._earlier[number] = tracklet.bodies.since(pts_seconds)
                 self._close(number)
 
     def _close_silent(self, pts_seconds: float) -> None:
@@ -165,9 +189,22 @@ class TrackletBuilder:
         is_sure = max(moment.score for moment in tracklet.best.values()) >= self.sure_score
         if tracklet.num_detections < self.min_detections and not is_sure:
             return
-        self._closed.append(tuple(self._crop(tracklet, moment) for moment in tracklet.best.values()))
+        spans = [self._span(tracklet, number) for number in tracklet.best]
+        moments = [moment.pts_seconds for moment in tracklet.best.values()]
+        bodies = tracklet.bodies.read(moments, spans)
+        self._closed.append(
+            tuple(
+                self._crop(tracklet, moment, body)
+                for moment, body in zip(tracklet.best.values(), bodies, strict=True)
+            )
+        )
 
-    def _crop(self, tracklet: _OpenTracklet, moment: _Moment) -> Crop:
+    def _span(self, tracklet: _OpenTracklet, number: int) -> tuple[float, float]:
+        """First and last second of a span of a tracklet."""
+        start = tracklet.start_seconds + number * self.seconds_per_crop - _SLACK_SECONDS
+        return start, start + self.seconds_per_crop
+
+    def _crop(self, tracklet: _OpenTracklet, moment: _Moment, body: Body | None) -> Crop:
         width, height = self._frame_size
         return Crop(
             crop_id=_digest(tracklet.tracklet_id, f"{moment.pts_seconds:.3f}"),
@@ -183,6 +220,7 @@ class TrackletBuilder:
             tracklet_stop_seconds=tracklet.stop_seconds,
             tracklet_num_detections=tracklet.num_detections,
             image=moment.image,
+            body=body,
         )
 
 

@@ -9,9 +9,18 @@ from numpy.typing import NDArray
 
 from anomalylmm.evidence import Evidence, Questions
 from anomalylmm.lexicon import Lexicon
+from anomalylmm.posture.classes import CHANNELS, READINGS
 from anomalylmm.prompts import parse_cloze
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
-from anomalylmm.rerank import RerankSettings, coarse_term, confidence, product_score, score, write_reason
+from anomalylmm.rerank import (
+    RerankSettings,
+    coarse_term,
+    confidence,
+    join_experts,
+    product_score,
+    score,
+    write_reason,
+)
 from anomalylmm.saliency import slot_posteriors, slot_saliency, slot_weights
 
 Posteriors = Sequence[NDArray[np.float64]]  # one a slot, (L, W) for L looks and W words
@@ -37,6 +46,7 @@ class VerdictReader:
             return self._failed(candidate, problems or ["the candidate has no picture"])
         posteriors = self._posteriors(np.array([evidence.log_scores for evidence in usable]))
         slots, trouble = self._read_slots(usable, posteriors)
+        slots = tuple(self._add_posture(slot, candidate) for slot in slots)
         weights = slot_weights(self.questions.slots, self._saliencies(slots))
         affirm = self._read_affirm(usable, posteriors)
         sure = confidence(slots, weights.tolist(), affirm, self.settings)
@@ -96,6 +106,15 @@ class VerdictReader:
                 verdict = self._read_written(verdict, [answer.words[index] for answer in parsed], bool(posteriors))
             verdicts.append(verdict)
         return tuple(verdicts), [problem for answer in parsed for problem in answer.problems]
+
+    def _add_posture(self, slot: SlotVerdict, candidate: Candidate) -> SlotVerdict:
+        """Joins what the joints say of a behavior to what the judge saw; other slots stay as they are."""
+        reading = READINGS.get(slot.word) if slot.kind == "action" else None
+        if reading is None or candidate.posture_scores is None or self.settings.posture_weight == 0:
+            return slot
+        seen = float(max(candidate.posture_scores[CHANNELS.index(name)] for name in reading.channels))
+        weight = self.settings.posture_weight * reading.weight
+        return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
 
     def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
         """Adds the written words of L looks: a behavior may show in one look only, a color should show in all."""

@@ -10,6 +10,7 @@ from anomalylmm.coarse import background, best_tracklets
 from anomalylmm.gating import CoarseHint
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import paraphrases
+from anomalylmm.posture.coarse import join_queries, pad
 from anomalylmm.protocols import TextEncoder
 from anomalylmm.records import Candidate, CropRow, Floats, Query
 from flows.cropping import read_jpeg
@@ -54,13 +55,17 @@ def mean_views(views: Sequence[Floats]) -> Floats:
 def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
     """Tells by tracklet id how each view (V, D) of a query likes a candidate's best crop, and its vector."""
     return {
-        tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector).tolist()), vector=row.vector)
+        tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector[: views.shape[1]]).tolist()), vector=row.vector)
         for tracklet_id, row in best.items()
     }
 
 
 def find_candidates(
-    gallery: Gallery, vectors: Floats, queries: Sequence[Query], scopes: Sequence[Scope]
+    gallery: Gallery,
+    vectors: Floats,
+    queries: Sequence[Query],
+    scopes: Sequence[Scope],
+    posture_weight: float = 0.0,
 ) -> list[tuple[Candidate, ...]]:
     """Finds each query's best tracklets in its scope, above its floor; no pictures are loaded yet.
 
@@ -69,8 +74,11 @@ def find_candidates(
         vectors: (Q, D), one unit row a query.
         queries: Floors and numbers of candidates.
         scopes: One a query; queries of equal scope share one scan.
+        posture_weight: Standard deviations that a posture surely shown is worth (see ``posture.coarse``).
     """
-    means, stds = background(gallery.background_scores(vectors))
+    means, stds = background(gallery.background_scores(pad(vectors, gallery.dimension)))
+    clozes = [query.cloze for query in queries]
+    vectors = join_queries(vectors, clozes, stds, posture_weight, gallery.dimension)
     found: list[tuple[Candidate, ...]] = [()] * len(queries)
     for scope, members in _group(scopes).items():
         k = CROPS_PER_CANDIDATE * max(queries[index].top_n for index in members)
@@ -113,6 +121,8 @@ def load_images(gallery: Gallery, candidates: Sequence[Candidate]) -> tuple[list
         rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
         ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MOST_IMAGES]
         images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
-        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images))
+        postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
+        most = np.max(postures, axis=0) if postures else None
+        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=most))
         best[candidate.tracklet_id] = rows[candidate.best_crop_id]
     return loaded, best

@@ -16,6 +16,8 @@ from anomalylmm.lexicon import Lexicon
 from anomalylmm.models import registry
 from anomalylmm.models.recorded import recorded_utc
 from anomalylmm.models.weights import WeightsKind, resolve
+from anomalylmm.posture.classes import CHANNELS
+from anomalylmm.posture.reading import BodyReader
 from anomalylmm.protocols import (
     ClipCutter,
     FrameSource,
@@ -94,12 +96,37 @@ class Composition:
     def model_ids(self) -> dict[str, str]:
         """Names the models that decide the content of shards, by the digests of their weights; loads none."""
         detector = registry.detector_id(self._detector_spec())
-        return {"detector": detector, "dual_encoder": registry.encoder_id(self._encoder_spec())}
+        ids = {"detector": detector, "dual_encoder": registry.encoder_id(self._encoder_spec())}
+        if self.settings.pose.family == "none":
+            return ids
+        posture = registry.resolve_weights(self._head_spec()).model_id
+        return {**ids, "pose": registry.pose_id(self._pose_spec()), "posture": posture}
 
     @cached_property
     def detector(self) -> PersonDetector:
         """The person detector."""
         return registry.build_detector(self._detector_spec())
+
+    @cached_property
+    def bodies(self) -> BodyReader | None:
+        """What reads joints and postures; None where the profile estimates no poses."""
+        pose = self.settings.pose
+        if pose.family == "none":
+            return None
+        head = registry.load_posture_head(self._head_spec())
+        return BodyReader(registry.build_pose(self._pose_spec()), head)
+
+    @property
+    def dimension(self) -> int:
+        """Of a crop's vector: the encoder's, and a number for each posture where poses are estimated."""
+        return self.encoder.dimension + (0 if self.settings.pose.family == "none" else len(CHANNELS))
+
+    def _pose_spec(self) -> registry.PoseSpec:
+        pose = self.settings.pose
+        return registry.PoseSpec(family=pose.family, runtime=pose.runtime, **self._weights(pose.weights))
+
+    def _head_spec(self) -> registry.PostureSpec:
+        return registry.PostureSpec(**self._weights(self.settings.pose.head))
 
     def _detector_spec(self) -> registry.DetectorSpec:
         detector = self.settings.detector
@@ -128,7 +155,7 @@ class Composition:
 
     def load_indexing_models(self) -> None:
         """Loads detector and encoder now, once, before several threads ask for them."""
-        _ = self.detector, self.encoder
+        _ = self.detector, self.encoder, self.bodies
 
     @cached_property
     def judge(self) -> Judge:
@@ -216,6 +243,9 @@ class Composition:
 
     def _roles(self) -> Iterator[tuple[WeightsKind, str]]:
         yield "detector", self.settings.detector.weights
+        if self.settings.pose.family != "none":
+            yield "pose", self.settings.pose.weights
+            yield "posture", self.settings.pose.head
         yield "dual_encoder", self.settings.encoder.weights
         if self.settings.judge.family != "endpoint":
             yield "judge", self.settings.judge.weights

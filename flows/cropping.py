@@ -13,8 +13,10 @@ import numpy as np
 
 from anomalylmm.errors import VideoError
 from anomalylmm.motion import MotionGate
+from anomalylmm.posture.coarse import posture_part
+from anomalylmm.posture.reading import BodyReader
 from anomalylmm.protocols import DecodeSession, FrameSource, PersonDetector, Tracker
-from anomalylmm.records import Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
+from anomalylmm.records import Bodies, Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
 from anomalylmm.tracklets import TrackletBuilder
 from flows.planning import modified_time_ns
 from flows.settings import Settings
@@ -60,6 +62,7 @@ class Counts:
     detections: int = 0
     decode_seconds: float = 0.0
     detect_seconds: float = 0.0  # gate and detector
+    pose_seconds: float = 0.0  # joints and postures of all that were detected
     track_seconds: float = 0.0  # tracker, tracklets, crops
     encode_seconds: float = 0.0  # and writing
     publish_seconds: float = 0.0
@@ -130,7 +133,7 @@ class VideoLooks:
     """The frames of one video that a detector has looked at, and what it found in each."""
 
     video: Video
-    looks: tuple[tuple[Image, float, Detections], ...] = field(repr=False)  # frame, pts_seconds, persons
+    looks: tuple[tuple[Image, float, Detections, Bodies | None], ...] = field(repr=False)  # frame, pts_seconds, persons
 
 
 Decoded = Generator[VideoFrames | VideoEnd, None, None]
@@ -139,9 +142,16 @@ Decoded = Generator[VideoFrames | VideoEnd, None, None]
 class CropStream:
     """Turns decoded frames into crops, one video after another, in two stages that may run in threads of their own."""
 
-    def __init__(self, settings: Settings, detector: PersonDetector, build_tracker: Callable[[], Tracker]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        detector: PersonDetector,
+        build_tracker: Callable[[], Tracker],
+        bodies: BodyReader | None = None,
+    ) -> None:
         self.counts = Counts()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
+        self._bodies = bodies
 
     def iter_crops(self, decoded: Decoded) -> Generator[VideoCrops | VideoEnd, None, None]:
         """Yields closed tracklets' crops as they come, and each video's end in its place; closes its source."""
@@ -181,8 +191,8 @@ class CropStream:
                     yield item
                     continue
                 with self.counts.timing("track"):
-                    for image, pts, persons in item.looks:
-                        builder.add(persons, tracker.update(persons, image), image, pts)
+                    for image, pts, persons, bodies in item.looks:
+                        builder.add(persons, tracker.update(persons, image), image, pts, bodies)
                 yield _closed(item.video, builder)
 
     def _build_gate(self) -> MotionGate:
@@ -218,11 +228,14 @@ class CropStream:
         return chosen
 
     def _detect(self, video: Video, chosen: Sequence[tuple[Image, float]]) -> VideoLooks:
+        images = [image for image, _ in chosen]
         with self.counts.timing("detect"):
-            found = self._detector.detect([image for image, _ in chosen])
+            found = self._detector.detect(images)
+        with self.counts.timing("pose"):
+            bodies = self._bodies.read(images, found) if self._bodies else [None] * len(found)
         self.counts.detections += sum(map(len, found))
-        looks = tuple((image, pts, persons) for (image, pts), persons in zip(chosen, found, strict=True))
-        return VideoLooks(video=video, looks=looks)
+        times = [pts for _, pts in chosen]
+        return VideoLooks(video=video, looks=tuple(zip(images, times, found, bodies, strict=True)))
 
 
 def _closed(video: Video, builder: TrackletBuilder) -> VideoCrops:
@@ -240,7 +253,7 @@ def iter_unit_crops(
 
 
 def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -> CropRow:
-    """Joins a crop with its video, wall-clock time, picture and vector (D,)."""
+    """Joins a crop with its video, wall-clock time, picture and vector (D + P,)."""
     return CropRow(
         crop_id=crop.crop_id,
         tracklet_id=crop.tracklet_id,
@@ -261,7 +274,13 @@ def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -
         tracklet_num_detections=crop.tracklet_num_detections,
         jpeg=write_jpeg(crop.image, jpeg_quality),
         vector=vector,
+        body=crop.body,
     )
+
+
+def join_vector(vector: np.ndarray, crop: Crop, dimension: int) -> np.ndarray:
+    """Puts a crop's posture behind the encoder's vector (D,); shape (dimension,), D where poses are not estimated."""
+    return vector if dimension == len(vector) else np.concatenate([vector, posture_part(crop.body)])
 
 
 def write_jpeg(image: Image, quality: int) -> bytes:

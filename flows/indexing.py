@@ -11,7 +11,7 @@ from anomalylmm.records import Crop, Video
 from flows.archive_files import path_id
 from flows.at_once import choose_number, until_stopped, work_at_once
 from flows.composition import Composition
-from flows.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops
+from flows.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops, join_vector
 from flows.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
 from flows.progress import Listener, Silence
 from flows.recording import index_figures, recording
@@ -230,13 +230,13 @@ def index_unit(
         date=unit.date,
         shard_id=make_shard_id([video.video_id for video in unit.videos], pipeline.digest),
     )
-    stream = CropStream(settings, composition.detector, composition.build_tracker)
+    stream = CropStream(settings, composition.detector, composition.build_tracker, composition.bodies)
     with ShardWriter(
         layout,
         key,
         pipeline=pipeline.description,
         encoder_id=composition.encoder.model_id,
-        dimension=composition.encoder.dimension,
+        dimension=composition.dimension,
     ) as writer:
         items = iter_unit_crops(unit.videos, archive, stream, composition.source, settings.decode.sample_fps)
         items = until_stopped(items, stop or Event())
@@ -279,7 +279,10 @@ def _encode(composition: Composition, writer: ShardWriter, batch: list[tuple[Vid
     vectors = composition.encoder.encode_images([crop.image for _, crop in batch])
     quality = composition.settings.shards.jpeg_quality
     writer.append(
-        [build_row(video, crop, vector, quality) for (video, crop), vector in zip(batch, vectors, strict=True)]
+        [
+            build_row(video, crop, join_vector(vector, crop, composition.dimension), quality)
+            for (video, crop), vector in zip(batch, vectors, strict=True)
+        ]
     )
     tally.num_crops += len(batch)
     tally.tracklets |= {crop.tracklet_id for _, crop in batch}

@@ -21,7 +21,7 @@ def read_reference(composition: Composition, gallery: Gallery, like: str) -> Flo
         QueryError: It is neither a crop of the gallery nor a file that holds an image.
         PipelineMismatchError: The gallery was made with another encoder.
     """
-    found = _find_crop(gallery, like)
+    found = _find_crop(gallery, like, composition.encoder.dimension)
     if found is not None:
         return found
     image = read_image(like)
@@ -64,11 +64,11 @@ def join_text_and_picture(views: Floats, picture: Floats) -> Floats:
     return np.stack([text, picture]).astype(np.float32)
 
 
-def _find_crop(gallery: Gallery, crop_id: str) -> Floats | None:
+def _find_crop(gallery: Gallery, crop_id: str, dimension: int) -> Floats | None:
     if not (crop_id.isascii() and crop_id.isprintable()):  # ids are digests
         return None
     for shard in gallery.shards:
         ids = read_columns(shard.directory, ["crop_id"]).column("crop_id")
         if pc.index(ids, pa.scalar(crop_id)).as_py() >= 0:
-            return gallery.crops(shard.shard_id, [crop_id])[0].vector
+            return gallery.crops(shard.shard_id, [crop_id])[0].vector[:dimension]
     return None

@@ -116,7 +116,8 @@ def _search(
 ) -> SearchReport:
     with run.stage("coarse"):
         views = _encode_request(composition, gallery, query, request)
-        candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)])[0]
+        weight = composition.settings.coarse.posture_weight
+        candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)], weight)[0]
         loaded, best = load_images(gallery, candidates)
     listener.start("judge", len(candidates))
     with run.stage("judge"):

@@ -59,6 +59,15 @@ class DetectorSettings(Section):
     )
 
 
+class PoseSettings(Section):
+    """Which estimator finds the joints of detected persons, and what reads their posture."""
+
+    family: Literal["none", "movenet", "yolo-pose"] = Field("none", description="none: no joints and no postures")
+    weights: str = "pocket/pose"
+    head: str = Field("pocket/posture", description="the classifier that reads a posture from joints")
+    runtime: Literal["auto", "openvino", "onnxruntime"] = "auto"
+
+
 class TrackerSettings(Section):
     """Which tracker links detections."""
 
@@ -128,6 +137,14 @@ class JudgeSettings(Section):
         return self
 
 
+class CoarseSettings(Section):
+    """What the coarse search goes by beside the encoder."""
+
+    posture_weight: float = Field(
+        5.0, ge=0, description="standard deviations that a posture surely shown is worth; 0 leaves postures out"
+    )
+
+
 class RerankSettingsSection(Section):
     """Which preset of the method re-ranks, and what of it is set otherwise (see ``anomalylmm/rerank.py``)."""
 
@@ -139,6 +156,9 @@ class RerankSettingsSection(Section):
     affirm_weight: float | None = Field(None, ge=0, description="0 does not ask the judge for the whole sentence")
     rank_weight: float | None = Field(None, ge=0)
     coarse_weight: float | None = Field(None, ge=0, description="of the coarse z-score in the product")
+    posture_weight: float | None = Field(
+        None, ge=0, le=1, description="of what joints say beside the judge, for behaviors that joints show"
+    )
     reading: Literal["generate", "likelihood", "both"] | None = None
     saliency: bool | None = None
     focus: bool | None = None
@@ -220,10 +240,12 @@ class Settings(Section):
     decode: DecodeSettings = DecodeSettings()
     gate: GateSettings = GateSettings()
     detector: DetectorSettings = DetectorSettings()
+    pose: PoseSettings = PoseSettings()
     tracker: TrackerSettings = TrackerSettings()
     tracklets: TrackletSettings = TrackletSettings()
     encoder: EncoderSettings = EncoderSettings()
     judge: JudgeSettings = JudgeSettings()
+    coarse: CoarseSettings = CoarseSettings()
     rerank: RerankSettingsSection = RerankSettingsSection()
     shards: ShardSettings = ShardSettings()
     cameras: tuple[CameraSettings, ...] = ()

@@ -275,7 +275,9 @@ def _judge_all(run: _Run, queries: Sequence[Query], shards: Sequence[frozenset[s
     scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
     with run.recorded.stage("coarse"):
         views = encode_views(composition.encoder, composition.lexicon, queries)
-        found = find_candidates(run.gallery, mean_views(views), queries, scopes)
+        found = find_candidates(
+            run.gallery, mean_views(views), queries, scopes, composition.settings.coarse.posture_weight
+        )
     run.listener.start("judge", sum(len(candidates) for candidates in found))
     for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
         with run.recorded.stage("judge"):

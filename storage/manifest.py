@@ -11,7 +11,7 @@ from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader
 from storage.files import digest_json, guarded
 from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey
-from storage.schema import SCHEMA_VERSION, require_utc
+from storage.schema import READABLE_VERSIONS, SCHEMA_VERSION, require_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +165,13 @@ def _load_object(text: str) -> dict[str, Any]:
 
 
 def _check_schema_version(version: object) -> None:
-    if version == SCHEMA_VERSION:
+    if version in READABLE_VERSIONS:
         return
     if isinstance(version, int) and version > SCHEMA_VERSION:
         remedy = "Use the newer anomalylmm that wrote it."
     else:
         remedy = "Index the archive again into a new store, or use the anomalylmm that wrote it."
-    raise StoreError(f"Schema version is {version!r}, but this version reads {SCHEMA_VERSION}. {remedy}")
+    raise StoreError(f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy}")
 
 
 def _revive(content: dict[str, Any]) -> dict[str, Any]:

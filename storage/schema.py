@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from anomalylmm.errors import ShapeError, StoreError
-from anomalylmm.records import CropRow, Floats
+from anomalylmm.records import Body, CropRow, Floats
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no columns of bodies
+READABLE_VERSIONS = (1, 2)
 _BOX = pa.list_(pa.float32(), 4)
 _SCALARS: tuple[tuple[str, pa.DataType], ...] = (
     ("crop_id", pa.string()),
@@ -30,11 +31,25 @@ _SCALARS: tuple[tuple[str, pa.DataType], ...] = (
     ("tracklet_num_detections", pa.int32()),
 )
 _BOXES = ("box_xyxy_px", "context_xyxy_px")
-LIGHT_COLUMNS = (*(name for name, _ in _SCALARS), *_BOXES)  # all but picture and vector
+_BODY: tuple[tuple[str, pa.DataType], ...] = (  # empty where no pose is estimated
+    ("posture", pa.string()),
+    ("fall_score", pa.float64()),
+    ("run_score", pa.float64()),
+    ("trunk_angle_degrees", pa.float64()),
+    ("height_ratio", pa.float64()),
+    ("posture_scores", pa.list_(pa.float32())),
+    ("keypoints", pa.list_(pa.float32())),  # 17 times x, y, score
+)
+_BODY_ARRAYS = ("posture_scores", "keypoints")
+LIGHT_COLUMNS = (*(name for name, _ in _SCALARS), *_BOXES)  # all but body, picture and vector
 _LIGHT_FIELDS = [
     *(pa.field(name, kind, nullable=False) for name, kind in _SCALARS),
     *(pa.field(name, _BOX, nullable=False) for name in _BOXES),
 ]
+BODY_SQL_TYPES = {  # DuckDB's names of these types
+    name: {pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}.get(kind, "FLOAT[]") for name, kind in _BODY
+}
+_BODY_FIELDS = [pa.field(name, kind) for name, kind in _BODY]
 
 
 def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.Schema:
@@ -47,12 +62,12 @@ def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.S
     vector = pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)
     jpeg = pa.field("jpeg", pa.binary(), nullable=False)
     metadata = {"anomalylmm.schema_version": str(SCHEMA_VERSION), **(about or {})}
-    return pa.schema([*_LIGHT_FIELDS, jpeg, vector], metadata=metadata)
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, jpeg, vector], metadata=metadata)
 
 
 def crops_view_schema() -> pa.Schema:
     """Arrow schema of what analysts see of crops: all but the vector, whose size differs by encoder."""
-    return pa.schema([*_LIGHT_FIELDS, pa.field("jpeg", pa.binary(), nullable=False)])
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, pa.field("jpeg", pa.binary(), nullable=False)])
 
 
 def clean_text(text: str) -> str:
@@ -84,16 +99,21 @@ def rows_to_table(rows: Sequence[CropRow], schema: pa.Schema) -> pa.Table:
     """
     arrays = [pa.array([_scalar(row, name) for row in rows], kind) for name, kind in _SCALARS]
     arrays += [pa.array([getattr(row, name) for row in rows], _BOX) for name in _BOXES]
+    arrays += [pa.array([_body_value(row.body, name) for row in rows], kind) for name, kind in _BODY]
     arrays.append(pa.array([row.jpeg for row in rows], pa.binary()))
     arrays.append(_vectors_to_array([row.vector for row in rows], schema.field("vector").type.list_size))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def table_to_rows(table: pa.Table) -> list[CropRow]:
-    """Rows of a table that has all columns of ``crops_schema``."""
+    """Rows of a table that has all columns of ``crops_schema``; those of schema version 1 have no body."""
     vectors = table_vectors(table)
     columns = {name: table.column(name).to_pylist() for name in (*LIGHT_COLUMNS, "jpeg")}
-    return [_row(columns, vectors, number) for number in range(table.num_rows)]
+    body = {name: table.column(name).to_pylist() for name, _ in _BODY if name in table.column_names}
+    return [
+        CropRow(**_values(columns, number), vector=vectors[number], body=_read_body(body, number))
+        for number in range(table.num_rows)
+    ]
 
 
 def table_vectors(table: pa.Table) -> Floats:
@@ -112,12 +132,26 @@ def _scalar(row: CropRow, name: str) -> Any:
     return require_utc(name, value) if isinstance(value, datetime) else value
 
 
-def _row(columns: Mapping[str, list[Any]], vectors: Floats, number: int) -> CropRow:
+def _body_value(body: Body | None, name: str) -> Any:
+    value = getattr(body, name, None)
+    return np.asarray(value, np.float32).ravel() if value is not None and name in _BODY_ARRAYS else value
+
+
+def _read_body(columns: Mapping[str, list[Any]], number: int) -> Body | None:
+    values = {name: values[number] for name, values in columns.items()}
+    if not values or values["posture"] is None:
+        return None
+    values["posture_scores"] = np.array(values["posture_scores"], np.float32)
+    values["keypoints"] = np.array(values["keypoints"], np.float32).reshape(-1, 3)
+    return Body(**values)
+
+
+def _values(columns: Mapping[str, list[Any]], number: int) -> dict[str, Any]:
     values = {name: values[number] for name, values in columns.items()}
     values["wall_clock_utc"] = values["wall_clock_utc"].astimezone(UTC)
     for name in _BOXES:
         values[name] = tuple(values[name])
-    return CropRow(**values, vector=vectors[number])
+    return values
 
 
 def _vectors_to_array(vectors: Sequence[Floats], dimension: int) -> pa.FixedSizeListArray:

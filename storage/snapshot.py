@@ -15,9 +15,10 @@ from storage.layout import CROPS_FILE, StoreLayout
 from storage.manifest import read_manifest
 from storage.quarantine import read_quarantine
 from storage.reading import read_tracklet_table
-from storage.schema import crops_view_schema
+from storage.schema import BODY_SQL_TYPES, crops_view_schema
 
 SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # what every DuckDB 1.x can open
+_NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.items())
 _HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
 _SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
 
@@ -96,8 +97,10 @@ def _crops_sql(layout: StoreLayout) -> str:
     if not any(layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")):
         columns = ", ".join(f"NULL AS {name}" for name in ("shard_id", "pipeline", *crops_view_schema().names))
         return f"SELECT {columns} WHERE false"
-    pattern = f"{glob.escape(str(layout.shards))}/*/*/*/*/{CROPS_FILE}"
-    source = f"read_parquet({tables.quote_text(pattern)}, filename = true)"
+    pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
+    patterns = [tables.quote_text(f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}") for folder in pipelines]
+    files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema a pipeline
+    source = "(" + " UNION ALL BY NAME ".join([*files, f"SELECT {_NO_BODY} WHERE false"]) + ")"
     ids = "split_part(filename, '/', -2) AS shard_id, split_part(filename, '/', -5) AS pipeline"
     return f"SELECT {ids}, {crop_columns_sql()} FROM {source}"  # noqa: S608 - the path is quoted
 

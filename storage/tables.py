@@ -115,7 +115,7 @@ JUDGEMENT_SLOTS = _table(
     "query_version tracklet_id pipeline slot_index",
     text="query_version tracklet_id pipeline sweep_id word kind answer",
     int="slot_index",
-    real="match probability prior saliency",
+    real="match probability prior saliency posture",
 )
 JUDGEMENT_CACHE = _table(
     "judgement_cache",

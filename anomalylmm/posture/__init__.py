@@ -1,0 +1,1 @@
+"""What a body's joints say about what the person does: stills, changes over time, and the words they speak to."""

@@ -1,0 +1,62 @@
+"""Posture in the coarse search: numbers beside the encoder's vector, so that one inner product serves both.
+
+A crop's vector is the encoder's (D, unit length) followed by its posture (P). A query's is that of its text followed
+by a weight on the postures that its behaviors ask for. The weight is in standard deviations of what the text alone
+scores in this gallery, so a posture counts the same in every gallery (pose-aware coarse search, as in SSDC, arXiv
+2604.23282; the fusion is ours).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.posture.classes import CHANNELS, READINGS
+from anomalylmm.records import Body, Cloze, Floats
+
+USUAL_LOGIT = -1.4  # a posture as probable as this, 0.2, counts neither for nor against
+LOGIT_SCALE = 4.0
+_TINY = 1e-4
+
+
+def posture_part(body: Body | None) -> Floats:
+    """Gives a crop's part of the vector, (P,) in -1..1; zeros where nothing is known of its joints."""
+    if body is None:
+        return np.zeros(len(CHANNELS), np.float32)
+    scores = np.clip(body.posture_scores.astype(np.float64), _TINY, 1 - _TINY)
+    logits = np.log(scores / (1 - scores))
+    return np.clip((logits - USUAL_LOGIT) / LOGIT_SCALE, -1, 1).astype(np.float32)
+
+
+def asked_part(cloze: Cloze) -> Floats:
+    """Gives a query's part, (P,): how much each posture is asked for; zeros where joints can't speak to it."""
+    asked = np.zeros(len(CHANNELS), np.float32)
+    readings = [READINGS[slot.word] for slot in cloze.slots if slot.kind == "action" and slot.word in READINGS]
+    for reading in readings:
+        for name in reading.channels:
+            asked[CHANNELS.index(name)] += reading.weight / len(reading.channels) / len(readings)
+    return asked
+
+
+def join_queries(
+    vectors: Floats, clozes: Sequence[Cloze], spreads: NDArray[np.float64], weight: float, dimension: int
+) -> Floats:
+    """Puts what Q queries ask of postures behind their vectors (Q, D); shape (Q, dimension).
+
+    Args:
+        vectors: The encoder's.
+        clozes: One a query.
+        spreads: (Q,) standard deviations of what each text scores in this gallery.
+        weight: Standard deviations that a sure posture is worth; 0 leaves postures out.
+        dimension: Of the gallery's vectors; D where it was made without poses.
+    """
+    width = dimension - vectors.shape[1]
+    if width == 0:
+        return vectors
+    asked = np.stack([asked_part(cloze) for cloze in clozes]) * (weight * spreads[:, None])
+    return np.concatenate([vectors, asked[:, :width]], axis=1).astype(np.float32)
+
+
+def pad(vectors: Floats, dimension: int) -> Floats:
+    """Fills vectors (Q, D) with zeros to the gallery's dimension: postures then count for nothing."""
+    return np.pad(vectors, ((0, 0), (0, dimension - vectors.shape[1])))

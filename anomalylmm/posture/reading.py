@@ -1,0 +1,23 @@
+"""From frames and boxes to bodies: an estimator finds the joints, the head says what a still of them shows."""
+
+from collections.abc import Sequence
+
+from anomalylmm.posture.head import PostureHead
+from anomalylmm.protocols import PoseEstimator
+from anomalylmm.records import Bodies, Detections, Image
+
+
+class BodyReader:
+    """Joints and postures of detected persons."""
+
+    def __init__(self, estimator: PoseEstimator, head: PostureHead) -> None:
+        self.estimator = estimator
+        self.head = head
+
+    def read(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Bodies]:
+        """Reads the persons of N frames; one ``Bodies`` a frame."""
+        found = self.estimator.estimate(images, persons)
+        return [
+            Bodies(keypoints=keypoints, stills=self.head.read(keypoints, detections.boxes_xyxy_px))
+            for keypoints, detections in zip(found, persons, strict=True)
+        ]
