@@ -50,7 +50,9 @@ class GateSettings(Section):
 class DetectorSettings(Section):
     """Which detector finds persons, and how sure it must be."""
 
-    family: Literal["yolo"] = "yolo"
+    family: Literal["yolo", "nanodet"] = Field(
+        "yolo", description="yolo: what ultralytics loads; nanodet: an ONNX file of this project"
+    )
     weights: str = "pocket/detector"
     image_size: int = Field(640, ge=64, multiple_of=32)
     confidence: float = Field(0.3, gt=0, lt=1)

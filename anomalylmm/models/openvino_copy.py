@@ -24,6 +24,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anomalylmm" / "openvino"
 
 
+def wants_openvino(path: Path, device: str, runtime: str) -> bool:
+    """Tells whether weights are to be run by OpenVINO."""
+    if path.suffix.lower() != ".onnx" or device != "cpu" or runtime == "onnxruntime":
+        return False
+    return runtime == "openvino" or is_installed()
+
+
 def open_copy(weights: ResolvedWeights) -> Path:
     """Gives the folder of the converted model, made now where it is not there yet.
 

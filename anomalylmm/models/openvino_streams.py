@@ -23,11 +23,11 @@ class StreamedModel:
     So what is found in a picture does not depend on what is in the batch with it.
     """
 
-    def __init__(self, folder: Path, streams: int) -> None:
+    def __init__(self, path: Path, streams: int) -> None:
         """Compiles the model.
 
         Args:
-            folder: The OpenVINO model, with its ``.xml`` file.
+            path: The model, an ``.xml`` or ``.onnx`` file.
             streams: Pictures at work at once.
 
         Raises:
@@ -41,7 +41,7 @@ class StreamedModel:
             "INFERENCE_NUM_THREADS": str(max(streams, num_cores())),
             "ENABLE_CPU_PINNING": False,  # decoding and encoding want the cores as well
         }
-        compiled = core.compile_model(core.read_model(str(next(folder.glob("*.xml")))), "CPU", config)
+        compiled = core.compile_model(core.read_model(str(path)), "CPU", config)
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
@@ -78,5 +78,5 @@ def use_streams(backend: Any, folder: Path) -> bool:
     pictures = own.input().get_partial_shape()[0]
     if pictures.is_static and pictures.get_length() != 1:
         return False
-    backend.ov_compiled_model = StreamedModel(folder, streams)
+    backend.ov_compiled_model = StreamedModel(next(folder.glob("*.xml")), streams)
     return True

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
-from anomalylmm.protocols import Judge, PatchTextMapper
+from anomalylmm.protocols import Judge, PatchTextMapper, PersonDetector
 
 if TYPE_CHECKING:
     from anomalylmm.models.dual_encoder import DualEncoder
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from anomalylmm.models.judge import TransformersJudge
     from anomalylmm.models.lmm_encoder import LmmEncoder
     from anomalylmm.models.tracker import UltralyticsTracker
-    from anomalylmm.models.yolo import YoloDetector
 
-DETECTOR_FAMILIES = ("yolo",)
+DETECTOR_FAMILIES = ("yolo", "nanodet")
 ENCODER_FAMILIES = ("dual", "lmm")
 JUDGE_FAMILIES = ("transformers", "reranker")  # with weights; an endpoint is built from its own record
 
@@ -51,7 +50,6 @@ class DetectorSpec(WeightsSpec):
     family: str = "yolo"
     imgsz: int = 640
     confidence: float = 0.25
-    iou: float = 0.7
     max_detections: int = 100
     runtime: str = "auto"
 
@@ -147,14 +145,14 @@ def detector_id(spec: DetectorSpec) -> str:
         WeightsError: The weights are missing or refused.
     """
     from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.yolo import wants_copy
+    from anomalylmm.models.openvino_copy import wants_openvino
 
     weights = resolve_weights(spec)
-    by_copy = wants_copy(weights.path, str(choose_device(spec.device)), spec.runtime)
-    return f"{weights.model_id}+openvino" if by_copy else weights.model_id
+    by_openvino = wants_openvino(weights.path, str(choose_device(spec.device)), spec.runtime)
+    return f"{weights.model_id}+openvino" if by_openvino else weights.model_id
 
 
-def build_detector(spec: DetectorSpec) -> "YoloDetector":
+def build_detector(spec: DetectorSpec) -> PersonDetector:
     """Builds the person detector.
 
     Raises:
@@ -164,13 +162,14 @@ def build_detector(spec: DetectorSpec) -> "YoloDetector":
     _check_family(spec.family, DETECTOR_FAMILIES, "detector")
     weights = resolve_weights(spec)
     from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.nanodet import NanoDetDetector
     from anomalylmm.models.yolo import YoloDetector
 
-    return YoloDetector(
+    detector_class = NanoDetDetector if spec.family == "nanodet" else YoloDetector
+    return detector_class(
         weights,
         imgsz=spec.imgsz,
         confidence=spec.confidence,
-        iou=spec.iou,
         device=str(choose_device(spec.device)),
         runtime=spec.runtime,
         max_detections=spec.max_detections,

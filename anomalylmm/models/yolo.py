@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models.openvino_copy import SUFFIX, is_installed, open_copy
+from anomalylmm.models.openvino_copy import SUFFIX, open_copy, wants_openvino
 from anomalylmm.models.openvino_streams import use_streams
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Image
@@ -115,20 +115,13 @@ class YoloDetector:
         return found
 
 
-def wants_copy(path: Path, device: str, runtime: str) -> bool:
-    """Tells whether weights are to be run by OpenVINO."""
-    if path.suffix.lower() != ".onnx" or device != "cpu" or runtime == "onnxruntime":
-        return False
-    return runtime == "openvino" or is_installed()
-
-
 def choose_file(weights: ResolvedWeights, device: str, runtime: str) -> Path:
     """Gives what ultralytics is to load: the weights themselves, or their copy for OpenVINO.
 
     Raises:
         WeightsError: OpenVINO is asked for by name and can't run them.
     """
-    if not wants_copy(weights.path, device, runtime):
+    if not wants_openvino(weights.path, device, runtime):
         return weights.path
     try:
         return open_copy(weights)

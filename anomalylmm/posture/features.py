@@ -18,26 +18,24 @@ _ANGLES = ((5, 7, 9), (6, 8, 10), (11, 13, 15), (12, 14, 16), (5, 11, 13), (6, 1
 _MIN_TRUNK = 0.06  # of the box's longer side
 _FAR = 3.0  # body sizes; where nobody is near
 NEAR_GAP = 0.5  # body sizes between two boxes, within which one person may act on the other
+SAME_PERSON = 0.15  # body sizes between the same joints of two detections, on the mean, of one person
 NEAR_SIZE = 0.3  # least size of the other person, in body sizes
 NUM_FEATURES = 34 + 34 + 8 + 8 + 8 + 1 + 34 + 4 + 6
 
 
-def describe_bodies(keypoints: Floats, boxes_xyxy_px: Floats) -> Floats:
-    """Describes the N persons of one frame; shape (N, F).
+def describe_bodies(keypoints: Floats) -> Floats:
+    """Describes the N persons of one frame by their joints alone, (N, 17, 3); shape (N, F).
 
-    Args:
-        keypoints: (N, 17, 3): x and y in pixels, score.
-        boxes_xyxy_px: (N, 4).
+    A detector's box is not looked at: in real pictures it is often too large or cuts a limb.
 
     Raises:
-        ShapeError: There are not 17 joints and one box for each person.
+        ShapeError: There are not 17 joints of x, y and score for each person.
     """
     if keypoints.ndim != 3 or keypoints.shape[1:] != (NUM_JOINTS, 3):
         raise ShapeError.of("keypoints", "(N, 17, 3)", keypoints.shape)
-    if boxes_xyxy_px.shape != (len(keypoints), 4):
-        raise ShapeError.of("boxes_xyxy_px", f"({len(keypoints)}, 4)", boxes_xyxy_px.shape)
-    joints, boxes = keypoints[..., :2].astype(np.float64), boxes_xyxy_px.astype(np.float64)
-    others = [nearest_other(boxes, index) for index in range(len(boxes))]
+    joints = keypoints[..., :2].astype(np.float64)
+    boxes = joint_boxes(joints)
+    others = [nearest_other(boxes, index, joints) for index in range(len(boxes))]
     rows = [
         np.concatenate((_alone(joints[i], boxes[i]), _beside(joints, boxes, i, other)))
         for i, other in enumerate(others)
@@ -45,13 +43,22 @@ def describe_bodies(keypoints: Floats, boxes_xyxy_px: Floats) -> Floats:
     return np.asarray(rows, dtype=np.float32).reshape(len(boxes), NUM_FEATURES)
 
 
-def nearest_other(boxes: NDArray[np.float64], index: int) -> int | None:
-    """Finds the nearest person (N, 4) large and near enough to act on one of them; None where nobody is."""
+def joint_boxes(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smallest boxes that hold all joints (N, 17, 2); shape (N, 4)."""
+    return np.concatenate([joints.min(axis=1), joints.max(axis=1)], axis=1).reshape(-1, 4)
+
+
+def nearest_other(boxes: NDArray[np.float64], index: int, joints: NDArray[np.float64] | None = None) -> int | None:
+    """Finds the nearest person (N, 4) large and near enough to act on one of them; None where nobody is.
+
+    With joints (N, 17, 2), a second detection of the same person is not taken for another.
+    """
     size = body_size(boxes[index])
     gaps = [
         (box_gap(boxes[index], box), other)
         for other, box in enumerate(boxes)
         if other != index and body_size(box) > NEAR_SIZE * size
+        if joints is None or np.linalg.norm(joints[index] - joints[other], axis=1).mean() > SAME_PERSON * size
     ]
     gap, other = min(gaps, default=(np.inf, -1))
     return other if gap < NEAR_GAP * size else None

@@ -34,25 +34,22 @@ class PostureHead:
             head = cls(mean=arrays["mean"], scale=arrays["scale"], members=members)
         except KeyError as error:
             raise WeightsError(f"the posture head has no array {error}; take the one that this version ships") from error
-        first, last = ((member[0][0].shape[1], member[-1][0].shape[0]) for member in (members[0], members[-1]))
-        if (NUM_FEATURES, len(STILLS)) not in {first} or last != first:
-            raise WeightsError(
-                f"the posture head reads {first[0]} numbers and knows {first[1]} behaviors, but this version has "
-                f"{NUM_FEATURES} and {len(STILLS)}; take the head that this version ships"
-            )
+        for member in members:
+            sizes = {len(head.mean), len(head.scale), member[0][0].shape[1]}, member[-1][0].shape[0]
+            if sizes != ({NUM_FEATURES}, len(STILLS)):
+                raise WeightsError(
+                    f"the posture head reads {min(sizes[0])} numbers and knows {sizes[1]} behaviors, but this version "
+                    f"has {NUM_FEATURES} and {len(STILLS)}; take the head that this version ships"
+                )
         return head
 
-    def read(self, keypoints: Floats, boxes_xyxy_px: Floats) -> Floats:
-        """Gives the probabilities of ``STILLS`` for the N persons of one frame; shape (N, C).
-
-        Args:
-            keypoints: (N, 17, 3): x and y in pixels, score.
-            boxes_xyxy_px: (N, 4).
+    def read(self, keypoints: Floats) -> Floats:
+        """Gives the probabilities of ``STILLS`` for the N persons of one frame, (N, 17, 3); shape (N, C).
 
         Raises:
-            ShapeError: There are not 17 joints and one box for each person.
+            ShapeError: There are not 17 joints of x, y and score for each person.
         """
-        return self.classify(describe_bodies(keypoints, boxes_xyxy_px))
+        return self.classify(describe_bodies(keypoints))
 
     def classify(self, features: Floats) -> Floats:
         """Gives the probabilities of ``STILLS`` for described bodies (N, F); shape (N, C).

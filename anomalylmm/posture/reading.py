@@ -18,6 +18,5 @@ class BodyReader:
         """Reads the persons of N frames; one ``Bodies`` a frame."""
         found = self.estimator.estimate(images, persons)
         return [
-            Bodies(keypoints=keypoints, stills=self.head.read(keypoints, detections.boxes_xyxy_px))
-            for keypoints, detections in zip(found, persons, strict=True)
+            Bodies(keypoints=keypoints, stills=self.head.read(keypoints)) for keypoints in found
         ]

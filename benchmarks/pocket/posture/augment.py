@@ -48,7 +48,7 @@ def augmented_features(
         keypoints, boxes = _untidy(keypoints, boxes, int(samples.labels[index]), rng, strength)
         if rng.random() < 0.5:
             keypoints, boxes = mirrored(keypoints, boxes)
-        rows.append(describe_bodies(keypoints, boxes)[0])
+        rows.append(describe_bodies(keypoints)[0])
     return np.stack(rows)
 
 
@@ -57,7 +57,7 @@ def plain_features(samples: Samples) -> NDArray[np.float32]:
     rows = []
     for index in range(len(samples)):
         number = 2 if samples.has_other[index] else 1
-        rows.append(describe_bodies(samples.keypoints[index, :number], samples.boxes[index, :number])[0])
+        rows.append(describe_bodies(samples.keypoints[index, :number])[0])
     return np.stack(rows)
 
 

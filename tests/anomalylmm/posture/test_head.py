@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from anomalylmm.errors import ShapeError, WeightsError
+from anomalylmm.posture.classes import STILLS
+from anomalylmm.posture.features import NUM_FEATURES
+from anomalylmm.posture.head import PostureHead
+from tests.anomalylmm.posture.bodies import lying, standing
+
+
+def make_arrays(members: int = 2) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    arrays = {"mean": np.zeros(NUM_FEATURES, np.float32), "scale": np.ones(NUM_FEATURES, np.float32)}
+    for member in range(members):
+        for layer, (out, into) in enumerate(((7, NUM_FEATURES), (len(STILLS), 7))):
+            arrays[f"{member}.{layer}.weight"] = rng.standard_normal((out, into)).astype(np.float32)
+            arrays[f"{member}.{layer}.bias"] = rng.standard_normal(out).astype(np.float32)
+    return arrays
+
+
+def test_probabilities_of_each_person_sum_to_one() -> None:
+    read = PostureHead.of_arrays(make_arrays()).read(np.stack([standing(), lying(x=900)]))
+    assert read.shape == (2, len(STILLS))
+    np.testing.assert_allclose(read.sum(axis=1), 1, atol=1e-5)
+
+
+def test_nobody_gives_no_rows() -> None:
+    assert PostureHead.of_arrays(make_arrays()).read(np.zeros((0, 17, 3), np.float32)).shape == (0, len(STILLS))
+
+
+def test_members_are_averaged() -> None:
+    arrays = make_arrays()
+    alone = [
+        PostureHead.of_arrays(
+            {name.replace(f"{member}.", "0.", 1) if name[0].isdigit() else name: value for name, value in arrays.items()
+             if not name[0].isdigit() or name.startswith(f"{member}.")}
+        ).read(standing()[None])
+        for member in range(2)
+    ]  # fmt: skip
+    both = PostureHead.of_arrays(arrays).read(standing()[None])
+    np.testing.assert_allclose(both, np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_a_missing_array_is_named() -> None:
+    arrays = make_arrays()
+    del arrays["1.0.bias"]
+    with pytest.raises(WeightsError, match=r"1\.0\.bias"):
+        PostureHead.of_arrays(arrays)
+
+
+def test_a_head_of_other_features_is_refused() -> None:
+    arrays = make_arrays() | {"mean": np.zeros(5, np.float32)}
+    with pytest.raises(WeightsError, match="reads 5 numbers"):
+        PostureHead.of_arrays(arrays)
+
+
+def test_features_of_another_width_are_refused() -> None:
+    with pytest.raises(ShapeError, match="features"):
+        PostureHead.of_arrays(make_arrays()).classify(np.zeros((1, 3), np.float32))
