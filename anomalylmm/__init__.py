@@ -1,3 +1,7 @@
 """Text-based search for persons by their behavior in video archives."""
 
+from anomalylmm import offline
+
 __version__ = "0.1.0"
+
+offline.switch_off()

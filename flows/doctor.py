@@ -1,4 +1,4 @@
-"""Examines what a run needs: versions, models, store, decoder; says what to mend."""
+"""Examines what a run needs: versions, models, store, decoder, telemetry off; says what to mend."""
 
 import importlib.metadata
 import platform
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from anomalylmm import __version__
+from anomalylmm import __version__, offline
 from anomalylmm.errors import AnomalyLMMError
 from flows.composition import Composition
 from storage.layout import StoreLayout
@@ -37,6 +37,7 @@ def examine(composition: Composition, layout: StoreLayout) -> list[Finding]:
         *_models(composition),
         _try("decoder", _decoder),
         _try("store", lambda: _store(layout)),
+        _telemetry(),
     ]
 
 
@@ -51,6 +52,13 @@ def _libraries() -> Iterator[Finding]:
 def _models(composition: Composition) -> Iterator[Finding]:
     for row in composition.list_models():
         yield Finding(name=row.role, good=row.found, message=" ".join(row.cells()[1:]))
+
+
+def _telemetry() -> Finding:
+    on = offline.find_switched_on()
+    if on:
+        return Finding(name="telemetry", good=False, message=f"not off, because of {', '.join(on)}; unset it")
+    return Finding(name="telemetry", good=True, message=f"off in {', '.join(offline.LIBRARIES)}")
 
 
 def _try(name: str, examine_it: Callable[[], str]) -> Finding:

@@ -4,10 +4,12 @@ import os
 
 import pytest
 
+from anomalylmm import offline
+
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+offline.switch_off()
 
 
 @pytest.fixture(autouse=True)

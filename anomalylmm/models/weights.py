@@ -4,12 +4,14 @@ import hashlib
 import importlib.resources
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from anomalylmm.errors import WeightsError
+from anomalylmm.offline import forbids_hub
 
 WeightsKind = Literal["detector", "dual_encoder", "judge"]
 WeightsSource = Literal["local", "shipped", "cache", "hub"]
@@ -90,10 +92,24 @@ def _from_hub(name: str, *, allow_network: bool) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(name, local_files_only=not allow_network, allow_patterns=list(HUB_FILES))
+        with _hub_open(allow_network):
+            folder = snapshot_download(name, local_files_only=not allow_network, allow_patterns=list(HUB_FILES))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         return None
     return Path(folder) if (Path(folder) / "config.json").is_file() else None
+
+
+@contextmanager
+def _hub_open(allowed: bool) -> Iterator[None]:
+    """Lets the hub's library ask the hub meanwhile, where that is allowed and ``HF_HUB_OFFLINE`` does not forbid it."""
+    from huggingface_hub import constants
+
+    kept = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = kept and (not allowed or forbids_hub())
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = kept
 
 
 def _choose_file(path: Path, name: str) -> Path:

@@ -22,9 +22,10 @@ PERSON = "person"
 
 
 def import_ultralytics() -> Any:
-    """Imports ultralytics with its network, self-installation and settings file kept away from the user."""
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    """Imports ultralytics with its settings file kept away from the user; ``offline`` has switched off the rest.
+
+    The settings hold a digest of this machine's network address, which is taken out.
+    """
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / f"anomalylmm-yolo-{os.getuid()}"))
     import torch  # noqa: F401 - before ultralytics, which gives one thread to a torch that is not there yet
@@ -35,8 +36,8 @@ def import_ultralytics() -> Any:
     if threads is None:
         os.environ.pop("OMP_NUM_THREADS", None)
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
-    if ultralytics.settings.get("sync", False):
-        ultralytics.settings.update({"sync": False})
+    if ultralytics.settings.get("sync") or ultralytics.settings.get("uuid"):
+        ultralytics.settings.update({"sync": False, "uuid": ""})
     return ultralytics
 
 

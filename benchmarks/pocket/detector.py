@@ -101,14 +101,13 @@ def _write_data_file(tiles: Path, out: Path, part: str = "val") -> Path:
 
 
 def offline_ultralytics(out: Path) -> Any:
-    """The library without network, self-installation or settings outside `out`."""
-    settings = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(out.resolve())}
+    """The library with its settings in `out`; its network and self-installation are switched off for all benchmarks."""
     out.mkdir(parents=True, exist_ok=True)
-    os.environ.update(settings)
+    os.environ["YOLO_CONFIG_DIR"] = str(out.resolve())
     import ultralytics
     from ultralytics.engine import trainer
 
-    ultralytics.settings.update({"sync": False})
+    ultralytics.settings.update({"sync": False, "uuid": ""})
     if has_bfloat16():  # twice as fast there; the library offers it on GPUs only
         trainer.autocast = _bfloat_autocast
     return ultralytics

@@ -117,7 +117,7 @@ def doctor(
     settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Examines versions, models, store and decoder, and says what to mend; exits with 1 where something is wrong.
+    """Examines versions, models, store, decoder and that telemetry is off; exits with 1 where something is wrong.
 
     Example: `anomalylmm doctor`
     """

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from anomalylmm.errors import WeightsError
@@ -89,6 +90,25 @@ def test_the_network_is_asked_only_where_allowed(monkeypatch: pytest.MonkeyPatch
     assert asked == [False]
     assert resolve("org/model", "judge", allow_network=True).source == "hub"
     assert asked == [False, False, True]
+
+
+@pytest.mark.parametrize(("forbidden", "offline"), [("", [True, False]), ("1", [True, True])])
+def test_the_hub_can_be_reached_only_while_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch, forbidden: str, offline: list[bool]
+) -> None:
+    seen: list[bool] = []
+
+    def download(_name: str, **_options: object) -> str:
+        seen.append(huggingface_hub.is_offline_mode())
+        raise OSError
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", forbidden)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    with pytest.raises(WeightsError):
+        resolve("org/model", "judge", allow_network=True)
+    assert seen == offline
+    assert huggingface_hub.is_offline_mode()
 
 
 @pytest.mark.parametrize("name", ["~nobody_here/x", "a" * 5000, "a\0b", "-/--", "../.."])
