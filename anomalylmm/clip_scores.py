@@ -74,9 +74,9 @@ class ClipScores:
         return sum(own == verdict for _, own in self.verdicts)
 
     @property
-    def false_per_hour(self) -> float:
-        """False hits in an hour of footage; NaN without footage."""
-        return self.count("false") * 3600 / self.seconds if self.seconds else float("nan")
+    def false_per_hour(self) -> float | None:
+        """False hits in an hour of footage; None without footage."""
+        return round(self.count("false") * 3600 / self.seconds, 1) if self.seconds else None
 
     def figures(self) -> dict[str, Any]:
         """Gives the numbers of a report."""
@@ -91,7 +91,7 @@ class ClipScores:
             "normal_clips": len(self.normal),
             "normal_clips_flagged": len(self.flagged.intersection(self.normal)),
             "footage_seconds": round(self.seconds, 1),
-            "false_hits_per_hour": round(self.false_per_hour, 1),
+            "false_hits_per_hour": self.false_per_hour,
         }
 
 

@@ -53,6 +53,13 @@ def part_of(name: str) -> Part:
     raise KeyError(f"{name} is in no part of split.csv")
 
 
+def source_of(name: str) -> str:
+    """Tells where a picture or a moment of a video comes from."""
+    file = name.partition("@")[0].lower()
+    words = {"gmdcsa24": "GMDCSA24", "subject": "GMDCSA24", "intel": "Intel", "coco": "COCO", "street": "street"}
+    return next((source for word, source in words.items() if word in file), "ultralytics")
+
+
 def list_files(part: Part, folder: str) -> list[str]:
     """Lists the files of a part under a folder such as ``videos``."""
     return [row["file"] for row in read_rows("split.csv") if row["part"] == part and row["file"].startswith(folder)]

@@ -24,6 +24,7 @@ from benchmarks.real.footage import (
     read_crops,
     read_pictures,
     read_rows,
+    source_of,
 )
 from flows.coarse_search import encode_queries
 from flows.composition import Composition
@@ -64,8 +65,21 @@ def measure_persons(detector: PersonDetector, data: Path, part: Part, threshold:
                 height_px=image.shape[0],
             )
         )
-    figures = persons.score(found, threshold)
-    return {"detector": detector.model_id, **figures, "ms_a_picture": round(1000 * statistics.median(seconds), 1)}
+    return {
+        "detector": detector.model_id,
+        **persons.score(found, threshold),
+        "by_source": _score_sources([source_of(picture.name) for picture in pictures], found, threshold),
+        "ms_a_picture": round(1000 * statistics.median(seconds), 1),
+    }
+
+
+def _score_sources(
+    sources: Sequence[str], found: Sequence[persons.ScoredPicture], threshold: float
+) -> dict[str, dict[str, object]]:
+    names = ("pictures", "persons", "recall", "ap50", "false_a_picture")
+    groups = {name: [item for source, item in zip(sources, found, strict=True) if source == name] for name in sources}
+    scored = {name: persons.score(group, threshold) for name, group in sorted(groups.items())}
+    return {name: {key: figures[key] for key in names} for name, figures in scored.items()}
 
 
 def measure_crops(read: CropReader, data: Path, part: Part) -> dict[str, Any]:

@@ -26,10 +26,11 @@ LEGEND = (
 
 def say_figures(figures: Mapping[str, Any]) -> list[str]:
     """Says the main figures in sentences."""
+    an_hour = figures["false_hits_per_hour"]
+    rate = "no footage" if an_hour is None else f"{an_hour} an hour, from {figures['footage_seconds']} s of footage"
     return [
         f"events found: {figures['events_found']} of {figures['events']}",
-        f"hits: {figures['hits_right']} right, {figures['hits_akin']} akin, {figures['hits_false']} false "
-        f"({figures['false_hits_per_hour']} false hits an hour of footage, from {figures['footage_seconds']} s)",
+        f"hits: {figures['hits_right']} right, {figures['hits_akin']} akin, {figures['hits_false']} false ({rate})",
         f"clips flagged: {figures['anomalous_clips_flagged']} of {figures['anomalous_clips']} anomalous, "
         f"{figures['normal_clips_flagged']} of {figures['normal_clips']} normal",
     ]

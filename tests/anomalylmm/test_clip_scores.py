@@ -68,3 +68,4 @@ def test_an_event_of_a_clip_that_could_not_be_read_is_missed() -> None:
     scores = score_clips([event("lost", "falling")], [hit("fall", "lost")], QUERIES, {})
     assert scores.missed == (event("lost", "falling"),)
     assert scores.verdicts == ()
+    assert scores.false_per_hour is None

@@ -21,6 +21,7 @@ from benchmarks.real.footage import (
     read_crops,
     read_pictures,
     read_rows,
+    source_of,
 )
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -112,7 +113,7 @@ def test_every_box_and_color_is_of_a_part_and_well_formed() -> None:
     pictures = [item for part in PARTS for item in read_pictures(part)]
     boxes = Counter(row["picture"] for row in read_rows("boxes.csv"))
     assert {item.name: len(item.persons) for item in pictures} == boxes
-    assert sum(boxes.values()) >= 150
+    assert sum(boxes.values()) >= 200
     for item in pictures:
         for person in item.persons:
             x0, y0, x1, y1 = person.box
@@ -134,6 +135,13 @@ def test_no_person_is_both_learned_from_and_measured_on() -> None:
     assert part_of("street.avi@47.9") == "learn"
     assert part_of("street.avi@48") == "validation"
     assert part_of("street.avi@60") == "test"
+
+
+def test_each_picture_has_a_source() -> None:
+    sources = {source_of(item.name) for part in PARTS for item in read_pictures(part)}
+    assert sources == {"GMDCSA24", "Intel", "COCO", "street", "ultralytics"}
+    assert source_of("bus.jpg") == "ultralytics"
+    assert source_of("videos/22_intel_samp_face-demographics-walking.mp4@0.5") == "Intel"
 
 
 def test_events_are_in_the_words_of_the_lexicon_and_each_clip_has_some() -> None:
