@@ -1,7 +1,7 @@
 """Indexing an archive: plan what is new, then make and publish one shard a unit. Called by the CLI and by Prefect."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,7 +87,13 @@ class _Tally:
 
 
 def build_plan(
-    composition: Composition, layout: StoreLayout, archive: Path, *, retry: bool = False, erased: bool = False
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    *,
+    retry: bool = False,
+    erased: bool = False,
+    only: Collection[str] | None = None,
 ) -> Plan:
     """Plans an index run: what valid shards hold, what is quarantined and what was erased is left out.
 
@@ -110,6 +116,7 @@ def build_plan(
         quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
         is_erased=(lambda _: False) if erased else build_filter(layout, composition.settings),
+        only=only,
     )
     lift_erasures(layout, (video.video_id for unit in plan.units for video in unit.videos) if erased else ())
     for path, reason in plan.unreadable:
@@ -155,9 +162,10 @@ def index_archive(
     *,
     retry: bool = False,
     erased: bool = False,
+    only: Collection[str] | None = None,
     listener: Listener | None = None,
 ) -> IndexReport:
-    """Indexes what is new in an archive; what is indexed already is not touched.
+    """Indexes what is new in an archive (``only`` some paths in it, where given); what is indexed is not touched.
 
     Raises:
         ArchiveError: There is no such folder, or no video in it.
@@ -168,7 +176,7 @@ def index_archive(
     layout.create()
     layout.check_writable()
     with recording(layout, "index", listener, composition) as run:
-        plan = build_plan(composition, layout, archive, retry=retry, erased=erased)
+        plan = build_plan(composition, layout, archive, retry=retry, erased=erased, only=only)
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)

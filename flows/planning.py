@@ -2,7 +2,7 @@
 
 import hashlib
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -133,8 +133,9 @@ def plan_archive(
     quarantined: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
     is_erased: Callable[[Video], bool] = lambda _: False,
+    only: Collection[str] | None = None,
 ) -> Plan:
-    """Lists what is new and divides it into units.
+    """Lists what is new and divides it into units; of an archive's paths ``only`` some are looked at, where given.
 
     Raises:
         ArchiveError: There is no such folder, or no video in it.
@@ -142,7 +143,10 @@ def plan_archive(
     """
     check_time_zone(settings.time_zone)
     unreadable: list[tuple[str, str]] = []
-    paths = list(iter_video_paths(archive, unreadable))
+    paths = [
+        path for path in iter_video_paths(archive, unreadable)
+        if only is None or path.relative_to(archive).as_posix() in only
+    ]  # fmt: skip
     if not paths and not unreadable:
         raise ArchiveError(
             f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"

@@ -31,18 +31,20 @@ def draw_sheet(benchmark: Benchmark, failures: Sequence[Failure], title: str) ->
     height = TITLE_PX + sum(HEAD_PX + len(items) * (SIDE_PX + GAP_PX) for _, items in groups) + GAP_PX
     sheet = Pictures.new("RGB", (WIDTH_PX, height), "white")
     pen = ImageDraw.Draw(sheet)
-    pen.text((GAP_PX, GAP_PX), title if groups else f"{title}: no failures", fill="black", font=_font(18))
-    pen.text((GAP_PX, GAP_PX + 24), "left: a picture that answers; right: ranked first", fill="#555555", font=_font(13))
+    pen.text((GAP_PX, GAP_PX), title if groups else f"{title}: no failures", fill="black", font=sheet_font(18))
+    pen.text(
+        (GAP_PX, GAP_PX + 24), "left: a picture that answers; right: ranked first", fill="#555555", font=sheet_font(13)
+    )
     top = TITLE_PX
     for category, items in groups:
         total = sum(item.category == category for item in failures)
         heading = f"{category}: {total} of {len(failures)} failures, the worst {len(items)}"
-        pen.text((GAP_PX, top + 8), heading, fill=_COLORS[category], font=_font(16))
+        pen.text((GAP_PX, top + 8), heading, fill=_COLORS[category], font=sheet_font(16))
         top += HEAD_PX
         for item in items:
             _draw_row(sheet, benchmark, item, top)
             top += SIDE_PX + GAP_PX
-    return _encode(sheet)
+    return encode_sheet(sheet)
 
 
 def _draw_row(sheet: Pictures.Image, benchmark: Benchmark, failure: Failure, top: int) -> None:
@@ -54,10 +56,10 @@ def _draw_row(sheet: Pictures.Image, benchmark: Benchmark, failure: Failure, top
     lines = textwrap.wrap(failure.query.text, _LINE_CHARACTERS)
     lines = lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], "..."]
     pen = ImageDraw.Draw(sheet)
-    pen.multiline_text((left, top), "\n".join(lines), fill="black", font=_font(14))
+    pen.multiline_text((left, top), "\n".join(lines), fill="black", font=sheet_font(14))
     own, first = (benchmark.images[place].name for place in (failure.own, failure.first))
     names = f"{own} at rank {failure.rank + 1}; first: {first}"
-    pen.text((left, top + SIDE_PX - 20), names, fill="#555555", font=_font(12))
+    pen.text((left, top + SIDE_PX - 20), names, fill="#555555", font=sheet_font(12))
 
 
 def _thumbnail(benchmark: Benchmark, place: int) -> Pictures.Image:
@@ -66,11 +68,13 @@ def _thumbnail(benchmark: Benchmark, place: int) -> Pictures.Image:
     return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
 
 
-def _font(size: int) -> Any:
+def sheet_font(size: int) -> Any:
+    """Gives the font of the sheets in a size in pixels."""
     return ImageFont.load_default(size)
 
 
-def _encode(sheet: Pictures.Image) -> bytes:
+def encode_sheet(sheet: Pictures.Image) -> bytes:
+    """Encodes a sheet as JPEG."""
     content = io.BytesIO()
     sheet.save(content, "JPEG", quality=QUALITY)
     return content.getvalue()

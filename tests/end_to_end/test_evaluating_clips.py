@@ -1,0 +1,38 @@
+"""The shipped models measured on two rendered clips, with nothing replaced."""
+
+import json
+import shutil
+from pathlib import Path
+
+from flows.composition import Composition
+from flows.evaluation.clips import ClipRequest, evaluate_clips
+from flows.settings import load_settings
+
+DEMO = Path(__file__).parents[2] / "configs/demo_archive"
+LABELS = """\
+file,behaviors,start_seconds,stop_seconds
+square.mp4,lying,0,40
+square.mp4,fighting,4.3,9.7
+carpark.mp4,pushing;falling,8,9.2
+carpark.mp4,lying,9.2,15.5
+carpark.mp4,kicking,23.7,28.7
+"""
+
+
+def test_clips_without_a_date_in_their_path_are_measured_by_the_pocket_profile(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    shutil.copy(DEMO / "square/2026-03-14/12-40-30.mp4", folder / "square.mp4")
+    shutil.copy(DEMO / "carpark/2026-03-14/16-05-24.mp4", folder / "carpark.mp4")
+    (folder / "labels.csv").write_text(LABELS)
+    report = evaluate_clips(
+        Composition(load_settings("pocket", None, {})), ClipRequest(folder=folder, out=tmp_path / "out")
+    )
+    figures = report.document["figures"]
+    assert figures["footage_seconds"] > 75
+    assert figures["events"] == 6
+    assert figures["events_found"] >= 1  # who lies on the square all the time
+    assert figures["hits"] == figures["hits_right"] + figures["hits_akin"] + figures["hits_false"]
+    assert report.document["clips_without_person"] == []
+    assert json.loads((tmp_path / "out/clips.json").read_text())["figures"] == figures
+    assert sorted(path.name for path in folder.iterdir()) == ["carpark.mp4", "labels.csv", "square.mp4"]
