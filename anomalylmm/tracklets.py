@@ -194,8 +194,7 @@ class TrackletBuilder:
         bodies = tracklet.bodies.read(moments, spans)
         self._closed.append(
             tuple(
-                self._crop(tracklet, moment, body)
-                for moment, body in zip(tracklet.best.values(), bodies, strict=True)
+                self._crop(tracklet, moment, body) for moment, body in zip(tracklet.best.values(), bodies, strict=True)
             )
         )
 

@@ -49,7 +49,7 @@ class NanoDetDetector:
         shape = self._try(weights)
         if len(shape) != 3 or shape[2] != ROW:
             raise WeightsError(
-                f"{weights.path} gives {shape} for one picture, but a NanoDet model of this project gives (1, A, {ROW}): "
+                f"{weights.path} gives {shape} for one picture, but a NanoDet of this project gives (1, A, {ROW}): "
                 "x0, y0, x1, y1 and score of each anchor; set detector.family to what the file is"
             )
 

@@ -1,4 +1,4 @@
-"""The behaviors that joints can tell apart, and the words of the lexicon that each one speaks to; data, no arithmetic."""
+"""The behaviors that joints can tell apart, and the words that each of them speaks to; data, no arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

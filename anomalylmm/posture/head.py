@@ -20,7 +20,9 @@ class PostureHead:
 
     mean: Floats = field(repr=False)  # (F,)
     scale: Floats = field(repr=False)  # (F,)
-    members: tuple[tuple[tuple[Floats, Floats], ...], ...] = field(repr=False)  # of each, its layers' (out, in), (out,)
+    members: tuple[tuple[tuple[Floats, Floats], ...], ...] = field(
+        repr=False
+    )  # layers: weights (out, in), biases (out,)
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Floats]) -> "PostureHead":
@@ -33,7 +35,9 @@ class PostureHead:
             members = tuple(_layers(arrays, number) for number in range(count_members(arrays)))
             head = cls(mean=arrays["mean"], scale=arrays["scale"], members=members)
         except KeyError as error:
-            raise WeightsError(f"the posture head has no array {error}; take the one that this version ships") from error
+            raise WeightsError(
+                f"the posture head has no array {error}; take the one that this version ships"
+            ) from error
         for member in members:
             sizes = {len(head.mean), len(head.scale), member[0][0].shape[1]}, member[-1][0].shape[0]
             if sizes != ({NUM_FEATURES}, len(STILLS)):

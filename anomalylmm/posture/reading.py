@@ -17,6 +17,4 @@ class BodyReader:
     def read(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Bodies]:
         """Reads the persons of N frames; one ``Bodies`` a frame."""
         found = self.estimator.estimate(images, persons)
-        return [
-            Bodies(keypoints=keypoints, stills=self.head.read(keypoints)) for keypoints in found
-        ]
+        return [Bodies(keypoints=keypoints, stills=self.head.read(keypoints)) for keypoints in found]

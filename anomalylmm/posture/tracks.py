@@ -55,9 +55,7 @@ class BodyTrack:
         keypoints = np.stack(self.keypoints)
         read = read_sequence(times, np.array(self.boxes), keypoints, np.stack(self.stills))
         angles = trunk_angles(keypoints[..., :2].astype(np.float64))
-        return [
-            self._at(moment, span, times, read, angles) for moment, span in zip(moments, spans, strict=True)
-        ]
+        return [self._at(moment, span, times, read, angles) for moment, span in zip(moments, spans, strict=True)]
 
     def _at(
         self,

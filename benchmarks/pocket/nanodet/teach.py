@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.pocket.nanodet.boxes import BoxFinder, Found
+    from benchmarks.pocket.nanodet.boxes import BoxFinder
 
 LIKELY, SURE, SURE_ALONE = 0.36, 0.42, 0.3
 

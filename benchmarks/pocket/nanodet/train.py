@@ -76,7 +76,7 @@ class Tuner:
         state = {name: getattr(self, name).state_dict() for name in ("net", "mean", "optimizer")}
         torch.save({**state, "step": self.step, "spent": self.spent}, partial)
         partial.replace(self._file)
-        save(self.mean.cpu() if self.recipe.device == "cpu" else copy.deepcopy(self.mean).cpu(), self.out / "mean.safetensors")
+        save(copy.deepcopy(self.mean).cpu(), self.out / "mean.safetensors")
 
     def run(self, tiles: Path, real: Path) -> NanoDet:
         """Train until the minutes are spent, all runs together; gives the running mean of the weights."""

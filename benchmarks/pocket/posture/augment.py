@@ -37,9 +37,7 @@ class Strength:
 USUAL = Strength()
 
 
-def augmented_features(
-    samples: Samples, rng: np.random.Generator, strength: Strength = USUAL
-) -> NDArray[np.float32]:
+def augmented_features(samples: Samples, rng: np.random.Generator, strength: Strength = USUAL) -> NDArray[np.float32]:
     """Features (N, F) of every sample after random changes, half of them mirrored."""
     rows = []
     for index in range(len(samples)):
@@ -81,7 +79,7 @@ def _center(box: NDArray[np.float32]) -> NDArray[np.float32]:
 def _with_company(
     samples: Samples, index: int, rng: np.random.Generator, strength: Strength
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The person, with the opponent mostly kept where they fight, else with a stranger from another picture sometimes."""
+    """The person: with the opponent mostly where they fight, with a stranger from another picture sometimes else."""
     keypoints, boxes = samples.keypoints[index].copy(), samples.boxes[index].copy()
     fights, has_other = samples.labels[index] == FIGHTING, bool(samples.has_other[index])
     if fights:

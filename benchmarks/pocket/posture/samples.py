@@ -1,4 +1,4 @@
-"""Rendered crops as the pose estimator sees them: joints and boxes of the person and of who is nearest, and the behavior."""
+"""Rendered crops as the pose estimator sees them: the person's joints, those of who is nearest, and the behavior."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def _persons(row: dict[str, object], side: int) -> Detections:
     return Detections(boxes_xyxy_px=chosen, scores=np.ones(len(chosen), np.float32))
 
 
-def gather(
-    found: Sequence[NDArray[np.float32]], boxes: Sequence[NDArray[np.float32]], names: Sequence[str]
-) -> Samples:
+def gather(found: Sequence[NDArray[np.float32]], boxes: Sequence[NDArray[np.float32]], names: Sequence[str]) -> Samples:
     """Puts the first one or two persons of each picture into arrays."""
     keypoints = np.zeros((len(found), 2, 17, 3), np.float32)
     corners = np.zeros((len(found), 2, 4), np.float32)

@@ -6,8 +6,8 @@ from anomalylmm.records import Floats
 
 # offsets from the hips of a figure 100 px tall that stands and faces the camera
 _STANDING = [
-    (0, -55), (-3, -57), (3, -57), (-6, -55), (6, -55), (-12, -42), (12, -42), (-15, -22), (15, -22), (-15, -4), (15, -4),
-    (-8, 0), (8, 0), (-8, 22), (8, 22), (-8, 45), (8, 45),
+    (0, -55), (-3, -57), (3, -57), (-6, -55), (6, -55), (-12, -42), (12, -42), (-15, -22), (15, -22),
+    (-15, -4), (15, -4), (-8, 0), (8, 0), (-8, 22), (8, 22), (-8, 45), (8, 45),
 ]  # fmt: skip
 
 
@@ -20,7 +20,7 @@ def standing(x: float = 200.0, hips_y: float = 200.0, size: float = 1.0) -> Floa
 def lying(x: float = 200.0, hips_y: float = 235.0) -> Floats:
     """The same figure on the ground, the head to the left."""
     joints = standing(0, 0)
-    turned = np.stack([joints[:, 1], -joints[:, 0] * 0.5], axis=1) + [x, hips_y]
+    turned = np.stack([joints[:, 1], -joints[:, 0] * 0.5], axis=1) + np.array([x, hips_y])
     return np.concatenate([turned, joints[:, 2:]], axis=1).astype(np.float32)
 
 
