@@ -91,7 +91,7 @@ def letterbox(image: Image, side: int) -> Floats:
     resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     canvas = np.full((_padded(inner[1]), _padded(inner[0]), 3), GRAY, np.uint8)
     canvas[: inner[1], : inner[0]] = resized
-    return np.ascontiguousarray(canvas.transpose(2, 0, 1), np.float32) / 255
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1), np.float32) / np.float32(255)
 
 
 def _padded(side: int) -> int:

@@ -21,9 +21,12 @@ _TINY = 1e-4
 
 def posture_part(body: Body | None) -> Floats:
     """Gives a crop's part of the vector, (P,) in -1..1; zeros where nothing is known of its joints."""
-    if body is None:
-        return np.zeros(len(CHANNELS), np.float32)
-    scores = np.clip(body.posture_scores.astype(np.float64), _TINY, 1 - _TINY)
+    return np.zeros(len(CHANNELS), np.float32) if body is None else score_part(body.posture_scores)
+
+
+def score_part(posture_scores: Floats) -> Floats:
+    """Puts probabilities of postures (..., P) on the scale of the coarse search, -1..1."""
+    scores = np.clip(posture_scores.astype(np.float64), _TINY, 1 - _TINY)
     logits = np.log(scores / (1 - scores))
     return np.clip((logits - USUAL_LOGIT) / LOGIT_SCALE, -1, 1).astype(np.float32)
 

@@ -13,14 +13,16 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.judged_masks import JudgeMasker
 from anomalylmm.judging import Adjudication, Adjudicator
 from anomalylmm.masking import DEFAULT_KINDS, mask_query
-from anomalylmm.records import Candidate, Query, Verdict
+from anomalylmm.records import Candidate, Floats, Query, Verdict
 from flows.composition import Composition
 from flows.evaluation.answer_cache import AnswerCache, Spent
 from flows.evaluation.benchmark import Benchmark
 from flows.evaluation.metering import OneQueryMapper, TimedJudge
 from flows.evaluation.outcomes import KEPT_PLACES, Outcome, ProgressFile
+from flows.evaluation.postures import read_postures
 from flows.evaluation.ranking import (
     CoarseList,
+    Pictures,
     build_candidates,
     digest_images,
     encode_gallery,
@@ -72,18 +74,18 @@ class _Runner:
     def run(self) -> Ablation:
         """Encodes, ranks, judges."""
         composition, benchmark, listener = self._composition, self._benchmark, self._listener
-        vectors = encode_gallery(composition.encoder, benchmark.images, self._folder / "vectors", listener)
+        pictures = self._read_pictures()
         progress = ProgressFile(self._folder / f"progress-{self._digest()}.jsonl")
         known = progress.read()
         queries = [self._build_query(number, self._variants[0]) for number in range(len(benchmark.queries))]
         depth = max([KEPT_PLACES, *(item.settings.top_n for item in self._variants if item.settings)])
         listener.start("judge", len(queries))
-        coarse = _Timed(iter_coarse(benchmark, queries, vectors, composition.encoder, composition.lexicon, depth))
+        coarse = _Timed(iter_coarse(benchmark, queries, pictures, composition.encoder, composition.lexicon, depth))
         done: list[Mapping[str, Outcome]] = []
         take_spent = self._judge.take_spent if self._judge else Spent
         with AnswerCache(self._folder / "answers.sqlite", take_spent) as answers:
             for number, found in enumerate(coarse):
-                outcomes = known.get(found.query.query_id) or self._run_query(number, found, answers)
+                outcomes = known.get(found.query.query_id) or self._run_query(number, found, answers, pictures.postures)
                 if found.query.query_id not in known and not any(item.num_failed for item in outcomes.values()):
                     progress.add(found.query.query_id, outcomes)
                 done.append(outcomes)
@@ -97,9 +99,22 @@ class _Runner:
             num_resumed=sum(query.query_id in known for query in benchmark.queries),
         )
 
-    def _run_query(self, number: int, coarse: CoarseList, answers: AnswerCache) -> dict[str, Outcome]:
+    def _read_pictures(self) -> Pictures:
+        """Encodes the pictures and reads their postures, or takes what an earlier run kept."""
+        composition, images = self._composition, self._benchmark.images
+        folder = self._folder / "vectors"
+        return Pictures(
+            vectors=encode_gallery(composition.encoder, images, folder, self._listener),
+            postures=read_postures(composition, images, folder, self._listener),
+            posture_weight=composition.settings.coarse.posture_weight,
+        )
+
+    def _run_query(
+        self, number: int, coarse: CoarseList, answers: AnswerCache, postures: Floats | None
+    ) -> dict[str, Outcome]:
         self._mapper.forget()
-        candidates = build_candidates(self._benchmark, coarse) if any(item.settings for item in self._variants) else []
+        judged = any(item.settings for item in self._variants)
+        candidates = build_candidates(self._benchmark, coarse, postures) if judged else []
         by_key: dict[Any, Outcome] = {}
         for variant in self._variants:
             if variant.key not in by_key:
@@ -130,7 +145,8 @@ class _Runner:
         """Digests all that decides the outcomes: pictures, texts, truth, models, variants and the method's code."""
         composition, benchmark = self._composition, self._benchmark
         decides = [
-            digest_images(benchmark.images, composition.encoder.model_id),
+            digest_images(benchmark.images, json.dumps(composition.model_ids())),
+            composition.settings.coarse.posture_weight,
             [asdict(query) for query in benchmark.queries],
             [variant.describe() for variant in self._variants],
             (composition.judge.judge_id, composition.settings.judge.maps) if self._judge else "",
@@ -157,9 +173,11 @@ class _Timed:
 
 def digest_method() -> str:
     """Digests the method's own files: outcomes of another version are not resumed."""
-    files = [item for item in resources.files("anomalylmm").iterdir() if item.name.endswith((".py", ".toml"))]
+    package = resources.files("anomalylmm")
+    folders = (package, package / "posture")
+    files = [item for folder in folders for item in folder.iterdir() if item.name.endswith((".py", ".toml"))]
     whole = hashlib.sha256()
-    for item in sorted(files, key=lambda item: item.name):
+    for item in sorted(files, key=str):
         whole.update(item.read_bytes())
     return whole.hexdigest()
 

@@ -14,6 +14,7 @@ from anomalylmm.coarse import background, z_scores
 from anomalylmm.gating import CoarseHint
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.metrics import order_by_score, positive_ranks
+from anomalylmm.posture.coarse import asked_part, score_part
 from anomalylmm.protocols import ImageEncoder, TextEncoder
 from anomalylmm.records import Candidate, Floats, Query
 from flows.coarse_search import encode_views, mean_views
@@ -58,7 +59,7 @@ def encode_gallery(encoder: ImageEncoder, images: Sequence[GalleryImage], folder
 
 def _encode_chunk(encoder: ImageEncoder, images: Sequence[GalleryImage], folder: Path) -> Floats:
     path = folder / f"{digest_images(images, encoder.model_id)}.npy"
-    known = _read_vectors(path, (len(images), encoder.dimension))
+    known = read_vectors(path, (len(images), encoder.dimension))
     if known is not None:
         return known
     vectors = encoder.encode_images([read_picture(image.path) for image in images]).astype(np.float32)
@@ -75,7 +76,7 @@ def digest_images(images: Sequence[GalleryImage], model_id: str = "") -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _read_vectors(path: Path, shape: tuple[int, int]) -> Floats | None:
+def read_vectors(path: Path, shape: tuple[int, int]) -> Floats | None:
     """Reads kept vectors; none where there are none, or damaged ones."""
     try:
         vectors = np.load(path, allow_pickle=False)
@@ -84,18 +85,42 @@ def _read_vectors(path: Path, shape: tuple[int, int]) -> Floats | None:
     return vectors if vectors.shape == shape else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """What the coarse search knows of a benchmark's N pictures."""
+
+    vectors: Floats = field(repr=False)  # (N, D)
+    postures: Floats | None = field(default=None, repr=False)  # (N, P); None where no poses are estimated
+    posture_weight: float = 0.0  # standard deviations that a posture surely shown is worth
+
+    def score(self, queries: Sequence[Query], texts: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores all pictures for Q queries with text vectors (Q, D): (Q, N) as a search does, and as z-scores."""
+        sample = np.unique(np.linspace(0, len(self.vectors) - 1, min(BACKGROUND, len(self.vectors))).astype(int))
+        scores = (texts @ self.vectors.T).astype(np.float64)
+        center, spread = background(np.round(scores[:, sample], DECIMALS))
+        if self.postures is not None and self.posture_weight:
+            asked = np.stack([asked_part(query.cloze) for query in queries]) @ score_part(self.postures).T
+            scores = scores + self.posture_weight * spread[:, None] * asked
+        scores = np.round(scores, DECIMALS)
+        return scores, z_scores(scores, center, spread)
+
+
 def iter_coarse(
-    benchmark: Benchmark, queries: Sequence[Query], vectors: Floats, encoder: TextEncoder, lexicon: Lexicon, depth: int
+    benchmark: Benchmark,
+    queries: Sequence[Query],
+    pictures: Pictures,
+    encoder: TextEncoder,
+    lexicon: Lexicon,
+    depth: int,
 ) -> Iterator[CoarseList]:
     """Yields the coarse order of each query: its best ``depth`` pictures, and the ranks of its positives."""
-    sample = np.unique(np.linspace(0, len(vectors) - 1, min(BACKGROUND, len(vectors))).astype(int))
     for start in range(0, len(queries), QUERY_BLOCK):
-        views = encode_views(encoder, lexicon, queries[start : start + QUERY_BLOCK])
-        scores = np.round((mean_views(views) @ vectors.T).astype(np.float64), DECIMALS)  # (Q, N)
-        standing = z_scores(scores, *background(scores[:, sample]))
+        block = queries[start : start + QUERY_BLOCK]
+        views = encode_views(encoder, lexicon, block)
+        scores, standing = pictures.score(block, mean_views(views))
         for number, query in enumerate(benchmark.queries[start : start + QUERY_BLOCK]):
             found = _rank(query, scores[number], standing[number], depth)
-            yield replace(found, hints=_build_hints(found.places, views[number], vectors))
+            yield replace(found, hints=_build_hints(found.places, views[number], pictures.vectors))
 
 
 def _build_hints(places: Sequence[int], views: Floats, vectors: Floats) -> dict[str, CoarseHint]:
@@ -119,16 +144,21 @@ def _rank(query: BenchmarkQuery, scores: NDArray[np.floating], standing: NDArray
     )
 
 
-def build_candidates(benchmark: Benchmark, coarse: CoarseList) -> list[Candidate]:
+def build_candidates(benchmark: Benchmark, coarse: CoarseList, postures: Floats | None = None) -> list[Candidate]:
     """Builds a candidate of each picture, which is the only one of its tracklet."""
-    return [_build_candidate(benchmark.images[place], place, rank, coarse) for rank, place in enumerate(coarse.places)]
+    return [
+        _build_candidate(benchmark.images[place], place, rank, coarse, None if postures is None else postures[place])
+        for rank, place in enumerate(coarse.places)
+    ]
 
 
-def _build_candidate(image: GalleryImage, place: int, rank: int, coarse: CoarseList) -> Candidate:
+def _build_candidate(
+    image: GalleryImage, place: int, rank: int, coarse: CoarseList, postures: Floats | None
+) -> Candidate:
     return Candidate(
         tracklet_id=str(place), video_id=image.image_id, camera="", crop_ids=(str(place),), best_crop_id=str(place),
         shard_id="", cosine=coarse.cosines[rank], z_score=coarse.z_scores[rank], rank=rank,
-        images=(read_picture(image.path),),
+        images=(read_picture(image.path),), posture_scores=postures,
     )  # fmt: skip
 
 

@@ -89,16 +89,18 @@ def _stages(profile: RerankSettings) -> list[Variant]:
     }
     cloze = replace(
         profile, match_weight=profile.match_weight or DEFAULT.match_weight, affirm_weight=0.0, saliency=False,
-        focus=False, mirror=False, **switched_off,
+        focus=False, mirror=False, posture_weight=0.0, **switched_off,
     )  # fmt: skip
-    salient = replace(cloze, saliency=True)
+    bare = replace(cloze, saliency=True)
+    salient = replace(bare, posture_weight=profile.posture_weight)
     mirrored = replace(salient, mirror=True)
     focused = replace(salient, focus=True)
     kept = replace(salient, focus=profile.focus, mirror=profile.mirror, saliency=profile.saliency)
     affirmed = replace(kept, affirm_weight=profile.affirm_weight or DEFAULT.affirm_weight)
     rows = [
         ("cloze", cloze, "coarse + masked cross-modal prompting, all slots weighed alike"),
-        ("+saliency", salient, "+ slots weighed by saliency"),
+        ("+saliency", bare, "+ slots weighed by saliency"),
+        ("+posture", salient, "+ what joints say, as one more expert for behaviors"),
         ("+mirror", mirrored, "+ each view shown mirrored too"),
         ("cloze+mirror", replace(mirrored, saliency=False), "mirrored, all slots weighed alike"),
         ("+focus", focused, "+ the focus crop shown as one more view, none mirrored"),

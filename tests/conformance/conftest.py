@@ -51,13 +51,16 @@ def build_cutter(name: str, _folder: Path) -> Any:
 
 def build_detector(name: str, folder: Path) -> Any:
     from anomalylmm.models.registry import DetectorSpec, build_detector
-    from tests.anomalylmm.models.tiny_models import save_detector
+    from tests.anomalylmm.models.tiny_models import save_detector, save_nanodet
 
     if name == "fake":
         return fakes.FakeDetector()
     runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
     if name.startswith("pocket"):
         return build_detector(DetectorSpec(weights="pocket/detector", device="cpu", runtime=runtime))
+    if name.startswith("nanodet"):
+        weights = str(save_nanodet(folder / f"{name}.onnx"))
+        return build_detector(DetectorSpec(weights=weights, family="nanodet", device="cpu", imgsz=64, runtime=runtime))
     path = save_detector(folder / f"{name}.onnx", batch="batch" if name.startswith("dynamic") else 1)
     return build_detector(DetectorSpec(weights=str(path), device="cpu", runtime=runtime))
 
@@ -120,7 +123,14 @@ BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     "cutter": (build_cutter, ["fake", "pyav"]),
     "detector": (
         build_detector,
-        ["fake", *(f"{name}{runtime}" for name in ("fixed", "dynamic", "pocket") for runtime in ("", "_onnxruntime"))],
+        [
+            "fake",
+            *(
+                f"{name}{runtime}"
+                for name in ("fixed", "dynamic", "nanodet", "pocket")
+                for runtime in ("", "_onnxruntime")
+            ),
+        ],
     ),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
     "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),

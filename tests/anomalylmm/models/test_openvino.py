@@ -88,7 +88,7 @@ def test_a_file_that_is_no_model_is_refused_by_name_and_left_to_the_other_runtim
 
 def test_without_the_library_auto_takes_the_other_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = resolved(save_detector(tmp_path / "a.onnx"), "detector")
-    monkeypatch.setattr(yolo, "is_installed", lambda: False)
+    monkeypatch.setattr(openvino_copy, "is_installed", lambda: False)
     assert choose_file(weights, "cpu", "auto") == weights.path
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     with pytest.raises(WeightsError, match="install openvino"):

@@ -141,10 +141,33 @@ def save_smolvlm(folder: Path) -> Path:
 def save_detector(path: Path, *, names: dict[int, str] | None = None, batch: int | str = 1) -> Path:
     """An ONNX "detector" with one box that leaves the frame; its score is the mean of the red channel."""
     side = 64
+    details = {
+        "stride": 32,
+        "task": "detect",
+        "batch": 1,
+        "imgsz": [side, side],
+        "names": names or {0: "person"},
+        "end2end": True,
+        "args": {"dynamic": batch != 1},
+    }
+    model = _box_model((-8, 16, 40, 80), batch, side, ["boxes", "score", "class"])
+    helper.set_model_props(model, {name: str(value) for name, value in details.items()})
+    onnx.save(model, str(path))
+    return path
+
+
+def save_nanodet(path: Path) -> Path:
+    """The same for pictures of any size, as rows of this project's NanoDet: the box is wider than high."""
+    onnx.save(_box_model((-8, -8, 32, 16), "batch", 64, ["boxes", "score"]), str(path))
+    return path
+
+
+def _box_model(corners: tuple[int, ...], batch: int | str, side: int, columns: list[str]) -> onnx.ModelProto:
+    """A model with one box; its score is the mean of the red channel."""
     sides = [side, side] if batch == 1 else ["height", "width"]
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, *sides])
-    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [batch, 1, 6])
-    box = np.array([[[-8, 16, 40, 80]]], np.float32)
+    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [batch, 1, 3 + len(columns)])
+    box = np.array([[corners]], np.float32)
     red = [
         helper.make_node("ReduceMean", ["images", "places"], ["means"], keepdims=1),  # B,3,1,1
         helper.make_node("Slice", ["means", "zero", "one", "one"], ["red"]),  # B,1,1,1
@@ -152,7 +175,7 @@ def save_detector(path: Path, *, names: dict[int, str] | None = None, batch: int
         helper.make_node("Mul", ["score", "zeros"], ["class"]),
         helper.make_node("Mul", ["score", "zeros4"], ["room"]),  # B,1,4
         helper.make_node("Add", ["room", "box"], ["boxes"]),
-        helper.make_node("Concat", ["boxes", "score", "class"], ["output0"], axis=2),
+        helper.make_node("Concat", columns, ["output0"], axis=2),
     ]
     constants = {
         "places": np.array([2, 3], np.int64),
@@ -168,18 +191,7 @@ def save_detector(path: Path, *, names: dict[int, str] | None = None, batch: int
         helper.make_graph(red, "detector", [images], [output], tensors), opset_imports=[helper.make_opsetid("", 18)]
     )
     model.ir_version = 9
-    details = {
-        "stride": 32,
-        "task": "detect",
-        "batch": 1,
-        "imgsz": [side, side],
-        "names": names or {0: "person"},
-        "end2end": True,
-        "args": {"dynamic": batch != 1},
-    }
-    helper.set_model_props(model, {name: str(value) for name, value in details.items()})
-    onnx.save(model, str(path))
-    return path
+    return model
 
 
 def resolved(path: Path, kind: WeightsKind) -> ResolvedWeights:
