@@ -3,12 +3,12 @@
 Without a truth file it is that of the bundled demo archive.
 """
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from anomalylmm.lexicon import Lexicon
 from benchmarks.rendered.scoring import EventScore, FoundHit, read_camera_seconds, read_truth, score_hits
-from flows.query_file import default_query_file, read_queries
 from flows.settings import configs_folder
 from storage.analyst import run_sql
 from storage.layout import StoreLayout
@@ -21,11 +21,10 @@ from hits order by query_name, confidence desc
 
 def read_hits(store: Path) -> list[FoundHit]:
     """Reads the published hits with the action word of their query."""
-    queries = read_queries(default_query_file(), Lexicon.load())
-    actions = {
-        query.name: next((slot.word for slot in query.cloze.slots if slot.kind == "action"), "") for query in queries
-    }
-    _, rows = run_sql(StoreLayout(store), HITS_SQL)
+    layout = StoreLayout(store)
+    _, saved = run_sql(layout, "select query_name, cloze from queries order by created_utc")
+    actions = {name: _action_of(json.loads(cloze)) for name, cloze in saved}
+    _, rows = run_sql(layout, HITS_SQL)
     return [
         FoundHit(
             hit_id=str(row[0]), behavior=actions.get(str(row[1]), ""), video=str(row[2]), start_seconds=row[3],
@@ -33,6 +32,10 @@ def read_hits(store: Path) -> list[FoundHit]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _action_of(cloze: dict[str, Any]) -> str:
+    return next((slot["word"] for slot in cloze["slots"] if slot["kind"] == "action"), "")
 
 
 def describe(score: EventScore, camera_seconds: float) -> str:

@@ -18,6 +18,7 @@ from benchmarks.real.measuring import (
     measure_colors,
     measure_crops,
     measure_persons,
+    read_by_joints,
     read_by_texts,
 )
 from flows.composition import Composition
@@ -78,9 +79,9 @@ def _measure_persons(options: argparse.Namespace, part: Any) -> dict[str, Any]:
 
 def _measure_crops(options: argparse.Namespace, part: Any) -> dict[str, Any]:
     composition = Composition(load_settings(options.profile, options.settings))
-    figures = measure_crops(partial(read_by_texts, composition), options.data, part)
-    return {"reader": f"texts of {composition.encoder.model_id}", **figures,
-            "colors": measure_colors(composition, options.data, part)}  # fmt: skip
+    readers = {"texts": read_by_texts} | ({"joints": read_by_joints} if composition.bodies else {})
+    figures = {name: measure_crops(partial(read, composition), options.data, part) for name, read in readers.items()}
+    return {**figures, "colors": measure_colors(composition, options.data, part)}
 
 
 def _measure_clips(options: argparse.Namespace, parts: Any) -> dict[str, Any]:

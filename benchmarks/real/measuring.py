@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.crops import context_box, cut
+from anomalylmm.errors import ConfigurationError
 from anomalylmm.masking import mask_query
+from anomalylmm.posture.classes import STILLS
 from anomalylmm.protocols import PersonDetector
 from anomalylmm.records import Query
 from benchmarks.real import crops, persons
 from benchmarks.real.footage import (
     EVENTS,
+    POSTURES,
     Part,
     find_root,
     iter_images,
@@ -29,6 +32,7 @@ from benchmarks.real.footage import (
 from flows.coarse_search import encode_queries
 from flows.composition import Composition
 from flows.evaluation.clips import ClipRequest, evaluate_clips
+from flows.evaluation.postures import score_picture
 
 LEAST_CONFIDENCE = 0.05  # of the detections of which the average precision is made
 SCALE = 50.0  # from cosines to logits, about what dual encoders learn; the order of the postures does not need it
@@ -97,6 +101,17 @@ def read_by_texts(composition: Composition, images: Sequence[NDArray[np.uint8]])
     logits = SCALE * np.stack(best, axis=1)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def read_by_joints(composition: Composition, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.floating]:
+    """Reads postures off the joints of each crop's largest person; (N, 9) shares, finer stills counted as other."""
+    if composition.bodies is None:
+        raise ConfigurationError('the profile estimates no poses; set pose.family to something else than "none"')
+    scores = [score_picture(composition.detector, composition.bodies, image) for image in images]
+    folded = np.zeros((len(STILLS), len(POSTURES)))
+    for number, name in enumerate(STILLS):
+        folded[number, POSTURES.index(name if name in POSTURES else "other")] = 1
+    return np.asarray(np.stack(scores)[:, : len(STILLS)] @ folded)
 
 
 def _encode(composition: Composition, texts: Sequence[str]) -> NDArray[np.floating]:

@@ -9,7 +9,6 @@ from benchmarks.demo import read_hits
 from benchmarks.rendered.scoring import overlap, read_truth, score_hits
 from flows.composition import Composition
 from flows.indexing import IndexReport, index_archive
-from flows.query_file import default_query_file
 from flows.searching import SearchRequest, search_store
 from flows.settings import load_settings
 from flows.sweeping import SweepReport, sweep_store
@@ -33,7 +32,7 @@ def night(
     shutil.copytree(DEMO / CAMERA, folder / "archive" / CAMERA)
     layout = StoreLayout(folder / "store")
     indexed = index_archive(composition, layout, folder / "archive")
-    return layout, indexed, sweep_store(composition, layout, default_query_file())
+    return layout, indexed, sweep_store(composition, layout, DEMO / "queries.toml")
 
 
 def test_the_archive_is_read_whole_and_persons_are_found(
