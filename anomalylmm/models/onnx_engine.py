@@ -14,20 +14,21 @@ from anomalylmm.records import Floats
 class OnnxEngine:
     """A model that is called with batches."""
 
-    def __init__(self, path: Path, *, device: str = "cpu", runtime: str = "auto") -> None:
+    def __init__(self, path: Path, *, device: str = "cpu", runtime: str = "auto", precision: str | None = None) -> None:
         """Loads the model.
 
         Args:
             path: The ``.onnx`` file.
             device: ``"cpu"`` or ``"cuda:0"``.
             runtime: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
+            precision: ``"f32"`` for the same numbers on every processor; without it OpenVINO chooses.
 
         Raises:
             WeightsError: The file is damaged, or nothing that is installed can run it on this device.
         """
         by_openvino = wants_openvino(path, device, runtime)
         try:
-            self._run: Any = StreamedModel(path, _streams()) if by_openvino else _Session(path, device)
+            self._run: Any = _open_streams(path, precision) if by_openvino else _Session(path, device)
         except Exception as error:  # the errors of onnxruntime and openvino have no base in common
             if isinstance(error, WeightsError):
                 raise
@@ -57,5 +58,5 @@ class _Session:
         return list(self._session.run(None, {self._input: batch}))
 
 
-def _streams() -> int:
-    return min(MAX_STREAMS, num_cores())
+def _open_streams(path: Path, precision: str | None) -> StreamedModel:
+    return StreamedModel(path, min(MAX_STREAMS, num_cores()), precision=precision)

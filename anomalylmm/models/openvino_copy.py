@@ -31,6 +31,12 @@ def wants_openvino(path: Path, device: str, runtime: str) -> bool:
     return runtime == "openvino" or is_installed()
 
 
+def name_by_runtime(weights: ResolvedWeights, device: str, runtime: str) -> str:
+    """The model's id, with what runs it where that is OpenVINO: results differ by a hair."""
+    by_openvino = wants_openvino(weights.path, device, runtime)
+    return f"{weights.model_id}+openvino" if by_openvino else weights.model_id
+
+
 def open_copy(weights: ResolvedWeights) -> Path:
     """Gives the folder of the converted model, made now where it is not there yet.
 

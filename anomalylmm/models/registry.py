@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
-from anomalylmm.protocols import Judge, PatchTextMapper, PersonDetector
+from anomalylmm.posture.head import PostureHead
+from anomalylmm.protocols import Judge, PatchTextMapper, PersonDetector, PoseEstimator
 
 if TYPE_CHECKING:
     from anomalylmm.models.dual_encoder import DualEncoder
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from anomalylmm.models.tracker import UltralyticsTracker
 
 DETECTOR_FAMILIES = ("yolo", "nanodet")
+POSE_FAMILIES = ("movenet", "yolo-pose")
 ENCODER_FAMILIES = ("dual", "lmm")
 JUDGE_FAMILIES = ("transformers", "reranker")  # with weights; an endpoint is built from its own record
 
@@ -52,6 +54,19 @@ class DetectorSpec(WeightsSpec):
     confidence: float = 0.25
     max_detections: int = 100
     runtime: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseSpec(WeightsSpec):
+    """Which estimator of joints."""
+
+    family: str = "movenet"
+    runtime: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostureSpec(WeightsSpec):
+    """Which head reads postures from joints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +121,18 @@ class EndpointSpec:
 
 
 def resolve_weights(spec: WeightsSpec) -> ResolvedWeights:
-    """Finds the weights of a detector, encoder or judge without loading them.
+    """Finds the weights of a model without loading them.
 
     Raises:
         WeightsError: They are missing or refused.
     """
-    kinds: dict[type, WeightsKind] = {DetectorSpec: "detector", EncoderSpec: "dual_encoder", JudgeSpec: "judge"}
+    kinds: dict[type, WeightsKind] = {
+        DetectorSpec: "detector",
+        PoseSpec: "pose",
+        PostureSpec: "posture",
+        EncoderSpec: "dual_encoder",
+        JudgeSpec: "judge",
+    }
     kind = kinds[type(spec)]
     return resolve(spec.weights, kind, allow_network=spec.allow_network, allow_pickle=spec.allow_pickle)
 
@@ -145,11 +166,9 @@ def detector_id(spec: DetectorSpec) -> str:
         WeightsError: The weights are missing or refused.
     """
     from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.openvino_copy import wants_openvino
+    from anomalylmm.models.openvino_copy import name_by_runtime
 
-    weights = resolve_weights(spec)
-    by_openvino = wants_openvino(weights.path, str(choose_device(spec.device)), spec.runtime)
-    return f"{weights.model_id}+openvino" if by_openvino else weights.model_id
+    return name_by_runtime(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
 
 
 def build_detector(spec: DetectorSpec) -> PersonDetector:
@@ -174,6 +193,47 @@ def build_detector(spec: DetectorSpec) -> PersonDetector:
         runtime=spec.runtime,
         max_detections=spec.max_detections,
     )
+
+
+def pose_id(spec: PoseSpec) -> str:
+    """Names an estimator of joints by its weights and, where it is OpenVINO, by what runs them.
+
+    Raises:
+        ConfigurationError: The device is unknown.
+        WeightsError: The weights are missing or refused.
+    """
+    from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.openvino_copy import name_by_runtime
+
+    return name_by_runtime(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
+
+
+def build_pose(spec: PoseSpec) -> PoseEstimator:
+    """Builds the estimator of joints.
+
+    Raises:
+        ConfigurationError: The family or device is unknown.
+        WeightsError: The weights are missing, refused or damaged.
+    """
+    _check_family(spec.family, POSE_FAMILIES, "pose")
+    weights = resolve_weights(spec)
+    from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.pose import MoveNetPose
+    from anomalylmm.models.yolo_pose import YoloPose
+
+    pose_class = YoloPose if spec.family == "yolo-pose" else MoveNetPose
+    return pose_class(weights, runtime=spec.runtime, device=str(choose_device(spec.device)))
+
+
+def load_posture_head(spec: PostureSpec) -> PostureHead:
+    """Loads the head that reads postures from joints.
+
+    Raises:
+        WeightsError: The weights are missing, refused or damaged.
+    """
+    from anomalylmm.models.posture_head import load_head
+
+    return load_head(resolve_weights(spec))
 
 
 def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":

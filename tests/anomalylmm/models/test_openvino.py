@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models import openvino_copy, openvino_streams, yolo
+from anomalylmm.models import openvino_copy, openvino_streams
 from anomalylmm.models.openvino_copy import open_copy
 from anomalylmm.models.registry import DetectorSpec, detector_id
 from anomalylmm.models.weights import resolve
