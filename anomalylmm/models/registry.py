@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from anomalylmm.models.frames import VideoSource
     from anomalylmm.models.judge import TransformersJudge
     from anomalylmm.models.lmm_encoder import LmmEncoder
+    from anomalylmm.models.pose import MoveNetPose
     from anomalylmm.models.tracker import UltralyticsTracker
     from anomalylmm.models.yolo import YoloDetector
+    from anomalylmm.models.yolo_pose import YoloPose
+    from anomalylmm.posture.head import PostureHead
 
 DETECTOR_FAMILIES = ("yolo",)
+POSE_FAMILIES = ("movenet", "yolo-pose")
 ENCODER_FAMILIES = ("dual", "lmm")
 JUDGE_FAMILIES = ("transformers", "reranker")  # with weights; an endpoint is built from its own record
 
@@ -54,6 +58,19 @@ class DetectorSpec(WeightsSpec):
     iou: float = 0.7
     max_detections: int = 100
     runtime: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseSpec(WeightsSpec):
+    """Which estimator of joints."""
+
+    family: str = "movenet"
+    runtime: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostureSpec(WeightsSpec):
+    """Which head reads postures from joints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +125,18 @@ class EndpointSpec:
 
 
 def resolve_weights(spec: WeightsSpec) -> ResolvedWeights:
-    """Finds the weights of a detector, encoder or judge without loading them.
+    """Finds the weights of a model without loading them.
 
     Raises:
         WeightsError: They are missing or refused.
     """
-    kinds: dict[type, WeightsKind] = {DetectorSpec: "detector", EncoderSpec: "dual_encoder", JudgeSpec: "judge"}
+    kinds: dict[type, WeightsKind] = {
+        DetectorSpec: "detector",
+        PoseSpec: "pose",
+        PostureSpec: "posture",
+        EncoderSpec: "dual_encoder",
+        JudgeSpec: "judge",
+    }
     kind = kinds[type(spec)]
     return resolve(spec.weights, kind, allow_network=spec.allow_network, allow_pickle=spec.allow_pickle)
 
@@ -147,11 +170,9 @@ def detector_id(spec: DetectorSpec) -> str:
         WeightsError: The weights are missing or refused.
     """
     from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.yolo import wants_copy
+    from anomalylmm.models.yolo import name_model
 
-    weights = resolve_weights(spec)
-    by_copy = wants_copy(weights.path, str(choose_device(spec.device)), spec.runtime)
-    return f"{weights.model_id}+openvino" if by_copy else weights.model_id
+    return name_model(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
 
 
 def build_detector(spec: DetectorSpec) -> "YoloDetector":
@@ -175,6 +196,47 @@ def build_detector(spec: DetectorSpec) -> "YoloDetector":
         runtime=spec.runtime,
         max_detections=spec.max_detections,
     )
+
+
+def pose_id(spec: PoseSpec) -> str:
+    """Names an estimator of joints by its weights and, where it is OpenVINO, by what runs them.
+
+    Raises:
+        ConfigurationError: The device is unknown.
+        WeightsError: The weights are missing or refused.
+    """
+    from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.yolo import name_model
+
+    return name_model(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
+
+
+def build_pose(spec: PoseSpec) -> "MoveNetPose | YoloPose":
+    """Builds the estimator of joints.
+
+    Raises:
+        ConfigurationError: The family or device is unknown.
+        WeightsError: The weights are missing, refused or damaged.
+    """
+    _check_family(spec.family, POSE_FAMILIES, "pose")
+    weights = resolve_weights(spec)
+    from anomalylmm.models.devices import choose_device
+    from anomalylmm.models.pose import MoveNetPose
+    from anomalylmm.models.yolo_pose import YoloPose
+
+    pose_class = YoloPose if spec.family == "yolo-pose" else MoveNetPose
+    return pose_class(weights, runtime=spec.runtime, device=str(choose_device(spec.device)))
+
+
+def load_posture_head(spec: PostureSpec) -> "PostureHead":
+    """Loads the head that reads postures from joints.
+
+    Raises:
+        WeightsError: The weights are missing, refused or damaged.
+    """
+    from anomalylmm.models.posture_head import load_head
+
+    return load_head(resolve_weights(spec))
 
 
 def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":

@@ -11,10 +11,11 @@ from typing import Literal
 
 from anomalylmm.errors import WeightsError
 
-WeightsKind = Literal["detector", "dual_encoder", "judge"]
+WeightsKind = Literal["detector", "pose", "posture", "dual_encoder", "judge"]
 WeightsSource = Literal["local", "shipped", "cache", "hub"]
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+FILE_KINDS = ("detector", "pose", "posture")  # one file or an exported folder; never asked of the hub
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*")
 STATED_LICENSE = re.compile(r"\blicen[sc]e:\s*(\S+?)\.?$", re.MULTILINE | re.IGNORECASE)
@@ -49,8 +50,9 @@ def resolve(
         WeightsError: They are nowhere, or only as pickles; the message says what to download and where to put it.
     """
     path, source = _locate(name, kind, allow_network)
-    path = _choose_file(path, name) if kind == "detector" else _check_folder(path, name, allow_pickle)
-    if kind == "detector" and path.suffix.lower() in PICKLES and not allow_pickle:
+    is_file = kind in FILE_KINDS
+    path = _choose_file(path, name, kind) if is_file else _check_folder(path, name, allow_pickle)
+    if is_file and path.suffix.lower() in PICKLES and not allow_pickle:
         raise _pickle_error(path, "export it once: `yolo export model=<file> format=onnx`")
     digest = digest_of(path)
     label = name if source != "local" else Path(name).expanduser().name
@@ -73,7 +75,7 @@ def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, We
             return shipped, "shipped"
     except (OSError, RuntimeError) as error:  # a name too long for a file, a home of nobody, links in a circle
         raise WeightsError(f"the {kind} weights {name[:200]!r} name no place: {error}; set another path") from error
-    if kind == "detector" or not HUB_NAME.fullmatch(name):
+    if kind in FILE_KINDS or not HUB_NAME.fullmatch(name):
         raise _missing_error(name, kind)
     found = _from_hub(name, allow_network=False)
     if found is not None:
@@ -96,18 +98,23 @@ def _from_hub(name: str, *, allow_network: bool) -> Path | None:
     return Path(folder) if (Path(folder) / "config.json").is_file() else None
 
 
-def _choose_file(path: Path, name: str) -> Path:
-    """A detector's file: the path itself, the one ``.onnx`` of a folder, or an OpenVINO folder."""
+def _choose_file(path: Path, name: str, kind: WeightsKind) -> Path:
+    """The file of a detector, pose estimator or posture head: the path itself, or the one such file of a folder.
+
+    A detector may be an OpenVINO folder as well.
+    """
     if path.is_file():
         return path
-    files = sorted(path.glob("*.onnx"))
+    suffix = ".safetensors" if kind == "posture" else ".onnx"
+    files = sorted(path.glob(f"*{suffix}"))
     if len(files) == 1:
         return files[0]
     if files:
-        raise WeightsError(f"{path} holds {len(files)} .onnx files; name one of them instead of {name!r}")
-    if any(path.glob("*.xml")):
+        raise WeightsError(f"{path} holds {len(files)} {suffix} files; name one of them instead of {name!r}")
+    if kind == "detector" and any(path.glob("*.xml")):
         return path
-    raise WeightsError(f"{path} holds no .onnx file and no OpenVINO model; put one there or name another path")
+    other = " and no OpenVINO model" if kind == "detector" else ""
+    raise WeightsError(f"{path} holds no {suffix} file{other}; put one there or name another path")
 
 
 def _check_folder(path: Path, name: str, allow_pickle: bool) -> Path:
@@ -135,6 +142,8 @@ def _missing_error(name: str, kind: WeightsKind) -> WeightsError:
     folder = shipped_folder() / Path(name).name
     if kind == "detector":
         todo = f"run `yolo export model=yolo26n.pt format=onnx` and set the file's path, or put it at {folder}"
+    elif kind in FILE_KINDS:
+        todo = f"set the path of {'a .safetensors' if kind == 'posture' else 'an .onnx'} file"
     elif HUB_NAME.fullmatch(name):
         todo = (
             f"on a computer with internet run `hf download {name} --local-dir <folder>`, copy the folder here and "

@@ -122,6 +122,12 @@ def wants_copy(path: Path, device: str, runtime: str) -> bool:
     return runtime == "openvino" or is_installed()
 
 
+def name_model(weights: ResolvedWeights, device: str, runtime: str) -> str:
+    """The model's id, with what runs it where that is OpenVINO: results differ by a hair."""
+    by_openvino = wants_copy(weights.path, device, runtime)
+    return f"{weights.model_id}+openvino" if by_openvino else weights.model_id
+
+
 def choose_file(weights: ResolvedWeights, device: str, runtime: str) -> Path:
     """Gives what ultralytics is to load: the weights themselves, or their copy for OpenVINO.
 
