@@ -7,6 +7,7 @@ import numpy as np
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.onnx_engine import OnnxEngine
+from anomalylmm.models.openvino_copy import name_by_runtime
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Floats, Image
 
@@ -43,7 +44,7 @@ class NanoDetDetector:
         Raises:
             WeightsError: The file is damaged, or is not a NanoDet model of this project.
         """
-        self.model_id = weights.model_id
+        self.model_id = name_by_runtime(weights, device, runtime)
         self._side, self._confidence, self._iou, self._most = imgsz, confidence, iou, max_detections
         self._engine = OnnxEngine(weights.path, device=device, runtime=runtime)
         shape = self._try(weights)

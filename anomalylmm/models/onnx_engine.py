@@ -1,5 +1,6 @@
 """Runs an ONNX file of one input and one output: by OpenVINO on a CPU, a picture a core, else by ONNX Runtime."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from anomalylmm.errors import WeightsError
 from anomalylmm.models.openvino_copy import wants_openvino
 from anomalylmm.models.openvino_streams import MAX_STREAMS, StreamedModel, num_cores
 from anomalylmm.records import Floats
+
+LOGGER = logging.getLogger(__name__)
 
 
 class OnnxEngine:
@@ -26,13 +29,26 @@ class OnnxEngine:
         Raises:
             WeightsError: The file is damaged, or nothing that is installed can run it on this device.
         """
-        by_openvino = wants_openvino(path, device, runtime)
         try:
-            self._run: Any = _open_streams(path, precision) if by_openvino else _Session(path, device)
+            self._run: Any = self._open(path, device, runtime, precision)
+        except WeightsError:
+            raise
         except Exception as error:  # the errors of onnxruntime and openvino have no base in common
-            if isinstance(error, WeightsError):
-                raise
-            raise WeightsError(f"{path} can't be loaded as an ONNX model: {error}; export it again") from error
+            raise WeightsError(f"{path} can't be loaded as an ONNX model: {error}; fetch it again") from error
+        self.input_shape: tuple[int, ...] = self._run.input_shape  # -1 where a side may be any
+
+    def _open(self, path: Path, device: str, runtime: str, precision: str | None) -> Any:
+        if not wants_openvino(path, device, runtime):
+            return _Session(path, device)
+        try:
+            return StreamedModel(path, min(MAX_STREAMS, num_cores()), precision=precision)
+        except RuntimeError as error:
+            if runtime == "openvino":
+                raise WeightsError(
+                    f'{path} can\'t be run by OpenVINO: {error}; set runtime = "onnxruntime" for this model'
+                ) from error
+            LOGGER.warning("%s can't be run by OpenVINO: %s; ONNX Runtime runs it", path, error)
+            return _Session(path, device)
 
     def __call__(self, batch: Floats) -> Floats:
         """Runs a batch (N, ...) and gives the first output, (N, ...); no picture changes what another one gives."""
@@ -52,11 +68,9 @@ class _Session:
                 'onnxruntime, or set device = "cpu"'
             )
         self._session = onnxruntime.InferenceSession(str(path), providers=[provider])
-        self._input = self._session.get_inputs()[0].name
+        first = self._session.get_inputs()[0]
+        self._input = first.name
+        self.input_shape = tuple(side if isinstance(side, int) else -1 for side in first.shape)
 
     def __call__(self, batch: Floats) -> list[Any]:
         return list(self._session.run(None, {self._input: batch}))
-
-
-def _open_streams(path: Path, precision: str | None) -> StreamedModel:
-    return StreamedModel(path, min(MAX_STREAMS, num_cores()), precision=precision)

@@ -45,6 +45,8 @@ class StreamedModel:
         if precision is not None:
             config["INFERENCE_PRECISION_HINT"] = precision
         compiled = core.compile_model(core.read_model(str(path)), "CPU", config)
+        sides = compiled.input(0).get_partial_shape()
+        self.input_shape = tuple(side.get_length() if side.is_static else -1 for side in sides)
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())

@@ -7,11 +7,11 @@ import numpy as np
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.onnx_engine import OnnxEngine
+from anomalylmm.models.openvino_copy import name_by_runtime
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Floats, Image
 
 NUM_JOINTS = 17
-SIDE_PX = 192  # of what the net sees
 MARGIN = 1.25  # side of the square cut around a person, over the longer side of the box
 Square = tuple[int, int, int]  # left, top and side in pixels of the frame
 
@@ -25,7 +25,7 @@ class MoveNetPose:
         """Loads the net and tries it on a black picture.
 
         Args:
-            weights: ``.onnx`` file: pictures (N, 3, 192, 192), RGB, 0..255, to joints (N, 17, 3) in 0..1 of the
+            weights: ``.onnx`` file: pictures (N, 3, S, S), RGB, 0..255, to joints (N, 17, 3) in 0..1 of the
                 picture, in COCO's order, with scores 0..1.
             runtime: What runs it: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
             device: ``"cpu"`` or ``"cuda:0"``.
@@ -34,15 +34,22 @@ class MoveNetPose:
         Raises:
             WeightsError: The file is damaged, or holds no such net.
         """
-        self.model_id = weights.model_id
+        self.model_id = name_by_runtime(weights, device, runtime)
         self._batch_size = batch_size
         self._engine = OnnxEngine(weights.path, device=device, runtime=runtime, precision="f32")
-        try:
-            shape = self._engine(np.zeros((1, 3, SIDE_PX, SIDE_PX), np.float32)).shape
-        except Exception as error:  # the errors of onnxruntime and openvino have no base in common
-            raise WeightsError(f"{weights.path} does not run as a pose net: {error}; export it again") from error
-        if shape != (1, NUM_JOINTS, 3):
-            raise WeightsError(f"{weights.path} gives {shape} for one person, but a pose net gives (1, 17, 3)")
+        self._side_px = self._engine.input_shape[-1]
+        self._check(weights)
+
+    def _check(self, weights: ResolvedWeights) -> None:
+        taken = self._engine.input_shape
+        given: tuple[int, ...] = ()
+        if len(taken) == 4 and taken[0] == -1 and taken[1:] == (3, self._side_px, self._side_px) and self._side_px > 0:
+            given = self._engine(np.zeros((1, *taken[1:]), np.float32)).shape
+        if given != (1, NUM_JOINTS, 3):
+            raise WeightsError(
+                f"{weights.path} takes {taken} and gives {given}; a pose net takes (persons, 3, S, S) and gives "
+                f"(persons, {NUM_JOINTS}, 3)"
+            )
 
     def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
         """Finds the joints of the persons of N frames.
@@ -62,7 +69,7 @@ class MoveNetPose:
 
     def _find(self, places: Sequence[tuple[Image, Square]]) -> Floats:
         """Finds the joints (N, 17, 3) of N squares, in pixels of their frames."""
-        cuts = np.stack([cut_square(image, square) for image, square in places])
+        cuts = np.stack([cut_square(image, square, self._side_px) for image, square in places])
         joints = self._engine(np.asarray(cuts.transpose(0, 3, 1, 2), np.float32))
         corners = np.array([square for _, square in places], np.float32)
         joints[:, :, :2] = joints[:, :, :2] * corners[:, None, 2:] + corners[:, None, :2]
@@ -76,14 +83,14 @@ def square_around(box: Floats) -> Square:
     return round((left + right - side) / 2), round((top + bottom - side) / 2), side
 
 
-def cut_square(image: Image, square: Square) -> Image:
-    """Cuts a square and scales it to (192, 192, 3); beyond the frame's edge its last pixels go on."""
+def cut_square(image: Image, square: Square, side_px: int) -> Image:
+    """Cuts a square and scales it to (S, S, 3); beyond the frame's edge its last pixels go on."""
     left, top, side = square
-    scale = SIDE_PX / side
-    matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    cut = cv2.warpAffine(image, matrix, (SIDE_PX, SIDE_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cut, np.uint8)
+    rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, image.shape[1] - 1)
+    cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][np.ix_(rows - rows[0], columns - columns[0])]
+    scaling = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (side_px, side_px), interpolation=scaling), np.uint8)
 
 
 def _part_by(joints: Floats, counts: Sequence[int]) -> Iterator[Floats]:

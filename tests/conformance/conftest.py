@@ -65,6 +65,17 @@ def build_detector(name: str, folder: Path) -> Any:
     return build_detector(DetectorSpec(weights=str(path), device="cpu", runtime=runtime))
 
 
+def build_pose(name: str, folder: Path) -> Any:
+    from anomalylmm.models.registry import PoseSpec, build_pose
+    from tests.anomalylmm.models.tiny_models import save_pose
+
+    if name == "fake":
+        return fakes.FakePose()
+    runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
+    weights = "pocket/pose" if name.startswith("pocket") else str(save_pose(folder / f"{name}.onnx"))
+    return build_pose(PoseSpec(weights=weights, device="cpu", runtime=runtime))
+
+
 def build_tracker(name: str, _folder: Path) -> Any:
     from anomalylmm.models.registry import TrackerSpec, build_tracker
 
@@ -132,6 +143,10 @@ BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
             ),
         ],
     ),
+    "pose": (
+        build_pose,
+        ["fake", *(f"{name}{runtime}" for name in ("tiny",) for runtime in ("", "_onnxruntime"))],
+    ),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
     "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),
     "judge": (
@@ -160,6 +175,11 @@ def cutter(request: pytest.FixtureRequest, folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def detector(request: pytest.FixtureRequest, folder: Path) -> Any:
     return build_detector(request.param, folder)
+
+
+@pytest.fixture(scope="session")
+def pose(request: pytest.FixtureRequest, folder: Path) -> Any:
+    return build_pose(request.param, folder)
 
 
 @pytest.fixture

@@ -98,6 +98,20 @@ class FakeDetector:
         return Detections(boxes_xyxy_px=boxes, scores=np.full(count, 0.9, np.float32))
 
 
+class FakePose:
+    """All joints in the middle of the box."""
+
+    model_id = "fake-pose"
+
+    def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
+        return [self._middle(found.boxes_xyxy_px) for found in persons]
+
+    def _middle(self, boxes: Floats) -> Floats:
+        joints = np.full((len(boxes), 17, 3), 0.5, np.float32)
+        joints[:, :, :2] = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
+        return joints
+
+
 class FakeTracker:
     """Gives the first detection of each frame track 1, the second track 2."""
 

@@ -194,6 +194,28 @@ def _box_model(corners: tuple[int, ...], batch: int | str, side: int, columns: l
     return model
 
 
+def save_pose(path: Path, side: int = 64, joints: int = 17) -> Path:
+    """A net whose joints lie on the square's diagonal, the farther down the brighter the picture; scores alike."""
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["persons", 3, side, side])
+    output = helper.make_tensor_value_info("joints", TensorProto.FLOAT, ["persons", joints, 3])
+    steps = np.tile(np.linspace(0.1, 0.9, joints, dtype=np.float32)[:, None], (1, 3)) / 255
+    constants = [
+        onnx.numpy_helper.from_array(value, name)
+        for name, value in {"steps": steps, "shape": np.array([-1, 1, 1], np.int64)}.items()
+    ]
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["colors"]),
+        helper.make_node("ReduceMax", ["colors"], ["bright"], axes=[1], keepdims=1),
+        helper.make_node("Reshape", ["bright", "shape"], ["brightness"]),
+        helper.make_node("Mul", ["brightness", "steps"], ["joints"]),
+    ]
+    graph = helper.make_graph(nodes, "pose", [images], [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, str(path))
+    return path
+
+
 def resolved(path: Path, kind: WeightsKind) -> ResolvedWeights:
     """Resolves a local path."""
     return resolve(str(path), kind)
