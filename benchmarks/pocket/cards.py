@@ -18,6 +18,11 @@ _LIMITS = {
         "hands hold (a phone) are often wrong; garment kinds, hair and person are little better than guesses. Of real "
         "footage it has seen one street; on other cameras nothing was measured."
     ),
+    "person_detector": (
+        "Finds one class, person. Of persons who lie on the ground near the camera, or between furniture, a larger "
+        "share is missed than of those who stand; so are persons under about 25 px, and those of whom less than a "
+        "third is seen. Half of the real persons it was measured on are of one data set and one street."
+    ),
     "judge": (
         "Answers the two production prompts only, with single canonical words (lexicon.json). It sees one picture at a "
         "time and can't explain."

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from benchmarks.pocket.pose.graph import HeadGraph
 
-SIDE_PX = 192
+SIDE_PX = 192  # of Lightning; Thunder sees 256
 CELLS = SIDE_PX // 4
+CELL_PX = 4
 JOINTS = 17
 REACH_CELLS = 1.8  # MoveNet's own: how far from its first guess a joint may be found before that counts against it
 
@@ -16,18 +17,20 @@ REACH_CELLS = 1.8  # MoveNet's own: how far from its first guess a joint may be 
 class PoseNet(nn.Module):
     """Finds the 17 joints of the person in the middle of a square crop, in one pass."""
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path, side_px: int = SIDE_PX) -> None:
         """Begins with MoveNet's weights.
 
         Args:
             graph: ``movenet-lightning.json``, with its ``.bin`` beside it.
+            side_px: Side of the crops that it sees.
         """
         super().__init__()
         self.graph = HeadGraph(graph)
-        line = torch.arange(CELLS, dtype=torch.float32)
-        self.register_buffer("rows", line.repeat_interleave(CELLS), persistent=False)
-        self.register_buffer("columns", line.repeat(CELLS), persistent=False)
-        distance = ((self.rows - CELLS / 2) ** 2 + (self.columns - CELLS / 2) ** 2).sqrt()
+        self.cells = cells = side_px // CELL_PX
+        line = torch.arange(cells, dtype=torch.float32)
+        self.register_buffer("rows", line.repeat_interleave(cells), persistent=False)
+        self.register_buffer("columns", line.repeat(cells), persistent=False)
+        distance = ((self.rows - cells / 2) ** 2 + (self.columns - cells / 2) ** 2).sqrt()
         self.register_buffer("nearness", 1 / (distance + REACH_CELLS), persistent=False)
 
     def heads(self, images: Tensor) -> dict[str, Tensor]:
@@ -52,7 +55,7 @@ class PoseNet(nn.Module):
         offset_y, offset_x = (offset[:, :, axis].gather(2, cell) for axis in (0, 1))
         x = self.columns[cell] + offset_x
         y = self.rows[cell] + offset_y
-        return torch.cat([x / CELLS, y / CELLS, heatmap.gather(2, cell)], 2).reshape(-1, JOINTS, 3)
+        return torch.cat([x / self.cells, y / self.cells, heatmap.gather(2, cell)], 2).reshape(-1, JOINTS, 3)
 
     def _first_guess(self, heads: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Where the person's center says that the joints are: y and x in cells, each (N, 17, 1)."""
