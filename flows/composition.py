@@ -119,7 +119,7 @@ class Composition:
     @property
     def dimension(self) -> int:
         """Of a crop's vector: the encoder's, and a number for each posture where poses are estimated."""
-        return self.encoder.dimension + (0 if self.settings.pose.family == "none" else len(CHANNELS))
+        return self.encoder.dimension + (len(CHANNELS) if self.bodies else 0)
 
     def _pose_spec(self) -> registry.PoseSpec:
         pose = self.settings.pose

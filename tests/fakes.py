@@ -163,6 +163,11 @@ class FakeComposition(Composition):
         return BlockDetector()
 
     @cached_property
+    def bodies(self) -> Any:
+        """No poses are estimated."""
+        return None
+
+    @cached_property
     def encoder(self) -> Any:
         """The color encoder."""
         return ColorEncoder()

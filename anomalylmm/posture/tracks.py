@@ -10,7 +10,7 @@ from anomalylmm.posture.change import FALL_SECONDS, read_sequence, trunk_angles
 from anomalylmm.posture.classes import CHANGES, STILLS
 from anomalylmm.records import Body, Box, Floats
 
-SURE_SCORE = 0.2  # least mean score of a body's joints from the shoulders down
+SURE_SCORE = 0.12  # least mean score of a body's joints from the shoulders down
 _BODY = slice(5, 17)
 
 

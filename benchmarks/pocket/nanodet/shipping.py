@@ -35,7 +35,7 @@ Training used, among others, frames of GMDCSA24 (Ekram Alam and others, DOI
 10.5281/zenodo.12921216, MIT License), of the Intel IoT DevKit sample videos (CC BY 4.0)
 and of COCO (the pictures' own licences: CC BY 2.0, or no known copyright restrictions).
 """
-_SHOWN = ("recall", "ap50", "false_a_picture", "ms_a_picture")
+_SHOWN = ("recall", "ap50", "false_a_picture")
 
 
 def ship(run: Path, share: float, measured: Path, recipe: str, out: Path) -> None:

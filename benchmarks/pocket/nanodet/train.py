@@ -101,7 +101,7 @@ class Tuner:
         warm = min(1.0, (self.step + 1) / WARM_STEPS)
         factor = warm * (FLOOR_RATE + (1 - FLOOR_RATE) * (1 + np.cos(np.pi * done)) / 2)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["first"] * factor
+            group["lr"] = float(group["first"] * factor)
         device = self.recipe.device
         kind = device.split(":")[0]
         with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or has_bfloat16()):
