@@ -31,6 +31,11 @@ _LIMITS = {
         "Finds one class, person. Small (under 28 px) or heavily hidden persons are missed, and of persons who lie or "
         "sit a larger share than of those who stand (see the recall by posture)."
     ),
+    "pose_estimator": (
+        "Finds the 17 joints of COCO of the one person in the middle of a square crop. Where persons overlap, as in a "
+        "fight, joints may be those of the other one; left and right of a person seen from behind or lying may be "
+        "exchanged. Joints of real persons were measured against a teacher's, not against hand-made labels."
+    ),
 }
 
 
@@ -39,7 +44,7 @@ class Card:
     """What a set of weights is, on what it was trained and what it measured (rendered figures)."""
 
     model_id: str
-    kind: str  # "dual_encoder", "judge" or "detector"
+    kind: str  # "dual_encoder", "judge", "detector" or "pose_estimator"
     trained_on: str
     recipe: str
     seeds: dict[str, int]

@@ -145,7 +145,7 @@ BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     ),
     "pose": (
         build_pose,
-        ["fake", *(f"{name}{runtime}" for name in ("tiny",) for runtime in ("", "_onnxruntime"))],
+        ["fake", *(f"{name}{runtime}" for name in ("tiny", "pocket") for runtime in ("", "_onnxruntime"))],
     ),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
     "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,15 @@ class People:
         """Number of persons."""
         return len(self.images)
 
+    def pick(self, rows: Sequence[int]) -> People:
+        """Some of them."""
+        arrays = {name: np.asarray(getattr(self, name)[list(rows)]) for name in ("images", "joints", "known", "boxes")}
+        return People(**arrays, behaviors=tuple(self.behaviors[row] for row in rows))
+
+    def with_joints(self, joints: NDArray[np.float32]) -> People:
+        """The same persons with other joints (N, 17, 2)."""
+        return replace(self, joints=joints.astype(np.float32))
+
 
 def read_rendered(shard: Path, teacher: Path | None = None) -> People:
     """Reads a shard of rendered crops.
@@ -68,13 +77,21 @@ def _add_faces(
     """Takes nose, eyes and ears from the teacher, whose persons are a part of the shard's, in its order."""
     with np.load(teacher) as stored:
         found, places = stored["keypoints"][:, 0], stored["boxes"][:, 0] / CACHED_SIDE_PX
+    rows = match_rows(boxes, places)
+    joints[rows, :FACE] = found[:, :FACE, :2] / CACHED_SIDE_PX
+    known[rows, :FACE] = found[:, :FACE, 2] >= FACE_SCORE
+
+
+def match_rows(boxes: NDArray[np.float32], places: NDArray[np.float32]) -> list[int]:
+    """The rows of boxes (N, 4) that places (M, 4), some of them in the same order, are."""
+    rows: list[int] = []
     row = 0
-    for keypoints, place in zip(found, places, strict=True):
+    for place in places:
         while np.abs(boxes[row] - place).max() > 1e-3:
             row += 1
-        joints[row, :FACE] = keypoints[:FACE, :2] / CACHED_SIDE_PX
-        known[row, :FACE] = keypoints[:FACE, 2] >= FACE_SCORE
+        rows.append(row)
         row += 1
+    return rows
 
 
 def read_real(paths: Sequence[Path]) -> People:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.pocket.pose.samples import People
 
 LEAST_SIZE = 1e-3
+FROZEN = ("Conv1", "|expanded_conv", "|block_1_", "|block_2_")  # edges look alike in all orientations, and cost most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class Plan:
     rate: float = 2e-3  # of a tensor's size: MoveNet's normalization is folded into weights of very unequal sizes
     last_rate: float = 4e-5
     warm_steps: int = 60
-    averaging: float = 0.997
+    averaging: float = 0.995
+    pull: float = 3e-3  # of the way back to MoveNet's weights at every step: it has seen more real persons than we have
     save_seconds: float = 75.0
     seed: int = 0
     device: str = "cpu"
@@ -56,14 +58,18 @@ def train(
     device = torch.device(plan.device)
     net.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(net).eval()
+    origin = [value.detach().clone() for value in net.parameters()]
     optimizer = torch.optim.Adam([{"params": [value], "size": _size(value)} for value in net.parameters()])
+    for name, value in net.named_parameters():
+        value.requires_grad_(not any(part in name for part in FROZEN))
     state = _restore(folder / "last.pt", net, average, optimizer)
     rng, saved, started = np.random.default_rng([plan.seed, state["step"]]), time.monotonic(), time.monotonic()
     before, losses = state["seconds"], []
     while state["seconds"] < plan.minutes * 60:
         share = state["seconds"] / (plan.minutes * 60)
         batch, rate = draw(rendered, real, rng, plan), _rate(plan, state["step"], share)
-        losses.append(_step(net, average, optimizer, batch, rate, plan))
+        losses.append(_step(net, optimizer, batch, rate, plan))
+        _average(net, average, origin, plan)
         state["step"] += 1
         state["seconds"] = before + time.monotonic() - started
         if time.monotonic() - saved > plan.save_seconds:
@@ -89,7 +95,6 @@ def draw(
 
 def _step(
     net: PoseNet,
-    average: PoseNet,
     optimizer: torch.optim.Optimizer,
     batch: tuple[Tensor, Tensor, Tensor],
     rate: float,
@@ -106,10 +111,15 @@ def _step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
     optimizer.step()
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), net.parameters(), strict=True):
-            mean.lerp_(value, 1 - plan.averaging)
     return float(loss.detach())
+
+
+def _average(net: PoseNet, average: PoseNet, origin: Sequence[Tensor], plan: Plan) -> None:
+    """Pulls the net back a little and puts it into the average."""
+    with torch.no_grad():
+        for value, mean, first in zip(net.parameters(), average.parameters(), origin, strict=True):
+            value.lerp_(first, plan.pull)
+            mean.lerp_(value, 1 - plan.averaging)
 
 
 def _size(value: Tensor) -> float:
