@@ -104,7 +104,7 @@ def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
         raise StoreError(
             f"{layout.root} holds no shard of the pipeline {composition.pipeline.digest} that profile "
             f"{composition.settings.profile!r} makes, only of {others}; use the profile and settings they were made "
-            "with, or run `anomalylmm index` again with these"
+            "with, or run `anomalylmm index` again with these, as after an update of anomalylmm"
         )
     raise StoreError(f"{layout.root} holds no shard yet; run `anomalylmm index ARCHIVE --store {layout.root}` first")
 

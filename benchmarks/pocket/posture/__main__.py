@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(options: argparse.Namespace, estimator: PoseEstimator, part: str) -> Samples:
-    shards = [shard for shard in sorted(options.crops.glob(f"{part}-*")) if (shard / "rows.jsonl").is_file()]
+    shards = [shard for shard in sorted(options.crops.glob(f"{part}-[0-9]*")) if (shard / "rows.jsonl").is_file()]
     return read_samples(shards, estimator, options.cache)
 
 
