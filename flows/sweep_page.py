@@ -123,6 +123,6 @@ def build_card(hit: Row, slots: list[Row]) -> Card:
 
 
 def read_slot(row: Row) -> SlotVerdict:
-    """Builds a slot's verdict from its row."""
+    """Builds a slot's verdict from its row; an earlier version did not note what the joints said."""
     names = ("word", "kind", "answer", "match", "probability", "prior", "saliency")
-    return SlotVerdict(**{name: row[name] for name in names})
+    return SlotVerdict(**{name: row[name] for name in names}, posture=row.get("posture"))
