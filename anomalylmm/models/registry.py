@@ -1,9 +1,19 @@
 """Builds adapters from small records; importing this loads no model library."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.specs import (
+    DecodeSpec,
+    DetectorSpec,
+    EncoderSpec,
+    EndpointSpec,
+    JudgeSpec,
+    PoseSpec,
+    PostureSpec,
+    TrackerSpec,
+    WeightsSpec,
+)
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 from anomalylmm.posture.head import PostureHead
 from anomalylmm.protocols import Judge, PatchTextMapper, PersonDetector, PoseEstimator
@@ -16,108 +26,39 @@ if TYPE_CHECKING:
     from anomalylmm.models.lmm_encoder import LmmEncoder
     from anomalylmm.models.tracker import UltralyticsTracker
 
+__all__ = [
+    "DETECTOR_FAMILIES",
+    "ENCODER_FAMILIES",
+    "JUDGE_FAMILIES",
+    "POSE_FAMILIES",
+    "DecodeSpec",
+    "DetectorSpec",
+    "EncoderSpec",
+    "EndpointSpec",
+    "JudgeSpec",
+    "PoseSpec",
+    "PostureSpec",
+    "TrackerSpec",
+    "WeightsSpec",
+    "build_detector",
+    "build_encoder",
+    "build_endpoint",
+    "build_judge",
+    "build_judge_mapper",
+    "build_pose",
+    "build_source",
+    "build_tracker",
+    "detector_id",
+    "encoder_id",
+    "load_posture_head",
+    "pose_id",
+    "resolve_weights",
+]
+
 DETECTOR_FAMILIES = ("yolo", "nanodet")
 POSE_FAMILIES = ("movenet", "yolo-pose")
 ENCODER_FAMILIES = ("dual", "lmm")
 JUDGE_FAMILIES = ("transformers", "reranker")  # with weights; an endpoint is built from its own record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeSpec:
-    """How videos are decoded."""
-
-    batch_frames: int = 8
-    stall_seconds: float = 20.0
-    max_width_px: int | None = None
-    memory_limit_bytes: int | None = None
-    max_seconds: float | None = None
-    decoder: str = "pyav"
-    still_share: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightsSpec:
-    """Which weights, and what may be done to find and load them."""
-
-    weights: str
-    device: str = "auto"
-    allow_network: bool = False
-    allow_pickle: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorSpec(WeightsSpec):
-    """Which detector, and how sure it must be."""
-
-    family: str = "yolo"
-    imgsz: int = 640
-    confidence: float = 0.25
-    max_detections: int = 100
-    runtime: str = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoseSpec(WeightsSpec):
-    """Which estimator of joints."""
-
-    family: str = "movenet"
-    runtime: str = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostureSpec(WeightsSpec):
-    """Which head reads postures from joints."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerSpec:
-    """Which tracker, at which frame rate."""
-
-    name: str = "bytetrack"
-    sample_fps: float
-    buffer_seconds: float = 2.0
-    least_score: float = 0.25
-    reach_per_second: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderSpec(WeightsSpec):
-    """Which encoder of images and sentences; dimension and pixels are an embedding LMM's."""
-
-    family: str = "dual"
-    dimension: int | None = None
-    max_pixels: int | None = None
-    dtype: str = "auto"
-    batch_size: int = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeSpec(WeightsSpec):
-    """Which judge."""
-
-    family: str = "transformers"
-    dtype: str = "auto"
-    batch_size: int = 8
-    max_views: int = 4
-    max_new_tokens: int = 48
-    max_pixels: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSpec:
-    """Which judge behind an OpenAI-compatible endpoint."""
-
-    base_url: str
-    model: str
-    api_key: str = field(default="", repr=False)
-    timeout_seconds: float = 120.0
-    retries: int = 3
-    concurrency: int = 8
-    scoring: Literal["auto", "text", "first_token"] = "auto"
-    top_logprobs: int = 20
-    max_views: int = 4
-    max_new_tokens: int = 48
-    max_pixels: int | None = None
 
 
 def resolve_weights(spec: WeightsSpec) -> ResolvedWeights:
