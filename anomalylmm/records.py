@@ -227,7 +227,7 @@ class Candidate:
     z_score: float
     rank: int  # 0-based in the coarse order
     images: tuple[Image, ...] = field(repr=False, default=())  # context crops, as crop_ids
-    posture_scores: Floats | None = field(repr=False, default=None)  # (P,): the most that any of its crops shows
+    posture_scores: Floats | None = field(repr=False, default=None)  # (N, P) of its crops whose joints are sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class RerankSettings:
     rank_weight: float = 0.05  # c of the mean
     rank_decay: float = 0.5
     coarse_weight: float = 1.0  # c of the product
-    posture_weight: float = 0.7  # of what joints say beside the judge, in slots that joints can speak to; 0: none
+    posture_weight: float = 0.85  # of what joints say beside the judge, in slots that joints can speak to; 0: none
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view

@@ -109,9 +109,11 @@ class TrackletBuilder:
         self._last_seconds, self._frame_size = pts_seconds, size
         self._close_long(pts_seconds)
         opened: set[str] = set()
-        for index, (box_row, score, number) in enumerate(
+        rows = list(
             zip(detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True)
-        ):
+        )
+        for index in sorted(range(len(rows)), key=lambda place: rows[place][2] not in self._open):  # known tracks first
+            box_row, score, number = rows[index]
             box = (box_row[0], box_row[1], box_row[2], box_row[3])
             if number >= 0 and self._add_one(number, box, score, image, opened) and bodies is not None:
                 keypoints, stills = bodies.keypoints[index], bodies.stills[index]
@@ -143,7 +145,7 @@ class TrackletBuilder:
             opened.add(tracklet_id)
             self._open[number] = _OpenTracklet(
                 tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds,
-                bodies=self._earlier.pop(number, BodyTrack()),
+                bodies=self._take_over(number, box),
             )  # fmt: skip
         tracklet = self._open[number]
         tracklet.stop_seconds = self._last_seconds
@@ -153,6 +155,20 @@ class TrackletBuilder:
         if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
             tracklet.best[span] = moment
         return True
+
+    def _take_over(self, number: int, box: Box) -> BodyTrack:
+        """Gives a tracklet that begins the last joints of its track, or of one that has just ended here.
+
+        Who falls changes the box so much that trackers often begin a new track, and the fall would lie between two.
+        """
+        if number in self._earlier:
+            return self._earlier.pop(number)
+        for tracklet in self._open.values():
+            bodies = tracklet.bodies
+            if tracklet.stop_seconds < self._last_seconds and bodies.is_near(box) and not bodies.is_taken:
+                bodies.is_taken = True
+                return bodies.since(self._last_seconds)
+        return BodyTrack()
 
     def _moment(self, box: Box, score: float, image: Image) -> _Moment:
         width, height = self._frame_size

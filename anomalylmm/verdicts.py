@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from anomalylmm.evidence import Evidence, Questions
 from anomalylmm.lexicon import Lexicon
-from anomalylmm.posture.classes import CHANNELS, READINGS
+from anomalylmm.posture.classes import READINGS
+from anomalylmm.posture.readings import read_word
 from anomalylmm.prompts import parse_cloze
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
 from anomalylmm.rerank import (
@@ -109,11 +110,10 @@ class VerdictReader:
 
     def _add_posture(self, slot: SlotVerdict, candidate: Candidate) -> SlotVerdict:
         """Joins what the joints say of a behavior to what the judge saw; other slots stay as they are."""
-        reading = READINGS.get(slot.word) if slot.kind == "action" else None
-        if reading is None or candidate.posture_scores is None or self.settings.posture_weight == 0:
+        seen = read_word(slot.word, slot.kind, candidate.posture_scores)
+        if seen is None or self.settings.posture_weight == 0:
             return slot
-        seen = float(max(candidate.posture_scores[CHANNELS.index(name)] for name in reading.channels))
-        weight = self.settings.posture_weight * reading.weight
+        weight = self.settings.posture_weight * READINGS[slot.word].weight
         return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
 
     def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:

@@ -111,7 +111,7 @@ def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence
     views = encode_views(composition.encoder, composition.lexicon, queries)
     found = find_candidates(gallery, mean_views(views), queries, [scope_of(query) for query in queries])
     for query, candidates, own in zip(queries, found, views, strict=True):
-        loaded, best = load_images(gallery, candidates)
+        loaded, best = load_images(gallery, candidates, has_poses=composition.bodies is not None)
         if loaded:
             yield Case(query=query, candidates=loaded, hints=build_hints(own, best))
 

@@ -10,6 +10,7 @@ from anomalylmm.coarse import background, best_tracklets
 from anomalylmm.gating import CoarseHint
 from anomalylmm.lexicon import Lexicon
 from anomalylmm.masking import paraphrases
+from anomalylmm.posture.classes import CHANNELS
 from anomalylmm.posture.coarse import join_queries, pad
 from anomalylmm.protocols import TextEncoder
 from anomalylmm.records import Candidate, CropRow, Floats, Query
@@ -114,15 +115,20 @@ def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) 
     )
 
 
-def load_images(gallery: Gallery, candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, CropRow]]:
-    """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too."""
+def load_images(
+    gallery: Gallery, candidates: Sequence[Candidate], *, has_poses: bool = False
+) -> tuple[list[Candidate], dict[str, CropRow]]:
+    """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too.
+
+    Where the gallery was made with poses, postures are added too: none of a crop whose joints are unsure.
+    """
     loaded, best = [], {}
     for candidate in candidates:
         rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
         ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MOST_IMAGES]
         images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
         postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
-        most = np.max(postures, axis=0) if postures else None
-        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=most))
+        scores = np.stack(postures or [np.zeros(len(CHANNELS), np.float32)])[: len(postures)] if has_poses else None
+        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=scores))
         best[candidate.tracklet_id] = rows[candidate.best_crop_id]
     return loaded, best

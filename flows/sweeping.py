@@ -289,7 +289,7 @@ def _judge_query(
     run: _Run, query: Query, num_shards: int, candidates: Sequence[Candidate], views: Floats, findings: _Findings
 ) -> None:
     composition, now = run.composition, utc_now()
-    loaded, best = load_images(run.gallery, candidates)
+    loaded, best = load_images(run.gallery, candidates, has_poses=composition.bodies is not None)
     result = composition.adjudicator.adjudicate(
         query,
         loaded,

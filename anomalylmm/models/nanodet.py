@@ -73,8 +73,9 @@ class NanoDetDetector:
         """Turns the rows (A, 5) of one picture into persons of the frame."""
         height, width = image.shape[:2]
         rows = table[table[:, 4] >= self._confidence]
-        scale = self._side / max(height, width)
-        boxes = np.clip(rows[:, :4] / scale, 0, np.array([width, height, width, height], np.float32))
+        inner = inner_size(image, self._side)
+        scales = np.array([inner[0] / width, inner[1] / height] * 2, np.float32)
+        boxes = np.clip(rows[:, :4] / scales, 0, np.array([width, height, width, height], np.float32))
         whole = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         boxes, scores = boxes[whole], rows[whole, 4]
         kept = suppress(boxes, scores, self._iou)[: self._most]
@@ -84,15 +85,21 @@ class NanoDetDetector:
 def letterbox(image: Image, side: int) -> Floats:
     """Scales a frame (H, W, 3) to a longer side and fills right and bottom with gray to multiples of 32.
 
-    Gives RGB 0..1, shape (3, h, w); boxes found in it times ``max(H, W) / side`` are boxes of the frame.
+    Gives RGB 0..1, shape (3, h, w); the frame fills ``inner_size`` of it.
     """
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    inner = inner_size(image, side)
+    shrinks = max(inner) < max(image.shape[:2])
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     canvas = np.full((_padded(inner[1]), _padded(inner[0]), 3), GRAY, np.uint8)
     canvas[: inner[1], : inner[0]] = resized
     return np.ascontiguousarray(canvas.transpose(2, 0, 1), np.float32) / np.float32(255)
+
+
+def inner_size(image: Image, side: int) -> tuple[int, int]:
+    """Gives width and height in pixels to which a frame (H, W, 3) is scaled."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _padded(side: int) -> int:

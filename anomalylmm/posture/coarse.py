@@ -36,8 +36,7 @@ def asked_part(cloze: Cloze) -> Floats:
     asked = np.zeros(len(CHANNELS), np.float32)
     readings = [READINGS[slot.word] for slot in cloze.slots if slot.kind == "action" and slot.word in READINGS]
     for reading in readings:
-        for name in reading.channels:
-            asked[CHANNELS.index(name)] += reading.weight / len(reading.channels) / len(readings)
+        asked[CHANNELS.index(reading.channels[0])] += reading.weight / len(readings)
     return asked
 
 

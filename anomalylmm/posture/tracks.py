@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from anomalylmm.posture.change import FALL_SECONDS, read_sequence, trunk_angles
 from anomalylmm.posture.classes import CHANGES, STILLS
+from anomalylmm.posture.features import body_size, box_gap
 from anomalylmm.records import Body, Box, Floats
 
-SURE_SCORE = 0.12  # least mean score of a body's joints from the shoulders down
+SURE_SCORE = 0.15  # least mean score of a body's joints from the shoulders down
+MAX_GROWTH = 2.0  # of the longer side of a box from one track to the one that goes on with it
 _BODY = slice(5, 17)
 
 
@@ -22,6 +24,7 @@ class BodyTrack:
     boxes: list[Box] = field(default_factory=list)
     keypoints: list[Floats] = field(default_factory=list, repr=False)  # (17, 3) each
     stills: list[Floats] = field(default_factory=list, repr=False)  # (C,) each
+    is_taken: bool = False  # another track has gone on with it
 
     def add(self, pts_seconds: float, box: Box, keypoints: Floats, stills: Floats) -> None:
         """Adds a moment, unless its joints (17, 3) are too unsure to say anything."""
@@ -38,6 +41,13 @@ class BodyTrack:
             pts_seconds=self.pts_seconds[first:], boxes=self.boxes[first:],
             keypoints=self.keypoints[first:], stills=self.stills[first:],
         )  # fmt: skip
+
+    def is_near(self, box: Box) -> bool:
+        """Tells whether a box (4,) is where this person was last."""
+        if not self.boxes:
+            return False
+        mine, other = (np.array(place, np.float64) for place in (self.boxes[-1], box))
+        return box_gap(mine, other) == 0 and body_size(other) < MAX_GROWTH * body_size(mine)
 
     def read(self, moments: Sequence[float], spans: Sequence[tuple[float, float]]) -> list[Body | None]:
         """Reads the body of each crop.

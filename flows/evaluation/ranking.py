@@ -147,7 +147,9 @@ def _rank(query: BenchmarkQuery, scores: NDArray[np.floating], standing: NDArray
 def build_candidates(benchmark: Benchmark, coarse: CoarseList, postures: Floats | None = None) -> list[Candidate]:
     """Builds a candidate of each picture, which is the only one of its tracklet."""
     return [
-        _build_candidate(benchmark.images[place], place, rank, coarse, None if postures is None else postures[place])
+        _build_candidate(
+            benchmark.images[place], place, rank, coarse, None if postures is None else postures[place][None]
+        )
         for rank, place in enumerate(coarse.places)
     ]
 

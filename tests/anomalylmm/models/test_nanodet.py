@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models.nanodet import letterbox, suppress
+from anomalylmm.models.nanodet import inner_size, letterbox, suppress
 from anomalylmm.models.registry import DetectorSpec, build_detector, detector_id
 from anomalylmm.records import Image
 from tests.anomalylmm.models.tiny_models import save_detector, save_nanodet
@@ -68,3 +68,11 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="can't be loaded"):
         build_detector(DetectorSpec(weights=str(path), family="nanodet", device="cpu"))
+
+
+@pytest.mark.parametrize(("height", "width"), [(450, 1920), (77, 301), (1080, 608)])
+def test_a_box_as_large_as_the_frame_comes_back_as_large(height: int, width: int) -> None:
+    frame = _frame(height, width)
+    inner, canvas = inner_size(frame, 416), letterbox(frame, 416)
+    np.testing.assert_allclose(canvas[:, : inner[1], : inner[0]], 1)
+    assert inner[0] / width == pytest.approx(416 / max(height, width), rel=0.01)

@@ -39,7 +39,7 @@ def test_lines_differ_from_any_ground(level: int) -> None:
 
 def test_an_unsure_joint_is_left_out_with_its_bones() -> None:
     joints = standing(size=2.0)
-    joints[_LEFT_KNEE, 2] = 0.19
+    joints[_LEFT_KNEE, 2] = 0.05
     drawn = draw_skeleton(_ground(), joints)
     x, hip_y, ankle_y = round(joints[_LEFT_KNEE, 0]), 212, 278
     assert (drawn[hip_y:ankle_y, x - 3 : x + 4] == 128).all()

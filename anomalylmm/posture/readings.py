@@ -1,0 +1,34 @@
+"""What joints say of a word: from the posture scores of a tracklet's crops to a probability."""
+
+import math
+
+from anomalylmm.posture.classes import CHANNELS, READINGS
+from anomalylmm.records import Floats, SlotKind
+
+UNDECIDED = 0.5
+_TINY = 1e-4
+
+
+def read_word(word: str, kind: SlotKind, posture_scores: Floats | None) -> float | None:
+    """Tells how far joints show what a word says, 0..1; None where they can't speak to it.
+
+    The crop that shows it most counts, and 0.5 is where ``Reading.even`` says that joints are undecided.
+
+    Args:
+        word: Canonical word of the lexicon.
+        kind: Of its slot; only behaviors are read.
+        posture_scores: (N, P) of the tracklet's crops whose joints are sure; None where no poses are estimated.
+    """
+    reading = READINGS.get(word) if kind == "action" else None
+    if reading is None or posture_scores is None:
+        return None
+    if not len(posture_scores):
+        return UNDECIDED
+    columns = [CHANNELS.index(name) for name in reading.channels]
+    shown = float(posture_scores[:, columns].sum(axis=1).max())
+    return 1 / (1 + math.exp(_logit(reading.even) - _logit(shown)))
+
+
+def _logit(share: float) -> float:
+    limited = min(max(share, _TINY), 1 - _TINY)
+    return math.log(limited / (1 - limited))
