@@ -23,6 +23,11 @@ _LIMITS = {
         "share is missed than of those who stand; so are persons under about 25 px, and those of whom less than a "
         "third is seen. Half of the real persons it was measured on are of one data set and one street."
     ),
+    "posture_head": (
+        "Reads twelve behaviors from the joints of one moment, as one estimator sees them: another estimator needs "
+        "another head. It was trained on rendered persons only. Of real falls a still shows little (the sequence does); "
+        "sitting and crouching, walking and standing are confused; real fights were not measured."
+    ),
     "judge": (
         "Answers the two production prompts only, with single canonical words (lexicon.json). It sees one picture at a "
         "time and can't explain."

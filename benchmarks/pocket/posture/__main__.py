@@ -11,9 +11,10 @@ import torch
 
 from anomalylmm.models.registry import PoseSpec, build_pose
 from anomalylmm.posture.classes import STILLS
+from benchmarks.pocket.cards import Card, write_cards
 from benchmarks.pocket.posture.augment import plain_features
 from benchmarks.pocket.posture.samples import Samples, read_samples
-from benchmarks.pocket.posture.train import ROUNDS, train_head, write_head
+from benchmarks.pocket.posture.train import EPOCHS, MEMBERS, ROUNDS, SEED, train_head, write_head
 
 if TYPE_CHECKING:
     from anomalylmm.posture.head import PostureHead
@@ -25,10 +26,13 @@ def main() -> None:
     options = _parser().parse_args()
     torch.set_num_threads(options.threads)
     estimator = build_pose(PoseSpec(weights=options.pose, device="cpu"))
-    head = write_head(train_head(_read(options, estimator, "train"), rounds=options.rounds), options.out)
-    print(
-        json.dumps({part: measure(head, _read(options, estimator, part)) for part in ("validation", "test")}, indent=1)
-    )
+    samples = _read(options, estimator, "train")
+    head = write_head(train_head(samples, rounds=options.rounds), options.out)
+    figures = {part: measure(head, _read(options, estimator, part)) for part in ("validation", "test")}
+    if options.measured:
+        figures |= read_real(json.loads(options.measured.read_text(encoding="utf-8")))
+    write_cards(options.out, build_card(len(samples), estimator.model_id, options.rounds, figures))
+    print(json.dumps(figures, indent=1))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder that head.safetensors is written to")
     parser.add_argument("--cache", type=Path, required=True, help="folder in which estimated joints are kept")
     parser.add_argument("--pose", default="pocket/pose", help="the pose estimator's weights")
+    parser.add_argument("--measured", type=Path, help="JSON of `benchmarks.real crops` with this head, for the card")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="augmented copies of each crop")
     parser.add_argument("--threads", type=int, default=1)
     return parser
@@ -45,6 +50,25 @@ def _parser() -> argparse.ArgumentParser:
 def _read(options: argparse.Namespace, estimator: PoseEstimator, part: str) -> Samples:
     shards = [shard for shard in sorted(options.crops.glob(f"{part}-[0-9]*")) if (shard / "rows.jsonl").is_file()]
     return read_samples(shards, estimator, options.cache)
+
+
+def build_card(number: int, pose_id: str, rounds: int, figures: dict[str, dict[str, Any]]) -> Card:
+    """What the head is, on what it was trained and what it measured."""
+    return Card(
+        model_id="pocket-posture-1",
+        kind="posture_head",
+        trained_on=f"{number} rendered persons (training split), whose joints {pose_id} estimated",
+        recipe=f"benchmarks/pocket/posture: {MEMBERS} perceptrons, {rounds} augmented copies of each person, "
+        f"{EPOCHS} epochs of AdamW",
+        seeds={"numpy, torch": SEED},
+        figures={f"{part}: {name}": value for part, found in figures.items() for name, value in found.items()},
+    )
+
+
+def read_real(measured: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of real crops that a card shows."""
+    shown = ("crops", "balanced_accuracy", "interval90", "false_alarm_share", "recall_down_at_5")
+    return {f"real {part}": {name: found["joints"][name] for name in shown} for part, found in measured.items()}
 
 
 def measure(head: PostureHead, samples: Samples) -> dict[str, Any]:
