@@ -25,7 +25,7 @@ _LIMITS = {
     ),
     "posture_head": (
         "Reads twelve behaviors from the joints of one moment, as one estimator sees them: another estimator needs "
-        "another head. It was trained on rendered persons only. Of real falls a still shows little (the sequence does); "
+        "another head. It was trained on rendered persons only. Of real falls a still shows little, the sequence more; "
         "sitting and crouching, walking and standing are confused; real fights were not measured."
     ),
     "judge": (
