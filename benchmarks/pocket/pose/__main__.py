@@ -49,7 +49,9 @@ def main() -> None:
 
 def read_train_shards(crops: Path, teacher: Path) -> list[People]:
     """Reads all shards to train on."""
-    return [read_rendered(shard, teacher / f"thunder3-{shard.name}.npz") for shard in sorted(crops.glob("train-[0-9]*"))]
+    return [
+        read_rendered(shard, teacher / f"thunder3-{shard.name}.npz") for shard in sorted(crops.glob("train-[0-9]*"))
+    ]
 
 
 def write_into(folder: Path) -> Callable[[PoseNet], None]:
