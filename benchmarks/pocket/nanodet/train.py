@@ -114,7 +114,7 @@ class Tuner:
         self.optimizer.step()
         self._follow()
         self.step += 1
-        return float(loss)
+        return float(loss.detach())
 
     def _batch(self, pools: list[list[Labeled]], size: int, rng: np.random.Generator) -> tuple[Tensor, list[Tensor]]:
         numbers = (self.recipe.tiles_a_batch, self.recipe.real_a_batch)
