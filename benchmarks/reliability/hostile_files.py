@@ -119,7 +119,13 @@ def _plan(bench: Bench, changed: dict[str, Any]) -> str:
 
 def _locate(name: str) -> str:
     settings = load_settings(
-        None, None, {}, detector={"weights": name}, encoder={"weights": name}, judge={"weights": name}
+        None,
+        None,
+        {},
+        detector={"weights": name},
+        pose={"weights": name, "head": name},
+        encoder={"weights": name},
+        judge={"weights": name},
     )
     from flows.composition import Composition
 

@@ -105,7 +105,8 @@ def _table(filling: Filling, number: int, key: ShardKey) -> pa.Table:
         "jpeg": pa.array([_JPEG] * size, pa.binary()),
         "vector": _lists(filling.vectors(number), filling.dimension),
     }
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+    empty = {name: pa.nulls(size, schema.field(name).type) for name in schema.names if name not in columns}  # no poses
+    return pa.table([{**columns, **empty}[name] for name in schema.names], schema=schema)
 
 
 def _names(number: int, size: int, key: ShardKey) -> dict[str, pa.Array]:

@@ -30,7 +30,7 @@ def test_clips_without_a_date_in_their_path_are_measured_by_the_pocket_profile(t
     )
     figures = report.document["figures"]
     assert figures["footage_seconds"] > 75
-    assert figures["events"] == 6
+    assert figures["events"] == 4  # the queries for pushing and kicking are off
     assert figures["events_found"] >= 1  # who lies on the square all the time
     assert figures["hits"] == figures["hits_right"] + figures["hits_akin"] + figures["hits_false"]
     assert report.document["clips_without_person"] == []

@@ -206,8 +206,8 @@ def test_the_page_of_a_search_during_an_erasure_is_taken_back(
         return found
 
     def loading(load: Any) -> Any:
-        def load_then_erase(*arguments: Any) -> Any:
-            loaded = load(*arguments)
+        def load_then_erase(*arguments: Any, **options: Any) -> Any:
+            loaded = load(*arguments, **options)
             erase_store(layout, [OLD])
             return loaded
 
