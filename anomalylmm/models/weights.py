@@ -120,6 +120,7 @@ def _choose_file(path: Path, name: str, kind: WeightsKind) -> Path:
     A detector may be an OpenVINO folder as well.
     """
     if path.is_file():
+        _check_suffix(path, kind)
         return path
     suffix = ".safetensors" if kind == "posture" else ".onnx"
     files = sorted(path.glob(f"*{suffix}"))
@@ -131,6 +132,19 @@ def _choose_file(path: Path, name: str, kind: WeightsKind) -> Path:
         return path
     other = " and no OpenVINO model" if kind == "detector" else ""
     raise WeightsError(f"{path} holds no {suffix} file{other}; put one there or name another path")
+
+
+def _check_suffix(path: Path, kind: WeightsKind) -> None:
+    """Checks that a file named for joints or postures can be such weights at all.
+
+    Raises:
+        WeightsError: Its name ends otherwise.
+    """
+    known = {"pose": (".onnx", *PICKLES), "posture": (".safetensors",)}.get(kind)
+    if known is not None and path.suffix.lower() not in known:
+        raise WeightsError(
+            f"{path} is named as {kind} weights, which end with {known[0]}; name such a file or its folder"
+        )
 
 
 def _check_folder(path: Path, name: str, allow_pickle: bool) -> Path:
