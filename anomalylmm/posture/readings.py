@@ -5,7 +5,7 @@ import math
 from anomalylmm.posture.classes import CHANNELS, READINGS
 from anomalylmm.records import Floats, SlotKind
 
-UNDECIDED = 0.5
+UNSEEN = 0.35  # of joints too unsure to tell: with them, not even a sure judge makes a hit at the usual threshold
 _TINY = 1e-4
 
 
@@ -23,7 +23,7 @@ def read_word(word: str, kind: SlotKind, posture_scores: Floats | None) -> float
     if reading is None or posture_scores is None:
         return None
     if not len(posture_scores):
-        return UNDECIDED
+        return UNSEEN
     columns = [CHANNELS.index(name) for name in reading.channels]
     shown = float(posture_scores[:, columns].sum(axis=1).max())
     return 1 / (1 + math.exp(_logit(reading.even) - _logit(shown)))

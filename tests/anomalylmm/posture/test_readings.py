@@ -3,6 +3,7 @@ import pytest
 
 from anomalylmm.posture.classes import CHANNELS, READINGS
 from anomalylmm.posture.readings import read_word
+from anomalylmm.rerank import DEFAULT, join_experts
 
 
 def _scores(**shown: float) -> np.ndarray:
@@ -41,6 +42,8 @@ def test_joints_do_not_speak_of_colors_phones_or_the_unknown() -> None:
     assert read_word("lying", "action", None) is None
 
 
-def test_unsure_joints_say_neither_yes_nor_no() -> None:
-    assert read_word("lying", "action", np.zeros((0, len(CHANNELS)), np.float32)) == 0.5
+def test_where_joints_are_unsure_not_even_a_sure_judge_makes_a_hit() -> None:
+    seen = read_word("lying", "action", np.zeros((0, len(CHANNELS)), np.float32))
+    assert seen is not None
+    assert join_experts(0.99, seen, DEFAULT.posture_weight) < 0.6
     assert read_word("phoning", "action", np.zeros((0, len(CHANNELS)), np.float32)) is None
