@@ -16,6 +16,9 @@ from anomalylmm.records import Body, Cloze, Floats
 
 USUAL_LOGIT = -1.4  # a posture as probable as this, 0.2, counts neither for nor against
 LOGIT_SCALE = 4.0
+BESIDE_OTHERS = (
+    0.1  # of the weight, where a query names colors too: a posture read wrongly must not outvote the clothes
+)
 _TINY = 1e-4
 
 
@@ -35,8 +38,9 @@ def asked_part(cloze: Cloze) -> Floats:
     """Gives a query's part, (P,): how much each posture is asked for; zeros where joints can't speak to it."""
     asked = np.zeros(len(CHANNELS), np.float32)
     readings = [READINGS[slot.word] for slot in cloze.slots if slot.kind == "action" and slot.word in READINGS]
+    share = 1.0 if all(slot.kind == "action" for slot in cloze.slots) else BESIDE_OTHERS
     for reading in readings:
-        asked[CHANNELS.index(reading.channels[0])] += reading.weight / len(readings)
+        asked[CHANNELS.index(reading.channels[0])] += share * reading.weight / len(readings)
     return asked
 
 

@@ -36,6 +36,11 @@ def test_a_posture_that_is_asked_for_raises_the_score_and_its_absence_lowers_it(
     assert posture_part(_body()) @ asked < -0.2
 
 
+def test_beside_colors_a_posture_counts_less() -> None:
+    alone, dressed = (asked_part(_cloze(f"a person {text}")) for text in ("lying", "in a red jacket lying"))
+    assert 0 < dressed.max() < alone.max() / 5
+
+
 def test_nothing_known_of_the_joints_counts_neither_way() -> None:
     assert not posture_part(None).any()
 
