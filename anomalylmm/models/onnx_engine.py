@@ -56,17 +56,19 @@ class OnnxEngine:
 
 
 class _Session:
-    """ONNX Runtime, on the device that was asked for and no other."""
+    """ONNX Runtime, on the device that was asked for; on the CPU, with a warning, where it was built without GPUs."""
 
     def __init__(self, path: Path, device: str) -> None:
         import onnxruntime
 
         provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
         if provider not in onnxruntime.get_available_providers():
-            raise WeightsError(
-                f"device is {device!r}, but this ONNX Runtime has no {provider}; install onnxruntime-gpu in place of "
-                'onnxruntime, or set device = "cpu"'
-            )
+            LOGGER.warning(
+                "device is %r, but this ONNX Runtime has no %s, so %s runs on the CPU; install onnxruntime-gpu in "
+                "place of onnxruntime",
+                device, provider, path,
+            )  # fmt: skip
+            provider = "CPUExecutionProvider"
         self._session = onnxruntime.InferenceSession(str(path), providers=[provider])
         first = self._session.get_inputs()[0]
         self._input = first.name
