@@ -56,11 +56,10 @@ def join_queries(
         weight: Standard deviations that a sure posture is worth; 0 leaves postures out.
         dimension: Of the gallery's vectors; D where it was made without poses.
     """
-    width = dimension - vectors.shape[1]
-    if width == 0:
+    if dimension == vectors.shape[1]:
         return vectors
     asked = np.stack([asked_part(cloze) for cloze in clozes]) * (weight * spreads[:, None])
-    return np.concatenate([vectors, asked[:, :width]], axis=1).astype(np.float32)
+    return np.concatenate([vectors, asked], axis=1).astype(np.float32)
 
 
 def pad(vectors: Floats, dimension: int) -> Floats:

@@ -113,7 +113,7 @@ def _beside(
         apart[ankles].min(), apart[np.ix_(trunk, trunk)].min(),
     ]  # fmt: skip
     place = (_center(boxes[other]) - center) / size
-    relation = [*place, _overlap(boxes[index], boxes[other]), body_size(boxes[other]) / size]
+    relation = [*place, box_overlap(boxes[index], boxes[other]), body_size(boxes[other]) / size]
     return np.concatenate([[1.0], np.clip(theirs, -_FAR, _FAR).ravel(), relation, np.minimum(reach, _FAR)])
 
 
@@ -125,7 +125,7 @@ def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(one @ other / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-4))
 
 
-def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def box_overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Intersection over union of two boxes (4,)."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     shared = float(np.prod(np.maximum(sides, 0.0)))

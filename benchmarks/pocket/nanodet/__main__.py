@@ -53,21 +53,17 @@ def teach(*, real: Path, joints: Path, street: Path | None, out: Path) -> None:
     from benchmarks.pocket.nanodet.boxes import BoxFinder
     from benchmarks.pocket.nanodet.teach import Footage, write_labels
     from benchmarks.pocket.pose.teacher import ThreeTurns
+    from benchmarks.real.footage import list_files
 
-    footage = [Footage(path=path, alone="Subject" in path.name) for path in _learned(real, "videos", LEARNED_CLIPS)]
-    footage += [Footage(path=path) for path in _learned(real, "images", LEARNED_IMAGES)]
+    def learned(folder: str) -> list[Path]:
+        return [real / name for name in list_files("learn", folder)]
+
+    footage = [Footage(path=path, alone="Subject" in path.name) for path in learned("videos")]
+    footage += [Footage(path=path) for path in learned("images") if "GMDCSA24" not in path.name]  # clips hold those
     if street:
         footage.append(Footage(path=street, stop_seconds=48.0, every_seconds=0.5))
     number = write_labels(footage, BoxFinder(out / "start.onnx"), ThreeTurns(joints), out / "real")
     print(f"{number} frames")
-
-
-LEARNED_CLIPS = ("09", "10", "11", "12", "13", "14", "15", "20")  # as benchmarks/real/split.csv has it
-LEARNED_IMAGES = ("041", "042", "051", "055", "057", "061", "063")
-
-
-def _learned(real: Path, folder: str, numbers: tuple[str, ...]) -> list[Path]:
-    return [path for path in sorted((real / folder).iterdir()) if path.name.split("_")[0] in numbers]
 
 
 def tune(*, tiles: Path, minutes: float, threads: int, device: str, out: Path) -> None:

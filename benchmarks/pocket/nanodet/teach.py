@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from anomalylmm.posture.features import box_overlap
 from anomalylmm.records import Detections
 
 if TYPE_CHECKING:
@@ -82,15 +83,8 @@ def around_joints(
         grown = JOINT_MARGIN * float((high - low).max())
         limits = np.array([image.shape[1], image.shape[0]] * 2)
         drawn = np.clip(np.concatenate([low - grown, high + grown]), 0, limits)
-        box = drawn if _overlap(drawn, box) < MIN_AGREEMENT else (drawn + box) / 2
+        box = drawn if box_overlap(drawn, box) < MIN_AGREEMENT else (drawn + box) / 2
     return box[None].astype(np.float32)
-
-
-def _overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Intersection over union of two boxes (4,)."""
-    shared = np.prod(np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0))
-    areas = np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])
-    return float(shared / max(areas - shared, 1e-6))
 
 
 def iter_frames(item: Footage) -> Iterator[tuple[float, NDArray[np.uint8]]]:

@@ -18,12 +18,15 @@ from benchmarks.pocket.nanodet.boxes import BoxFinder
 from benchmarks.pocket.nanodet.teach import Footage, iter_frames
 from benchmarks.pocket.pose.teacher import ThreeTurns
 from benchmarks.pocket.posture.samples import read_samples
+from benchmarks.real.footage import Part, list_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEARNED = ("09", "10", "11", "12", "13", "14", "15", "20")  # clips, as benchmarks/real/split.csv has it
-VALIDATION = ("00", "01", "02", "03", "04")
+PARTS: dict[Part, tuple[str, float]] = {
+    "learn": ("learn", 0.25),
+    "validation": ("val", 0.5),
+}  # names, seconds between frames
 STREET_SECONDS = 48.0  # of the street that may be learned from
 LEAST_SCORE, MOST_PERSONS, LEAST_PX = 0.35, 12, 40
 SIDE_PX, AROUND = 224, 1.8  # of the pictures that are kept, and how much larger than the box's longer side they are
@@ -37,12 +40,11 @@ def main() -> None:
     teacher, finder = ThreeTurns(options.graph), BoxFinder(options.boxes)
     shards = sorted(shard for shard in options.crops.iterdir() if (shard / "rows.jsonl").is_file())
     read_samples(shards, teacher, options.out)
-    for path in sorted((options.real / "videos").iterdir()):
-        number = path.name.split("_")[0]
-        part = "learn" if number in LEARNED else "val" if number in VALIDATION else ""
-        if part:
-            footage = Footage(path=path, every_seconds=0.25 if part == "learn" else 0.5)
-            write_people(footage, finder, teacher, options.out / f"{part}-{number}.npz")
+    for part, (name, every) in PARTS.items():
+        for file in list_files(part, "videos"):
+            footage = Footage(path=options.real / file, every_seconds=every)
+            number = footage.path.name.split("_")[0]
+            write_people(footage, finder, teacher, options.out / f"{name}-{number}.npz")
     if options.street:
         street = Footage(path=options.street, stop_seconds=STREET_SECONDS, every_seconds=1.0)
         write_people(street, finder, teacher, options.out / "learn-street.npz")
