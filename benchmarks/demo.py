@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rendered.scoring import EventScore, FoundHit, read_camera_seconds, read_truth, score_hits
-from flows.settings import configs_folder
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
+from flows.settings.model import configs_folder
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
 
 HITS_SQL = """
 select hit_id, query_name, video_path, start_seconds, stop_seconds, best_seconds, box_xyxy_px

@@ -30,11 +30,11 @@ from anomalylmm.records import Detections, Floats, Image
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.side import cpu_seconds
 from flows.composition import Composition
-from flows.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, VideoLooks, build_row, iter_decoded
-from flows.indexing import build_plan, index_archive
-from flows.planning import Unit
-from flows.settings import load_settings
-from storage.layout import StoreLayout
+from flows.index.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, VideoLooks, build_row, iter_decoded
+from flows.index.indexing import build_plan, index_archive
+from flows.index.planning import Unit
+from flows.settings.model import load_settings
+from storage.disk.layout import StoreLayout
 
 WHOLE, STAGES = "whole", ("decode", "detect", "track", "encode")
 Frames = list[VideoFrames | VideoEnd]

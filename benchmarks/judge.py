@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from anomalylmm.judging import Adjudication, Adjudicator, CoarseHint
 from anomalylmm.records import Candidate, Query
-from anomalylmm.rerank import RerankSettings
-from flows.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
+from anomalylmm.rerank.score import RerankSettings
+from anomalylmm.rerank.stages import Adjudication, Adjudicator, CoarseHint
 from flows.composition import Composition
-from flows.query_file import default_query_file, read_queries
-from flows.settings import load_settings
-from flows.sweeping import open_gallery
-from storage.layout import StoreLayout
+from flows.settings.model import load_settings
+from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
+from flows.sweep.query_file import default_query_file, read_queries
+from flows.sweep.sweeping import open_gallery
+from storage.disk.layout import StoreLayout
 
 COLUMNS = ("way", "questions", "sequences", "tokens", "seconds", "sequences saved", "seconds saved", "same first")
 

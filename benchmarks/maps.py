@@ -14,7 +14,7 @@ from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import Floats
 from benchmarks.rendered.captions import ANSWERS
 from flows.composition import Composition
-from flows.settings import load_settings
+from flows.settings.model import load_settings
 
 
 def cells_inside(box: list[float], rows: int, columns: int) -> Floats:

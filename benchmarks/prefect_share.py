@@ -16,10 +16,10 @@ from pathlib import Path
 
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.flow_index import index_archive as index_flow
-from flows.forms import IndexForm
-from flows.indexing import index_archive
-from storage.layout import StoreLayout
+from flows.index.flow import index_archive as index_flow
+from flows.index.indexing import index_archive
+from flows.settings.forms import IndexForm
+from storage.disk.layout import StoreLayout
 
 CASES = ("nothing new", "all new")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.demo import read_hits
 from benchmarks.rendered.scoring import Event, FoundHit, read_camera_seconds, read_truth, score_hits
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
 
 FLOORS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 ACCEPTS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

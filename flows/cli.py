@@ -8,8 +8,15 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, compacting, erasing, evaluating, exporting, feedback, making, searching, upkeep
-from flows.terminal import visible
+from flows.commands import analysis, upkeep
+from flows.commands import compact as compacting
+from flows.commands import erase as erasing
+from flows.commands import evaluate as evaluating
+from flows.commands import export as exporting
+from flows.commands import index_and_sweep as making
+from flows.commands import review as feedback
+from flows.commands import search as searching
+from flows.runs.terminal import visible
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·

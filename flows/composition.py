@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from anomalylmm.errors import ConfigurationError, WeightsError
-from anomalylmm.judging import Adjudicator
-from anomalylmm.lexicon import Lexicon
 from anomalylmm.models import registry
-from anomalylmm.models.recorded import recorded_utc
+from anomalylmm.models.video.recorded import recorded_utc
 from anomalylmm.models.weights import WeightsKind, resolve
+from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
-from anomalylmm.posture.reading import BodyReader
 from anomalylmm.protocols import (
     ClipCutter,
     FrameSource,
@@ -28,9 +26,11 @@ from anomalylmm.protocols import (
     TextEncoder,
     Tracker,
 )
-from anomalylmm.rerank import PRESETS, RerankSettings
-from flows.settings import Settings
-from storage.schema import SCHEMA_VERSION
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.rerank.score import PRESETS, RerankSettings
+from anomalylmm.rerank.stages import Adjudicator
+from flows.settings.model import Settings
+from storage.shards.schema import SCHEMA_VERSION
 
 
 @lru_cache(maxsize=2)
@@ -217,7 +217,7 @@ class Composition:
     @cached_property
     def clips(self) -> ClipCutter:
         """What cuts clips for an export."""
-        from anomalylmm.models.clips import VideoClips
+        from anomalylmm.models.video.clips import VideoClips
 
         return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
 

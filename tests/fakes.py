@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.models.frames import VideoSource
-from anomalylmm.models.tracker import UltralyticsTracker
+from anomalylmm.models.detect.tracker import UltralyticsTracker
+from anomalylmm.models.video.frames import VideoSource
 from anomalylmm.protocols import Views
 from anomalylmm.records import Detections, Floats, Image
 from flows.composition import Composition
-from flows.settings import Settings
+from flows.settings.model import Settings
 
 COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 220)}
 SIZE = (320, 240)

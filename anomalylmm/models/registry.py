@@ -19,12 +19,12 @@ from anomalylmm.posture.head import PostureHead
 from anomalylmm.protocols import Judge, PatchTextMapper, PersonDetector, PoseEstimator
 
 if TYPE_CHECKING:
-    from anomalylmm.models.dual_encoder import DualEncoder
-    from anomalylmm.models.endpoint import EndpointJudge
-    from anomalylmm.models.frames import VideoSource
-    from anomalylmm.models.judge import TransformersJudge
-    from anomalylmm.models.lmm_encoder import LmmEncoder
-    from anomalylmm.models.tracker import UltralyticsTracker
+    from anomalylmm.models.detect.tracker import UltralyticsTracker
+    from anomalylmm.models.encode.dual_encoder import DualEncoder
+    from anomalylmm.models.encode.lmm_encoder import LmmEncoder
+    from anomalylmm.models.judge.endpoint import EndpointJudge
+    from anomalylmm.models.judge.transformers_judge import TransformersJudge
+    from anomalylmm.models.video.frames import VideoSource
 
 __all__ = [
     "DETECTOR_FAMILIES",
@@ -85,7 +85,7 @@ def build_source(spec: DecodeSpec) -> "VideoSource":
         ConfigurationError: The decoder's name is unknown.
     """
     from anomalylmm.models.allocator import share_one_heap
-    from anomalylmm.models.frames import VideoSource
+    from anomalylmm.models.video.frames import VideoSource
 
     share_one_heap()
     return VideoSource(
@@ -106,8 +106,8 @@ def detector_id(spec: DetectorSpec) -> str:
         ConfigurationError: The device is unknown.
         WeightsError: The weights are missing or refused.
     """
-    from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.openvino_copy import name_by_runtime
+    from anomalylmm.models.hub.devices import choose_device
+    from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 
     return name_by_runtime(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
 
@@ -121,9 +121,9 @@ def build_detector(spec: DetectorSpec) -> PersonDetector:
     """
     _check_family(spec.family, DETECTOR_FAMILIES, "detector")
     weights = resolve_weights(spec)
-    from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.nanodet import NanoDetDetector
-    from anomalylmm.models.yolo import YoloDetector
+    from anomalylmm.models.detect.nanodet import NanoDetDetector
+    from anomalylmm.models.detect.yolo import YoloDetector
+    from anomalylmm.models.hub.devices import choose_device
 
     detector_class = NanoDetDetector if spec.family == "nanodet" else YoloDetector
     return detector_class(
@@ -143,8 +143,8 @@ def pose_id(spec: PoseSpec) -> str:
         ConfigurationError: The device is unknown.
         WeightsError: The weights are missing or refused.
     """
-    from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.openvino_copy import name_by_runtime
+    from anomalylmm.models.hub.devices import choose_device
+    from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 
     return name_by_runtime(resolve_weights(spec), str(choose_device(spec.device)), spec.runtime)
 
@@ -158,9 +158,9 @@ def build_pose(spec: PoseSpec) -> PoseEstimator:
     """
     _check_family(spec.family, POSE_FAMILIES, "pose")
     weights = resolve_weights(spec)
-    from anomalylmm.models.devices import choose_device
-    from anomalylmm.models.pose import MoveNetPose
-    from anomalylmm.models.yolo_pose import YoloPose
+    from anomalylmm.models.hub.devices import choose_device
+    from anomalylmm.models.pose.movenet import MoveNetPose
+    from anomalylmm.models.pose.yolo_pose import YoloPose
 
     pose_class = YoloPose if spec.family == "yolo-pose" else MoveNetPose
     return pose_class(weights, runtime=spec.runtime, device=str(choose_device(spec.device)))
@@ -172,7 +172,7 @@ def load_posture_head(spec: PostureSpec) -> PostureHead:
     Raises:
         WeightsError: The weights are missing, refused or damaged.
     """
-    from anomalylmm.models.posture_head import load_head
+    from anomalylmm.models.pose.posture_head import load_head
 
     return load_head(resolve_weights(spec))
 
@@ -183,7 +183,7 @@ def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":
     Raises:
         ConfigurationError: There is no tracker of that name.
     """
-    from anomalylmm.models.tracker import UltralyticsTracker
+    from anomalylmm.models.detect.tracker import UltralyticsTracker
 
     return UltralyticsTracker(
         spec.name,
@@ -217,10 +217,10 @@ def build_encoder(spec: EncoderSpec) -> "DualEncoder | LmmEncoder":
     model_id = encoder_id(spec)
     weights = resolve_weights(spec)
     if spec.family == "dual":
-        from anomalylmm.models.dual_encoder import DualEncoder
+        from anomalylmm.models.encode.dual_encoder import DualEncoder
 
         return DualEncoder(weights, device=spec.device, dtype=spec.dtype, batch_size=spec.batch_size)
-    from anomalylmm.models.lmm_encoder import LmmEncoder
+    from anomalylmm.models.encode.lmm_encoder import LmmEncoder
 
     return LmmEncoder(
         weights,
@@ -242,8 +242,8 @@ def build_judge(spec: JudgeSpec) -> "TransformersJudge":
     """
     _check_family(spec.family, JUDGE_FAMILIES, "judge")
     weights = resolve_weights(spec)
-    from anomalylmm.models.judge import TransformersJudge
-    from anomalylmm.models.reranker import RerankerJudge
+    from anomalylmm.models.judge.reranker import RerankerJudge
+    from anomalylmm.models.judge.transformers_judge import TransformersJudge
 
     judge_class = RerankerJudge if spec.family == "reranker" else TransformersJudge
     return judge_class(
@@ -263,7 +263,7 @@ def build_judge_mapper(judge: Judge) -> PatchTextMapper:
     Raises:
         ConfigurationError: The judge is not in this process.
     """
-    from anomalylmm.models.judge import TransformersJudge
+    from anomalylmm.models.judge.transformers_judge import TransformersJudge
 
     if not isinstance(judge, TransformersJudge):
         raise ConfigurationError("judge.maps needs a judge in this process; set judge.maps = false")
@@ -276,7 +276,7 @@ def build_endpoint(spec: EndpointSpec) -> "EndpointJudge":
     Raises:
         ConfigurationError: The address is none of a server.
     """
-    from anomalylmm.models.endpoint import EndpointJudge
+    from anomalylmm.models.judge.endpoint import EndpointJudge
 
     return EndpointJudge(
         base_url=spec.base_url,

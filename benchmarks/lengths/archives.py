@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from benchmarks.lengths.repeating import check_video, repeat
-from flows.planning import plan_archive
-from flows.settings import Settings
+from flows.index.planning import plan_archive
+from flows.settings.model import Settings
 
 FIRST_VIDEO = "2026-03-14/00-00-00.mp4"  # midnight, so that the longest one is of one day
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from flows.settings import Settings, load_settings
+from flows.settings.model import Settings, load_settings
 
 PROFILE = "pocket"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.lengths.options import add_settings, build_settings
 from flows.composition import Composition
-from flows.indexing import IndexReport, index_archive
-from storage.layout import StoreLayout
+from flows.index.indexing import IndexReport, index_archive
+from storage.disk.layout import StoreLayout
 
 
 def main() -> None:

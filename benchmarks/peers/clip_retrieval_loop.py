@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers import AutoModel, AutoProcessor
 
-from anomalylmm.models.hub_model import image_inputs
+from anomalylmm.models.hub.loading import image_inputs
 from anomalylmm.records import Floats
 
 

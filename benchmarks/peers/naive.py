@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoProcessor
 
-from anomalylmm.models.yolo import import_ultralytics
+from anomalylmm.models.detect.yolo import import_ultralytics
 from benchmarks.peers.seen import Look
-from flows.archive_files import iter_video_paths
-from flows.settings import Settings
+from flows.index.archive_files import iter_video_paths
+from flows.settings.model import Settings
 
 MARGIN = 0.15
 

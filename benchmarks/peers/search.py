@@ -23,10 +23,10 @@ from benchmarks.scale.filling import Filling, fill_store
 from benchmarks.scale.vectors import World
 from benchmarks.watching import run_module
 from flows.composition import Composition
-from flows.query_file import default_query_file, read_queries
-from flows.settings import load_settings
-from storage.gallery import Gallery, pipelines
-from storage.layout import StoreLayout
+from flows.settings.model import load_settings
+from flows.sweep.query_file import default_query_file, read_queries
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery, pipelines
 
 DEMO = Path("configs/demo_archive")
 K = 100

@@ -23,13 +23,13 @@ from anomalylmm.models.weights import resolve
 from anomalylmm.records import CropRow, Floats
 from benchmarks.peers.shelves import Laps, Shelf
 from flows.composition import Composition, DualEncoder
-from flows.cropping import read_jpeg
-from flows.settings import load_settings
-from storage.compacting import compact_store
-from storage.gallery import Gallery, pipelines
-from storage.layout import ShardKey, StoreLayout, make_shard_id
-from storage.manifest import VideoEntry
-from storage.shards import ShardWriter
+from flows.index.cropping import read_jpeg
+from flows.settings.model import load_settings
+from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
+from storage.gallery.compacting import compact_store
+from storage.gallery.gallery import Gallery, pipelines
+from storage.shards.manifest import VideoEntry
+from storage.shards.writer import ShardWriter
 
 PROFILE = "pocket"
 PIPELINE, CAMERA, VIDEO, DAY = "peers", "camera", "video", datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def search_by_ultralytics(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> An
     """VisualAISearch as it is; only the model that it builds is ours."""
     import torch  # noqa: F401  before ultralytics, which would leave it one thread
 
-    from anomalylmm.models.yolo import import_ultralytics
+    from anomalylmm.models.detect.yolo import import_ultralytics
 
     encoder, texts = _open_encoder(), _read_texts(shelf)
     import_ultralytics()

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from anomalylmm.records import Floats
-from storage.gallery import Gallery
-from storage.layout import StoreLayout
-from storage.reading import read_columns
-from storage.schema import table_vectors
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.shards.reading import read_columns
+from storage.shards.schema import table_vectors
 
 TOLERANCE = 1e-5  # of a cosine in single precision, which differs with the size of the batch
 

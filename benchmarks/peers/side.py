@@ -13,11 +13,11 @@ from anomalylmm.models.weights import resolve
 from benchmarks.peers.naive import NaiveIndexer, Weights
 from benchmarks.peers.seen import Look
 from flows.composition import Composition
-from flows.indexing import index_archive
-from flows.settings import Settings, load_settings
-from storage.gallery import Gallery
-from storage.layout import StoreLayout
-from storage.reading import read_columns
+from flows.index.indexing import index_archive
+from flows.settings.model import Settings, load_settings
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.shards.reading import read_columns
 
 PROFILE = "pocket"
 

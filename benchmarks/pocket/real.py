@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.crops import context_box, cut
+from anomalylmm.footage.crops import context_box, cut
 from benchmarks.rendered.crops import SIZE_PX
 
 LABELED = Path(__file__).with_name("real_street.json")

@@ -22,8 +22,8 @@ from benchmarks.real.measuring import (
     read_by_texts,
 )
 from flows.composition import Composition
-from flows.evaluation.clip_report import say_event, say_figures
-from flows.settings import load_settings
+from flows.evaluate.clips.report import say_event, say_figures
+from flows.settings.model import load_settings
 
 
 def main() -> int:

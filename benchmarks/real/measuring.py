@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.crops import context_box, cut
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.masking import mask_query
+from anomalylmm.footage.crops import context_box, cut
 from anomalylmm.posture.classes import STILLS
 from anomalylmm.protocols import PersonDetector
+from anomalylmm.query.masking import mask_query
 from anomalylmm.records import Query
 from benchmarks.real import crops, persons
 from benchmarks.real.footage import (
@@ -29,10 +29,10 @@ from benchmarks.real.footage import (
     read_rows,
     source_of,
 )
-from flows.coarse_search import encode_queries
 from flows.composition import Composition
-from flows.evaluation.clips import ClipRequest, evaluate_clips
-from flows.evaluation.postures import score_picture
+from flows.evaluate.ablation.postures import score_picture
+from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
+from flows.sweep.coarse_search import encode_queries
 
 LEAST_CONFIDENCE = 0.05  # of the detections of which the average precision is made
 SCALE = 50.0  # from cosines to logits, about what dual encoders learn; the order of the postures does not need it

@@ -11,7 +11,7 @@ from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_server import NUM_AT_ONCE, Job, Outcome
 from benchmarks.reliability.kills_stand_ins import write_queries
 from benchmarks.reliability.section import Cell, Section
-from storage.crashpoints import CRASH_POINTS
+from storage.disk.crashpoints import CRASH_POINTS
 
 MODULE = "benchmarks.reliability.erasure_jobs"
 POINTS = (

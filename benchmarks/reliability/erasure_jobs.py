@@ -16,21 +16,21 @@ from anomalylmm.records import FrameBatch
 from benchmarks.reliability.erasure_traces import find_traces, list_traces
 from benchmarks.reliability.kills_content import OF_THE_RUN, read_content
 from benchmarks.reliability.kills_stand_ins import FPS, Blocks, DrawnSession, DrawnSource, SmallComposition
-from flows.erasing import erase_store
-from flows.indexing import index_archive
-from flows.searching import SearchRequest, search_store
-from flows.settings import Settings
-from flows.sweeping import sweep_store
-from storage import catalog
-from storage.analyst import run_sql
-from storage.catalog import Catalog, catalog_path
-from storage.erasure_log import ErasureRule
-from storage.gallery import Gallery, pipelines
-from storage.hits import HitStore
-from storage.inbox import leave_feedback
-from storage.layout import StoreLayout
-from storage.maintenance import collect_garbage, verify_store
-from storage.records import FeedbackRecord
+from flows.index.indexing import index_archive
+from flows.maintain.erasing import erase_store
+from flows.search.searching import SearchRequest, search_store
+from flows.settings.model import Settings
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
+from storage.gallery import catalog
+from storage.gallery.catalog import Catalog, catalog_path
+from storage.gallery.gallery import Gallery, pipelines
+from storage.hits.analyst import run_sql
+from storage.hits.inbox import leave_feedback
+from storage.hits.rows import FeedbackRecord
+from storage.hits.writer import HitStore
+from storage.upkeep.erasure_log import ErasureRule
+from storage.upkeep.maintenance import collect_garbage, verify_store
 
 NAME_PATTERN = "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}_{any}"
 ARCHIVE: dict[str, Blocks] = {

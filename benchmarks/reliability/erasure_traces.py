@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from storage.analyst import run_sql
-from storage.catalog import SUFFIX
-from storage.gallery import iter_shard_dirs
-from storage.layout import CROPS_FILE, StoreLayout
-from storage.quarantine import read_quarantine
+from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.gallery.catalog import SUFFIX
+from storage.gallery.gallery import iter_shard_dirs
+from storage.hits.analyst import run_sql
+from storage.shards.quarantine import read_quarantine
 
 PIECE_BYTES = 32
 _COMPRESSED = b"\x78\x01"  # what zlib begins with

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import AnomalyLMMError
-from anomalylmm.models.frames import STARTING_SECONDS, ChildSession, VideoSource
+from anomalylmm.models.video.frames import STARTING_SECONDS, ChildSession, VideoSource
 from benchmarks.reliability.footage_clips import FPS
 from benchmarks.reliability.footage_kinds import KINDS, Specimen, make_kind
 from benchmarks.reliability.footage_plain import Try, count_all
 from benchmarks.reliability.section import Section
-from flows.indexing import IndexReport, index_archive
-from flows.settings import Settings
-from storage.gallery import iter_shard_dirs
-from storage.layout import StoreLayout
-from storage.manifest import VideoEntry, read_manifest
-from storage.quarantine import QuarantineEntry, read_quarantine
+from flows.index.indexing import IndexReport, index_archive
+from flows.settings.model import Settings
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import iter_shard_dirs
+from storage.shards.manifest import VideoEntry, read_manifest
+from storage.shards.quarantine import QuarantineEntry, read_quarantine
 from tests.fakes import FakeComposition
 
 _FOLDER = re.compile(r"/\S*/archive\d+/")

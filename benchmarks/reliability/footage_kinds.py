@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.reliability import footage_bytes as damaged
 from benchmarks.reliability.footage_clips import FPS, Clip, encode, is_writable, iter_whole
-from tests.anomalylmm.models.clips import rotate
+from tests.anomalylmm.models.video.clips import rotate
 
 MP4, FAST, MKV, TS, AVI, MOV = (
     Clip(),

@@ -7,14 +7,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomalylmm.masking import parse_masks
+from anomalylmm.query.masking import parse_masks
 from benchmarks.reliability.hostile_names import TEXT
 from benchmarks.reliability.hostile_stand_ins import LEXICON, DrawnComposition, ToldJudge
 from benchmarks.reliability.hostile_trial import Bench, find_live_markdown, find_markup, run_command
-from flows.flow_search import write_summary
-from flows.searching import SearchReport, SearchRequest, search_store
-from flows.settings import Settings
-from storage.layout import StoreLayout
+from flows.search.flow import write_summary
+from flows.search.searching import SearchReport, SearchRequest, search_store
+from flows.settings.model import Settings
+from storage.disk.layout import StoreLayout
 
 WRITTEN: dict[str, Any] = {
     "nothing": "",

@@ -13,17 +13,17 @@ from typing import Any
 from benchmarks.reliability.hostile_names import TEXT
 from benchmarks.reliability.hostile_stand_ins import DrawnComposition
 from benchmarks.reliability.hostile_trial import MARKER, Bench, find_markup, run_command
-from flows.evaluation.benchmark import read_picture
-from flows.evaluation.benchmark_files import read_benchmark
-from flows.feedback import note_remarks, read_csv
-from flows.indexing import build_plan
-from flows.planning import utc_now
-from flows.searching import SearchRequest, search_store
-from flows.settings import load_settings
-from storage.analyst import run_sql
-from storage.files import digest_json
-from storage.layout import StoreLayout
-from storage.maintenance import verify_store
+from flows.evaluate.benchmark.files import read_benchmark
+from flows.evaluate.benchmark.records import read_picture
+from flows.index.indexing import build_plan
+from flows.index.planning import utc_now
+from flows.review.feedback import note_remarks, read_csv
+from flows.search.searching import SearchRequest, search_store
+from flows.settings.model import load_settings
+from storage.disk.files import digest_json
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
+from storage.upkeep.maintenance import verify_store
 
 SETTINGS = {
     "a list": "judge = [1]",

@@ -17,11 +17,11 @@ from benchmarks.reliability.hostile_trial import (
     find_steering,
     run_command,
 )
-from flows.artifacts import escape, show_table
-from flows.flow_search import write_summary
-from flows.indexing import index_archive
-from flows.searching import SearchRequest, search_store
-from storage.layout import StoreLayout
+from flows.index.indexing import index_archive
+from flows.runs.artifacts import escape, show_table
+from flows.search.flow import write_summary
+from flows.search.searching import SearchRequest, search_store
+from storage.disk.layout import StoreLayout
 
 NAMES = (
     b"line\nbreak",
@@ -141,7 +141,7 @@ def _search(found: dict[str, Any], layout: StoreLayout, wanted: int) -> str:
 
 def _send_table() -> str:
     sent: list[Any] = []
-    with mock.patch("flows.artifacts.create_table_artifact", lambda table, **_: sent.extend(table)):
+    with mock.patch("flows.runs.artifacts.create_table_artifact", lambda table, **_: sent.extend(table)):
         rows = [{"camera": os.fsdecode(name), "video": os.fsdecode(name)} for name in NAMES]
         show_table("hostile", rows, "hostile")
     json.dumps(sent, ensure_ascii=False).encode()

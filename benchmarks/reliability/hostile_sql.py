@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.reliability.hostile_trial import Bench, run_command
-from storage.analyst import Snapshot, SqlLimits, open_snapshot
-from storage.layout import StoreLayout
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import Snapshot, SqlLimits, open_snapshot
 
 LIMITS = SqlLimits(seconds=1, memory_bytes=200_000_000, rows=10_000)
 REFUSED = (

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from anomalylmm.lexicon import Lexicon
 from anomalylmm.protocols import Views
+from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import DecodeReport, FrameBatch, VideoHeader
-from flows.settings import Settings
+from flows.settings.model import Settings
 from tests.fakes import SIZE, ColorJudge, FakeComposition, draw
 
 LEXICON = Lexicon.load()

@@ -6,12 +6,12 @@ from benchmarks.reliability.hostile_names import TEXT
 from benchmarks.reliability.hostile_stand_ins import LEXICON, DrawnComposition, ToldJudge
 from benchmarks.reliability.hostile_trial import MARKER, Bench, find_live_markdown, find_markup, run_command
 from flows.commands.saved_queries import _quote
-from flows.flow_search import write_summary
-from flows.query_file import read_queries
-from flows.searching import SearchRequest, search_store
-from flows.settings import Settings
-from flows.sweeping import sweep_store
-from storage.layout import StoreLayout
+from flows.search.flow import write_summary
+from flows.search.searching import SearchRequest, search_store
+from flows.settings.model import Settings
+from flows.sweep.query_file import read_queries
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
 
 REFUSED = (
     "",

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from anomalylmm.errors import AnomalyLMMError
 from flows.cli import app
-from flows.settings import load_settings
+from flows.settings.model import load_settings
 from tests.fakes import FakeComposition
 
 MOST_SECONDS = 300.0  # an input that takes longer hangs; generous, since machines may be busy

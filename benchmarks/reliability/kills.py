@@ -15,7 +15,7 @@ from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_phases import Passed, Phase, build_decoding_phase, build_phases, name_files
 from benchmarks.reliability.kills_server import NUM_AT_ONCE, Job, Outcome
 from benchmarks.reliability.section import Section
-from storage.crashpoints import CRASH_POINTS
+from storage.disk.crashpoints import CRASH_POINTS
 
 # the part "erasure" tries its own, and the tests of storage those of a compaction
 POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.")))

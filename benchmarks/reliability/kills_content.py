@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from storage.analyst import open_snapshot
-from storage.gallery import iter_shard_dirs
-from storage.layout import CROPS_FILE, StoreLayout
-from storage.manifest import read_manifest
-from storage.tables import PUBLISHED
+from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.gallery.gallery import iter_shard_dirs
+from storage.hits.analyst import open_snapshot
+from storage.hits.tables import PUBLISHED
+from storage.shards.manifest import read_manifest
 
 OF_THE_RUN = frozenset(  # when and by which run; numbers of calls fall where answers are remembered
     "sweep_id created_utc started_utc finished_utc first_utc last_utc seconds cached num_calls num_cached tries".split()

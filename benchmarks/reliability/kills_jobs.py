@@ -9,14 +9,14 @@ from typing import Any
 from anomalylmm.errors import StoreBusyError
 from benchmarks.reliability.kills_content import OF_THE_RUN, read_content
 from benchmarks.reliability.kills_stand_ins import compose_small
-from flows.indexing import index_archive
-from flows.sweeping import sweep_store
-from storage import crashpoints
-from storage.compacting import compact_store
-from storage.inbox import leave_feedback, leave_search
-from storage.layout import StoreLayout
-from storage.maintenance import collect_garbage, verify_store
-from storage.records import FeedbackRecord, SearchRecord
+from flows.index.indexing import index_archive
+from flows.sweep.sweeping import sweep_store
+from storage.disk import crashpoints
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacting import compact_store
+from storage.hits.inbox import leave_feedback, leave_search
+from storage.hits.rows import FeedbackRecord, SearchRecord
+from storage.upkeep.maintenance import collect_garbage, verify_store
 
 BUSY_TRIES, BUSY_SECONDS = 100, 0.1
 _NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)

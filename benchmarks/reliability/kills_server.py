@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import AnomalyLMMError
-from storage import crashpoints
+from storage.disk import crashpoints
 
 NUM_AT_ONCE = int(os.environ.get("RELIABILITY_AT_ONCE", "2"))  # stores tried side by side
 LINGER_SECONDS = 90.0  # a decoder whose parent is gone must be gone too by then; it takes a moment on a quiet machine

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import VideoError
-from anomalylmm.lexicon import Lexicon
+from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import DecodeReport, Detections, FrameBatch, Image, VideoHeader
-from flows.settings import Settings
+from flows.settings.model import Settings
 from tests.fakes import SIZE, FakeComposition, draw, write_video
 
 LEXICON = Lexicon.load()

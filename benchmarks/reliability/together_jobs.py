@@ -10,10 +10,10 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError
 from benchmarks.reliability import kills_jobs
-from storage import crashpoints
-from storage.analyst import open_snapshot
-from storage.layout import StoreLayout
-from storage.locks import writer_lock
+from storage.disk import crashpoints
+from storage.disk.layout import StoreLayout
+from storage.disk.locks import writer_lock
+from storage.hits.analyst import open_snapshot
 
 WAIT_SECONDS, PATIENCE_SECONDS = 0.05, 600.0
 READER_PAUSE_SECONDS = 0.2  # ten readers leave the writers some of two cores

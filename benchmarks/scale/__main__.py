@@ -17,8 +17,8 @@ from benchmarks.scale.exact import find_exactly
 from benchmarks.scale.filling import Filling, fill_store
 from benchmarks.scale.report import draw, write_markdown
 from benchmarks.scale.vectors import World
-from storage.compacting import compact_store, drop_indexes
-from storage.layout import StoreLayout
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacting import compact_store, drop_indexes
 
 K = 100
 TRUTHS = 100  # queries whose exact best are looked up for the recall

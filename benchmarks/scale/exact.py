@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 
 from anomalylmm.records import Floats
 from benchmarks.scale.filling import Filling
-from storage.layout import CROPS_FILE, StoreLayout
-from storage.schema import table_vectors
+from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.shards.schema import table_vectors
 
 
 def find_exactly(root: Path, filling: Filling, queries: Floats, k: int) -> list[list[str]]:

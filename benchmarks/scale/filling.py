@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from anomalylmm.records import Floats
 from benchmarks.scale.vectors import CROPS_PER_TRACKLET, World
-from storage.layout import ShardKey, StoreLayout, make_shard_id
-from storage.manifest import VideoEntry
-from storage.schema import crops_schema
-from storage.shards import ROWS_PER_GROUP, ShardWriter
+from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
+from storage.shards.manifest import VideoEntry
+from storage.shards.schema import crops_schema
+from storage.shards.writer import ROWS_PER_GROUP, ShardWriter
 
 ENCODER = "synthetic"
 CAMERAS = 20

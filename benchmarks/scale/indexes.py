@@ -12,8 +12,8 @@ import numpy as np
 
 from anomalylmm.records import Floats
 from benchmarks.scale.vectors import World
-from storage.quantizing import Scale, coded_form
-from storage.shortlist import Shortlist
+from storage.gallery.quantizing import Scale, coded_form
+from storage.gallery.shortlist import Shortlist
 
 K = 100
 BLOCK = 10_000

@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.scale.filling import Filling, fill_store
-from storage import catalog
-from storage.catalog import catalog_path, read_stamp
-from storage.gallery import Gallery, iter_shard_dirs
-from storage.layout import CROPS_FILE, MANIFEST_FILE, StoreLayout
+from storage.disk.layout import CROPS_FILE, MANIFEST_FILE, StoreLayout
+from storage.gallery import catalog
+from storage.gallery.catalog import catalog_path, read_stamp
+from storage.gallery.gallery import Gallery, iter_shard_dirs
 
 DIMENSION = 64  # one crop a shard: only their number matters
 COLUMNS = ("shards", "way", "ms", "CPU ms", "CPU us a shard", "slowest ms")

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.scale.vectors import World
-from storage.compacted import CompactedIndex, indexes_dir, read_index_manifest
-from storage.gallery import Gallery
-from storage.layout import StoreLayout
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacted import CompactedIndex, indexes_dir, read_index_manifest
+from storage.gallery.gallery import Gallery
 
 _SAMPLE_SECONDS = 0.01
 

@@ -7,8 +7,8 @@ import typer
 from flows.commands import saved_queries
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table, say
 from flows.commands.limits import hard_limits
-from flows.sweep_page import write_latest_page
-from storage.analyst import SqlLimits, run_sql
+from flows.sweep.page import write_latest_page
+from storage.hits.analyst import SqlLimits, run_sql
 
 TABLES_SQL = (
     "select table_name, string_agg(column_name, ', ' order by column_index) as columns "

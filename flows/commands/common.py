@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.composition import Composition
-from flows.settings import load_settings
-from flows.terminal import one_line, visible
-from storage.layout import StoreLayout
+from flows.runs.terminal import one_line, visible
+from flows.settings.model import load_settings
+from storage.disk.layout import StoreLayout
 
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="ANOMALYLMM_STORE", help="Folder of shards, hits and reports.")

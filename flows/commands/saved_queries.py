@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from anomalylmm.errors import QueryError
-from anomalylmm.lexicon import Lexicon
+from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Slot
 from flows.commands.common import (
     DEFAULT_STORE,
@@ -24,10 +24,10 @@ from flows.commands.common import (
     say,
 )
 from flows.composition import Composition
-from flows.judging_cache import StoredCache
-from flows.query_file import SavedQuery, choose_mask_way, default_query_file, read_queries, read_saved
-from storage.hits import HitStore
-from storage.layout import StoreLayout
+from flows.sweep.judging_cache import StoredCache
+from flows.sweep.query_file import SavedQuery, choose_mask_way, default_query_file, read_queries, read_saved
+from storage.disk.layout import StoreLayout
+from storage.hits.writer import HitStore
 
 FileOption = Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")]
 app = typer.Typer(name="queries", invoke_without_command=True, no_args_is_help=False)

@@ -17,10 +17,10 @@ from flows.commands.common import (
     print_table,
     say,
 )
-from flows.doctor import examine
-from flows.erasing import collect_and_show, describe
-from storage.erasure import ErasureReport
-from storage.maintenance import verify_store
+from flows.maintain.doctor import examine
+from flows.maintain.erasing import collect_and_show, describe
+from storage.upkeep.erasure import ErasureReport
+from storage.upkeep.maintenance import verify_store
 
 
 def verify(
@@ -80,7 +80,7 @@ def serve(
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
-    from flows.deployments import ServeOptions, absolute, serve_deployments
+    from flows.serve.deployments import ServeOptions, absolute, serve_deployments
 
     serve_deployments(
         ServeOptions(

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.lexicon import Lexicon
-from anomalylmm.masking import mask_query
-from anomalylmm.prompts import PAIR_ANSWERS
 from anomalylmm.protocols import Views
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import mask_query
 from anomalylmm.records import Candidate, Image, Query
+from anomalylmm.rerank.prompts import PAIR_ANSWERS
 
 LEXICON = Lexicon.load()
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from anomalylmm import offline
-from anomalylmm.models.frames import child_environment
+from anomalylmm.models.video.frames import child_environment
 
 SWITCHES = """
 import os, anomalylmm
@@ -17,12 +17,12 @@ import anomalylmm, openvino.tools.ovc.telemetry_utils as used
 print(used.tm.__name__)
 """
 SERVER = """
-import flows.flow_index
+import flows.index.flow
 from prefect.settings import get_current_settings
 print(get_current_settings().server.analytics_enabled)
 """
 MILESTONES = """
-import sys, prefect, flows.flow_index
+import sys, prefect, flows.index.flow
 sys.stdout.isatty = lambda: True
 from prefect._internal.analytics import try_mark_milestone
 print(try_mark_milestone("first_flow_run"))

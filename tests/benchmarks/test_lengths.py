@@ -14,7 +14,7 @@ from benchmarks.lengths.repeating import check_video, read_span, repeat
 from benchmarks.lengths.report import compare_longest, draw, list_slopes, select, write_markdown
 from benchmarks.reliability.footage_clips import FPS, Clip, encode
 from benchmarks.watching import Watched, run_watched
-from flows.planning import content_digest
+from flows.index.planning import content_digest
 
 CLIP = Clip(num_frames=20, bframes=2)  # 2.5 s, a key frame a second
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from anomalylmm.lexicon import Lexicon
+from anomalylmm.query.lexicon import Lexicon
 from benchmarks.rendered.__main__ import main
 from benchmarks.rendered.captions import agrees, facts_of, write_caption
 from benchmarks.rendered.pab import build_row, write_pab
-from flows.evaluation.benchmark_files import read_benchmark
+from flows.evaluate.benchmark.files import read_benchmark
 
 
 def crop_row(number: int, behavior: str, twin: int | None = None, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from benchmarks.peers.search import Contest, SearchTrial, make_vectors, tabulate
 from benchmarks.peers.search_sides import SIDES
 from benchmarks.peers.shelves import TOLERANCE, Laps, Shelf, measure_recall, read_gallery, write_pictures
 from benchmarks.watching import run_module
-from storage.gallery import Gallery
+from storage.gallery.gallery import Gallery
 from tests.storage.examples import PIPELINE, make_rows, publish_shard, unit_vectors
 
 

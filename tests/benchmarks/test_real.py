@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalylmm.lexicon import Lexicon
+from anomalylmm.query.lexicon import Lexicon
 from benchmarks.real import crops, persons
 from benchmarks.real.footage import (
     EVENTS,

@@ -11,10 +11,10 @@ from benchmarks.scale.exact import find_exactly
 from benchmarks.scale.filling import Filling, fill_store
 from benchmarks.scale.report import draw, list_slopes, slope, write_markdown
 from benchmarks.scale.vectors import World
-from storage.compacting import compact_store
-from storage.gallery import Gallery
-from storage.layout import StoreLayout
-from storage.maintenance import verify_store
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacting import compact_store
+from storage.gallery.gallery import Gallery
+from storage.upkeep.maintenance import verify_store
 
 FILLING = Filling(rows=700, dimension=64, rows_per_shard=300)
 ROWS = [

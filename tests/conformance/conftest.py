@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from anomalylmm.records import Image
-from tests.anomalylmm.models.clips import every, write_clip
+from tests.anomalylmm.models.video.clips import every, write_clip
 from tests.conformance import fakes
 
 
@@ -44,7 +44,7 @@ def build_source(name: str, _folder: Path) -> Any:
 
 
 def build_cutter(name: str, _folder: Path) -> Any:
-    from anomalylmm.models.clips import VideoClips
+    from anomalylmm.models.video.clips import VideoClips
 
     return fakes.FakeCutter() if name == "fake" else VideoClips()
 
@@ -100,7 +100,7 @@ def build_encoder(name: str, folder: Path) -> Any:
 
 def build_judge(name: str, folder: Path) -> Any:
     from anomalylmm.models.registry import JudgeSpec, build_judge
-    from tests.anomalylmm.models.tiny_judges import save_internvl, save_qwen2_5_vl
+    from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
     from tests.anomalylmm.models.tiny_models import save_smolvlm
     from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
@@ -121,7 +121,7 @@ def build_judge(name: str, folder: Path) -> Any:
 
 def build_endpoint(stack: ExitStack) -> Any:
     from anomalylmm.models.registry import EndpointSpec, build_endpoint
-    from tests.anomalylmm.models.serving import judge_server
+    from tests.anomalylmm.models.judge.serving import judge_server
 
     url = stack.enter_context(judge_server("pocket/judge", "--max-new-tokens", "4"))
     judge = build_endpoint(EndpointSpec(base_url=url, model="pocket", max_views=2, concurrency=2))

@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
-from flows.indexing import index_archive
-from flows.sweeping import sweep_store
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
+from flows.index.indexing import index_archive
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
 from tests.fakes import FakeComposition, compose, write_video
 
 RED = '[[query]]\nname = "red"\ntext = "a person in a red jacket walking"\nfloor = -10\naccept = 0.0\n'

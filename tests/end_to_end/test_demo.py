@@ -8,12 +8,12 @@ import pytest
 from benchmarks.demo import read_hits
 from benchmarks.rendered.scoring import overlap, read_truth, score_hits
 from flows.composition import Composition
-from flows.indexing import IndexReport, index_archive
-from flows.searching import SearchRequest, search_store
-from flows.settings import load_settings
-from flows.sweeping import SweepReport, sweep_store
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
+from flows.index.indexing import IndexReport, index_archive
+from flows.search.searching import SearchRequest, search_store
+from flows.settings.model import load_settings
+from flows.sweep.sweeping import SweepReport, sweep_store
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
 
 DEMO = Path(__file__).parents[2] / "configs/demo_archive"
 CAMERA = "square"

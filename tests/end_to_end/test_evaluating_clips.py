@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from flows.composition import Composition
-from flows.evaluation.clips import ClipRequest, evaluate_clips
-from flows.settings import load_settings
+from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
+from flows.settings.model import load_settings
 
 DEMO = Path(__file__).parents[2] / "configs/demo_archive"
 LABELS = """\

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from anomalylmm.errors import ArchiveError, StoreError
-from flows.indexing import index_archive
-from storage.gallery import Gallery
-from storage.layout import StoreLayout
-from storage.manifest import ShardManifest, VideoEntry
-from storage.shards import ShardWriter
+from flows.index.indexing import index_archive
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.shards.manifest import ShardManifest, VideoEntry
+from storage.shards.writer import ShardWriter
 from tests.fakes import compose, write_video
 
 
@@ -38,7 +38,7 @@ def test_each_person_becomes_a_tracklet_with_its_camera_and_wall_clock(archive: 
 
 
 def gallery_rows(gallery: Gallery, shard_id: str) -> list[tuple[str, object]]:
-    from storage.reading import read_columns
+    from storage.shards.reading import read_columns
 
     table = read_columns(gallery.shard(shard_id).directory, ["camera", "wall_clock_utc"])
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))

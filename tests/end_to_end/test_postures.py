@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
 from anomalylmm.posture.head import PostureHead
-from anomalylmm.posture.reading import BodyReader
 from anomalylmm.records import Detections, Floats, Image
-from flows.indexing import index_archive
-from flows.settings import load_settings
-from flows.sweeping import open_gallery, sweep_store
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
-from storage.maintenance import verify_store
+from flows.index.indexing import index_archive
+from flows.settings.model import load_settings
+from flows.sweep.sweeping import open_gallery, sweep_store
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
+from storage.upkeep.maintenance import verify_store
 from tests.anomalylmm.posture.bodies import lying, standing
 from tests.fakes import FakeComposition, compose, write_video
 

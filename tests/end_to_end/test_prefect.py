@@ -17,14 +17,14 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, Posture
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.automations import NAME, build_zombie_automation, ensure_zombie_automation
-from flows.deployments import ServeOptions, build_deployments
-from flows.flow_export import export
-from flows.flow_index import index_archive
-from flows.flow_maintain import maintain
-from flows.flow_search import search_now
-from flows.flow_sweep import sweep
-from flows.forms import ExportForm, IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
+from flows.export.flow import export
+from flows.index.flow import index_archive
+from flows.maintain.flow import maintain
+from flows.search.flow import search_now
+from flows.serve.automations import NAME, build_zombie_automation, ensure_zombie_automation
+from flows.serve.deployments import ServeOptions, build_deployments
+from flows.settings.forms import ExportForm, IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
+from flows.sweep.flow import sweep
 from tests.fakes import FakeComposition, compose, write_video
 
 COMPOSITION = compose()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.composition import Composition
-from flows.indexing import IndexReport, index_archive
-from flows.settings import Settings
-from storage.layout import StoreLayout
-from storage.quarantine import read_quarantine
+from flows.index.indexing import IndexReport, index_archive
+from flows.settings.model import Settings
+from storage.disk.layout import StoreLayout
+from storage.shards.quarantine import read_quarantine
 from tests.fakes import compose, write_video
 
 

@@ -15,21 +15,21 @@ from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_server import Job
 from benchmarks.reliability.kills_stand_ins import compose_small, write_archive, write_queries
 from flows.cli import app
-from flows.erasing import erase_store
-from flows.exporting import ExportRequest, export_hits
-from flows.exports.choice import Choice
-from flows.exports.clips import ClipStyle
-from flows.indexing import index_archive
-from flows.recording import recording
-from flows.searching import SearchRequest, search_store
-from flows.sweeping import sweep_store
-from storage.analyst import run_sql
-from storage.erasure_log import ErasureRule
-from storage.hits import HitStore
-from storage.layout import StoreLayout
-from storage.runs import read_runs
+from flows.export.choice import Choice
+from flows.export.clips import ClipStyle
+from flows.export.exporting import ExportRequest, export_hits
+from flows.index.indexing import index_archive
+from flows.maintain.erasing import erase_store
+from flows.runs.recording import recording
+from flows.search.searching import SearchRequest, search_store
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
+from storage.hits.runs import read_runs
+from storage.hits.writer import HitStore
+from storage.upkeep.erasure_log import ErasureRule
 from tests.fakes import ColorJudge
-from tests.flows.test_notifying import Warnings
+from tests.flows.runs.test_notifying import Warnings
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_what_can_not_be_noted_is_warned_of_and_ends_nothing(layout: StoreLayout
 
 def test_the_commands_give_the_run_as_json(layout: StoreLayout, archive: Path, queries: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.commands.making.compose", lambda profile, settings: compose_small())
+        patch.setattr("flows.commands.index_and_sweep.compose", lambda profile, settings: compose_small())
         store = ["--store", str(layout.root), "--json", "--quiet"]
         indexed = json.loads(CliRunner().invoke(app, ["index", str(archive), *store]).stdout)
         swept = json.loads(CliRunner().invoke(app, ["sweep", "--queries", str(queries), *store]).stdout)
@@ -186,6 +186,6 @@ def test_an_index_run_shows_its_notes(layout: StoreLayout, archive: Path) -> Non
         return composition
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.commands.making.compose", compose)
+        patch.setattr("flows.commands.index_and_sweep.compose", compose)
         shown = CliRunner().invoke(app, ["index", str(archive), "--store", str(layout.root), "--quiet"]).stdout
     assert "note: 4 files were not looked at" in shown

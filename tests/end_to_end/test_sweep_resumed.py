@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
 from anomalylmm.protocols import Views
-from flows.indexing import index_archive
-from flows.sweeping import sweep_store
-from storage.analyst import run_sql
-from storage.layout import StoreLayout
+from flows.index.indexing import index_archive
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
 from tests.fakes import ColorJudge, FakeComposition, compose, write_video
 
 QUERIES = """

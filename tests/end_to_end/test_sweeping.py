@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from anomalylmm.errors import ConfigurationError, QueryError, StoreBusyError, StoreError
-from flows.indexing import index_archive
-from flows.searching import SearchRequest, search_store
-from flows.sweeping import open_gallery, sweep_store
-from storage.analyst import run_sql
-from storage.hits import HitStore
-from storage.layout import StoreLayout
-from storage.scope import Scope
+from flows.index.indexing import index_archive
+from flows.search.searching import SearchRequest, search_store
+from flows.sweep.sweeping import open_gallery, sweep_store
+from storage.disk.layout import StoreLayout
+from storage.gallery.scope import Scope
+from storage.hits.analyst import run_sql
+from storage.hits.writer import HitStore
 from tests.fakes import FakeComposition, compose, write_video
 
 QUERY = '[[query]]\nname = "{name}"\ntext = "{text}"\nfloor = -10\naccept = {accept}\n'

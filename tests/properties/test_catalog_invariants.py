@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import catalog, erasure
-from storage.catalog import catalog_path
-from storage.compacting import compact_store
-from storage.erasure import erase_footage
-from storage.erasure_log import ErasureRule
-from storage.gallery import Gallery, iter_shard_dirs
-from storage.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout
-from storage.maintenance import collect_garbage
+from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout
+from storage.gallery import catalog
+from storage.gallery.catalog import catalog_path
+from storage.gallery.compacting import compact_store
+from storage.gallery.gallery import Gallery, iter_shard_dirs
+from storage.upkeep import erasure
+from storage.upkeep.erasure import erase_footage
+from storage.upkeep.erasure_log import ErasureRule
+from storage.upkeep.maintenance import collect_garbage
 from tests.storage.erased_stores import publish_videos
 from tests.storage.examples import NOON, PIPELINE
-from tests.storage.test_catalog import say
+from tests.storage.gallery.test_catalog import say
 
 TICK = 0.02  # longer than a tick of the file system's clock
 OPERATIONS = st.sampled_from(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalylmm.coarse import background, z_scores
-from anomalylmm.metrics import bootstrap_mean, order_by_score, paired_difference, twin_confusion
+from anomalylmm.measure.metrics import bootstrap_mean, order_by_score, paired_difference, twin_confusion
+from anomalylmm.query.coarse import background, z_scores
 
 SCORES = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20)
 GROUPS = st.lists(st.tuples(st.integers(0, 4), st.sets(st.integers(0, 4), min_size=1), st.sets(st.integers(5, 9))))

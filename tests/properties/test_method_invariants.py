@@ -5,17 +5,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalylmm.coarse import best_tracklets
-from anomalylmm.crops import context_box, cut
 from anomalylmm.errors import QueryError
-from anomalylmm.incidents import HitInterval, group_incidents
-from anomalylmm.lexicon import Lexicon
-from anomalylmm.masking import BLANK, mask_query, paraphrases
-from anomalylmm.prompts import parse_cloze
+from anomalylmm.footage.crops import context_box, cut
+from anomalylmm.footage.sampling import Sampler, sample_times
+from anomalylmm.measure.incidents import HitInterval, group_incidents
+from anomalylmm.query.coarse import best_tracklets
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import BLANK, mask_query, paraphrases
 from anomalylmm.records import UNKNOWN
-from anomalylmm.rerank import rerank
-from anomalylmm.saliency import focus_box, slot_saliency
-from anomalylmm.sampling import Sampler, sample_times
+from anomalylmm.rerank.prompts import parse_cloze
+from anomalylmm.rerank.saliency import focus_box, slot_saliency
+from anomalylmm.rerank.score import rerank
 
 LEXICON = Lexicon.load()
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -10,18 +10,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomalylmm.footage.sampling import Sampler, sample_times
+from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
-from anomalylmm.sampling import Sampler, sample_times
-from anomalylmm.tracklets import TrackletBuilder
 from benchmarks.reliability.kills_stand_ins import LaneTracker
-from flows.cropping import CropStream, VideoEnd, VideoFrames
-from flows.planning import plan_archive
-from flows.settings import Settings
-from storage.layout import CROPS_FILE, INDEX_FILE, StoreLayout
-from storage.reading import load_crops, load_tracklet, read_rows
-from storage.schema import table_to_rows
-from storage.shards import verify_shard
-from storage.vectors import open_index, read_vectors
+from flows.index.cropping import CropStream, VideoEnd, VideoFrames
+from flows.index.planning import plan_archive
+from flows.settings.model import Settings
+from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
+from storage.shards.reading import load_crops, load_tracklet, read_rows
+from storage.shards.schema import table_to_rows
+from storage.shards.vectors import open_index, read_vectors
+from storage.shards.writer import verify_shard
 from tests.fakes import BlockDetector, draw
 from tests.storage.examples import DIMENSION, make_key, make_rows, make_video, open_writer, unit_vectors
 

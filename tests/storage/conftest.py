@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import crashpoints
-from storage.layout import StoreLayout
+from storage.disk import crashpoints
+from storage.disk.layout import StoreLayout
 from tests.storage.erased_stores import build
 
 

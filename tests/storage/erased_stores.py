@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from storage.analyst import open_snapshot, run_sql
-from storage.erasure_log import ErasureRule
-from storage.hits import HitStore
-from storage.inbox import leave_feedback, leave_search
-from storage.layout import StoreLayout, make_shard_id
-from storage.manifest import ShardManifest
-from storage.quarantine import record_quarantine
-from storage.records import CoverageRecord, FeedbackRecord, IncidentRecord, SearchRecord, SweepContent
+from storage.disk.layout import StoreLayout, make_shard_id
+from storage.hits.analyst import open_snapshot, run_sql
+from storage.hits.inbox import leave_feedback, leave_search
+from storage.hits.rows import CoverageRecord, FeedbackRecord, IncidentRecord, SearchRecord, SweepContent
+from storage.hits.writer import HitStore
+from storage.shards.manifest import ShardManifest
+from storage.shards.quarantine import record_quarantine
+from storage.upkeep.erasure_log import ErasureRule
 from tests.storage.examples import (
     NOON,
     PIPELINE,
@@ -26,7 +26,7 @@ from tests.storage.examples import (
     open_writer,
     unit_vectors,
 )
-from tests.storage.test_quarantine import make_entry
+from tests.storage.shards.test_quarantine import make_entry
 
 MORNING, EVENING = NOON - timedelta(hours=4), NOON + timedelta(hours=6)
 OLD = ErasureRule(before_utc=NOON)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from anomalylmm.records import Cloze, CropRow, Query, Slot, SlotVerdict, Verdict
-from storage.layout import ShardKey, StoreLayout
-from storage.manifest import ShardManifest, VideoEntry
-from storage.records import CoverageRecord, HitRecord, IncidentRecord, JudgementRecord, SweepContent, SweepRecord
-from storage.shards import ShardWriter
+from storage.disk.layout import ShardKey, StoreLayout
+from storage.hits.rows import CoverageRecord, HitRecord, IncidentRecord, JudgementRecord, SweepContent, SweepRecord
+from storage.shards.manifest import ShardManifest, VideoEntry
+from storage.shards.writer import ShardWriter
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DIMENSION = 8

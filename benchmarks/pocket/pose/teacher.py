@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from anomalylmm.models.pose import cut_square, square_around
+from anomalylmm.models.pose.movenet import cut_square, square_around
 from benchmarks.pocket.pose.net import PoseNet
 
 if TYPE_CHECKING:

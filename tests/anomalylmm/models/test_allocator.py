@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from anomalylmm.models.frames import child_environment
+from anomalylmm.models.video.frames import child_environment
 
 PROGRAM = """
 import ctypes, os, sys, threading

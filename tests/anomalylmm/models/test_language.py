@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anomalylmm.errors import ConfigurationError, JudgeError, WeightsError
-from anomalylmm.models.devices import choose_device, choose_dtype
-from anomalylmm.models.dual_encoder import DualEncoder, scale_each
-from anomalylmm.models.judge import TransformersJudge
-from anomalylmm.models.likelihood import share_beginnings
+from anomalylmm.models.encode.dual_encoder import DualEncoder, scale_each
+from anomalylmm.models.hub.devices import choose_device, choose_dtype
+from anomalylmm.models.judge.likelihood import share_beginnings
+from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from tests.anomalylmm.models import tiny_models
-from tests.anomalylmm.models.tiny_judges import save_internvl, save_qwen2_5_vl
+from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 

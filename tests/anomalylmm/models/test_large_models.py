@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from anomalylmm.models.judge import TransformersJudge
-from anomalylmm.models.lmm_encoder import LmmEncoder
-from anomalylmm.models.reranker import RerankerJudge
+from anomalylmm.models.encode.lmm_encoder import LmmEncoder
+from anomalylmm.models.judge.reranker import RerankerJudge
+from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind
-from anomalylmm.prompts import write_affirm_prompt
 from anomalylmm.records import Image
+from anomalylmm.rerank.prompts import write_affirm_prompt
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 

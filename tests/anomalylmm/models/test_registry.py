@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.frames import child_environment
 from anomalylmm.models.registry import (
     DetectorSpec,
     EncoderSpec,
@@ -16,6 +15,7 @@ from anomalylmm.models.registry import (
     build_judge,
     resolve_weights,
 )
+from anomalylmm.models.video.frames import child_environment
 
 
 def test_importing_the_registry_loads_no_model_library() -> None:

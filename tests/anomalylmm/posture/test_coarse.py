@@ -1,9 +1,9 @@
 import numpy as np
 
-from anomalylmm.lexicon import Lexicon
-from anomalylmm.masking import mask_query
 from anomalylmm.posture.classes import CHANNELS, READINGS, STILLS
-from anomalylmm.posture.coarse import asked_part, join_queries, pad, posture_part
+from anomalylmm.posture.vector import asked_part, join_queries, pad, posture_part
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import mask_query
 from anomalylmm.records import Body, Cloze
 
 LEXICON = Lexicon.load()

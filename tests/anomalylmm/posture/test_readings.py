@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from anomalylmm.posture.classes import CHANNELS, READINGS
-from anomalylmm.posture.readings import read_word
-from anomalylmm.rerank import DEFAULT, join_experts
+from anomalylmm.posture.words import read_word
+from anomalylmm.rerank.score import DEFAULT, join_experts
 
 
 def _scores(**shown: float) -> np.ndarray:

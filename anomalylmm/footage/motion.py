@@ -1,0 +1,65 @@
+"""Skips frames in which nothing happens, cheaply, without ever going blind; knows no detector."""
+
+import math
+
+import cv2
+import numpy as np
+
+from anomalylmm.errors import ConfigurationError
+from anomalylmm.footage.stillness import Background
+from anomalylmm.records import Floats, Image
+
+
+class MotionGate:
+    """Opens while something differs from a slow background, and for a glance at regular times.
+
+    The picture is compared as a small color one (who wears the street's gray level still has another color):
+    averaging removes sensor noise, and the median difference is taken out, so that automatic exposure and lamps do
+    not count as motion. After motion the gate stays open for ``linger_seconds``, because who falls often lies still
+    at once; a still scene is glanced at every ``max_idle_seconds``, where who lies or stands still is seen again.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_idle_seconds: float = 10.0,
+        linger_seconds: float = 3.0,
+        min_changed_share: float = 0.001,
+        threshold: float = 12.0,
+        background_seconds: float = 20.0,
+        width_px: int = 96,
+    ) -> None:
+        if min(max_idle_seconds, linger_seconds, background_seconds) < 0 or width_px < 8:
+            raise ConfigurationError("the motion gate's times must not be negative and its width at least 8 pixels")
+        self.max_idle_seconds = max_idle_seconds
+        self.linger_seconds = linger_seconds
+        self.min_changed_share = min_changed_share
+        self.width_px = width_px
+        self._background = Background(threshold=threshold, follow_seconds=background_seconds)
+        self._last_seconds = -math.inf
+        self._open_until = -math.inf
+
+    def is_moving(self, image: Image, pts_seconds: float) -> bool:
+        """Tells whether a frame (H, W, 3) is worth a detector; to be asked for each sampled frame in time order."""
+        if pts_seconds < self._last_seconds:  # the clock stepped back: what was planned means nothing
+            self._open_until = -math.inf
+            self._background.forget()
+        self._last_seconds = pts_seconds
+        changed = self.changed_share(image, pts_seconds)
+        if changed >= self.min_changed_share:
+            self._open_until = max(self._open_until, pts_seconds + self.linger_seconds)
+            return True
+        if pts_seconds <= self._open_until:
+            return True
+        if pts_seconds - self._open_until >= self.max_idle_seconds:
+            self._open_until = pts_seconds
+            return True
+        return False
+
+    def changed_share(self, image: Image, pts_seconds: float) -> float:
+        """Measures the share of pixels that differ from the background (0..1) and lets the background follow."""
+        return self._background.changed_share(self._shrink(image), pts_seconds)
+
+    def _shrink(self, image: Image) -> Floats:
+        height = max(1, round(image.shape[0] * self.width_px / image.shape[1]))
+        return cv2.resize(image, (self.width_px, height), interpolation=cv2.INTER_AREA).astype(np.float32)

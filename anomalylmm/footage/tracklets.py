@@ -1,0 +1,247 @@
+"""Turns tracked detections into tracklets of a few context crops each, in bounded memory; knows no tracker."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import ConfigurationError, ShapeError
+from anomalylmm.footage.crops import clip_box, context_box, cut, limit_size, sharpness
+from anomalylmm.posture.tracks import BodyTrack
+from anomalylmm.records import Bodies, Body, Box, Crop, Detections, Image
+
+_SLACK_SECONDS = 1e-3  # by which container clocks round
+
+
+@dataclass(slots=True, kw_only=True)
+class _Moment:
+    """One detection of an open tracklet that may become one of its crops."""
+
+    pts_seconds: float
+    box: Box
+    context: Box
+    score: float
+    sharpness: float
+    quality: float
+    image: Image = field(repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class _OpenTracklet:
+    tracklet_id: str
+    start_seconds: float
+    stop_seconds: float
+    num_detections: int = 0
+    best: dict[int, _Moment] = field(default_factory=dict)  # of each span of time since the start
+    bodies: BodyTrack = field(default_factory=BodyTrack)
+
+
+class TrackletBuilder:
+    """Collects the tracklets of one video.
+
+    A tracklet closes when its person is not seen after ``max_gap_seconds``, or has lasted
+    ``max_tracklet_seconds``: a person who is in the picture for an hour gives many tracklets, so that a change of
+    behavior is in one of its own. Its crops are the best moment of each ``seconds_per_crop``, so that whatever lasts
+    twice as long has a crop, and what is shorter most often has. Ids are hashes of content, so the same video gives
+    the same ids.
+
+    A tracklet of fewer than ``min_detections`` is dropped, unless one of them is as sure as ``sure_score``.
+    """
+
+    def __init__(
+        self,
+        video_id: str,
+        *,
+        seconds_per_crop: float = 1.0,
+        min_detections: int = 2,
+        sure_score: float = math.inf,
+        max_gap_seconds: float = 2.0,
+        max_tracklet_seconds: float = 15.0,
+        margin: float = 0.25,
+        max_crop_px: int = 448,
+    ) -> None:
+        if min(min_detections, max_crop_px) < 1 or min(seconds_per_crop, max_tracklet_seconds) <= 0:
+            raise ConfigurationError(
+                "seconds_per_crop, min_detections, max_crop_px and max_tracklet_seconds must be positive"
+            )
+        self.video_id = video_id
+        self.seconds_per_crop = seconds_per_crop
+        self.min_detections = min_detections
+        self.sure_score = sure_score
+        self.max_gap_seconds = max_gap_seconds
+        self.max_tracklet_seconds = max_tracklet_seconds
+        self.margin = margin
+        self.max_crop_px = max_crop_px
+        self._open: dict[int, _OpenTracklet] = {}
+        self._earlier: dict[int, BodyTrack] = {}  # of tracks whose tracklet was long enough, but who are still there
+        self._closed: list[tuple[Crop, ...]] = []
+        self._last_seconds = -math.inf
+        self._frame_size = (0, 0)
+
+    def add(
+        self,
+        detections: Detections,
+        track_numbers: NDArray[np.int64],
+        image: Image,
+        pts_seconds: float,
+        bodies: Bodies | None = None,
+    ) -> None:
+        """Adds the N detections of one frame; track number -1 (nobody yet) and boxes without area are left out.
+
+        Args:
+            detections: Of the frame.
+            track_numbers: (N,).
+            image: The frame.
+            pts_seconds: Its time.
+            bodies: The joints of the N persons, where poses are estimated.
+
+        Raises:
+            ShapeError: There is not one track number for each detection.
+        """
+        if track_numbers.shape != (len(detections),):
+            raise ShapeError.of("track_numbers", f"({len(detections)},)", track_numbers.shape)
+        size = (image.shape[1], image.shape[0])
+        if pts_seconds < self._last_seconds or size != self._frame_size:
+            self.finish()  # another clock or another picture: nothing can be continued
+        self._last_seconds, self._frame_size = pts_seconds, size
+        self._close_long(pts_seconds)
+        opened: set[str] = set()
+        rows = list(
+            zip(detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True)
+        )
+        for index in sorted(range(len(rows)), key=lambda place: rows[place][2] not in self._open):  # known tracks first
+            box_row, score, number = rows[index]
+            box = (box_row[0], box_row[1], box_row[2], box_row[3])
+            if number >= 0 and self._add_one(number, box, score, image, opened) and bodies is not None:
+                keypoints, stills = bodies.keypoints[index], bodies.stills[index]
+                self._open[number].bodies.add(pts_seconds, box, keypoints, stills)
+        self._close_silent(pts_seconds)
+
+    def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
+        """Yields the crops of each tracklet that has closed since the last call, and lets go of them."""
+        while self._closed:
+            yield self._closed.pop(0)
+
+    def finish(self) -> None:
+        """Closes all open tracklets; ``iter_closed()`` then gives the rest. The builder can be used on."""
+        for number in list(self._open):
+            self._close(number)
+        self._earlier.clear()
+
+    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> bool:
+        """Adds one detection to its tracklet; False where it is left out."""
+        width, height = self._frame_size
+        try:
+            box = clip_box(raw_box, width, height)
+        except ShapeError:
+            return False
+        if number not in self._open:
+            tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
+            if tracklet_id in opened:  # one box under two numbers is one person
+                return False
+            opened.add(tracklet_id)
+            self._open[number] = _OpenTracklet(
+                tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds,
+                bodies=self._take_over(number, box),
+            )  # fmt: skip
+        tracklet = self._open[number]
+        tracklet.stop_seconds = self._last_seconds
+        tracklet.num_detections += 1
+        span = int((self._last_seconds - tracklet.start_seconds + _SLACK_SECONDS) / self.seconds_per_crop)
+        moment = self._moment(box, score, image)
+        if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
+            tracklet.best[span] = moment
+        return True
+
+    def _take_over(self, number: int, box: Box) -> BodyTrack:
+        """Gives a tracklet that begins the last joints of its track, or of one that has just ended here.
+
+        Who falls changes the box so much that trackers often begin a new track, and the fall would lie between two.
+        """
+        if number in self._earlier:
+            return self._earlier.pop(number)
+        for tracklet in self._open.values():
+            bodies = tracklet.bodies
+            if tracklet.stop_seconds < self._last_seconds and bodies.is_near(box) and not bodies.is_taken:
+                bodies.is_taken = True
+                return bodies.since(self._last_seconds)
+        return BodyTrack()
+
+    def _moment(self, box: Box, score: float, image: Image) -> _Moment:
+        width, height = self._frame_size
+        context = context_box(box, width, height, margin=self.margin)
+        picture = limit_size(cut(image, context), self.max_crop_px)
+        sharp = sharpness(picture)
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        touches = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
+        quality = max(score, 1e-3) * math.log1p(sharp) * math.sqrt(area) * (0.6 if touches else 1.0)
+        return _Moment(
+            pts_seconds=self._last_seconds,
+            box=box,
+            context=context,
+            score=score,
+            sharpness=sharp,
+            quality=quality,
+            image=picture,
+        )
+
+    def _close_long(self, pts_seconds: float) -> None:
+        for number, tracklet in list(self._open.items()):
+            if pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+                self._earlier[number] = tracklet.bodies.since(pts_seconds)
+                self._close(number)
+
+    def _close_silent(self, pts_seconds: float) -> None:
+        """Closes those that this frame does not go on with; between glances at a still scene nobody was missed."""
+        for number, tracklet in list(self._open.items()):
+            if pts_seconds - tracklet.stop_seconds > self.max_gap_seconds:
+                self._close(number)
+
+    def _close(self, number: int) -> None:
+        tracklet = self._open.pop(number)
+        is_sure = max(moment.score for moment in tracklet.best.values()) >= self.sure_score
+        if tracklet.num_detections < self.min_detections and not is_sure:
+            return
+        spans = [self._span(tracklet, number) for number in tracklet.best]
+        moments = [moment.pts_seconds for moment in tracklet.best.values()]
+        bodies = tracklet.bodies.read(moments, spans)
+        self._closed.append(
+            tuple(
+                self._crop(tracklet, moment, body) for moment, body in zip(tracklet.best.values(), bodies, strict=True)
+            )
+        )
+
+    def _span(self, tracklet: _OpenTracklet, number: int) -> tuple[float, float]:
+        """First and last second of a span of a tracklet."""
+        start = tracklet.start_seconds + number * self.seconds_per_crop - _SLACK_SECONDS
+        return start, start + self.seconds_per_crop
+
+    def _crop(self, tracklet: _OpenTracklet, moment: _Moment, body: Body | None) -> Crop:
+        width, height = self._frame_size
+        return Crop(
+            crop_id=_digest(tracklet.tracklet_id, f"{moment.pts_seconds:.3f}"),
+            tracklet_id=tracklet.tracklet_id,
+            pts_seconds=moment.pts_seconds,
+            box_xyxy_px=moment.box,
+            context_xyxy_px=moment.context,
+            frame_width_px=width,
+            frame_height_px=height,
+            score=moment.score,
+            sharpness=moment.sharpness,
+            tracklet_start_seconds=tracklet.start_seconds,
+            tracklet_stop_seconds=tracklet.stop_seconds,
+            tracklet_num_detections=tracklet.num_detections,
+            image=moment.image,
+            body=body,
+        )
+
+
+def _tracklet_id(video_id: str, start_seconds: float, box: Box) -> str:
+    return _digest(video_id, f"{start_seconds:.3f}", ",".join(f"{corner:.0f}" for corner in box))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

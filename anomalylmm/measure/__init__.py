@@ -1,0 +1,1 @@
+"""How good results are: retrieval metrics, scores of clips, calibration, incidents."""

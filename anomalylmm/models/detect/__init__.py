@@ -1,0 +1,1 @@
+"""Where persons are: detectors and the tracker."""

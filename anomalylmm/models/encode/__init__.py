@@ -1,0 +1,1 @@
+"""Images and sentences in one space: dual encoders."""

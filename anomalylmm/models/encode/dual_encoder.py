@@ -1,0 +1,134 @@
+"""Images and sentences in one space by a transformers dual encoder (SigLIP, CLIP, VisionTextDualEncoder)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from anomalylmm.models.encode.patches import patch_vectors
+from anomalylmm.models.hub.devices import choose_device, choose_dtype
+from anomalylmm.models.hub.loading import image_inputs, load_model, load_processor, move
+from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.records import Floats, Image
+
+PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
+MOST_TOKENS = 512  # where the tokenizer does not say
+WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+
+
+class DualEncoder:
+    """Implements ``ImageEncoder``, ``TextEncoder`` and ``PatchTextMapper`` with one model."""
+
+    def __init__(
+        self, weights: ResolvedWeights, *, device: str = "auto", dtype: str = "auto", batch_size: int = 32
+    ) -> None:
+        """Loads the model.
+
+        Raises:
+            WeightsError: The folder is damaged or holds no dual encoder.
+            ConfigurationError: The device or type is not to be had.
+        """
+        from transformers import AutoModel
+
+        self.model_id, self.batch_size = weights.model_id, batch_size
+        self._device = choose_device(device)
+        self._dtype = choose_dtype(dtype, self._device)
+        self._processor = load_processor(weights)
+        self._model = load_model(AutoModel, weights, self._device, self._dtype)
+        self._vocabulary = read_vocabulary(weights)
+        self._text_options = self._choose_text_options()
+        self.dimension = int(self.encode_texts(["a person"]).shape[1])
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Encodes N images; shape (N, D), rows of unit length."""
+        rows = [self._image_rows(batch) for batch in batches(images, self.batch_size)]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Encodes Q texts; shape (Q, D), rows of unit length."""
+        rows = [self._text_rows(batch) for batch in batches(texts, self.batch_size)]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of the text that the encoder has never been taught, in order, each once.
+
+        ``vocabulary.txt`` beside the weights decides; without one, the tokenizer's unknown token does.
+        """
+        words = dict.fromkeys(WORD.findall(text.lower()))
+        if self._vocabulary is not None:
+            known = self._vocabulary
+            return tuple(word for word in words if word not in known)
+        tokenizer = self._processor.tokenizer
+        unknown = tokenizer.unk_token_id
+        if unknown is None:
+            return ()
+        return tuple(word for word in words if unknown in tokenizer(word, add_special_tokens=False)["input_ids"])
+
+    def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
+        """Patch-text similarity of N images, scaled to 0..1 per image; shape (N, rows, columns).
+
+        Raises:
+            ConfigurationError: The vision tower's patches can't be brought into the joint space.
+        """
+        query = torch.from_numpy(self.encode_texts([text])[0]).to(self._device)
+        maps = [self._similarity_maps(batch, query) for batch in batches(images, self.batch_size)]
+        return scale_each(np.concatenate(maps)) if maps else np.zeros((0, 1, 1), np.float32)
+
+    @torch.inference_mode()
+    def _similarity_maps(self, images: Sequence[Image], query: torch.Tensor) -> Floats:
+        inputs = move(image_inputs(self._processor, list(images)), self._device, self._dtype)
+        vectors = torch.nn.functional.normalize(patch_vectors(self._model, inputs).float(), dim=-1)
+        return (vectors @ query).cpu().numpy()
+
+    @torch.inference_mode()
+    def _image_rows(self, images: Sequence[Image]) -> Floats:
+        inputs = move(image_inputs(self._processor, list(images)), self._device, self._dtype)
+        return unit_rows(self._model.get_image_features(**inputs))
+
+    @torch.inference_mode()
+    def _text_rows(self, texts: Sequence[str]) -> Floats:
+        inputs = dict(self._processor.tokenizer(list(texts), return_tensors="pt", **self._text_options))
+        if self._is_padded_family():
+            inputs = {"input_ids": inputs["input_ids"]}
+        return unit_rows(self._model.get_text_features(**move(inputs, self._device, self._dtype)))
+
+    def _is_padded_family(self) -> bool:
+        return str(self._model.config.model_type).startswith(PADDED_FAMILIES)
+
+    def _choose_text_options(self) -> dict[str, Any]:
+        text_config = self._model.config.text_config
+        positions = int(getattr(text_config, "max_position_embeddings", MOST_TOKENS))
+        longest = min(positions, int(min(self._processor.tokenizer.model_max_length, MOST_TOKENS)))
+        padding = "max_length" if self._is_padded_family() else True
+        return {"padding": padding, "truncation": True, "max_length": longest}
+
+
+def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Cuts a sequence into pieces of at most ``size``, in order."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def unit_rows(output: Any) -> Floats:
+    """Unit vectors, (N, D), of what the model gives: a tensor (transformers 4) or an output with a pooled one (5)."""
+    features = output if isinstance(output, torch.Tensor) else output.pooler_output
+    rows: Floats = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return rows
+
+
+def scale_each(maps: Floats) -> Floats:
+    """Scales each map to 0..1; a flat one is all zeros."""
+    least = maps.min(axis=(1, 2), keepdims=True)
+    span = maps.max(axis=(1, 2), keepdims=True) - least
+    scaled: Floats = np.where(span > 0, (maps - least) / np.where(span > 0, span, 1), 0).astype(np.float32)
+    return scaled
+
+
+def read_vocabulary(weights: ResolvedWeights) -> frozenset[str] | None:
+    """The words the model was trained on, where a file beside the weights lists them."""
+    file = weights.path / "vocabulary.txt"
+    if not file.is_file():
+        return None
+    return frozenset(file.read_text(encoding="utf-8").lower().split())

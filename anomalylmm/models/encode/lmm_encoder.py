@@ -1,0 +1,153 @@
+"""Images and sentences in one space by an embedding LMM (Qwen3-VL-Embedding kind): the last token's hidden state."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.encode.dual_encoder import WORD, batches, read_vocabulary, scale_each
+from anomalylmm.models.hub.chat import Inputs
+from anomalylmm.models.hub.devices import choose_device, choose_dtype
+from anomalylmm.models.hub.image_budget import limit_pixels
+from anomalylmm.models.hub.loading import load_model, load_processor, move
+from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.records import Floats, Image
+
+# What the models were trained with (github.com/QwenLM/Qwen3-VL-Embedding): an instruction, the input, and the opened
+# answer, whose last token gathers the meaning.
+IMAGE_INSTRUCTION = "Represent the user's input."
+TEXT_INSTRUCTION = "Retrieve images or text relevant to the user's query."
+MOST_TEXT_TOKENS = 512
+
+
+class LmmEncoder:
+    """Implements ``ImageEncoder``, ``TextEncoder`` and ``PatchTextMapper`` with one model."""
+
+    def __init__(
+        self,
+        weights: ResolvedWeights,
+        *,
+        model_id: str = "",
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int = 8,
+        dimension: int | None = None,
+        max_pixels: int | None = None,
+    ) -> None:
+        """Loads the model without its language head.
+
+        Args:
+            weights: Folder of an embedding model of images and text with a chat template.
+            model_id: Name of all that decides the vectors; the weights' own unless given.
+            device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
+            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
+            batch_size: Images or texts encoded together.
+            dimension: First numbers of the vector that are kept, where the model was trained for that (Matryoshka);
+                None keeps all.
+            max_pixels: Most pixels of one image that the model is given; None leaves it to its processor.
+
+        Raises:
+            WeightsError: The folder is damaged or holds no such model.
+            ConfigurationError: The device or type is not to be had, the dimension is larger than the model's, or the
+                pixels can't be limited.
+        """
+        from transformers import AutoModel
+
+        self.model_id, self.batch_size = model_id or weights.model_id, batch_size
+        self._device = choose_device(device)
+        self._dtype = choose_dtype(dtype, self._device)
+        self._processor = load_processor(weights)
+        self._processor.tokenizer.padding_side = "right"  # never seen by the tokens before it: the model is causal
+        limit_pixels(self._processor, max_pixels)
+        self._model = load_model(AutoModel, weights, self._device, self._dtype)
+        self._vocabulary = read_vocabulary(weights)
+        width = int(self._model.config.get_text_config().hidden_size)
+        if dimension is not None and not 1 <= dimension <= width:
+            raise ConfigurationError(f"dimension is {dimension}, but {weights.path} gives {width}; set at most that")
+        self.dimension = dimension or width
+
+    def encode_images(self, images: Sequence[Image]) -> Floats:
+        """Encodes N images; shape (N, D), rows of unit length."""
+        rows = [self._pooled(self._image_inputs(batch)) for batch in batches(images, self.batch_size)]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Encodes Q texts; shape (Q, D), rows of unit length. Very long texts are cut."""
+        rows = [self._pooled(self._text_inputs(batch)) for batch in batches(texts, self.batch_size)]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words that ``vocabulary.txt`` beside the weights does not list; none without one: such models read all."""
+        if self._vocabulary is None:
+            return ()
+        return tuple(word for word in dict.fromkeys(WORD.findall(text.lower())) if word not in self._vocabulary)
+
+    def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
+        """Similarity of the hidden states of N images' tokens and a text's vector, 0..1 per image; (N, rows, columns).
+
+        The model was trained on its last token only, so a map shows where it reads, not where it was taught to look.
+        Images of different size have different grids; all are brought to the largest.
+
+        Raises:
+            ConfigurationError: The family does not say how its image tokens are laid out.
+        """
+        query = torch.from_numpy(self.encode_texts([text])[0]).to(self._device)
+        maps = [one for batch in batches(images, self.batch_size) for one in self._similarity_maps(batch, query)]
+        if not maps:
+            return np.zeros((0, 1, 1), np.float32)
+        rows, columns = np.max([one.shape for one in maps], axis=0).tolist()
+        return scale_each(np.stack([cv2.resize(one, (columns, rows)) for one in maps]))
+
+    @torch.inference_mode()
+    def _pooled(self, inputs: Inputs) -> Floats:
+        hidden = self._model(**inputs, use_cache=False).last_hidden_state  # N,T,W
+        last = inputs["attention_mask"].sum(1) - 1
+        return self._unit(hidden[torch.arange(len(last), device=last.device), last]).cpu().numpy()
+
+    @torch.inference_mode()
+    def _similarity_maps(self, images: Sequence[Image], query: Tensor) -> list[Floats]:
+        inputs = self._image_inputs(images)
+        if "image_grid_thw" not in inputs:
+            raise ConfigurationError(
+                f"{type(self._model).__name__} does not say how its image tokens are laid out; switch focus maps off"
+            )
+        hidden = self._model(**inputs, use_cache=False).last_hidden_state
+        merge = self._processor.image_processor.merge_size
+        maps = []
+        for states, ids, grid in zip(hidden, inputs["input_ids"], inputs["image_grid_thw"].tolist(), strict=True):
+            tokens = self._unit(states[ids == self._model.config.image_token_id])  # P,D
+            maps.append((tokens @ query).view(grid[1] // merge, grid[2] // merge).cpu().numpy())
+        return maps
+
+    def _unit(self, states: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(states[..., : self.dimension].float(), dim=-1)
+
+    def _image_inputs(self, images: Sequence[Image]) -> Inputs:
+        prompts = [self._prompt(IMAGE_INSTRUCTION, {"type": "image"})] * len(images)
+        return self._inputs(text=prompts, images=[[image] for image in images])
+
+    def _text_inputs(self, texts: Sequence[str]) -> Inputs:
+        content = [{"type": "text", "text": self._cut(text) or "NULL"} for text in texts]
+        return self._inputs(text=[self._prompt(TEXT_INSTRUCTION, part) for part in content])
+
+    def _inputs(self, **given: Any) -> Inputs:
+        inputs = self._processor(**given, padding=True, return_tensors="pt")
+        tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+        return move(tensors, self._device, self._dtype)
+
+    def _prompt(self, instruction: str, content: dict[str, str]) -> str:
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": instruction}]},
+            {"role": "user", "content": [content]},
+        ]
+        text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return text
+
+    def _cut(self, text: str) -> str:
+        tokenizer = self._processor.tokenizer
+        ids = tokenizer(text, add_special_tokens=False, truncation=True, max_length=MOST_TEXT_TOKENS + 1)["input_ids"]
+        return text if len(ids) <= MOST_TEXT_TOKENS else tokenizer.decode(ids[:MOST_TEXT_TOKENS])

@@ -1,0 +1,1 @@
+"""Loading of transformers models from a folder, and their inputs."""

@@ -1,0 +1,1 @@
+"""Judges: multi-modal models in this process or behind an endpoint."""

@@ -1,0 +1,1 @@
+"""Running of ONNX files by OpenVINO or ONNX Runtime."""

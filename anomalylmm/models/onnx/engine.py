@@ -1,0 +1,78 @@
+"""Runs an ONNX file of one input and one output: by OpenVINO on a CPU, a picture a core, else by ONNX Runtime."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models.onnx.openvino_copy import wants_openvino
+from anomalylmm.models.onnx.openvino_streams import MAX_STREAMS, StreamedModel, num_cores
+from anomalylmm.records import Floats
+
+LOGGER = logging.getLogger(__name__)
+
+
+class OnnxEngine:
+    """A model that is called with batches."""
+
+    def __init__(self, path: Path, *, device: str = "cpu", runtime: str = "auto", precision: str | None = None) -> None:
+        """Loads the model.
+
+        Args:
+            path: The ``.onnx`` file.
+            device: ``"cpu"`` or ``"cuda:0"``.
+            runtime: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
+            precision: ``"f32"`` for the same numbers on every processor; without it OpenVINO chooses.
+
+        Raises:
+            WeightsError: The file is damaged, or nothing that is installed can run it on this device.
+        """
+        try:
+            self._run: Any = self._open(path, device, runtime, precision)
+        except WeightsError:
+            raise
+        except Exception as error:  # the errors of onnxruntime and openvino have no base in common
+            raise WeightsError(f"{path} can't be loaded as an ONNX model: {error}; fetch it again") from error
+        self.input_shape: tuple[int, ...] = self._run.input_shape  # -1 where a side may be any
+
+    def _open(self, path: Path, device: str, runtime: str, precision: str | None) -> Any:
+        if not wants_openvino(path, device, runtime):
+            return _Session(path, device)
+        try:
+            return StreamedModel(path, min(MAX_STREAMS, num_cores()), precision=precision)
+        except RuntimeError as error:
+            if runtime == "openvino":
+                raise WeightsError(
+                    f'{path} can\'t be run by OpenVINO: {error}; set runtime = "onnxruntime" for this model'
+                ) from error
+            LOGGER.warning("%s can't be run by OpenVINO: %s; ONNX Runtime runs it", path, error)
+            return _Session(path, device)
+
+    def __call__(self, batch: Floats) -> Floats:
+        """Runs a batch (N, ...) and gives the first output, (N, ...); no picture changes what another one gives."""
+        return np.asarray(self._run(np.ascontiguousarray(batch, np.float32))[0], np.float32)
+
+
+class _Session:
+    """ONNX Runtime, on the device that was asked for; on the CPU, with a warning, where it was built without GPUs."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        import onnxruntime
+
+        provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
+        if provider not in onnxruntime.get_available_providers():
+            LOGGER.warning(
+                "device is %r, but this ONNX Runtime has no %s, so %s runs on the CPU; install onnxruntime-gpu in "
+                "place of onnxruntime",
+                device, provider, path,
+            )  # fmt: skip
+            provider = "CPUExecutionProvider"
+        self._session = onnxruntime.InferenceSession(str(path), providers=[provider])
+        first = self._session.get_inputs()[0]
+        self._input = first.name
+        self.input_shape = tuple(side if isinstance(side, int) else -1 for side in first.shape)
+
+    def __call__(self, batch: Floats) -> list[Any]:
+        return list(self._session.run(None, {self._input: batch}))

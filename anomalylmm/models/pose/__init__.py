@@ -1,0 +1,1 @@
+"""Where joints are, and what they say of a posture."""

@@ -1,0 +1,79 @@
+"""Finds joints by one of ultralytics' pose models, which looks at whole frames, offline."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import WeightsError
+from anomalylmm.models.detect.yolo import choose_file, import_ultralytics, keeping_threads, same_size_batches
+from anomalylmm.models.pose.movenet import NUM_JOINTS
+from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.records import Detections, Floats, Image
+
+LEAST_OVERLAP = 0.3  # of the box whose joints are wanted and the box that the pose model found
+OPTIONS: dict[str, Any] = {"conf": 0.1, "imgsz": 640, "max_det": 100, "verbose": False, "save": False}
+
+
+class YoloPose:
+    """Finds the joints of everybody in a frame and gives them to the boxes they belong to; a ``PoseEstimator``."""
+
+    def __init__(self, weights: ResolvedWeights, *, runtime: str = "auto", device: str = "cpu") -> None:
+        """Loads the model.
+
+        Args:
+            weights: ``.onnx`` file, or ``.pt`` file that ``resolve`` has allowed.
+            runtime: What runs an ONNX file on a CPU, as for ``YoloDetector``.
+            device: ``"cpu"`` or ``"cuda:0"``.
+
+        Raises:
+            WeightsError: The file is damaged, or the model gives no joints of persons.
+        """
+        self.model_id = weights.model_id
+        self._options = {**OPTIONS, "device": device}
+        try:
+            self._model = import_ultralytics().YOLO(str(choose_file(weights, device, runtime)), task="pose")
+            with keeping_threads():
+                result = self._model.predict(np.zeros((32, 32, 3), np.uint8), **self._options)[0]
+        except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
+            raise WeightsError(f"{weights.path} can't be loaded as a YOLO pose model: {error}") from error
+        if result.keypoints is None or result.keypoints.data.shape[1:] not in {(NUM_JOINTS, 3), (0, 3)}:
+            raise WeightsError(f"{weights.path} gives no {NUM_JOINTS} joints a person; use a model trained on COCO's")
+
+    def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
+        """Finds the joints of the persons of N frames.
+
+        Gives for each frame (P, 17, 3), in the order of its boxes: x and y in pixels of the frame, score 0..1; zeros
+        for a box in which the model found nobody.
+        """
+        results = [result for batch in same_size_batches(images) for result in self._look(batch)] if images else []
+        return [give_joints(result, found) for result, found in zip(results, persons, strict=True)]
+
+    def _look(self, batch: Sequence[Image]) -> Sequence[Any]:
+        pictures = [cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in batch]  # as ultralytics expects
+        return self._model.predict(pictures, **self._options)
+
+
+def give_joints(result: Any, persons: Detections) -> Floats:
+    """The joints (P, 17, 3) of the box that overlaps each person's most; no box is taken twice."""
+    joints = np.zeros((len(persons), NUM_JOINTS, 3), np.float32)
+    found = result.keypoints.data.cpu().numpy().astype(np.float32)
+    if not len(found) or not len(persons):
+        return joints
+    overlaps = overlap(persons.boxes_xyxy_px, result.boxes.xyxy.cpu().numpy())
+    while overlaps.max() >= LEAST_OVERLAP:
+        person, number = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
+        joints[person] = found[number]
+        overlaps[person], overlaps[:, number] = -1.0, -1.0
+    return joints
+
+
+def overlap(ours: Floats, theirs: Floats) -> NDArray[np.float32]:
+    """Intersection over union of boxes (N, 4) and (M, 4); shape (N, M)."""
+    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
+    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (ours, theirs)]
+    return (shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-6)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Video decoding, in a child process that may be killed."""

@@ -1,0 +1,288 @@
+"""Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from anomalylmm.footage.sampling import Sampler
+from anomalylmm.models.video.resizing import resized
+from anomalylmm.models.video.steady_clock import SteadyClock
+from anomalylmm.models.video.still_spans import StillSpans
+from anomalylmm.models.video.wire import Fields
+from anomalylmm.records import Image
+
+ATTACHED_PICTURE = av.stream.Disposition.attached_pic
+MAX_DEMUX_ERRORS = 100  # in a row; a source that only errs must end
+MICROSECONDS = 1_000_000
+MAX_THREADS = 8  # each holds frames of its own; 16 of them in 8K are a gigabyte
+DAMAGE_ERRORS = (av.error.FFmpegError, OSError, ValueError)  # many of FFmpeg's errors are neither of the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One decoded frame, upright, with its time since the stream's start."""
+
+    image: Image
+    pts_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What the container says, and its first frame."""
+
+    format_name: str
+    codec: str
+    num_frames: int
+    seconds: float
+    average_fps: float
+    rotation_degrees: int
+    first: Picture
+
+    @classmethod
+    def of(cls, path: Path) -> "Probe":
+        """Opens a file and decodes its first frame.
+
+        Raises:
+            OSError: The file can't be opened (or another of PyAV's errors).
+            ValueError: It holds no moving picture, or nothing that decodes.
+        """
+        with open_container(path) as container:
+            stream = video_stream(container)
+            frame = first_frame(container, stream)
+            start = start_seconds(stream)
+            return cls(
+                format_name=container.format.name,
+                codec=stream.codec_context.name,
+                num_frames=stream.frames,
+                seconds=promised_seconds(container, stream),
+                average_fps=float(stream.average_rate or 0),
+                rotation_degrees=clockwise(frame),
+                first=Picture(image=upright(frame), pts_seconds=max(0.0, (frame.time or 0.0) - start)),
+            )
+
+    def fields(self) -> Fields:
+        """The message that opens the wire."""
+        height, width = self.first.image.shape[:2]
+        return {
+            "kind": "header",
+            "width_px": width,
+            "height_px": height,
+            "num_frames_from_header": self.num_frames,
+            "duration_seconds_from_header": self.seconds,
+            "average_fps": self.average_fps,
+            "codec": self.codec,
+            "rotation_degrees": self.rotation_degrees,
+        }
+
+
+class PyavWalk:
+    """Iterates over the sampled pictures after a given time, counting what is lost on the way."""
+
+    def __init__(
+        self,
+        path: Path,
+        sampler: Sampler,
+        after_seconds: float | None,
+        stay_alive: Callable[[], None],
+        *,
+        max_width_px: int | None = None,
+        still_share: float | None = None,
+    ) -> None:
+        """Remembers where to go on.
+
+        Args:
+            path: The file.
+            sampler: Which frames are wanted.
+            after_seconds: Last time already delivered.
+            stay_alive: Called often.
+            max_width_px: Wider frames are made smaller.
+            still_share: Share of changed pixels below which spans between key frames are left out; None decodes all.
+        """
+        self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
+        self._max_width, self._still_share = max_width_px, None if after_seconds else still_share
+        self._passed_over: Collection[int] = ()
+        self.bad_packets = 0
+        self.holes_seconds = 0.0  # between frames; lost where there is damage, else a varying frame rate
+        self.covered_seconds = after_seconds or 0.0
+        self.saw_corrupt_frame = False
+        if after_seconds is not None:
+            sampler.wants(after_seconds)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Yields upright pictures, times rising."""
+        with open_container(self._path) as container:
+            stream = video_stream(container)
+            stream.thread_type = "AUTO"
+            start, usual = start_seconds(stream), float(1 / stream.average_rate) if stream.average_rate else 0.0
+            clock, last, last_pts = SteadyClock(start, self._after), self._after, None
+            self._seek(container, stream, start)
+            for frame in self._frames(container, stream):
+                self._stay_alive()
+                seconds = float((frame.duration or 0) * (frame.time_base or 0)) or usual
+                pts_seconds = clock.read(frame.time, seconds)
+                if pts_seconds is None:
+                    continue
+                self._account(pts_seconds, pts_seconds if last_pts in self._passed_over else last, seconds, frame)
+                last, last_pts = pts_seconds, frame.pts
+                if self._sampler.wants(pts_seconds):
+                    yield Picture(image=upright(frame, self._max_width), pts_seconds=pts_seconds)
+
+    def _seek(self, container: Any, stream: Any, start: float) -> None:
+        """Goes to the key frame before the time already delivered; stays where that fails."""
+        if self._after:
+            try:
+                container.seek(int((self._after + start) / stream.time_base), stream=stream)
+            except DAMAGE_ERRORS:
+                container.seek(0)
+
+    def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yields all frames that decode; a damaged packet is counted and passed over."""
+        packets = iter_packets(container, stream, self._count_bad)
+        if self._still_share is not None:
+            spans = StillSpans(stream, self._still_share)
+            self._passed_over, packets = spans.passed_over, spans.iter_packets(packets)
+        return iter_frames(packets, stream, self._count_bad)
+
+    def _count_bad(self) -> None:
+        self.bad_packets += 1
+
+    def _account(self, pts_seconds: float, last: float | None, seconds: float, frame: Any) -> None:
+        """Adds the hole before this frame."""
+        hole = 0.0 if last is None else pts_seconds - last - seconds
+        if hole > seconds:
+            self.holes_seconds += hole
+        self.saw_corrupt_frame |= bool(frame.is_corrupt)
+        self.covered_seconds = pts_seconds + seconds
+
+
+def num_threads() -> int:
+    """Threads of a decoder, bounded because its memory grows with them."""
+    return min(MAX_THREADS, os.cpu_count() or 1)
+
+
+def open_container(path: Path) -> Any:
+    """Opens a file; tags in an unknown alphabet are no reason to refuse it."""
+    return av.open(str(path), metadata_errors="replace")
+
+
+def iter_frames(packets: Iterable[Any], stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+    """Yields all frames that decode; ``count_bad`` is called for each packet that does not.
+
+    Raises:
+        MemoryError: There is no memory left to decode with.
+    """
+    stream.codec_context.thread_count = num_threads()
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except MemoryError:
+            raise
+        except DAMAGE_ERRORS:
+            count_bad()
+            continue
+        yield from frames
+
+
+def iter_packets(container: Any, stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+    """Yields packets, going on after errors of the container."""
+    errors, packets = 0, container.demux(stream)
+    while errors < MAX_DEMUX_ERRORS:
+        try:
+            packet = next(packets)
+        except (StopIteration, MemoryError) as end:
+            if isinstance(end, MemoryError):
+                raise
+            return
+        except DAMAGE_ERRORS:
+            errors += 1
+            count_bad()
+            packets = container.demux(stream)
+            continue
+        errors = 0
+        yield packet
+
+
+def packet_times(path: Path, stay_alive: Callable[[], None]) -> list[float]:
+    """Presentation times of all packets in file order, exact, without decoding; empty where a packet has none."""
+    times = list[float]()
+    with open_container(path) as container:
+        stream = video_stream(container)
+        start = start_seconds(stream)
+        for packet in container.demux(stream):
+            stay_alive()
+            if packet.size and packet.pts is None:
+                return []
+            if packet.size:
+                times.append(float(packet.pts * packet.time_base) - start)
+    return times
+
+
+def video_stream(container: Any) -> Any:
+    """The main video stream.
+
+    Raises:
+        ValueError: There is none (cover pictures of sound files don't count).
+    """
+    moving = [stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE]
+    if not moving:
+        raise ValueError("it holds no video stream")
+    best = container.streams.best("video")
+    return next((stream for stream in moving if best is not None and stream.index == best.index), moving[0])
+
+
+def first_frame(container: Any, stream: Any) -> Any:
+    """The first frame that decodes.
+
+    Raises:
+        ValueError: No frame decodes.
+    """
+    packets = iter_packets(container, stream, lambda: None)
+    for frame in iter_frames(packets, stream, lambda: None):
+        return frame
+    raise ValueError("not one frame can be decoded")
+
+
+def start_seconds(stream: Any) -> float:
+    """Presentation time of the stream's start, taken as 0."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def promised_seconds(container: Any, stream: Any) -> float:
+    """Seconds the container promises, 0.0 where it does not say."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    if not container.duration:
+        return 0.0
+    seconds = container.duration / MICROSECONDS
+    counts_from_zero = "matroska" in container.format.name
+    return max(0.0, seconds - start_seconds(stream)) if counts_from_zero else seconds
+
+
+def clockwise(frame: Any) -> int:
+    """Turn, in degrees clockwise, that shows the frame upright."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def upright(frame: Any, max_width_px: int | None = None) -> Image:
+    """The frame as RGB, turned as its display matrix says, made at most that wide where it is not turned."""
+    turns = -clockwise(frame) // 90
+    if turns == 0 and max_width_px and frame.width > max_width_px:
+        frame = resized(frame, max_width_px)
+    image: Image = frame.to_ndarray(format="rgb24")
+    return np.rot90(image, turns)
+
+
+def shrink(image: Image, max_width_px: int | None) -> Image:
+    """Makes a picture at most that wide, in proportion."""
+    width = image.shape[1]
+    if max_width_px is None or width <= max_width_px:
+        return image
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    small: Image = resized(frame, max_width_px).to_ndarray()
+    return small

@@ -1,0 +1,123 @@
+"""Leaves out what lies between two key frames of a still scene, undecoded; used inside the decoding child only.
+
+A key frame costs one frame of decoding, a span between two of them often fifty. A span is still where the key frames
+before and after it look alike and its packets are as small as those of still spans are: who passes between two key
+frames must be drawn by the packets between them. Who lies or stands there is on the key frames.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+
+from anomalylmm.footage.stillness import Background, UsualSizes
+from anomalylmm.models.video.resizing import resized
+from anomalylmm.records import Floats
+
+SMALL_WIDTH = 96
+LONGEST_SECONDS = 6.0  # a longer span is decoded, whatever it shows: a glance at a still scene is due
+MOST_PACKETS = 1000
+WINDOW_SECONDS = 0.34
+REMEMBERED = 64  # more than a decoder with threads lags behind its packets
+
+
+class StillSpans:
+    """Passes on the packets of one video stream, those of still spans but their key frames left out."""
+
+    def __init__(self, stream: Any, least_share: float) -> None:
+        """Begins with a stream.
+
+        Args:
+            stream: PyAV's video stream.
+            least_share: Share of changed pixels from which a key frame is not still.
+        """
+        self._stream, self._least_share = stream, least_share
+        self._usual = UsualSizes()
+        self._scout = _scout_of(stream)
+        self._scouted: tuple[int | None, Floats | None] = None, None
+        self._left_out = False  # the span before
+        self.passed_over: deque[int] = deque(maxlen=REMEMBERED)  # times of such key frames; what follows is not lost
+
+    def iter_packets(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Yields what is to be decoded."""
+        group: list[Any] = []
+        for packet in packets:
+            if packet.is_keyframe and packet.size:
+                yield from self._decide(group, packet)
+                group = []
+            group.append(packet)
+            if len(group) > MOST_PACKETS:
+                yield from self._decide(group)
+                group = []
+        yield from self._decide(group)
+
+    def _decide(self, group: list[Any], following: Any = None) -> Iterator[Any]:
+        if not group:
+            return
+        if self._left_out and group[0].pts is not None:  # pictures before their key frame need the span left out
+            first = group[0].pts
+            group = [packet for packet in group if packet.pts is None or packet.pts >= first]
+        usual = self._usual.is_usual(*_sizes(group), self._window())
+        self._left_out = False
+        if not (usual and self._is_short(group) and following is not None and self._are_alike(group[0], following)):
+            yield from group
+            return
+        yield group[0]
+        self.passed_over.append(group[0].pts)
+        self._left_out = True
+
+    def _is_short(self, group: list[Any]) -> bool:
+        times = [packet.pts for packet in group if packet.pts is not None]
+        if len(times) != len(group) or not group[0].is_keyframe:
+            return False
+        return bool((max(times) - group[0].pts) * group[0].time_base < LONGEST_SECONDS)
+
+    def _window(self) -> int:
+        rate = float(self._stream.average_rate or 0) or 25.0
+        return max(1, round(WINDOW_SECONDS * rate))
+
+    def _are_alike(self, key: Any, following: Any) -> bool:
+        """Whether two key frames show the same."""
+        pair = Background(follow_seconds=0)
+        for packet in (key, following):
+            small = self._scout_picture(packet)
+            if small is None:
+                return False
+            share = pair.changed_share(small, 0.0)
+        return share < self._least_share
+
+    def _scout_picture(self, packet: Any) -> Floats | None:
+        """A key frame made small, or nothing where it does not decode by itself; the last one is remembered."""
+        if self._scouted[0] != packet.pts:
+            self._scouted = packet.pts, self._scout_anew(packet)
+        return self._scouted[1]
+
+    def _scout_anew(self, packet: Any) -> Floats | None:
+        try:
+            frames = [*self._scout.decode(packet), *self._scout.decode(None)]
+            self._scout.flush_buffers()
+        except (av.error.FFmpegError, OSError, ValueError):
+            return None
+        return _shrink(frames[0]) if frames and not frames[0].is_corrupt else None
+
+
+def _sizes(group: list[Any]) -> tuple[int, list[int]]:
+    """Bytes of the key frame that begins a group, 0 where none does, and of the packets after it."""
+    sizes = [packet.size for packet in group if packet.size]
+    return (sizes[0], sizes[1:]) if group and group[0].is_keyframe else (0, sizes)
+
+
+def _scout_of(stream: Any) -> Any:
+    """A decoder of its own, for key frames alone."""
+    own = stream.codec_context
+    scout = av.CodecContext.create(own.codec.name, "r")
+    scout.extradata = own.extradata
+    scout.thread_count = 1
+    return scout
+
+
+def _shrink(frame: Any) -> Floats:
+    picture: Floats = resized(frame, SMALL_WIDTH).to_ndarray().astype(np.float32)
+    return picture

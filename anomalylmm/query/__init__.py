@@ -1,0 +1,1 @@
+"""A sentence becomes slots and candidates: its words, its cloze, the coarse search."""

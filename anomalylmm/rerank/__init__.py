@@ -1,0 +1,1 @@
+"""Candidates become verdicts: questions to the judge, saliency, scores, pairs."""

@@ -1,0 +1,237 @@
+"""Puts questions to a judge: batches, cache, budget, equal pictures once, failures survived; knows no ranking."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.errors import JudgeError
+from anomalylmm.protocols import Judge
+from anomalylmm.records import Image
+from anomalylmm.rerank.evidence import (
+    LEAST_LOG,
+    Evidence,
+    JudgementCache,
+    Look,
+    Questions,
+    build_evidence,
+    digest_image,
+    read_row,
+    require_shape,
+    write_row,
+)
+from anomalylmm.rerank.prompts import PAIR_ANSWERS, check_scores
+
+__all__ = ["Asker", "Evidence", "JudgementCache", "Look", "Questions"]
+
+MOST_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
+PAIR_CALLS = 2  # a pair is asked about in both orders
+PAIR_VIEWS = 2  # pictures that a judge must take in one question
+
+
+class Asker:
+    """Asks one query's questions and counts what that costs; made for one adjudication."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        questions: Questions,
+        *,
+        cache: JudgementCache | None,
+        budget_calls: int | None,
+        batch_size: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.num_calls = 0
+        self.num_cached = 0
+        self._judge, self._questions, self._cache = judge, questions, cache
+        self._budget, self._batch_size, self._clock = budget_calls, batch_size, clock
+        self._failures = 0
+
+    def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
+        """Gives views the key under which their evidence is kept: judge, pictures, prompts and answers."""
+        asked = self._questions
+        digests = [digest_image(view) for view in views]
+        prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
+        key = self._key(digests, [*prompts, *asked.facet_prompts], asked.likelihood, asked.generate)
+        return Look(key=key, views=tuple(views), moment=moment)
+
+    def read_prior(self) -> NDArray[np.float64] | None:
+        """Asks for the blind log-likelihoods (A,) of the layout's answers; None where the judge fails or may not."""
+        asked = self._questions
+        key = self._key([], [asked.cloze_prompt], True, False)
+        known = self._known([key]).get(key)
+        if known and len(known.log_scores) == len(asked.layout.answers):
+            self.num_cached += 1
+            return np.asarray(known.log_scores)
+        if not self._may_ask(1):
+            return None
+        self.num_calls += 1
+        try:
+            scores = self._judge.score_answers_blind(asked.cloze_prompt, asked.layout.answers)
+        except JudgeError:
+            return None
+        if check_scores(scores, (len(asked.layout.answers),)):
+            return None
+        prior = np.maximum(np.asarray(scores, dtype=np.float64), LEAST_LOG)
+        self._keep({key: Evidence(log_scores=tuple(prior.tolist()))})
+        return prior
+
+    def ask(self, looks_of: Sequence[Sequence[Look]]) -> dict[str, Evidence]:
+        """Asks about the looks of N candidates, the first candidates first.
+
+        A candidate is asked about in full or not at all: what the budget does not cover is missing from the answer,
+        as is what would have been asked of a judge that failed three times in a row.
+        """
+        known = self._known([look.key for looks in looks_of for look in looks])
+        wanted = self._within_budget(looks_of, known)
+        found = dict(known)
+        for start in range(0, len(wanted), self._batch_size):
+            batch = self._affordable(wanted[start : start + self._batch_size])
+            if self._failures >= MOST_FAILURES or not batch:
+                break
+            answers = self._ask_batch(batch)
+            self._keep({key: evidence for key, evidence in answers.items() if not evidence.error})
+            found |= answers
+        asked_for = sum(len(looks) for looks in looks_of) * self._questions.num_calls
+        fresh = sum(key not in known for key in found) * self._questions.num_calls
+        missing = sum(look.key not in found for looks in looks_of for look in looks) * self._questions.num_calls
+        self.num_cached += max(0, asked_for - fresh - missing)
+        return found
+
+    def compare(self, earlier: Image, later: Image, prompt: str) -> tuple[float, float] | None:
+        """Asks which of two pictures fits, in both orders; None where the judge fails, may not, or can't.
+
+        A judge that takes one picture at a time can't, and between equal pictures nobody can.
+
+        Gives by how much the later one is preferred, as log p("second") - log p("first") and, shown the other way
+        round, log p("first") - log p("second").
+        """
+        digests = [digest_image(image) for image in (earlier, later)]
+        if self._judge.max_views < PAIR_VIEWS or digests[0] == digests[1]:
+            return None
+        views = [(earlier, later), (later, earlier)]
+
+        def read() -> Evidence:
+            scores = self._judge.score_answers(views, prompt, PAIR_ANSWERS)
+            require_shape(scores, (PAIR_CALLS, len(PAIR_ANSWERS)))
+            return build_evidence(np.ravel(scores))
+
+        evidence = self._ask_once(self._key(digests, [prompt, "pair"], False, False), PAIR_CALLS, read)
+        if evidence is None or len(evidence.log_scores) != PAIR_CALLS * len(PAIR_ANSWERS):
+            return None
+        forward_first, forward_second, backward_first, backward_second = evidence.log_scores
+        return forward_second - forward_first, backward_first - backward_second
+
+    def write(self, look: Look, prompt: str) -> str | None:
+        """Has the judge write about one look; None where it fails or may not."""
+
+        def read() -> Evidence:
+            written = self._judge.complete([look.views], prompt)
+            if len(written) != 1:
+                raise JudgeError(f"the judge gave {len(written)} answers for 1 candidate")
+            return build_evidence(answer=str(written[0]))
+
+        digests = [digest_image(view) for view in look.views]
+        evidence = self._ask_once(self._key(digests, [prompt, "write"], False, False), 1, read)
+        return evidence.answer if evidence else None
+
+    def _ask_once(self, key: str, cost: int, read: Callable[[], Evidence]) -> Evidence | None:
+        """Asks one further question, unless it was answered before."""
+        known = self._known([key]).get(key)
+        if known:
+            self.num_cached += cost
+            return known
+        if self._failures >= MOST_FAILURES or not self._may_ask(cost):
+            return None
+        self.num_calls += cost
+        try:
+            evidence = read()
+        except JudgeError:
+            self._failures += 1
+            return None
+        self._failures = 0
+        if evidence.error:
+            return None
+        self._keep({key: evidence})
+        return evidence
+
+    def _within_budget(self, looks_of: Sequence[Sequence[Look]], known: Mapping[str, Evidence]) -> list[Look]:
+        wanted: dict[str, Look] = {}
+        for looks in looks_of:
+            new = {look.key: look for look in looks if look.key not in known and look.key not in wanted}
+            if not self._may_ask((len(wanted) + len(new)) * self._questions.num_calls):
+                break
+            wanted |= new
+        return list(wanted.values())
+
+    def _may_ask(self, number: int) -> bool:
+        return self._budget is None or self.num_calls + number <= self._budget
+
+    def _affordable(self, looks: Sequence[Look]) -> list[Look]:
+        """Gives the first looks that the budget still covers; a batch that failed was paid for, and is asked again."""
+        if self._budget is None:
+            return list(looks)
+        return list(looks[: max(0, self._budget - self.num_calls) // self._questions.num_calls])
+
+    def _ask_batch(self, batch: Sequence[Look]) -> dict[str, Evidence]:
+        """Asks about several looks at once; if the judge fails, about each alone: one can't spoil the others."""
+        try:
+            answers = self._ask_judge(batch)
+        except JudgeError as error:
+            if len(batch) > 1:
+                return self._ask_each(batch)
+            self._failures += 1
+            return {batch[0].key: Evidence(error=str(error)[:300] or "the judge failed")}
+        self._failures = 0
+        return answers
+
+    def _ask_each(self, batch: Sequence[Look]) -> dict[str, Evidence]:
+        answers: dict[str, Evidence] = {}
+        for look in batch:
+            if self._failures < MOST_FAILURES and self._affordable([look]):
+                answers |= self._ask_batch([look])
+        return answers
+
+    def _ask_judge(self, batch: Sequence[Look]) -> dict[str, Evidence]:
+        asked, views, started = self._questions, [look.views for look in batch], self._clock()
+        self.num_calls += len(batch) * asked.num_calls
+        number, width = len(batch), len(asked.layout.answers)
+        scores = np.zeros((number, 0))
+        if asked.likelihood:
+            scores = self._judge.score_answers(views, asked.cloze_prompt, asked.layout.answers)
+            require_shape(scores, (number, width))
+        written = self._judge.complete(views, asked.cloze_prompt) if asked.generate else [""] * number
+        if len(written) != number:
+            raise JudgeError(f"the judge gave {len(written)} answers for {number} candidates")
+        logits = self._affirm(views, asked.affirm_prompt) if asked.affirm else np.zeros(number)
+        facets = np.array([self._affirm(views, prompt) for prompt in asked.facet_prompts]).reshape(-1, number)
+        seconds = (self._clock() - started) / number
+        return {
+            look.key: build_evidence(
+                row, answer=str(answer), affirm_logit=float(logit), facet_logits=facet, seconds=seconds
+            )
+            for look, row, answer, logit, facet in zip(batch, scores, written, logits, facets.T.tolist(), strict=True)
+        }
+
+    def _affirm(self, views: Sequence[tuple[Image, ...]], prompt: str) -> NDArray[np.float64]:
+        logits = self._judge.affirm(views, prompt)
+        require_shape(logits, (len(views),))
+        return logits
+
+    def _known(self, keys: Sequence[str]) -> dict[str, Evidence]:
+        rows = {} if self._cache is None else self._cache.get_many(list(dict.fromkeys(keys)))
+        read = {key: read_row(row) for key, row in rows.items()}
+        return {key: evidence for key, evidence in read.items() if evidence}
+
+    def _keep(self, found: Mapping[str, Evidence]) -> None:
+        if self._cache is not None and found:
+            self._cache.put_many({key: write_row(evidence) for key, evidence in found.items()})
+
+    def _key(self, digests: list[str], prompts: list[str], likelihood: bool, generate: bool) -> str:
+        answers = self._questions.layout.answers if likelihood else ()
+        parts = [self._judge.judge_id, digests, prompts, answers, likelihood, generate]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

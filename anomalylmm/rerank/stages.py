@@ -1,0 +1,307 @@
+"""Runs the three stages of the method on candidates with a judge; knows no model and no store."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.footage.crops import cut
+from anomalylmm.protocols import Judge, PatchTextMapper
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
+from anomalylmm.rerank.asking import Asker
+from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
+from anomalylmm.rerank.gate import CoarseHint, Hints, JudgingPlan, plan_judging, weave
+from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
+from anomalylmm.rerank.prompts import (
+    layout_answers,
+    read_reason,
+    write_affirm_prompt,
+    write_cloze_prompt,
+    write_facet_prompt,
+    write_pair_prompt,
+    write_reason_prompt,
+)
+from anomalylmm.rerank.saliency import focus_box
+from anomalylmm.rerank.score import DEFAULT, RerankSettings, agreement_logit, order_scored, put_in_places
+from anomalylmm.rerank.verdicts import VerdictReader, add_reason, choose_facets, share_verdict
+
+__all__ = ["Adjudication", "Adjudicator", "CoarseHint", "JudgementCache"]
+
+FOCUS_MOST_AREA = 0.8  # of the image, above which a focus crop shows nothing new
+PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
+SIDES = frozenset({"left", "right", "leftmost", "rightmost", "lefthand", "righthand", "clockwise", "counterclockwise"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjudication:
+    """All candidates in their final order, and what that cost."""
+
+    ranked: tuple[RankedCandidate, ...]
+    num_calls: int  # questions put to the judge: one is one prompt on one look
+    num_cached: int  # questions answered by the cache, or by an equal picture
+    seconds: float
+    num_gated: int = 0  # candidates that needed no judge
+    num_shared: int = 0  # candidates judged as another with nearly the same picture
+    num_promoted: int = 0  # places won by comparison two by two
+    unjudged: tuple[Candidate, ...] = ()  # whom the judge was to be asked about and said nothing of
+    notes: tuple[str, ...] = ()  # what could not be done as set
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """One query's candidates on their way; positions are those of the coarse order."""
+
+    query: Query
+    candidates: Sequence[Candidate]
+    plan: JudgingPlan
+    questions: Questions
+    asker: Asker
+    looks: dict[int, list[Look]] = field(default_factory=dict)  # of the leaders
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+
+    def score_of(self, position: int) -> float | None:
+        """Gives S where something was learned of a candidate, by itself or by its leader."""
+        leader = self.verdicts.get(self.plan.leader_of[position])
+        return self.verdicts[position].score if leader and leader.num_calls else None
+
+    @property
+    def unjudged(self) -> list[int]:
+        """Lists those of whom nothing was learned: the budget ended, or the judge failed."""
+        if self.questions.num_calls == 0:
+            return []
+        return [position for position in self.plan.chosen if self.score_of(position) is None]
+
+
+class Adjudicator:
+    """Masked cross-modal prompting, behavioral saliency and knowledge-aware re-ranking with one judge."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        lexicon: Lexicon,
+        settings: RerankSettings = DEFAULT,
+        mapper: PatchTextMapper | None = None,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.judge = judge
+        self.lexicon = lexicon
+        self.settings = settings
+        self.mapper = mapper
+        self._clock = clock
+
+    def adjudicate(
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        cache: JudgementCache | None = None,
+        budget_calls: int | None = None,
+        hints: Hints | None = None,
+    ) -> Adjudication:
+        """Judges the first candidates of the coarse order and puts them into their final order.
+
+        Candidates that the gate or the budget leaves out have no verdict and stay in coarse order. A judge that fails
+        on one candidate is not fatal: its verdict is "not accepted" and says so, and it keeps its place.
+
+        Args:
+            query: What is looked for.
+            candidates: In coarse order.
+            cache: Where answers are kept.
+            budget_calls: Questions that may be asked; None for what the settings say.
+            hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
+        """
+        started = self._clock()
+        case = self._open_case(query, candidates, cache, budget_calls, hints or {})
+        promotions: list[Promotion] = []
+        if case.questions.num_calls == 0:
+            reader = self._reader(case, None)
+            case.verdicts = {position: reader.unasked(candidates[position]) for position in case.plan.chosen}
+            order = list(case.plan.chosen)
+        else:
+            self._judge_leaders(case)
+            self._share(case)
+            order, promotions = self._order(case)
+            self._explain(case, order)
+        return Adjudication(
+            ranked=_rank(case, order),
+            num_calls=case.asker.num_calls,
+            num_cached=case.asker.num_cached,
+            seconds=self._clock() - started,
+            num_gated=len(case.plan.waiting),
+            num_shared=sum(leader != position for position, leader in case.plan.leader_of.items()),
+            num_promoted=len(promotions),
+            unjudged=tuple(candidates[position] for position in case.unjudged),
+            notes=self._note(case),
+        )
+
+    def _open_case(
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        cache: JudgementCache | None,
+        budget_calls: int | None,
+        hints: Hints,
+    ) -> _Case:
+        settings, questions = self.settings, self._questions(query)
+        budget = budget_calls if budget_calls is not None else settings.budget_calls or None
+        asker = Asker(
+            self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size, clock=self._clock
+        )
+        first = candidates[: settings.top_n or query.top_n]
+        planned = settings if questions.num_calls else replace(settings, gate=False, same_cosine=0.0)
+        plan = plan_judging(first, hints, planned)
+        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker)
+
+    def _questions(self, query: Query) -> Questions:
+        slots, reading = query.cloze.slots, self.settings.reading
+        facets = choose_facets(slots) if self.settings.facets else ()
+        return Questions(
+            slots=slots,
+            layout=layout_answers(query.cloze),
+            cloze_prompt=write_cloze_prompt(query.cloze),
+            affirm_prompt=write_affirm_prompt(query.text),
+            likelihood=bool(slots) and reading in {"likelihood", "both"},
+            generate=bool(slots) and reading in {"generate", "both"},
+            affirm=self.settings.affirm_weight > 0,
+            facets=facets,
+            facet_prompts=tuple(map(write_facet_prompt, facets)),
+        )
+
+    def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:
+        return VerdictReader(
+            query=case.query, questions=case.questions, blind=blind, lexicon=self.lexicon, settings=self.settings,
+            judge_id=self.judge.judge_id,
+        )  # fmt: skip
+
+    def _judge_leaders(self, case: _Case) -> None:
+        """Asks the cheap questions about all candidates that are asked about at all."""
+        leaders = case.plan.leaders
+        looks_of = self._looks(case.query, [case.candidates[position] for position in leaders], case.asker)
+        case.looks = dict(zip(leaders, looks_of, strict=True))
+        blind = case.asker.read_prior() if case.questions.likelihood and any(looks_of) else None
+        found = case.asker.ask(looks_of)
+        reader = self._reader(case, blind)
+        for position, looks in case.looks.items():
+            if all(look.key in found for look in looks):
+                heard = join_moments([(look, found[look.key]) for look in looks])
+                case.verdicts[position] = reader.read(case.candidates[position], heard)
+
+    def _share(self, case: _Case) -> None:
+        for position, leader in case.plan.leader_of.items():
+            if position != leader and leader in case.verdicts:
+                candidates = case.candidates[leader], case.candidates[position]
+                case.verdicts[position] = share_verdict(case.verdicts[leader], *candidates, self.settings)
+
+    def _order(self, case: _Case) -> tuple[list[int], list[Promotion]]:
+        """Orders the chosen by score, then close neighbors by comparison; who has no score keeps its place."""
+        chosen = case.plan.chosen
+        scores = [case.score_of(position) for position in chosen]
+        ordered = order_scored(scores)
+        promotions: list[Promotion] = []
+        if self.settings.pairwise:
+            ordered, promotions = pivot_promote(
+                ordered,
+                [scores[index] or 0.0 for index in ordered],
+                lambda earlier, later: self._compare(case, chosen[earlier], chosen[later]),
+                window=self.settings.pair_window,
+                margin=self.settings.pair_margin,
+                top=self.settings.pair_top,
+            )
+        for promotion in promotions:
+            self._tell(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
+        return list(put_in_places(chosen, ordered)), promotions
+
+    def _compare(self, case: _Case, earlier: int, later: int) -> PairReading | None:
+        """Compares two candidates by their best pictures; by their own scores where the judge takes one only."""
+        first, second = (case.plan.leader_of[position] for position in (earlier, later))
+        if first == second:
+            return None
+        if self.judge.max_views < PAIR_VIEWS:
+            scores = [(case.verdicts[place].score, case.candidates[place]) for place in (later, earlier)]
+            won, lost = (agreement_logit(value, candidate, self.settings) for value, candidate in scores)
+            return PairReading(forward=won - lost, backward=won - lost)
+        shown, other = (case.looks[leader][0].views[0] for leader in (first, second))
+        logits = case.asker.compare(shown, other, write_pair_prompt(case.query.text))
+        return PairReading(forward=logits[0], backward=logits[1]) if logits else None
+
+    def _tell(self, case: _Case, winner: int, loser: int, reading: PairReading) -> None:
+        name = case.candidates[loser].tracklet_id
+        told = f"put before tracklet {name} by comparison ({reading.mean:+.2f} logits)"
+        case.verdicts[winner] = add_reason(case.verdicts[winner], told)
+
+    def _explain(self, case: _Case, order: Sequence[int]) -> None:
+        """Has the judge write why, for accepted candidates only, the first ones first."""
+        prompt = write_reason_prompt(case.query.text)
+        for position in order if self.settings.explain else ():
+            verdict = case.verdicts.get(position)
+            if verdict is None or not verdict.accepted or position not in case.looks:
+                continue
+            written = case.asker.write(case.looks[position][0], prompt)
+            if written is not None:
+                told = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
+                case.verdicts[position] = add_reason(verdict, told)
+
+    def _note(self, case: _Case) -> tuple[str, ...]:
+        notes = []
+        missing = sum(position not in case.verdicts for position in case.plan.chosen)
+        if missing:
+            notes.append(f"{missing} candidates were not judged: the budget ended, or the judge stopped answering")
+        if self.settings.pairwise and self.judge.max_views < PAIR_VIEWS:
+            notes.append("the judge takes one picture at a time, so pairs were compared by their single readings")
+        return tuple(notes)
+
+    def _looks(self, query: Query, chosen: Sequence[Candidate], asker: Asker) -> list[list[Look]]:
+        """Shares each candidate's views out into looks of at most as many as the judge takes at once."""
+        size = max(1, self.judge.max_views)
+        views_of = [list(candidate.images[: self.settings.max_images]) for candidate in chosen]
+        if self.settings.focus and self.mapper:
+            focus_of = self._focus_crops(query, views_of, self.mapper)
+            views_of = [[*views, *focus] for views, focus in zip(views_of, focus_of, strict=True)]
+        mirror = self.settings.mirror and not names_a_side(query.text)
+        return [list(_iter_looks(views, size, asker, mirror=mirror)) for views in views_of]
+
+    def _focus_crops(
+        self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
+    ) -> list[list[Image]]:
+        """Cuts the region of each candidate's best view where the behavior shows most; none where that is all of it."""
+        words = [slot.word for slot in query.cloze.slots if slot.kind == "action"]
+        text = f"a person is {' and '.join(words)}" if words else query.text
+        best = [views[0] for views in views_of if views]
+        maps = iter(mapper.patch_maps(best, text)) if best else iter(())
+        return [_focus_crop(views[0], next(maps)) if views else [] for views in views_of]
+
+
+def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool) -> Iterator[Look]:
+    """Yields looks of at most ``size`` views, and each of them mirrored; every look is a moment of its own."""
+    for start in range(0, len(views), size):
+        shown = views[start : start + size]
+        yield asker.build_look(shown, start)
+        if mirror:
+            yield asker.build_look([np.ascontiguousarray(view[:, ::-1]) for view in shown], start)
+
+
+def names_a_side(text: str) -> bool:
+    """Tells whether a sentence speaks of left or right, which a mirrored picture turns round."""
+    return any(word in SIDES for word in re.findall(r"[a-z]+", text.lower()))
+
+
+def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:
+    height, width = image.shape[:2]
+    left, top, right, bottom = focus_box(patch_map, width, height)
+    if (right - left) * (bottom - top) > FOCUS_MOST_AREA * width * height:
+        return []
+    return [cut(image, (left, top, right, bottom))]
+
+
+def _rank(case: _Case, order: Sequence[int]) -> tuple[RankedCandidate, ...]:
+    """Puts the chosen in their final order, the waiting among them and the rest behind."""
+    first = weave(order, case.plan.waiting)
+    verdicts: Mapping[int, Verdict] = case.verdicts
+    return tuple(
+        RankedCandidate(candidate=case.candidates[position], rank=rank, verdict=verdicts.get(position))
+        for rank, position in enumerate((*first, *range(len(first), len(case.candidates))))
+    )

@@ -1,0 +1,211 @@
+"""Reads what the judge said of a candidate into a verdict; asks nothing and orders nothing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalylmm.posture.classes import READINGS
+from anomalylmm.posture.words import read_word
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
+from anomalylmm.rerank.evidence import Evidence, Questions
+from anomalylmm.rerank.prompts import parse_cloze
+from anomalylmm.rerank.saliency import slot_posteriors, slot_saliency, slot_weights
+from anomalylmm.rerank.score import (
+    RerankSettings,
+    coarse_term,
+    confidence,
+    join_experts,
+    product_score,
+    score,
+    write_reason,
+)
+
+Posteriors = Sequence[NDArray[np.float64]]  # one a slot, (L, W) for L looks and W words
+_UNASKED = "not judged: the query has no slots and these settings ask nothing else, so the coarse order stays"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictReader:
+    """Reads the evidence of one query's candidates."""
+
+    query: Query
+    questions: Questions
+    blind: NDArray[np.float64] | None  # (A,) log-likelihoods without a picture
+    lexicon: Lexicon
+    settings: RerankSettings
+    judge_id: str
+
+    def read(self, candidate: Candidate, heard: Sequence[Evidence]) -> Verdict:
+        """Reads the evidence of all looks of one candidate; where none is usable, the verdict says so."""
+        usable = [evidence for evidence in heard if not evidence.error]
+        problems = [evidence.error for evidence in heard if evidence.error]
+        if not usable:
+            return self._failed(candidate, problems or ["the candidate has no picture"])
+        posteriors = self._posteriors(np.array([evidence.log_scores for evidence in usable]))
+        slots, trouble = self._read_slots(usable, posteriors)
+        slots = tuple(self._add_posture(slot, candidate) for slot in slots)
+        weights = slot_weights(self.questions.slots, self._saliencies(slots))
+        affirm = self._read_affirm(usable, posteriors)
+        sure = confidence(slots, weights.tolist(), affirm, self.settings)
+        return Verdict(
+            tracklet_id=candidate.tracklet_id,
+            accepted=sure >= self.query.accept,
+            confidence=sure,
+            score=self._score(candidate, [slot.match for slot in slots], weights.tolist(), affirm),
+            affirm=affirm or 0.0,
+            slots=slots,
+            reason=write_reason(slots, affirm, [*problems, *trouble]),
+            judge_id=self.judge_id,
+            num_calls=sum(evidence.num_looks for evidence in usable) * self.questions.num_calls,
+            seconds=sum(evidence.seconds for evidence in usable),
+            cached=all(evidence.cached for evidence in usable),
+        )
+
+    def _score(
+        self, candidate: Candidate, matches: Sequence[float], weights: Sequence[float], affirm: float | None
+    ) -> float:
+        if self.settings.fusion == "product":
+            return product_score(matches, weights, affirm, candidate.z_score, self.settings)
+        match = float(np.dot(weights, matches)) if matches else None
+        return score(match, affirm, candidate.rank, self.settings)
+
+    def unasked(self, candidate: Candidate) -> Verdict:
+        """Says that there was nothing to ask."""
+        return _empty_verdict(candidate, _UNASKED, self.judge_id)
+
+    def _failed(self, candidate: Candidate, problems: Sequence[str]) -> Verdict:
+        reason = "not judged: " + "; ".join(dict.fromkeys(problems))
+        return _empty_verdict(candidate, reason, self.judge_id)
+
+    def _saliencies(self, slots: Sequence[SlotVerdict]) -> list[float] | None:
+        return [slot.saliency for slot in slots] if self.settings.saliency else None
+
+    def _posteriors(self, log_scores: NDArray[np.float64]) -> Posteriors:
+        """Gives each slot's distribution over its words; nothing without the likelihood reading."""
+        if not self.questions.likelihood:
+            return ()
+        discount = self.settings.prior_discount
+        return slot_posteriors(log_scores, self.questions.layout, blind=self.blind, discount=discount)
+
+    def _read_slots(
+        self, usable: Sequence[Evidence], posteriors: Posteriors
+    ) -> tuple[tuple[SlotVerdict, ...], list[str]]:
+        asked = self.questions
+        parsed = [parse_cloze(evidence.answer, len(asked.slots)) for evidence in usable if asked.generate]
+        priors = slot_posteriors(self.blind[None], asked.layout) if self.blind is not None else ()
+        verdicts = []
+        for index, slot in enumerate(asked.slots):
+            verdict = _blank_verdict(slot)
+            if posteriors:
+                prior = priors[index][0] if priors else _uniform(posteriors[index].shape[1])
+                verdict = _read_likelihood(slot, posteriors[index], prior, asked.layout.words[index])
+            if parsed:
+                verdict = self._read_written(verdict, [answer.words[index] for answer in parsed], bool(posteriors))
+            verdicts.append(verdict)
+        return tuple(verdicts), [problem for answer in parsed for problem in answer.problems]
+
+    def _add_posture(self, slot: SlotVerdict, candidate: Candidate) -> SlotVerdict:
+        """Joins what the joints say of a behavior to what the judge saw; other slots stay as they are."""
+        seen = read_word(slot.word, slot.kind, candidate.posture_scores)
+        if seen is None or self.settings.posture_weight == 0:
+            return slot
+        weight = self.settings.posture_weight * READINGS[slot.word].weight
+        return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
+
+    def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
+        """Adds the written words of L looks: a behavior may show in one look only, a color should show in all."""
+        agreements = [self.lexicon.similarity(word, verdict.word, verdict.kind) for word in words]
+        word = words[int(np.argmax(agreements))]
+        agreement = max(agreements) if verdict.kind == "action" else float(np.mean(agreements))
+        answer = UNKNOWN if word == UNKNOWN else self.lexicon.canonical(word, verdict.kind)
+        if has_likelihood:
+            return replace(verdict, answer=answer, match=(verdict.match + agreement) / 2)
+        saliency = 0.0 if word == UNKNOWN else 1.0
+        return replace(verdict, answer=answer, match=agreement, probability=agreement, saliency=saliency)
+
+    def _read_affirm(self, usable: Sequence[Evidence], posteriors: Posteriors) -> float | None:
+        """Gives the probability of yes to the whole sentence, capped by that of its weakest facet."""
+        asked = self.questions
+        if not asked.affirm:
+            return None
+        logits = [_sentence_logit(usable, posteriors, asked.slots)]
+        for index, slot in enumerate(asked.facets):
+            shown = [evidence.facet_logits[index] for evidence in usable if index < len(evidence.facet_logits)]
+            if shown:
+                logits.append(max(shown) if slot.kind == "action" else float(np.mean(shown)))
+        return _sigmoid(min(logits))
+
+
+def choose_facets(slots: Sequence[Slot]) -> tuple[Slot, ...]:
+    """Chooses the slots that are asked about alone: the behaviors, or all where no behavior is named."""
+    return tuple(slot for slot in slots if slot.kind == "action") or tuple(slots)
+
+
+def share_verdict(verdict: Verdict, leader: Candidate, candidate: Candidate, settings: RerankSettings) -> Verdict:
+    """Gives a candidate the verdict of another with nearly the same picture, at its own coarse rank."""
+    shift = coarse_term(candidate, settings) - coarse_term(leader, settings)
+    return replace(
+        verdict,
+        tracklet_id=candidate.tracklet_id,
+        score=verdict.score + shift if verdict.num_calls else verdict.score,
+        reason=f"judged as tracklet {leader.tracklet_id}, whose picture is nearly the same; {verdict.reason}",
+        num_calls=0,
+        seconds=0.0,
+        cached=True,
+    )
+
+
+def add_reason(verdict: Verdict, more: str) -> Verdict:
+    """Adds a part to a verdict's reason."""
+    return replace(verdict, reason=f"{verdict.reason}; {more}")
+
+
+def _read_likelihood(
+    slot: Slot, posterior: NDArray[np.float64], prior: NDArray[np.float64], words: Sequence[str]
+) -> SlotVerdict:
+    """Reads a slot from L looks (L, W): a behavior from the look with most evidence for it, others from their mean."""
+    seen = posterior[int(np.argmax(posterior[:, 0]))] if slot.kind == "action" else posterior.mean(axis=0)
+    return SlotVerdict(
+        word=slot.word,
+        kind=slot.kind,
+        answer=words[int(np.argmax(seen))],
+        match=float(seen[0]),
+        probability=float(seen[0]),
+        prior=float(prior[0]),
+        saliency=slot_saliency(seen, prior),
+    )
+
+
+def _sentence_logit(usable: Sequence[Evidence], posteriors: Posteriors, slots: Sequence[Slot]) -> float:
+    """Gives the logit of yes at the look that shows the behaviors best; without any, the mean logit."""
+    logits = np.array([evidence.affirm_logit for evidence in usable])
+    actions = [index for index, slot in enumerate(slots) if slot.kind == "action"]
+    if actions and posteriors:
+        shown = sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)
+        return float(logits[int(np.argmax(shown))])
+    return float(logits.max() if actions else logits.mean())
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+def _blank_verdict(slot: Slot) -> SlotVerdict:
+    return SlotVerdict(
+        word=slot.word, kind=slot.kind, answer=UNKNOWN, match=0.0, probability=0.0, prior=0.0, saliency=0.0
+    )
+
+
+def _empty_verdict(candidate: Candidate, reason: str, judge_id: str) -> Verdict:
+    return Verdict(
+        tracklet_id=candidate.tracklet_id, accepted=False, confidence=0.0, score=0.0, affirm=0.0, slots=(),
+        reason=reason, judge_id=judge_id, num_calls=0, seconds=0.0,
+    )  # fmt: skip
+
+
+def _uniform(width: int) -> NDArray[np.float64]:
+    return np.full(width, 1.0 / width)

@@ -1,0 +1,133 @@
+"""The ``erase`` command: footage and all that was made of it, by age, camera or video."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from anomalylmm.errors import ConfigurationError
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    SettingsOption,
+    StoreOption,
+    layout_of,
+    print_json,
+    print_table,
+    say,
+)
+from flows.commands.search import DAY_FORMATS
+from flows.index.planning import utc_now
+from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
+from flows.maintain.retention import build_rules
+from flows.settings.model import MOST_DAYS, load_settings
+from storage.disk.layout import StoreLayout
+from storage.upkeep.erasure_log import ErasureRule, read_unfinished
+
+
+def erase(
+    store: StoreOption = DEFAULT_STORE,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", min=0, max=MOST_DAYS, help="Videos that began so many days ago.")
+    ] = None,
+    before: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="Videos that began before this day or moment, UTC.")
+    ] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; may be repeated.")] = None,
+    video: Annotated[
+        list[str] | None,
+        typer.Option("--video", help="This video: its id, or its path as the table videos lists it; may be repeated."),
+    ] = None,
+    retention: Annotated[
+        bool, typer.Option("--retention", help="What is older than [retention] in the settings says.")
+    ] = False,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; erase nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Erases videos from the store with their crops, vectors, hits, pictures and judgements; the archive is only read.
+
+    A camera alone means all its footage up to now. Erased footage is not indexed again unless `index --erased` asks.
+    Without any rule it finishes an erasure that was interrupted.
+
+    Exits with 0 where it is done or nothing falls under the rule, 1 where the question was not answered with yes, 2 for
+    wrong arguments, 6 while a sweep or another erasure runs, 8 where it is done but damaged shards could not be looked
+    into.
+
+    Example: `anomalylmm erase --camera gate --older-than 30 --dry-run`
+    """
+    layout = layout_of(store)
+    rules = _build_rules(older_than, before, camera or [], video or [])
+    if retention:
+        if rules:
+            raise ConfigurationError("--retention takes its rules from the settings; leave the other rules out")
+        rules = build_rules(load_settings(profile, settings).retention, utc_now())
+        if not rules:
+            raise ConfigurationError("the settings have no [retention], so everything is kept; give days, see the docs")
+    elif not rules and not read_unfinished(layout):
+        raise ConfigurationError(
+            "nothing says what to erase, and no erasure was interrupted; give --older-than DAYS, --before DATE, "
+            "--camera NAME, --video ID or --retention"
+        )
+    preview = preview_erasure(layout, rules)
+    if dry_run or not (yes or json):
+        _show(preview, layout, json)
+    if dry_run:
+        return
+    if not yes and (not preview.plan.is_empty or read_unfinished(layout)):
+        typer.confirm("Erase this? It can't be undone", abort=True)
+    _erase(layout, rules, json)
+
+
+def _build_rules(
+    older_than: float | None, before: datetime | None, cameras: list[str], videos: list[str]
+) -> tuple[ErasureRule, ...]:
+    now = utc_now()
+    if (older_than is not None and before is not None) or (videos and (cameras or before or older_than is not None)):
+        raise ConfigurationError(
+            "rules can't be mixed like this; give --older-than or --before, with or without --camera, or --video alone"
+        )
+    if videos:
+        return (ErasureRule(videos=tuple(videos)),)
+    moment = before.replace(tzinfo=UTC) if before else now - timedelta(days=older_than or 0)
+    if before or older_than is not None or cameras:
+        return (ErasureRule(before_utc=min(moment, now), cameras=tuple(cameras)),)
+    return ()
+
+
+def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
+    plan = preview.plan
+    if json:
+        videos = {"video_ids": sorted(plan.video_ids), "num_searches": len(plan.search_ids)}
+        counts = {"num_hits": preview.num_hits, "num_judgements": preview.num_judgements}
+        print_json({"shards": [asdict(shard) for shard in plan.shards], **videos, **counts, "unknown": plan.unknown})
+        return
+    if plan.is_empty:
+        say(f"nothing falls under the rule; the store's cameras: {', '.join(list_cameras(layout)) or 'none'}")
+    else:
+        print_table(("camera", "date", "videos", "crops", "shard"), preview.rows(), title="to erase")
+        typer.echo(
+            f"{len(plan.video_ids)} videos, {preview.num_hits} published hits, {preview.num_judgements} judgements, "
+            f"{len(plan.search_ids)} searches like an erased picture; cached answers, pages and all pictures with them"
+        )
+    for place in plan.unknown:
+        say(f"warning: {place} is damaged, so it can't be told whether it holds a named video", err=True)
+
+
+def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> None:
+    report = erase_store(layout, rules)
+    if json:
+        print_json({"summary": describe(report), "erasures": report.erasures, "unknown": report.unknown})
+    else:
+        typer.echo(describe(report))
+    if report.unknown:
+        raise typer.Exit(8)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command("erase")(erase)

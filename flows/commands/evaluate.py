@@ -1,0 +1,174 @@
+"""The ``evaluate`` commands: the method measured on a benchmark, or on a user's own labeled clips."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from flows.commands.common import (
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    SettingsOption,
+    compose,
+    print_json,
+    print_table,
+    say,
+)
+from flows.evaluate.benchmark.files import CAPTIONS
+from flows.evaluate.benchmark.records import BenchmarkName
+from flows.evaluate.clips.evaluating import ClipReport, ClipRequest, evaluate_clips
+from flows.evaluate.clips.report import say_event, say_figures
+from flows.evaluate.running import EvaluationReport, EvaluationRequest, evaluate_benchmark
+from flows.runs.progress import TerminalProgress
+
+
+class _BenchmarkFirst(TyperGroup):
+    """A group in which ``evaluate rendered ...`` is short for ``evaluate benchmark rendered ...``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Adds the name of the first command where none is given."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["benchmark", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_BenchmarkFirst, no_args_is_help=True, rich_markup_mode="markdown")
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measures the method on a benchmark, or on your own labeled clips.
+
+    `anomalylmm evaluate rendered ...` is short for `anomalylmm evaluate benchmark rendered ...`.
+
+    Example: `anomalylmm evaluate clips my-clips`
+    """
+
+
+@app.command("benchmark")
+def evaluate_by_benchmark(
+    benchmark: Annotated[BenchmarkName, typer.Argument(help="rendered, or your own copy of pab, ucc or pab-2026.")],
+    root: Annotated[Path, typer.Option("--root", help="Folder of the benchmark; it is only read.")],
+    split: Annotated[
+        str, typer.Option("--split", help="Folder under annotation; choose settings by validation, not by test.")
+    ] = "test",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report, and of what resumes it.")] = Path(
+        "evaluation"
+    ),
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many queries, drawn by a fixed seed.")] = None,
+    variants: Annotated[
+        str, typer.Option("--variants", help="Names or groups of variants, with commas: stages,presets,N,slots.")
+    ] = "",
+    captions: Annotated[
+        str, typer.Option("--captions", help="Key of the sentences asked, e.g. captions_held_out.")
+    ] = CAPTIONS,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measures the method on a benchmark: R@k, mAP, ablation, cost and a failure sheet; goes on where it was stopped.
+
+    Example: `anomalylmm evaluate rendered --root benchmark --split validation --variants stages,N`
+    """
+    request = EvaluationRequest(
+        benchmark=benchmark, root=root, out=out, split=split, captions=captions, limit=limit,
+        variants=tuple(name for name in variants.split(",") if name.strip()),
+        settings_file=settings.name if settings else "",
+    )  # fmt: skip
+    with TerminalProgress(quiet=quiet) as progress:
+        report = evaluate_benchmark(compose(profile, settings), request, listener=progress)
+    if json:
+        print_json(report.document)
+    else:
+        _print(report)
+
+
+def _print(report: EvaluationReport) -> None:
+    document = report.document
+    words = " and ".join(document["words"])
+    if words:
+        say(f"these are {words} figures")
+    columns = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1 from coarse", "questions", "s a query")
+    print_table(columns, [_cells(row) for row in document["variants"]])
+    say(
+        f"{document['benchmark']} {document['split']}: {document['state']}, {document['num_queries']} queries, "
+        f"{document['num_images']} pictures, profile {document['profile']}, settings {document['settings_digest']}, "
+        f"{document['num_queries_resumed']} queries resumed, {document['seconds']:.1f} s"
+    )
+    say(document["tuning"])
+    say(f"report: {report.folder / 'report.md'}")
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    measures, difference = row["measures"], row["difference_from_coarse"].get("r1")
+    shares = [measures[name] if measures else None for name in ("r1", "r5", "r10", "map", "map10")]
+    text = f"{difference['mean']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]" if difference else ""
+    return [row["name"], *shares, text, f"{row['cost']['questions']:.1f}", f"{row['cost']['seconds']:.3f}"]
+
+
+@app.command("clips")
+def evaluate_by_clips(
+    folder: Annotated[Path, typer.Argument(help="Folder of clips with a labels.csv; it is only read.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Another file of labels than labels.csv in the folder.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Clips whose path fits this pattern, or whose column part is this; repeatable."),
+    ] = None,
+    queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Store that is kept, to look at the hits; else a temporary one.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("evaluation"),
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measures a profile on your own labeled clips: events found, false hits, normal clips flagged.
+
+    `labels.csv` has a line a clip with the columns `file` (relative to the folder) and `behaviors` (several divided
+    by `;`, none for a clip in which nothing happens). `start_seconds` and `stop_seconds` may say when; then a clip may
+    have several lines. The clips are indexed, the enabled queries swept and the hits compared with the labels.
+
+    Exit codes: 0 measured, whatever the figures are · 2 wrong labels, queries or settings · 4 a clip is missing, or
+    none can be read · 5 store or report can't be written.
+
+    Example: `anomalylmm evaluate clips my-clips --only "falls/*"`
+    """
+    request = ClipRequest(folder=folder, out=out, labels=labels, queries=queries, store=store, only=tuple(only or ()))
+    with TerminalProgress(quiet=quiet) as progress:
+        report = evaluate_clips(compose(profile, settings), request, listener=progress)
+    if json:
+        print_json(report.document)
+    else:
+        _print_clips(report)
+
+
+def _print_clips(report: ClipReport) -> None:
+    document = report.document
+    rows = [tuple(row[name] for name in ("query", "events", "found", "right", "akin", "false"))
+            for row in document["queries"]]  # fmt: skip
+    print_table(("query", "events", "found", "hits right", "akin", "false"), rows)
+    for line in say_figures(document["figures"]):
+        say(line)
+    lists = {
+        "missed": [say_event(event) for event in document["events"] if not event["found"]],
+        "normal clip flagged": document["normal_clips_flagged"],
+        "no person found in": document["clips_without_person"],
+    }
+    for text, names in lists.items():
+        for name in names:
+            say(f"{text}: {name}")
+    for warning in document["warnings"]:
+        say(f"note: {warning}")
+    say(f"report: {report.folder / 'clips.md'}")
+
+
+def add_to(parent: typer.Typer) -> None:
+    """Adds these commands."""
+    parent.add_typer(app, name="evaluate")

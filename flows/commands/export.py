@@ -1,0 +1,112 @@
+"""The ``export`` command: hits with clips and pictures, to hand on as evidence."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    SettingsOption,
+    StoreOption,
+    StrictOption,
+    compose,
+    layout_of,
+    print_json,
+    say,
+)
+from flows.commands.search import DAY_FORMATS, end_of
+from flows.export.choice import Choice
+from flows.export.clips import ClipStyle
+from flows.export.exporting import MOST_HITS, ExportReport, ExportRequest, export_hits
+from flows.runs.notifying import OF_WHO_ASKS, tell_export, telling_failure
+from flows.runs.progress import TerminalProgress
+
+ArchiveOption = Annotated[
+    Path | None,
+    typer.Option("--archive", envvar="ANOMALYLMM_ARCHIVE", help="Folder of the source videos; without it no clips."),
+]
+
+
+def export(
+    output: Annotated[Path, typer.Argument(help="Folder to make, or a file ending in .zip; must not exist.")],
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    archive: ArchiveOption = None,
+    hit: Annotated[list[str] | None, typer.Option("--hit", help="Id of a hit; may be repeated.")] = None,
+    query: Annotated[str, typer.Option("--query", help="Hits of the saved query of this name.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="Hits from this day or moment on, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="Hits up to this day (included) or moment, UTC.")
+    ] = None,
+    sweep: Annotated[str, typer.Option("--sweep", help="Hits of this sweep's id.")] = "",
+    incident: Annotated[str, typer.Option("--incident", help="Hits of this incident's id.")] = "",
+    sql: Annotated[str, typer.Option("--sql", help="SELECT over the published tables that gives hit_id.")] = "",
+    margin: Annotated[
+        float, typer.Option("--margin", min=0, max=600, help="Seconds shown before and after the person was seen.")
+    ] = 2.0,
+    blur: Annotated[bool, typer.Option("--blur/--no-blur", help="Blur the heads of bystanders.")] = True,
+    box: Annotated[bool, typer.Option("--box", help="Draw the box of the person asked about into clips.")] = False,
+    times: Annotated[bool, typer.Option("--times", help="Burn camera, local and media time into clips.")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="Refuse to export more hits.")] = MOST_HITS,
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Exports hits with clips, pictures, tables, a page to look at offline and digests of it all.
+
+    All that is given must hold of a hit. Heads of bystanders are blurred as far as the detector finds them: look at
+    every clip before you hand it on. What of a hit is missing (a video that is gone or has changed) is said and fails
+    nothing else.
+
+    Exit codes: 0 done · 2 nothing fits, or the output exists · 3 the detector's weights are missing · 4 no such archive
+    · 5 no sweep has published, or the output can't be written · 8 with --strict: something of a hit is missing
+
+    Example: `anomalylmm export fall.zip --query fall --since 2026-03-01 --archive /media/cameras`
+
+    Example: `anomalylmm export gate --sql "select hit_id from hits where camera = 'gate' and feedback = 'confirm'"`
+    """
+    choice = Choice(
+        hit_ids=tuple(hit or ()),
+        query_name=query,
+        start_utc=since.replace(tzinfo=UTC) if since else None,
+        stop_utc=end_of(until),
+        sweep_id=sweep,
+        incident_id=incident,
+        sql=sql,
+    )
+    style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
+    request = ExportRequest(output=output, choice=choice, archive=archive, style=style, most_hits=most)
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+        report = export_hits(composition, layout, request, listener=progress)
+        tell_export(told, layout, report, progress)
+    _print(report, json)
+    if strict and report.problems:
+        raise typer.Exit(8)
+
+
+def _print(report: ExportReport, json: bool) -> None:
+    if json:
+        names = ("output", "state", "num_hits", "num_clips", "num_pictures", "problems", "seconds")
+        print_json({name: getattr(report, name) for name in names})
+        return
+    for problem in report.problems:
+        say(f"hit {problem.hit_id}: {problem.reason}")
+    say(
+        f"{report.output}: {report.num_hits} hits, {report.num_clips} clips, {report.num_pictures} pictures, "
+        f"{report.state}, {report.seconds:.1f} s"
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command("export")(export)

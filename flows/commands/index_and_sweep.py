@@ -1,0 +1,134 @@
+"""Commands that fill the store: ``index`` and ``sweep``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    SettingsOption,
+    StoreOption,
+    StrictOption,
+    compose,
+    layout_of,
+    print_json,
+    print_table,
+    say,
+)
+from flows.index.indexing import IndexReport, index_archive
+from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.runs.progress import TerminalProgress
+from flows.sweep.query_file import default_query_file
+from flows.sweep.sweeping import SweepReport, sweep_store
+
+
+def index(
+    archive: Annotated[Path, typer.Argument(help="Folder of videos; it is only read.")],
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try videos again that could not be read before.")] = False,
+    erased: Annotated[
+        bool, typer.Option("--erased", help="Index again what was erased or is older than the retention.")
+    ] = False,
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Finds the persons in new videos of an archive and stores their crops as searchable shards.
+
+    Example: `anomalylmm index /media/cameras --store store`
+    """
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "index", progress):
+        report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
+        tell_index(told, layout, report, progress)
+    if json:
+        lists = {"unreadable": report.unreadable, "duplicates": report.duplicates, "notes": report.notes}
+        print_json({**_summary(report), **lists, "run": report.run})
+    else:
+        _print_index(report)
+    if strict and report.unreadable:
+        raise typer.Exit(8)
+
+
+def _summary(report: IndexReport) -> dict[str, object]:
+    return {
+        "state": report.state,
+        "pipeline": report.pipeline_digest,
+        "shards": sum(bool(unit.shard_id) for unit in report.units),
+        "videos": int(report.total("num_videos")),
+        "video_seconds": round(report.total("video_seconds"), 1),
+        "tracklets": int(report.total("num_tracklets")),
+        "crops": int(report.total("num_crops")),
+        "known_before": report.known,
+        "quarantined_before": report.quarantined,
+        "erased_before": report.erased,
+        "seconds": round(report.seconds, 1),
+    }
+
+
+def _print_index(report: IndexReport) -> None:
+    units = [
+        (unit.camera, unit.date, unit.num_videos, round(unit.video_seconds), unit.num_tracklets, unit.num_crops,
+         f"{unit.seconds:.1f}")
+        for unit in report.units
+    ]  # fmt: skip
+    if units:
+        print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
+    if report.unreadable:
+        rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
+        print_table(("video", "read", "reason"), rows, title="not read, or not whole")
+    for note in report.notes:
+        say(f"note: {note}")
+    summary = _summary(report)
+    say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
+
+
+def sweep(
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Runs the saved queries over what they have not covered yet and publishes the hits.
+
+    Example: `anomalylmm sweep --queries my-queries.toml`
+    """
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "sweep", progress):
+        report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
+        tell_sweep(told, layout, report, progress)
+    if json:
+        print_json(report)
+    else:
+        _print_sweep(report)
+
+
+def _print_sweep(report: SweepReport) -> None:
+    rows = [
+        (row.query_name, row.num_shards, row.num_candidates, row.num_judged, row.num_hits) for row in report.queries
+    ]
+    if rows:
+        print_table(("query", "new shards", "candidates", "judged", "hits"), rows)
+    name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
+    say(
+        f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
+        f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
+    )
+    if report.report_path:
+        say(f"report: {report.report_path}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.command("index")(index)
+    app.command("sweep")(sweep)

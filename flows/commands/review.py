@@ -1,0 +1,124 @@
+"""The ``feedback`` command: confirming and rejecting hits, and what follows from it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomalylmm.errors import ConfigurationError
+from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
+from flows.commands.limits import hard_limits
+from flows.index.planning import utc_now
+from flows.review.calibrating import QueryThreshold, read_thresholds
+from flows.review.feedback import (
+    SQL_LIMITS,
+    Listed,
+    Remark,
+    current_user,
+    list_feedback,
+    note_remarks,
+    read_csv,
+    read_sql,
+)
+from flows.runs.terminal import one_line
+from storage.disk.layout import StoreLayout
+
+MOST_LISTED = 200
+
+
+def feedback(
+    hit: Annotated[str | None, typer.Argument(help="The id of a hit, from the report or the table hits.")] = None,
+    verdict: Annotated[str | None, typer.Argument(help="confirm or reject")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    note: Annotated[str, typer.Option(help="Why, in your own words.")] = "",
+    by: Annotated[str, typer.Option(help="Who says so; without it whoever is logged in.")] = "",
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="File with the columns hit_id, verdict and, where wanted, note and by.")
+    ] = None,
+    sql: Annotated[
+        str | None, typer.Option("--sql", help="SELECT over the published tables that gives the same columns.")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Show what was said, published or waiting.")] = False,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Show from which confidence on the next sweep accepts, and why.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Confirms or rejects hits; each query's acceptance threshold follows from it in the next sweep.
+
+    It never waits for a running sweep: what you say is kept aside and taken in by the next one.
+
+    Example: `anomalylmm feedback 5f0c... reject --note "a dog"`
+
+    Example: `anomalylmm feedback --sql "select hit_id, 'reject' as verdict from hits where camera = 'gate'"`
+    """
+    layout = layout_of(store)
+    _check_modes(single=hit is not None, csv=csv is not None, sql=sql is not None, list=listing, thresholds=thresholds)
+    if listing:
+        _show_list(list_feedback(layout), json)
+    elif thresholds:
+        _show_thresholds(read_thresholds(layout), json)
+    else:
+        _note(layout, _read_remarks(layout, hit, verdict, note, by.strip() or current_user(), csv, sql), json)
+
+
+def _check_modes(**modes: bool) -> None:
+    if sum(modes.values()) != 1:
+        names = [name if name == "single" else f"--{name}" for name, is_given in modes.items() if is_given]
+        raise ConfigurationError(
+            "give one of: HIT with confirm or reject, --csv FILE, --sql SELECT, --list, --thresholds; given: "
+            + (", ".join(names).replace("single", "HIT") or "none")
+        )
+
+
+def _read_remarks(
+    layout: StoreLayout, hit: str | None, verdict: str | None, note: str, who: str, csv: Path | None, sql: str | None
+) -> list[Remark]:
+    if csv is None and sql is None:
+        return [Remark(place="", hit_id=(hit or "").strip(), verdict=verdict or "", note=note, who=who)]
+    if note:
+        raise ConfigurationError("--note goes with one HIT; give notes of many hits in a column named note")
+    if csv is not None:
+        return read_csv(csv, who)
+    with hard_limits(SQL_LIMITS.seconds, SQL_LIMITS.memory_bytes):
+        return read_sql(layout, sql or "", who)
+
+
+def _note(layout: StoreLayout, remarks: list[Remark], json: bool) -> None:
+    noted = note_remarks(layout, remarks, utc_now())
+    if json:
+        print_json(noted)
+    else:
+        typer.echo(f"noted: {noted.num_confirmed} confirmed, {noted.num_rejected} rejected; the next sweep counts them")
+
+
+def _show_list(listed: list[Listed], json: bool) -> None:
+    if json:
+        print_json(listed)
+        return
+    rows = [
+        (item.review.feedback.created_utc, item.review.feedback.hit_id, item.review.query_name,
+         item.review.confidence, item.review.feedback.verdict, item.review.feedback.who,
+         one_line(item.review.feedback.note), "waiting" if item.is_waiting else "published")
+        for item in listed[:MOST_LISTED]
+    ]  # fmt: skip
+    print_table(("when (UTC)", "hit", "query", "confidence", "verdict", "by", "note", "state"), rows)
+    if len(listed) > MOST_LISTED:
+        typer.echo(f"and {len(listed) - MOST_LISTED} older ones: anomalylmm feedback --list --json")
+
+
+def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (item.query_name, item.calibration.accept, item.calibration.threshold, item.calibration.num_confirmed,
+         item.calibration.num_rejected, item.calibration.evidence)
+        for item in found
+    ]  # fmt: skip
+    print_table(("query", "accept", "threshold", "confirmed", "rejected", "evidence"), rows)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command("feedback")(feedback)

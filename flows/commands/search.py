@@ -1,0 +1,105 @@
+"""The ``search`` command: one sentence or picture, now."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated
+
+import typer
+
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    SettingsOption,
+    StoreOption,
+    compose,
+    layout_of,
+    print_json,
+    say,
+)
+from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.runs.progress import TerminalProgress
+from flows.search.searching import SearchReport, SearchRequest, search_store
+
+DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="One sentence on one person: who, and what they do.")] = "",
+    like: Annotated[
+        str, typer.Option("--like", help="A crop id or an image file of one person to find more like it.")
+    ] = "",
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; may be repeated.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="From this day or moment on, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="Up to this day (included) or moment, UTC.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Results to show.")] = 10,
+    judged: Annotated[int, typer.Option(min=0, max=2000, help="Candidates the judge looks at.")] = 40,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Searches the indexed archive for what a sentence says; prints the ranking and writes a page with pictures.
+
+    With `--like` the picture is looked for too, or alone without a sentence. The judge is asked by the sentence only:
+    without one the results stay in coarse order.
+
+    Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
+    """
+    request = SearchRequest(
+        text=text,
+        like=like,
+        cameras=tuple(camera or ()),
+        start_utc=since.replace(tzinfo=UTC) if since else None,
+        stop_utc=end_of(until),
+        limit=limit,
+        judged=judged,
+    )
+    composition, layout = compose(profile, settings), layout_of(store)
+    told = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+        report = search_store(composition, layout, request, listener=progress)
+        tell_search(told, layout, report, progress)
+    if json:
+        found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
+        print_json({"text": text, "like": like, **found})
+    else:
+        _print(report)
+
+
+def end_of(value: datetime | None) -> datetime | None:
+    """The end of a day, or a moment, in UTC."""
+    if value is None:
+        return None
+    whole_day = timedelta(days=1) if value.time() == time.min else timedelta()
+    return value.replace(tzinfo=UTC) + whole_day
+
+
+def _print(report: SearchReport) -> None:
+    for warning in report.warnings:
+        say(f"warning: {warning}", err=True)
+    if report.cloze:
+        say(f"cloze: {report.cloze}")
+    for number, result in enumerate(report.results, 1):
+        judged = f"score {result.score:.2f}, confidence {result.confidence:.2f}" if result.judged else "not judged"
+        mark = "+" if result.accepted else "-"
+        say(f"{number:>3}. {mark} {result.camera}  {result.when}  {judged}, cosine {result.cosine:.2f}")
+        say(f"       {result.video} at {result.moment}  tracklet {result.tracklet_id}")
+        for slot in result.slots:
+            say(
+                f"       {slot.kind} {slot.word!r}: saw {slot.answer!r}, match {slot.match:.2f}, "
+                f"saliency {slot.saliency:.2f}"
+            )
+    if not report.results:
+        say("nothing found")
+    say(f"page: {report.page_path}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command("search")(search)

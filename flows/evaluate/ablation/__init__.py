@@ -1,0 +1,1 @@
+"""The variants of the method that an evaluation compares, and their runs."""

@@ -1,0 +1,113 @@
+"""A benchmark in memory: its pictures, its queries and which pictures answer them; knows no file format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from anomalylmm.errors import ArchiveError, ConfigurationError
+from anomalylmm.records import Image
+from flows.report.picture_files import MOST_BYTES, MOST_PIXELS, decode_picture
+
+BenchmarkName = Literal["rendered", "pab", "ucc", "pab-2026"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryImage:
+    """One picture of the gallery."""
+
+    image_id: str
+    name: str  # path relative to the benchmark's root, as its file writes it
+    path: Path
+    captions: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)  # all keys of its row that are not read here
+    where: str = ""  # file and line of its row
+
+    @property
+    def twin_id(self) -> str:
+        """Id of the picture of the same person doing something else; empty where none is named."""
+        twin = self.extra.get("twin")
+        return "" if twin is None else str(twin).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkQuery:
+    """One sentence and the places of its positives in the gallery."""
+
+    query_id: str
+    text: str
+    positives: tuple[int, ...]  # empty where the benchmark keeps the truth to itself
+    own: int | None = None  # the picture whose row the sentence comes from
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """All pictures and queries of one split."""
+
+    name: BenchmarkName
+    root: Path
+    split: str
+    images: tuple[GalleryImage, ...] = field(repr=False)
+    queries: tuple[BenchmarkQuery, ...] = field(repr=False)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether every query's positives are known."""
+        return all(query.positives for query in self.queries)
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether its pictures are rendered, not recorded."""
+        return self.name == "rendered" or any(image.extra.get("rendered") for image in self.images)
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """Place of each image id in the gallery; the first one where several share it."""
+        places: dict[str, int] = {}
+        for place, image in enumerate(self.images):
+            places.setdefault(image.image_id, place)
+        return places
+
+    def twins_of(self, query: BenchmarkQuery) -> frozenset[int]:
+        """Places of the twins of a query's positives."""
+        named = {self.images[place].twin_id for place in query.positives} - {""}
+        return frozenset(self.place_of[twin] for twin in named)
+
+    def take(self, limit: int | None) -> "Benchmark":
+        """Keeps at most ``limit`` queries, drawn by a fixed seed; the gallery stays whole.
+
+        Every n-th would always take the same one of twins that stand side by side.
+
+        Raises:
+            ConfigurationError: The limit is not positive.
+        """
+        if limit is not None and limit < 1:
+            raise ConfigurationError(f"the limit of queries is {limit}, but must be at least 1")
+        if limit is None or limit >= len(self.queries):
+            return self
+        places = np.sort(np.random.default_rng(0).permutation(len(self.queries))[:limit])
+        return replace(self, queries=tuple(self.queries[place] for place in places))
+
+
+def read_picture(path: Path) -> Image:
+    """Reads a picture as RGB (H, W, 3).
+
+    Raises:
+        ArchiveError: It is missing, no picture, or larger than a picture may be.
+    """
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise ArchiveError(f"{path} can't be read: {error.strerror or error}") from error
+    picture = decode_picture(content, least_side_px=1)
+    if picture is None:
+        raise ArchiveError(
+            f"{path} is no picture, damaged, or of more than {MOST_PIXELS:,} pixels ({size} bytes); copy it again from "
+            "the benchmark's source"
+        )
+    return picture

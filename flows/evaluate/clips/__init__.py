@@ -1,0 +1,1 @@
+"""The evaluation on a user's own labeled clips."""

@@ -1,0 +1,1 @@
+"""Use case: hits with clips and pictures, to hand on."""

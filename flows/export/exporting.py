@@ -1,0 +1,270 @@
+"""An export: hits that were found, with clips, pictures and where each statement is from, in one folder or zip file."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from anomalylmm import __version__
+from anomalylmm.errors import AnomalyLMMError, ConfigurationError
+from anomalylmm.protocols import ClipCutter, PersonDetector
+from flows.composition import Composition
+from flows.export.choice import Choice, Evidence, gather
+from flows.export.clips import ClipNote, ClipStyle, Piece, Scene, look, write_clip
+from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
+from flows.export.sources import Sources
+from flows.export.stills import build_still
+from flows.index.planning import utc_now
+from flows.review.feedback import current_user
+from flows.runs.progress import Listener, Silence
+from flows.runs.recording import export_figures, recording
+from storage.disk.files import create_directories, fsync_path, guarded, unique_name
+from storage.disk.layout import StoreLayout
+from storage.hits.inbox import leave_search
+from storage.hits.rows import SearchRecord
+
+MOST_HITS = 200
+BLURRED = (
+    "heads of all persons but the hit's own, found anew by the detector in every frame of the clips and in the "
+    "pictures' crops; persons that the detector misses are not blurred"
+)
+NOT_BLURRED = "nothing is blurred: bystanders can be recognized"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What to export, where from and where to."""
+
+    output: Path  # a folder, or a file that ends in .zip; must not exist
+    choice: Choice
+    archive: Path | None = None  # of the source videos; without it there are no clips
+    style: ClipStyle = field(default_factory=ClipStyle)
+    most_hits: int = MOST_HITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What of a hit could not be exported."""
+
+    hit_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What came of an export."""
+
+    output: str
+    num_hits: int
+    num_clips: int
+    num_pictures: int
+    problems: tuple[Problem, ...]
+    items: tuple[Exported, ...] = field(repr=False)
+    seconds: float
+
+    @property
+    def state(self) -> str:
+        """Completed, or Degraded where something of a hit could not be exported."""
+        return "Degraded" if self.problems else "Completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What stays the same throughout one export."""
+
+    cutter: ClipCutter
+    detector: PersonDetector | None
+    layout: StoreLayout
+    request: ExportRequest
+    sources: Sources
+    folder: Path
+
+
+def export_hits(
+    composition: Composition, layout: StoreLayout, request: ExportRequest, *, listener: Listener | None = None
+) -> ExportReport:
+    """Exports the chosen hits at once or not at all; what of a hit is missing is said and fails nothing else.
+
+    Raises:
+        WeightsError: The detector that blurring needs is missing.
+        ConfigurationError: Nothing fits, too much does, or the output's name can't be used.
+        ArchiveError: The archive is no folder.
+        StoreError: No sweep has published yet, or the output can't be written.
+    """
+    began, listener = time.monotonic(), listener or Silence()
+    check_output(request)
+    sources = Sources(request.archive)
+    found = gather(layout, request.choice, most=request.most_hits)
+    detector = composition.detector if request.style.needs_detector else None
+    listener.start("export", len(found))
+    with recording(layout, "export", listener, composition) as recorded:
+        with _building(request.output) as folder:
+            run = _Run(cutter=composition.clips, detector=detector, layout=layout, request=request, sources=sources,
+                       folder=folder)  # fmt: skip
+            items = [_export_and_say(run, evidence, listener) for evidence in found]
+            _write_texts(run, items)
+            report = _report(request, items, time.monotonic() - began)
+            _log(layout, request, report)  # nothing leaves the store unnoted
+        recorded.end(**export_figures(report))
+    return report
+
+
+def check_output(request: ExportRequest) -> None:
+    """Refuses a name that is taken or lies in the archive, which is only read.
+
+    Raises:
+        ConfigurationError: It is.
+    """
+    output = request.output.absolute()
+    if output.exists() or output.is_symlink():
+        raise ConfigurationError(f"{request.output} exists already; choose another name, or remove it first")
+    if request.archive is not None and output.resolve().is_relative_to(request.archive.resolve()):
+        raise ConfigurationError(f"{request.output} lies in the archive, which is only read; choose another place")
+
+
+@contextmanager
+def _building(output: Path) -> Iterator[Path]:
+    """Gives a folder to fill beside the output; it gets the output's name only when all of it is on the disk."""
+    output = output.absolute()
+    folder = output.with_name(f".{unique_name(output.name)}")
+    packed = folder.with_name(f"{folder.name}.zip")
+    with guarded("create", folder):
+        create_directories(output.parent)
+        for name in ("clips", "pictures"):
+            (folder / name).mkdir(parents=True)
+    try:
+        yield folder
+        with guarded("write", output):
+            if output.suffix.lower() == ".zip":
+                pack(folder, packed)
+                fsync_path(packed)
+                packed.rename(output)
+            else:
+                sync(folder)
+                folder.rename(output)
+            fsync_path(output.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        packed.unlink(missing_ok=True)
+
+
+def _export_and_say(run: _Run, evidence: Evidence, listener: Listener) -> Exported:
+    item = _export_one(run, evidence)
+    for problem in item.problems:
+        listener.warn(f"hit {evidence.hit_id}: {problem}")
+    listener.advance("export", 1, str(evidence.hit["query_name"]))
+    return item
+
+
+def _write_texts(run: _Run, items: list[Exported]) -> None:
+    facts = _describe(run.request, run.detector.model_id if run.detector and run.request.style.blur else "", items)
+    with guarded("write", run.folder):
+        write_tables(run.folder, items)
+        write_index(run.folder, items, facts)
+        write_manifest(run.folder, facts)
+
+
+def _export_one(run: _Run, evidence: Evidence) -> Exported:
+    problems = list(evidence.problems)
+    picture, clip, digest = f"pictures/{evidence.name}.jpg", f"clips/{evidence.name}.mp4", ""
+    note: ClipNote | None = None
+    scene: Scene | None = None
+    style = run.request.style
+    try:
+        source = _find_source(run, evidence)
+        digest = run.sources.sha256(source)
+        piece = _build_piece(source, evidence)
+        scene = look(run.cutter, run.detector, piece, style) if run.detector else None
+        note = write_clip(run.cutter, piece, style, scene, run.folder / clip)
+    except (AnomalyLMMError, OSError) as error:
+        problems.append(f"no clip: {error}")
+        (run.folder / clip).unlink(missing_ok=True)
+        clip = ""
+    try:
+        (run.folder / picture).write_bytes(_build_picture(run, evidence, scene))
+    except (AnomalyLMMError, OSError) as error:
+        problems.append(f"no picture: {error}")
+        (run.folder / picture).unlink(missing_ok=True)
+        picture = ""
+    return Exported(
+        evidence=evidence, clip=clip, picture=picture, clip_note=note, video_sha256=digest, problems=tuple(problems)
+    )
+
+
+def _build_picture(run: _Run, evidence: Evidence, scene: Scene | None) -> bytes:
+    reports = run.layout.reports
+    path = reports / str(evidence.hit["picture_path"])
+    if not path.resolve().is_relative_to(reports.resolve()):
+        raise ConfigurationError(f"its picture {path} lies outside of the store's reports")
+    return build_still(path, evidence.crop, run.detector if run.request.style.blur else None, scene)
+
+
+def _find_source(run: _Run, evidence: Evidence) -> Path:
+    size = evidence.video.size_bytes if evidence.video else None
+    return run.sources.find(evidence.hit["video_id"], evidence.hit["video_path"], size)
+
+
+def _build_piece(source: Path, evidence: Evidence) -> Piece:
+    hit = evidence.hit
+    return Piece(
+        source=source,
+        start_seconds=hit["start_seconds"],
+        stop_seconds=hit["stop_seconds"],
+        crop=evidence.crop,
+        camera=hit["camera"],
+        start_utc=hit["start_utc"].replace(tzinfo=UTC),
+        time_zone=hit["time_zone"],
+    )
+
+
+def _describe(request: ExportRequest, blur_detector: str, items: list[Exported]) -> dict[str, Any]:
+    """What the manifest and the page say of the whole export."""
+    chosen = {name: value for name, value in asdict(request.choice).items() if value}
+    return {
+        "made_utc": utc_now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "made_by": f"anomalylmm {__version__}",
+        "made_for": current_user(),
+        "chosen": chosen,
+        "blur": request.style.blur,
+        "blurred": BLURRED if request.style.blur else NOT_BLURRED,
+        "blur_detector": blur_detector,
+        "margin_seconds": request.style.margin_seconds,
+        "box_drawn": request.style.draw_box,
+        "times_burnt_in": request.style.burn_times,
+        "num_hits": len(items),
+        "problems": [asdict(problem) for problem in _list_problems(items)],
+    }
+
+
+def _list_problems(items: list[Exported]) -> list[Problem]:
+    return [Problem(hit_id=item.evidence.hit_id, reason=reason) for item in items for reason in item.problems]
+
+
+def _report(request: ExportRequest, items: list[Exported], seconds: float) -> ExportReport:
+    return ExportReport(
+        output=str(request.output),
+        num_hits=len(items),
+        num_clips=sum(bool(item.clip) for item in items),
+        num_pictures=sum(bool(item.picture) for item in items),
+        problems=tuple(_list_problems(items)),
+        items=tuple(items),
+        seconds=seconds,
+    )
+
+
+def _log(layout: StoreLayout, request: ExportRequest, report: ExportReport) -> None:
+    """Notes who took recordings of people out of the store, beside the searches."""
+    filters = {name: str(value) for name, value in asdict(request.choice).items() if value}
+    record = SearchRecord(
+        text=f"export to {request.output.name}",
+        who=current_user(),
+        created_utc=utc_now(),
+        seconds=report.seconds,
+        num_results=report.num_hits,
+        filters={**filters, "blur": str(request.style.blur)},
+    )
+    leave_search(layout, record)

@@ -1,0 +1,82 @@
+"""Finds the source videos of hits in an archive, by place and, where they were moved, by content."""
+
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+
+from anomalylmm.errors import ArchiveError, VideoError
+from flows.index.archive_files import iter_video_paths
+from flows.index.planning import content_digest
+from storage.disk.files import sha256_file
+
+
+class Sources:
+    """The videos of one archive; each is looked for and digested once."""
+
+    def __init__(self, archive: Path | None) -> None:
+        """Remembers the archive.
+
+        Raises:
+            ArchiveError: It is no folder.
+        """
+        if archive is not None and not archive.is_dir():
+            raise ArchiveError(f"the archive {str(archive)!r} is not a folder; name the folder that holds the videos")
+        self._archive = archive
+        self._found: dict[str, Path | str] = {}
+        self._digests: dict[Path, str] = {}
+
+    def find(self, video_id: str, path: str, size_bytes: int | None) -> Path:
+        """Finds the file with a video's content.
+
+        Raises:
+            VideoError: It is not there, or what is there has another content.
+        """
+        if video_id not in self._found:
+            self._found[video_id] = self._look(video_id, path, size_bytes)
+        found = self._found[video_id]
+        if isinstance(found, str):
+            raise VideoError(found)
+        return found
+
+    def sha256(self, path: Path) -> str:
+        """Hex digest of a source's whole content.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        if path not in self._digests:
+            self._digests[path] = sha256_file(path)
+        return self._digests[path]
+
+    def _look(self, video_id: str, path: str, size_bytes: int | None) -> Path | str:
+        if self._archive is None:
+            return "no archive was named, so there is no clip; name the folder that was indexed"
+        place = self._archive / path
+        inside = place.resolve().is_relative_to(self._archive.resolve())
+        is_there = inside and place.is_file()
+        if is_there and _digest(place) == video_id:
+            return place
+        for other in self._by_size.get(size_bytes, ()):
+            if _digest(other) == video_id:
+                return other
+        if is_there:
+            return f"{path} has changed since it was indexed: its digest is {_digest(place)}, not {video_id}"
+        return f"{path} is not in the archive {self._archive}, nor is a file with its content"
+
+    @cached_property
+    def _by_size(self) -> dict[int | None, list[Path]]:
+        sizes: dict[int | None, list[Path]] = defaultdict(list)
+        for path in iter_video_paths(self._archive) if self._archive else ():
+            try:
+                sizes[path.stat().st_size].append(path)
+            except OSError:
+                continue
+        return sizes
+
+
+def _digest(path: Path) -> str:
+    """A file's content digest; empty where it can't be read."""
+    try:
+        return content_digest(path)
+    except OSError:
+        return ""

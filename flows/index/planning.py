@@ -1,0 +1,258 @@
+"""What is new in an archive and how it is divided into shards. Reads names, sizes and a few bytes, decodes nothing."""
+
+import hashlib
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from anomalylmm.errors import ArchiveError, ConfigurationError
+from anomalylmm.records import Video
+from flows.index.archive_files import VIDEO_SUFFIXES, iter_video_paths, path_id
+from flows.index.wallclock import build_patterns, check_time_zone, clock_of, read_path
+from flows.settings.model import Settings
+from storage.shards.schema import clean_text
+
+DIGEST_SAMPLES = 16
+DIGEST_SAMPLE_BYTES = 1 << 16
+LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # of files whose time is nonsense
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The videos of one shard to be: one camera, one local day."""
+
+    camera: str
+    date: str  # local date of the camera, ISO
+    videos: tuple[Video, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an index run has to do and what it passes over."""
+
+    units: tuple[Unit, ...]
+    known: int  # videos that valid shards hold already
+    quarantined: int  # videos that could not be read before
+    duplicates: tuple[tuple[str, str], ...]  # (path, path of the same content)
+    unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason): could not even be opened as a file, new
+    postponed: int = 0  # files that were not looked at, because the run has its number of new videos
+    given_up: int = 0  # of the quarantined, those that had their tries and are not tried although asked for
+    seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all that were looked at
+    erased: int = 0  # videos that were erased, or are older than the retention
+
+    @property
+    def num_videos(self) -> int:
+        """Videos to index."""
+        return sum(len(unit.videos) for unit in self.units)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes to index."""
+        return sum(video.size_bytes for unit in self.units for video in unit.videos)
+
+    def notes(self) -> tuple[str, ...]:
+        """Says what is left out that the user may not expect, and what to do about it."""
+        told = {
+            "unreadable videos had their tries and are left out; copy them again, or raise decode.max_tries":
+                self.given_up,
+            "files were not looked at, because this run has its number of new videos (decode.videos_per_run); "
+            "run index again for them": self.postponed,
+        }  # fmt: skip
+        return tuple(f"{count} {text}" for text, count in told.items() if count)
+
+
+def content_digest(path: Path, *, full: bool = False) -> str:
+    """Digests a file's content: its size and 16 evenly spread samples of 64 KiB, or all of it.
+
+    Raises:
+        OSError: The file can't be read, or is a pipe or device, which might be read for ever.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is no regular file but a pipe, socket or device")
+    size = status.st_size
+    digest = hashlib.sha256(f"anomalylmm video {size}".encode())
+    with path.open("rb") as stream:
+        if full or size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        else:
+            for index in range(DIGEST_SAMPLES):
+                stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
+                digest.update(stream.read(DIGEST_SAMPLE_BYTES))
+    return digest.hexdigest()[:32]
+
+
+def modified_time_ns(path: Path) -> int | None:
+    """Gives when a file was last changed, in nanoseconds since 1970; None where there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def describe_video(
+    path: Path,
+    archive: Path,
+    settings: Settings,
+    known: frozenset[str],
+    probe_start: Callable[[Path], datetime | None],
+) -> Video:
+    """Identifies one file and decides its camera and start; a new file whose path is mute is asked itself.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    relative = path.relative_to(archive).as_posix()
+    patterns = build_patterns(settings.cameras, settings.time_zone)
+    status = path.stat()
+    video_id = content_digest(path)
+    modified = min(max(status.st_mtime, 0.0), LAST_FILE_TIME)
+    container = None if video_id in known or read_path(relative, patterns) else probe_start(path)
+    clock = clock_of(relative, patterns, container_utc=container, modified=modified, time_zone=settings.time_zone)
+    return Video(
+        video_id=video_id,
+        path=relative,
+        camera=clean_text(clock.camera),
+        size_bytes=status.st_size,
+        start_utc=clock.start_utc,
+        clock_source=clock.source,
+        time_zone=clock.time_zone,
+    )
+
+
+def plan_archive(
+    archive: Path,
+    settings: Settings,
+    *,
+    known: frozenset[str],
+    quarantined: frozenset[str],
+    probe_start: Callable[[Path], datetime | None],
+    is_erased: Callable[[Video], bool] = lambda _: False,
+    only: Collection[str] | None = None,
+) -> Plan:
+    """Lists what is new and divides it into units; of an archive's paths ``only`` some are looked at, where given.
+
+    Raises:
+        ArchiveError: There is no such folder, or no video in it.
+        ConfigurationError: Camera patterns were given and not one path fits any of them.
+    """
+    check_time_zone(settings.time_zone)
+    unreadable: list[tuple[str, str]] = []
+    paths = [
+        path for path in iter_video_paths(archive, unreadable)
+        if only is None or path.relative_to(archive).as_posix() in only
+    ]  # fmt: skip
+    if not paths and not unreadable:
+        raise ArchiveError(
+            f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"
+        )
+    _check_patterns(paths, archive, settings)
+    videos, lost, postponed = _describe_all(paths, archive, settings, known | quarantined, probe_start, is_erased)
+    unreadable += lost
+    unique, duplicates = _drop_duplicates(videos)
+    unknown = [video for video in unique if video.video_id not in known | quarantined]
+    fresh = [video for video in unknown if not is_erased(video)]
+    return Plan(
+        units=tuple(divide(fresh, settings)),
+        known=sum(video.video_id in known for video in unique),
+        quarantined=sum(video.video_id in quarantined - known for video in unique)
+        + sum(path_id(path) in quarantined for path, _ in unreadable),
+        duplicates=tuple(duplicates),
+        unreadable=tuple(item for item in unreadable if path_id(item[0]) not in quarantined),
+        postponed=postponed,
+        seen=tuple((video.path, video.video_id) for video in videos),
+        erased=len(unknown) - len(fresh),
+    )
+
+
+def _describe_all(
+    paths: Sequence[Path],
+    archive: Path,
+    settings: Settings,
+    known: frozenset[str],
+    probe_start: Callable[[Path], datetime | None],
+    is_erased: Callable[[Video], bool],
+) -> tuple[list[Video], list[tuple[str, str]], int]:
+    """Describes files until a run's number of new ones is reached; gives those that can't be, and how many are left."""
+    videos: list[Video] = []
+    unreadable: list[tuple[str, str]] = []
+    fresh: set[str] = set()
+    for number, path in enumerate(paths):
+        if len(fresh) >= settings.decode.videos_per_run:
+            return videos, unreadable, len(paths) - number
+        try:
+            video = describe_video(path, archive, settings, known, probe_start)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or path.is_symlink():  # else it was taken away meanwhile
+                unreadable.append((path.relative_to(archive).as_posix(), _why(path, error)))
+            continue
+        videos.append(video)
+        fresh |= set() if is_erased(video) else {video.video_id} - known
+    return videos, unreadable, 0
+
+
+def _why(path: Path, error: OSError) -> str:
+    """Says why a file can't be opened, and what to do."""
+    if path.is_symlink():
+        return f"the link leads to no readable file ({error.strerror or error}); mend it or take it away"
+    return f"{error.strerror or error}; check the file and its permissions, or exclude it from the archive"
+
+
+def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) -> None:
+    if not settings.cameras or not paths:
+        return
+    patterns = build_patterns(settings.cameras, settings.time_zone)
+    names = [path.relative_to(archive).as_posix() for path in paths]
+    if not any(read_path(name, patterns) for name in names):
+        given = ", ".join(repr(item.pattern) for item in settings.cameras)
+        raise ConfigurationError(
+            f"no path of the archive fits a camera pattern ({given}); the first path is {names[0]!r}, "
+            "patterns are relative to the archive and end before the suffix: mend [[cameras]] in the settings"
+        )
+
+
+def _drop_duplicates(videos: Sequence[Video]) -> tuple[list[Video], list[tuple[str, str]]]:
+    first: dict[str, Video] = {}
+    duplicates = []
+    for video in videos:
+        if video.video_id in first:
+            duplicates.append((video.path, first[video.video_id].path))
+        else:
+            first[video.video_id] = video
+    return list(first.values()), duplicates
+
+
+def local_date(video: Video) -> str:
+    """Gives the date of a video's start in its camera's time zone, ISO."""
+    return video.start_utc.astimezone(ZoneInfo(video.time_zone)).date().isoformat()
+
+
+def divide(videos: Iterable[Video], settings: Settings) -> Iterator[Unit]:
+    """Groups videos by camera and local day, then cuts at the shard limits; every video lands in exactly one unit."""
+    ordered = sorted(videos, key=lambda video: (video.camera, local_date(video), video.start_utc, video.video_id))
+    for (camera, date), group in groupby(ordered, key=lambda video: (video.camera, local_date(video))):
+        for piece in _pieces(list(group), settings.shards.max_videos, settings.shards.max_bytes):
+            yield Unit(camera=camera, date=date, videos=tuple(piece))
+
+
+def _pieces(videos: list[Video], max_videos: int, max_bytes: int) -> Iterator[list[Video]]:
+    piece: list[Video] = []
+    size = 0
+    for video in videos:
+        if piece and (len(piece) >= max_videos or size + video.size_bytes > max_bytes):
+            yield piece
+            piece, size = [], 0
+        piece.append(video)
+        size += video.size_bytes
+    if piece:
+        yield piece
+
+
+def utc_now() -> datetime:
+    """Reads the clock; the one place that does."""
+    return datetime.now(tz=UTC)

@@ -1,0 +1,1 @@
+"""Use case: the store is proven, cleaned, compacted; footage is erased."""

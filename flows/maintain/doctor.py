@@ -1,0 +1,82 @@
+"""Examines what a run needs: versions, models, store, decoder, telemetry off; says what to mend."""
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from anomalylmm import __version__, offline
+from anomalylmm.errors import AnomalyLMMError
+from flows.composition import Composition
+from storage.disk.layout import StoreLayout
+
+LIBRARIES = (
+    *("av", "decord2", "duckdb", "faiss-cpu", "fastapi", "onnxruntime", "prefect", "pyarrow", "torch", "torchvision"),
+    *("transformers", "ultralytics"),
+)
+LEAST_FREE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was examined."""
+
+    name: str
+    good: bool
+    message: str
+
+
+def examine(composition: Composition, layout: StoreLayout) -> list[Finding]:
+    """Examines everything; never raises for what it finds."""
+    return [
+        Finding(name="anomalylmm", good=True, message=f"{__version__}, Python {platform.python_version()}"),
+        *_libraries(),
+        *_models(composition),
+        _try("decoder", _decoder),
+        _try("store", lambda: _store(layout)),
+        _telemetry(),
+    ]
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in LIBRARIES:
+        try:
+            yield Finding(name=name, good=True, message=importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name=name, good=False, message="not installed; run scripts/setup")
+
+
+def _models(composition: Composition) -> Iterator[Finding]:
+    for row in composition.list_models():
+        yield Finding(name=row.role, good=row.found, message=" ".join(row.cells()[1:]))
+
+
+def _telemetry() -> Finding:
+    on = offline.find_switched_on()
+    if on:
+        return Finding(name="telemetry", good=False, message=f"not off, because of {', '.join(on)}; unset it")
+    return Finding(name="telemetry", good=True, message=f"off in {', '.join(offline.LIBRARIES)}")
+
+
+def _try(name: str, examine_it: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name=name, good=True, message=examine_it())
+    except (AnomalyLMMError, OSError, subprocess.SubprocessError) as error:
+        return Finding(name=name, good=False, message=str(error))
+
+
+def _decoder() -> str:
+    command = [sys.executable, "-c", "import av, decord; print(av.__version__, decord.__version__)"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return f"PyAV and decord load in a process of their own: {ran.stdout.strip()}"
+
+
+def _store(layout: StoreLayout) -> str:
+    layout.check_writable()
+    free = shutil.disk_usage(layout.root).free
+    if free < LEAST_FREE_BYTES:
+        raise OSError(f"only {free / 1e9:.1f} GB are free at {layout.root}; make room or name another --store")
+    return f"{layout.root} is writable, {free / 1e9:.0f} GB free"

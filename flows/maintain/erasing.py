@@ -1,0 +1,112 @@
+"""Erasing footage: by a rule that somebody gives or by the retention in the settings; what would go, and what went."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.runs.progress import Listener, Silence
+from flows.runs.recording import erasure_figures, recording
+from flows.sweep.page import write_latest_page
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import iter_shard_dirs
+from storage.hits.analyst import open_snapshot
+from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures, require_store
+from storage.upkeep.erasure_log import ErasureRule
+from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure
+from storage.upkeep.maintenance import GcReport, collect_garbage
+
+COUNTS_SQL = """
+SELECT (SELECT count(*) FROM hits WHERE video_id IN (SELECT unnest($1::VARCHAR[]))) AS hits,
+(SELECT count(*) FROM judgements WHERE video_id IN (SELECT unnest($1::VARCHAR[]))) AS judgements
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would be erased, as far as it is published."""
+
+    plan: ErasurePlan
+    num_hits: int
+    num_judgements: int
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """One row a shard: camera's folder, date, videos and crops that go, and what becomes of the shard."""
+        return [
+            (*Path(shard.directory).parts[-3:-1], shard.num_videos, shard.num_crops,
+             "rewritten" if shard.rest_id else "goes whole")
+            for shard in self.plan.shards
+        ]  # fmt: skip
+
+
+def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Preview:
+    """Looks up what falls under the rules, without a lock and without writing.
+
+    Raises:
+        StoreError: There is no store, or it can't be read.
+    """
+    require_store(layout)
+    if not layout.snapshot.exists():
+        return Preview(plan=plan_erasure(layout, rules, None), num_hits=0, num_judgements=0)
+    with open_snapshot(layout) as snapshot:
+
+        def read(sql: str, values: Sequence[object]) -> list[Any]:
+            return snapshot.run(sql, values)[1]
+
+        plan = plan_erasure(layout, rules, read)
+        num_hits, num_judgements = read(COUNTS_SQL, [sorted(plan.video_ids)])[0]
+    return Preview(plan=plan, num_hits=num_hits, num_judgements=num_judgements)
+
+
+def erase_store(
+    layout: StoreLayout, rules: Sequence[ErasureRule], *, listener: Listener | None = None
+) -> ErasureReport:
+    """Erases what falls under the rules, finishes what was interrupted, and writes the page of the hits anew.
+
+    Without rules it only finishes.
+
+    Raises:
+        StoreBusyError: A sweep or another erasure runs.
+        StoreError: There is no store, or it can't be written.
+    """
+    require_store(layout)
+    with recording(layout, "erase", listener or Silence()) as run:
+        report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
+        if report.erasures and layout.snapshot.exists():
+            write_latest_page(layout)
+        run.end(**erasure_figures(report))
+    return report
+
+
+def collect_and_show(layout: StoreLayout) -> GcReport:
+    """Removes what abandoned runs left; where that finishes an erasure, writes the page of the hits anew.
+
+    Raises:
+        StoreBusyError: An erasure is to be finished while another process writes.
+        StoreError: Something can't be removed.
+    """
+    report = collect_garbage(layout)
+    if report.erasures and layout.snapshot.exists():
+        write_latest_page(layout)
+    return report
+
+
+def list_cameras(layout: StoreLayout) -> list[str]:
+    """Lists the folders of the store's cameras, for those who misspell one."""
+    return sorted({directory.parts[-3] for directory in iter_shard_dirs(layout)})
+
+
+def describe(report: ErasureReport) -> str:
+    """Says in one sentence what went."""
+    if not report.erasures:
+        return "nothing to erase"
+    shards = sum(len(erasure.shards) for erasure in report.erasures)
+    rewritten = sum(bool(shard.rest_id) for erasure in report.erasures for shard in erasure.shards)
+    crops = sum(shard.num_crops for erasure in report.erasures for shard in erasure.shards)
+    videos = sum(len(erasure.video_ids) for erasure in report.erasures)
+    return (
+        f"erased {videos} videos with {crops} crops from {shards} shards ({rewritten} rewritten without them), "
+        f"{report.total('num_hits')} hits in {report.total('num_incidents')} incidents, "
+        f"{report.total('num_judgements')} judgements, {report.total('num_cached')} cached answers, "
+        f"{report.total('num_feedback')} pieces of feedback, {report.total('num_searches')} searches"
+    )

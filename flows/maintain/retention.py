@@ -1,0 +1,67 @@
+"""How long footage is kept: rules from the settings, what an index run passes over, and waiting for a turn to erase."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from anomalylmm.errors import StoreBusyError
+from anomalylmm.records import Video
+from flows.index.planning import utc_now
+from flows.runs.progress import Listener
+from flows.settings.model import RetentionSettings, Settings
+from storage.disk.layout import StoreLayout
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule
+
+BUSY_PAUSE_SECONDS = 300.0
+BUSY_TRIES = 96  # eight hours
+Done = TypeVar("Done")
+
+
+def build_rules(retention: RetentionSettings, now: datetime) -> tuple[ErasureRule, ...]:
+    """Builds the rules of what is too old at a moment; none where everything is kept."""
+    return tuple(_iter_rules(retention, now))
+
+
+def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], bool]:
+    """Builds the test of whether a video was erased or is older than the retention, so that it is not indexed.
+
+    Raises:
+        StoreError: A note on what was erased can't be read.
+    """
+    erased, rules = ErasedFootage.read(layout), build_rules(settings.retention, utc_now())
+
+    def is_erased(video: Video) -> bool:
+        was_erased = erased.blocks(video_id=video.video_id, camera=video.camera, start_utc=video.start_utc)
+        return was_erased or any(
+            rule.matches(video_id=video.video_id, path=video.path, camera=video.camera, start_utc=video.start_utc)
+            for rule in rules
+        )
+
+    return is_erased
+
+
+def wait_for_turn(work: Callable[[], Done], listener: Listener, *, most_tries: int = BUSY_TRIES) -> Done:
+    """Does what needs the writer's lock when whoever holds it is done; a sweep may take the whole night.
+
+    Raises:
+        StoreBusyError: It was held at every try.
+    """
+    for tries_left in reversed(range(most_tries)):
+        try:
+            return work()
+        except StoreBusyError as error:
+            if not tries_left:
+                raise
+            listener.warn(f"{error} It is tried again in {BUSY_PAUSE_SECONDS:.0f} s.")
+            time.sleep(BUSY_PAUSE_SECONDS)
+    raise ValueError(f"most_tries must be 1 or more, but is {most_tries}")
+
+
+def _iter_rules(retention: RetentionSettings, now: datetime) -> Iterator[ErasureRule]:
+    for camera in retention.cameras:
+        if camera.days:
+            yield ErasureRule(before_utc=now - timedelta(days=camera.days), cameras=(camera.name,))
+    if retention.days:
+        named = tuple(camera.name for camera in retention.cameras)
+        yield ErasureRule(before_utc=now - timedelta(days=retention.days), spared_cameras=named)

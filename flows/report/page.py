@@ -1,0 +1,99 @@
+"""The report page: cards with pictures, verdicts and slots, as one HTML file that needs no network."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from anomalylmm.records import SlotVerdict
+from storage.disk.files import replace_file
+from storage.disk.layout import StoreLayout
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One result as the page shows it."""
+
+    where: str  # camera
+    when: str  # local wall-clock time with its zone
+    video: str
+    moment: str  # media time
+    pictures: tuple[str, ...]  # relative to the page, or data URLs
+    judged: bool
+    accepted: bool
+    confidence: float
+    cosine: float
+    z_score: float
+    reason: str
+    slots: tuple[SlotVerdict, ...] = ()
+    hit_id: str = ""
+    feedback: str = ""  # what a person said of the hit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One query with its results."""
+
+    title: str
+    text: str
+    cloze: str
+    cards: tuple[Card, ...]
+    threshold: str = ""  # from which confidence on candidates were hits, and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One number at the head of the page."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that a report page shows."""
+
+    title: str
+    subtitle: str
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def render_page(page: Page) -> str:
+    """Renders the page; every text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html").render(page=page)
+
+
+def write_page(page: Page, layout: StoreLayout, name: str) -> Path:
+    """Writes the page to ``reports/<name>.html``, replacing an old one whole; gives its path.
+
+    Raises:
+        StoreError: It can't be written.
+    """
+    path = layout.reports / f"{name}.html"
+    text = render_page(page).encode("utf-8", errors="replace")
+    replace_file(path, text, scratch=layout.temporary)
+    return path
+
+
+def local_time(moment_utc: datetime, time_zone: str) -> str:
+    """Writes a moment in its camera's time zone, with the zone's name; in UTC where this computer lacks the zone."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (KeyError, OSError, ValueError):  # a store may come from elsewhere
+        return f"{moment_utc:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment_utc.astimezone(zone).strftime('%Y-%m-%d %H:%M:%S')} {time_zone}"
+
+
+def media_time(seconds: float) -> str:
+    """Writes media time as h:mm:ss.s."""
+    whole = timedelta(seconds=int(seconds))
+    return f"{whole}.{int(seconds % 1 * 10)}"

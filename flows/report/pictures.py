@@ -1,0 +1,81 @@
+"""The pictures of a result: the crop with its box and skeleton beside the map of where the behavior shows."""
+
+import base64
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from anomalylmm.posture.skeleton import draw_skeleton
+from anomalylmm.protocols import PatchTextMapper
+from anomalylmm.records import CropRow, Image, Query
+from anomalylmm.rerank.saliency import overlay
+from flows.index.cropping import read_jpeg, write_jpeg
+
+SIDE_PX = 320
+BOX_COLOR = (255, 210, 0)
+
+
+def behavior_text(query: Query) -> str:
+    """Names what the map is of: the action words, or the whole text where there are none."""
+    actions = [slot.word for slot in query.cloze.slots if slot.kind == "action"]
+    return f"a person {' and '.join(actions)}" if actions else query.text
+
+
+def draw_pair(row: CropRow, patch_map: np.ndarray) -> Image:
+    """Draws the crop with its tight box and its skeleton, and beside it the overlay; (SIDE, 2 * SIDE, 3).
+
+    There is no skeleton where nothing is known of the person's joints.
+    """
+    crop = read_jpeg(row.jpeg)
+    warm = overlay(crop, patch_map)
+    boxed = crop.copy()
+    first, second = np.rint(_place_in(crop, row, np.reshape(row.box_xyxy_px, (2, 2)))).astype(int).tolist()
+    cv2.rectangle(boxed, first, second, BOX_COLOR, max(1, crop.shape[0] // 160))
+    return np.hstack([_center(_draw_body(_resize(boxed), row)), _center(_resize(warm))])
+
+
+def _draw_body(image: Image, row: CropRow) -> Image:
+    """Draws the skeleton on a crop at its final size: drawn before, its lines would grow with a small crop."""
+    if row.body is None:
+        return image
+    keypoints = row.body.keypoints.copy()
+    keypoints[:, :2] = _place_in(image, row, keypoints[:, :2])
+    return draw_skeleton(image, keypoints)
+
+
+def _place_in(image: Image, row: CropRow, places: np.ndarray) -> np.ndarray:
+    """Places of the frame, (N, 2) x and y, in pixels of a picture that shows the whole crop; (N, 2)."""
+    left, top, right, bottom = row.context_xyxy_px
+    scale = image.shape[1] / max(1.0, right - left), image.shape[0] / max(1.0, bottom - top)
+    return np.asarray((places - (left, top)) * scale)
+
+
+def _resize(image: Image) -> Image:
+    """Makes the longer side ``SIDE_PX``."""
+    height, width = image.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+
+
+def _center(image: Image) -> Image:
+    """Puts a picture into the middle of a black square."""
+    height, width = image.shape[:2]
+    canvas = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+    top, left = (SIDE_PX - height) // 2, (SIDE_PX - width) // 2
+    canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def draw_results(mapper: PatchTextMapper, query: Query, rows: Sequence[CropRow]) -> list[bytes]:
+    """Draws the pictures of a query's results as JPEGs."""
+    if not rows:
+        return []
+    maps = mapper.patch_maps([read_jpeg(row.jpeg) for row in rows], behavior_text(query))
+    return [write_jpeg(draw_pair(row, patch_map), 88) for row, patch_map in zip(rows, maps, strict=True)]
+
+
+def data_url(jpeg: bytes) -> str:
+    """Writes a JPEG as a data URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

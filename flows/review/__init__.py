@@ -1,0 +1,1 @@
+"""Use case: people confirm and reject hits, and thresholds follow."""

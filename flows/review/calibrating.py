@@ -1,0 +1,120 @@
+"""The acceptance threshold of each query, from what people said of its hits: for a sweep, and to look at."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from anomalylmm.measure.calibration import Calibration, ReviewedHit, calibrate, keep
+from anomalylmm.records import Query
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import Snapshot, open_snapshot
+from storage.hits.feedback_sql import read_reviews
+from storage.hits.inbox import read_waiting
+from storage.hits.rows import ReviewRecord, ThresholdRecord
+
+QUERIES_SQL = """
+select * from queries where enabled
+qualify row_number() over (partition by query_name order by created_utc desc) = 1 order by query_name
+"""
+JUDGE_SQL = "select judge_id from sweeps order by finished_utc desc limit 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryThreshold:
+    """One saved query with the threshold that its next sweep uses."""
+
+    query_name: str
+    calibration: Calibration
+
+
+def calibrate_queries(
+    queries: Iterable[Query], reviews: Sequence[ReviewRecord], judge_id: str
+) -> dict[str, Calibration]:
+    """Finds each query's threshold, by query version.
+
+    Feedback counts for all versions and queries of the same text and masks, but for one judge only: the confidences of
+    another are on another scale.
+    """
+    groups = _group(reviews)
+    return {
+        query.version: _calibrate(
+            query.accept, query.calibrate, groups.get((query.text, query.cloze.masked, judge_id), [])
+        )
+        for query in queries
+    }
+
+
+def apply_thresholds(queries: Iterable[Query], calibrated: Mapping[str, Calibration]) -> list[Query]:
+    """Puts each query's threshold in the place of its own; its version stays."""
+    return [replace(query, accept=calibrated[query.version].threshold) for query in queries]
+
+
+def build_thresholds(
+    queries: Iterable[Query], calibrated: Mapping[str, Calibration], judge_id: str, now: datetime
+) -> tuple[ThresholdRecord, ...]:
+    """Builds the rows that say which thresholds a sweep used."""
+    return tuple(_build_record(query, calibrated[query.version], judge_id, now) for query in queries)
+
+
+def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
+    """Finds the thresholds that the next sweep uses, from the published feedback and from what waits.
+
+    Raises:
+        StoreError: No sweep has published yet.
+    """
+    waiting = read_waiting(layout)[1]
+    with open_snapshot(layout) as snapshot:
+        groups = _group(read_reviews(lambda sql, values: snapshot.run(sql, values)[1], waiting))
+        queries = _select(snapshot, QUERIES_SQL)
+        judge_id = next((row["judge_id"] for row in _select(snapshot, JUDGE_SQL)), "")
+    return [
+        QueryThreshold(
+            query_name=row["query_name"],
+            calibration=_calibrate(
+                row["accept"],
+                row.get("calibrate") is not False,  # not there, or empty, in stores of an earlier version
+                groups.get((row["text"], row["masked"], judge_id), []),
+            ),
+        )
+        for row in queries
+    ]
+
+
+def _select(snapshot: Snapshot, sql: str) -> list[dict[str, Any]]:
+    columns, rows = snapshot.run(sql)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[ReviewedHit]]:
+    """Gathers what was said by text, masked text and judge."""
+    groups: dict[tuple[str, str, str], list[ReviewedHit]] = defaultdict(list)
+    for review in reviews:
+        hit = ReviewedHit(
+            hit_id=review.feedback.hit_id,
+            confidence=review.confidence,
+            confirmed=review.feedback.verdict == "confirm",
+            given_utc=review.feedback.created_utc,
+        )
+        groups[review.text, review.masked, review.judge_id].append(hit)
+    return groups
+
+
+def _calibrate(accept: float, is_wanted: bool, reviewed: Sequence[ReviewedHit]) -> Calibration:
+    return calibrate(accept, reviewed) if is_wanted else keep(accept)
+
+
+def _build_record(query: Query, calibration: Calibration, judge_id: str, now: datetime) -> ThresholdRecord:
+    return ThresholdRecord(
+        query_version=query.version,
+        query_name=query.name,
+        judge_id=judge_id,
+        accept=calibration.accept,
+        threshold=calibration.threshold,
+        num_confirmed=calibration.num_confirmed,
+        num_rejected=calibration.num_rejected,
+        bound=calibration.bound,
+        evidence=calibration.evidence,
+        created_utc=now,
+    )

@@ -1,0 +1,1 @@
+"""What every run does: progress, its record, notifications, artifacts."""

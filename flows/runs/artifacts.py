@@ -1,0 +1,93 @@
+"""What a Prefect run shows: progress, tables, Markdown with pictures inline. Every text is data and is escaped."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+
+from flows.runs.terminal import visible
+
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
+HTML_SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+LEAST_STEP_PERCENT = 2.0
+# the manifests are the truth: nothing that a task gives is kept or reused by Prefect
+NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
+
+
+def escape(text: str) -> str:
+    """Makes a text harmless in Markdown and HTML, bare addresses included; line breaks become spaces."""
+    marked = MARKDOWN_SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
+    return "".join(HTML_SPECIAL.get(character, character) for character in marked)
+
+
+def picture(jpeg: bytes, alternative: str) -> str:
+    """Writes a JPEG as an inline Markdown image."""
+    return f"![{escape(alternative)}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
+
+
+def show_markdown(key: str, markdown: str, description: str) -> None:
+    """Shows a summary on the run's page."""
+    create_markdown_artifact(markdown=markdown, key=key, description=description)
+
+
+def show_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
+    """Shows a table on the run's page; an empty one says so."""
+    table = [{name: _cell(value) for name, value in row.items()} for row in rows] or [{"": "nothing"}]
+    create_table_artifact(table=table, key=key, description=description)
+
+
+def _cell(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
+
+
+class RunProgress:
+    """A listener that moves a progress artifact a stage and logs warnings."""
+
+    def __init__(self) -> None:
+        self._logger = get_run_logger()
+        self._stages: dict[str, UUID] = {}
+        self._totals: dict[str, float] = {}
+        self._done: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
+
+    def start(self, stage: str, total: float) -> None:
+        """Shows a new stage at nothing."""
+        key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
+        self._totals[stage], self._done[stage], self._shown[stage] = total, 0.0, 0.0
+        artifact = create_progress_artifact(progress=0.0, key=key, description=stage)
+        self._stages[stage] = cast("UUID", artifact)
+
+    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - the protocol's
+        """Moves a stage; the server hears of it every few percent only."""
+        self._done[stage] = self._done.get(stage, 0.0) + amount
+        total = self._totals.get(stage, 0.0)
+        percent = 100.0 if total <= 0 else min(100.0, 100.0 * self._done[stage] / total)
+        if stage in self._stages and (percent >= 100.0 or percent - self._shown[stage] >= LEAST_STEP_PERCENT):
+            self._shown[stage] = percent
+            update_progress_artifact(self._stages[stage], percent)
+
+    def warn(self, message: str) -> None:
+        """Logs a warning."""
+        self._logger.warning("%s", visible(message))
+
+
+def completed(message: str) -> State[None]:
+    """Ends a run well."""
+    return Completed(message=message)
+
+
+def degraded(message: str) -> State[None]:
+    """Ends a run that did its work but could not read everything: a completed state with a name of its own."""
+    return Completed(message=message, name="Degraded")

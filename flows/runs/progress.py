@@ -1,0 +1,91 @@
+"""Progress of long work, told to whoever listens: a terminal, a Prefect run, nobody."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from flows.runs.terminal import one_line, visible
+
+
+class Listener(Protocol):
+    """Told how far work has come; amounts are in the unit of ``stage`` (bytes of video, candidates, ...)."""
+
+    def start(self, stage: str, total: float) -> None:
+        """A stage begins."""
+        ...
+
+    def advance(self, stage: str, amount: float, note: str = "") -> None:
+        """Some of a stage is done."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something went wrong that does not end the work."""
+        ...
+
+
+class Silence:
+    """Listens to nothing."""
+
+    def start(self, stage: str, total: float) -> None:
+        """Does nothing."""
+
+    def advance(self, stage: str, amount: float, note: str = "") -> None:
+        """Does nothing."""
+
+    def warn(self, message: str) -> None:
+        """Does nothing."""
+
+
+class TerminalProgress:
+    """Progress bars on standard error, so that standard output stays for results."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<9}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self._console,
+            transient=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        """Starts drawing."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stops drawing."""
+        self._bars.stop()
+
+    def start(self, stage: str, total: float) -> None:
+        """Adds a bar, or sets an old one to zero."""
+        if stage in self._tasks:
+            self._bars.reset(self._tasks[stage], total=total)
+        else:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, note="")
+
+    def advance(self, stage: str, amount: float, note: str = "") -> None:
+        """Moves a bar."""
+        if stage in self._tasks:
+            self._bars.update(self._tasks[stage], advance=amount, note=one_line(note)[-60:])
+
+    def warn(self, message: str) -> None:
+        """Prints a warning above the bars."""
+        self._console.print(f"warning: {visible(message)}", style="yellow", markup=False, highlight=False)

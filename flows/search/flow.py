@@ -1,0 +1,73 @@
+"""The Prefect flow ``search-now``: a sentence typed into a form."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.runs.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
+from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.search.searching import Result, SearchReport, SearchRequest, search_store
+from flows.settings.forms import SearchForm
+
+
+@flow(name="search-now", flow_run_name="search: {form.asked}", persist_result=False)
+def search_now(form: SearchForm) -> State[None]:
+    """Looks for what a sentence says in everything that is indexed, now.
+
+    Describe one person: who (clothing colors help) and what they do, for example *a woman in a green coat lying on
+    the ground*. With a picture it looks for persons like that one too, or alone where no sentence is given; the judge
+    is asked by the sentence only. The run's artifacts show the ranking with pictures, and for each result what the
+    judge saw. It ends *Degraded* instead of *Completed* where the judge gave no answer on some candidates.
+    """
+    request = SearchRequest(
+        text=form.text.strip(),
+        like=form.like.strip(),
+        cameras=tuple(form.cameras),
+        start_utc=datetime.combine(form.start, time.min, UTC) if form.start else None,
+        stop_utc=datetime.combine(form.stop, time.min, UTC) + timedelta(days=1) if form.stop else None,
+        limit=form.limit,
+        judged=form.judged,
+    )
+    composition, layout, progress = form.compose(), form.layout(), RunProgress()
+    told = composition.settings.notify
+    with telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+        report = search_store(composition, layout, request, listener=progress)
+        tell_search(told, layout, report, progress)
+    show_markdown("search-results", write_summary(report), "the ranking, with pictures")
+    show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")
+    accepted = sum(result.accepted for result in report.results)
+    message = f"{len(report.results)} results, {accepted} accepted, in {report.seconds:.1f} s"
+    return degraded(f"{message}; {report.num_open} not judged") if report.num_open else completed(message)
+
+
+def write_summary(report: SearchReport) -> str:
+    """Writes the ranking as Markdown with the pictures inline."""
+    lines = [f"# {escape(report.text)}", ""]
+    lines += [f"cloze: {escape(report.cloze)}", ""] if report.cloze else []
+    lines += [f"**{escape(warning)}**\n" for warning in report.warnings]
+    for number, result in enumerate(report.results, 1):
+        verdict = f"confidence {result.confidence:.2f}" if result.judged else "not judged"
+        lines += [
+            f"## {number}. {escape(result.camera)}, {escape(result.when)}: {verdict}",
+            "",
+            picture(result.picture, result.reason),
+            "",
+            escape(result.reason),
+            "",
+            f"{escape(result.video)} at {result.moment}",
+            "",
+        ]
+    return "\n".join(lines if report.results else [*lines, "Nothing was found."])
+
+
+def _row(number: int, result: Result) -> dict[str, object]:
+    return {
+        "rank": number,
+        "camera": result.camera,
+        "when": result.when,
+        "confidence": round(result.confidence, 3),
+        "accepted": result.accepted,
+        "saw": ", ".join(slot.answer for slot in result.slots),
+        "video": f"{result.video} at {result.moment}",
+    }

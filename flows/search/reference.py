@@ -1,0 +1,74 @@
+"""The picture that a search is to be like: a crop of the gallery by its id, or an image file."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomalylmm.errors import PipelineMismatchError, QueryError
+from anomalylmm.records import Floats, Image
+from flows.composition import Composition
+from flows.report.picture_files import MOST_BYTES, USABLE, decode_picture
+from storage.gallery.gallery import Gallery
+from storage.shards.reading import read_columns
+
+
+def read_reference(composition: Composition, gallery: Gallery, like: str) -> Floats:
+    """Gives the unit vector (D,) of a picture: a crop's own from the gallery, a file's by the encoder.
+
+    Raises:
+        QueryError: It is neither a crop of the gallery nor a file that holds an image.
+        PipelineMismatchError: The gallery was made with another encoder.
+    """
+    found = _find_crop(gallery, like, composition.encoder.dimension)
+    if found is not None:
+        return found
+    image = read_image(like)
+    encoder = composition.encoder
+    if gallery.shards and encoder.model_id != gallery.encoder_id:
+        raise PipelineMismatchError(
+            f"the gallery was made with {gallery.encoder_id}, but the profile's encoder is {encoder.model_id}; "
+            "search with the profile that the archive was indexed with"
+        )
+    return np.asarray(encoder.encode_images([image])[0], dtype=np.float32)
+
+
+def read_image(like: str) -> Image:
+    """Reads an image file; RGB.
+
+    Raises:
+        QueryError: There is no such file, or it holds no image of a usable size.
+    """
+    path = Path(like)
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if 0 < size <= MOST_BYTES else b""
+    except (OSError, ValueError) as error:
+        raise QueryError(
+            f"{like[:200]!r} is neither the id of a crop in the gallery nor an image file; give a crop_id, as the "
+            "tables hits and crops list them, or the path of a JPEG or PNG"
+        ) from error
+    image = decode_picture(content)
+    if image is None:
+        raise QueryError(
+            f"{like[:200]!r} ({size} bytes) holds no image with {USABLE}; give a JPEG or PNG of one person"
+        )
+    return image
+
+
+def join_text_and_picture(views: Floats, picture: Floats) -> Floats:
+    """Adds a picture's vector (D,) to the views (V, D) of a text, so that both weigh the same in their mean."""
+    text = views.mean(axis=0)
+    text = text / max(float(np.linalg.norm(text)), 1e-12)
+    return np.stack([text, picture]).astype(np.float32)
+
+
+def _find_crop(gallery: Gallery, crop_id: str, dimension: int) -> Floats | None:
+    if not (crop_id.isascii() and crop_id.isprintable()):  # ids are digests
+        return None
+    for shard in gallery.shards:
+        ids = read_columns(shard.directory, ["crop_id"]).column("crop_id")
+        if pc.index(ids, pa.scalar(crop_id)).as_py() >= 0:
+            return gallery.crops(shard.shard_id, [crop_id])[0].vector[:dimension]
+    return None

@@ -1,0 +1,284 @@
+"""One search, now: the same three stages as a sweep, over the whole gallery, with a page of pictures."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from anomalylmm.errors import QueryError, StoreError
+from anomalylmm.query.masking import check_text
+from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
+from anomalylmm.rerank.gate import Hints
+from anomalylmm.rerank.stages import Adjudication
+from flows.composition import Composition
+from flows.index.planning import utc_now
+from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
+from flows.report.pictures import data_url, draw_results
+from flows.review.feedback import current_user
+from flows.runs.progress import Listener, Silence
+from flows.runs.recording import Recording, recording, search_figures
+from flows.search.reference import join_text_and_picture, read_reference
+from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
+from flows.sweep.query_file import QueryRow, build_query, choose_mask_way, mask_row
+from flows.sweep.sweeping import open_gallery, say_without_slots
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.hits.inbox import leave_search
+from storage.hits.rows import SearchRecord
+from storage.upkeep.erasure_log import ErasureStamp, erasure_stamp
+
+NO_FLOOR = -10.0  # a person who asks wants the best there is
+LIKENESS = "a person"  # what the patch map shows where there is no text
+NO_TEXT = "no text was given, so there is nothing to ask the judge: the results are in coarse order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What to look for, and where: a sentence, a picture, or both."""
+
+    text: str = ""
+    like: str = ""  # a crop id of the gallery, or an image file
+    cameras: tuple[str, ...] = ()
+    start_utc: datetime | None = None
+    stop_utc: datetime | None = None
+    limit: int = 10
+    judged: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One tracklet of the final ranking."""
+
+    tracklet_id: str
+    camera: str
+    when: str
+    video: str
+    moment: str
+    cosine: float
+    z_score: float
+    judged: bool
+    accepted: bool
+    score: float
+    confidence: float
+    reason: str
+    slots: tuple[SlotVerdict, ...]
+    picture: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchReport:
+    """What a search found."""
+
+    text: str
+    cloze: str
+    results: tuple[Result, ...]
+    warnings: tuple[str, ...]
+    num_crops: int
+    num_candidates: int
+    num_calls: int
+    seconds: float
+    page_path: str
+    num_judged: int = 0
+    num_cached: int = 0
+    num_open: int = 0  # candidates whom the judge was to be asked about and said nothing of
+
+    @property
+    def state(self) -> str:
+        """Completed, or Degraded where the judge said nothing of some."""
+        return "Degraded" if self.num_open else "Completed"
+
+
+def search_store(
+    composition: Composition, layout: StoreLayout, request: SearchRequest, *, listener: Listener | None = None
+) -> SearchReport:
+    """Searches the gallery for what a sentence says or a picture shows, logs the search and writes its page.
+
+    Raises:
+        QueryError: The text has no word or is too long, the picture can't be found or read, or neither is given.
+        StoreError: Nothing is indexed, or the store can't be written.
+    """
+    began, listener = time.monotonic(), listener or Silence()
+    query, problems = build_request_query(composition, request)
+    stamp = erasure_stamp(layout)
+    gallery = open_gallery(composition, layout)
+    with recording(layout, "search", listener, composition) as run:
+        report = _search(run, composition, gallery, query, request, listener)
+        report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
+        _log(layout, request, len(report.results), report.seconds)
+        report = _unless_erased(_with_page(report, layout), layout, stamp)
+        run.end(**search_figures(report, len(gallery.shards)))
+    return report
+
+
+def _search(
+    run: Recording, composition: Composition, gallery: Gallery, query: Query, request: SearchRequest, listener: Listener
+) -> SearchReport:
+    with run.stage("coarse"):
+        views = _encode_request(composition, gallery, query, request)
+        weight = composition.settings.coarse.posture_weight
+        candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)], weight)[0]
+        loaded, best = load_images(gallery, candidates, has_poses=composition.bodies is not None)
+    listener.start("judge", len(candidates))
+    with run.stage("judge"):
+        found = _judge(composition, query, loaded, request, build_hints(views, best))
+    listener.advance("judge", len(candidates))
+    with run.stage("draw"):
+        results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
+    return SearchReport(
+        text=describe_request(request), cloze=query.cloze.masked, results=results,
+        warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
+        num_crops=gallery.num_crops, num_candidates=len(candidates), num_calls=found.num_calls, seconds=0.0,
+        page_path="", num_cached=found.num_cached, num_open=len(found.unjudged),
+        num_judged=sum(item.verdict is not None for item in found.ranked),
+    )  # fmt: skip
+
+
+def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStamp) -> SearchReport:
+    """Takes the page back where footage was erased while it was made."""
+    if erasure_stamp(layout) == stamp:
+        return report
+    Path(report.page_path).unlink(missing_ok=True)
+    raise StoreError("footage was erased while this search looked, so its page was removed; run the search again")
+
+
+def _encode_request(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> Floats:
+    """Encodes the views of a search (V, D): its text and paraphrases, its picture, or both at equal weight."""
+    picture = read_reference(composition, gallery, request.like) if request.like else None
+    if not request.text and picture is not None:
+        return picture[None]
+    views = encode_views(composition.encoder, composition.lexicon, [query])[0]
+    return views if picture is None else join_text_and_picture(views, picture)
+
+
+def _judge(
+    composition: Composition, query: Query, loaded: Sequence[Candidate], request: SearchRequest, hints: Hints
+) -> Adjudication:
+    """Has the candidates judged by the text; without text, or where none may be judged, they stay in coarse order."""
+    if request.text and request.judged:
+        return composition.adjudicator.adjudicate(query, loaded, hints=hints)
+    ranked = tuple(RankedCandidate(candidate=item, rank=item.rank, verdict=None) for item in loaded)
+    return Adjudication(ranked=ranked, num_calls=0, num_cached=0, seconds=0.0)
+
+
+def describe_request(request: SearchRequest) -> str:
+    """Says in one line what is looked for."""
+    like = f"like {Path(request.like).name}" if request.like else ""
+    return " ".join(part for part in (request.text, f"({like})" if request.text and like else like) if part)
+
+
+def build_request_query(composition: Composition, request: SearchRequest) -> tuple[Query, tuple[str, ...]]:
+    """Builds the query of a search, and says what was wrong with its masks.
+
+    Raises:
+        QueryError: The text has no word or is too long, or there is neither text nor picture.
+    """
+    if not request.text and not request.like:
+        raise QueryError("the search is empty; give a sentence, a picture to be like, or both")
+    if request.text:
+        check_text(request.text)
+    row = QueryRow(
+        name="search", text=request.text or LIKENESS, cameras=request.cameras, start=request.start_utc,
+        stop=request.stop_utc, floor=NO_FLOOR, top_n=max(request.judged, request.limit),
+    )  # fmt: skip
+    if not request.text:
+        return build_query(row, composition.lexicon, Cloze(text=row.text, slots=(), masked="")), ()
+    masking = mask_row(row, composition.lexicon, choose_mask_way(composition, None))
+    return build_query(row, composition.lexicon, masking.cloze), masking.problems
+
+
+def list_warnings(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> tuple[str, ...]:
+    """Says what of the request can't be met: unknown words, nothing to mask, unknown cameras."""
+    warnings = []
+    unknown = composition.encoder.unknown_words(request.text) if request.text else ()
+    if unknown:
+        warnings.append(f"the encoder does not know these words and can't look for them: {', '.join(unknown)}")
+    if not request.text:
+        warnings.append(NO_TEXT)
+    elif not query.cloze.slots:
+        warnings.append(f"no action or color word was found in the text; {say_without_slots(composition)}")
+    known = {shard.facts.camera for shard in gallery.shards}
+    missing = sorted(set(request.cameras) - known)
+    if missing:
+        warnings.append(f"no camera is named {', '.join(missing)}; known: {', '.join(sorted(known))}")
+    return tuple(warnings)
+
+
+def _build_results(
+    composition: Composition,
+    gallery: Gallery,
+    query: Query,
+    ranked: Sequence[RankedCandidate],
+    best: dict[str, CropRow],
+) -> tuple[Result, ...]:
+    rows = [best[item.candidate.tracklet_id] for item in ranked]
+    pictures = draw_results(composition.mapper, query, rows)
+    return tuple(
+        _build_result(gallery, item, row, jpeg) for item, row, jpeg in zip(ranked, rows, pictures, strict=True)
+    )
+
+
+def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: bytes) -> Result:
+    candidate, verdict = item.candidate, item.verdict
+    videos = gallery.shard(candidate.shard_id).manifest.videos
+    zone = next(video.time_zone for video in videos if video.video_id == row.video_id)
+    return Result(
+        tracklet_id=candidate.tracklet_id,
+        camera=row.camera,
+        when=local_time(row.wall_clock_utc, zone),
+        video=row.video_path,
+        moment=media_time(row.pts_seconds),
+        cosine=candidate.cosine,
+        z_score=candidate.z_score,
+        judged=verdict is not None,
+        accepted=verdict.accepted if verdict else False,
+        score=verdict.score if verdict else 0.0,
+        confidence=verdict.confidence if verdict else 0.0,
+        reason=verdict.reason if verdict else "not judged",
+        slots=verdict.slots if verdict else (),
+        picture=jpeg,
+    )
+
+
+def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds: float) -> None:
+    filters = {
+        "like": request.like,
+        "cameras": ", ".join(request.cameras),
+        "start_utc": str(request.start_utc or ""),
+        "stop_utc": str(request.stop_utc or ""),
+    }
+    record = SearchRecord(
+        text=describe_request(request),
+        who=current_user(),
+        created_utc=utc_now(),
+        seconds=seconds,
+        num_results=num_results,
+        filters={name: value for name, value in filters.items() if value},
+    )
+    leave_search(layout, record)
+
+
+def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
+    cards = tuple(
+        Card(
+            where=result.camera, when=result.when, video=result.video, moment=result.moment,
+            pictures=(data_url(result.picture),), judged=result.judged, accepted=result.accepted,
+            confidence=result.confidence, cosine=result.cosine, z_score=result.z_score, reason=result.reason,
+            slots=result.slots,
+        )
+        for result in report.results
+    )  # fmt: skip
+    page = Page(
+        title="Search",
+        subtitle=f"{utc_now():%Y-%m-%d %H:%M} UTC",
+        facts=(
+            Fact(name="crops searched", value=f"{report.num_crops:,}"),
+            Fact(name="candidates", value=str(report.num_candidates)),
+            Fact(name="questions to the judge", value=str(report.num_calls)),
+            Fact(name="seconds", value=f"{report.seconds:.1f}"),
+        ),
+        sections=(Section(title=report.text, text=report.text, cloze=report.cloze, cards=cards),),
+        warnings=report.warnings,
+    )
+    path: Path = write_page(page, layout, "search-latest")
+    return replace(report, page_path=str(path))

@@ -1,0 +1,1 @@
+"""Use case: the saved queries over what they have not covered yet."""

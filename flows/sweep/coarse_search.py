@@ -1,0 +1,134 @@
+"""Coarse search: texts to vectors, one scan for all queries of a scope, floors, tracklets, and their pictures."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from anomalylmm.posture.classes import CHANNELS
+from anomalylmm.posture.vector import join_queries, pad
+from anomalylmm.protocols import TextEncoder
+from anomalylmm.query.coarse import background, best_tracklets
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import paraphrases
+from anomalylmm.records import Candidate, CropRow, Floats, Query
+from anomalylmm.rerank.gate import CoarseHint
+from flows.index.cropping import read_jpeg
+from storage.gallery.gallery import Gallery, SearchResult
+from storage.gallery.scope import Scope
+
+CROPS_PER_CANDIDATE = 6  # crops asked of the index for each candidate wanted: a tracklet has several
+MOST_IMAGES = 4  # pictures of one candidate that the judge may be shown
+
+
+def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
+    """Says what part of the gallery a query looks at."""
+    return Scope(
+        shard_ids=shard_ids,
+        cameras=frozenset(query.cameras) or None,
+        start_utc=query.start_utc,
+        stop_utc=query.stop_utc,
+        daily_start=query.daily_start,
+        daily_stop=query.daily_stop,
+    )
+
+
+def encode_queries(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> Floats:
+    """Encodes each query as the mean of its text and its paraphrases; shape (Q, D), unit length."""
+    return mean_views(encode_views(encoder, lexicon, queries))
+
+
+def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> list[Floats]:
+    """Encodes the views of each query, its text first, then its paraphrases; Q arrays (V, D) of unit rows."""
+    views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]
+    flat = encoder.encode_texts([text for texts in views for text in texts])
+    stops = np.cumsum([len(texts) for texts in views])
+    return [np.asarray(part, dtype=np.float32) for part in np.split(flat, stops[:-1])]
+
+
+def mean_views(views: Sequence[Floats]) -> Floats:
+    """Joins the views of Q queries, each (V, D), to one vector a query; shape (Q, D), unit length."""
+    means = np.stack([part.mean(axis=0) for part in views])
+    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
+    """Tells by tracklet id how each view (V, D) of a query likes a candidate's best crop, and its vector."""
+    return {
+        tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector[: views.shape[1]]).tolist()), vector=row.vector)
+        for tracklet_id, row in best.items()
+    }
+
+
+def find_candidates(
+    gallery: Gallery,
+    vectors: Floats,
+    queries: Sequence[Query],
+    scopes: Sequence[Scope],
+    posture_weight: float = 0.0,
+) -> list[tuple[Candidate, ...]]:
+    """Finds each query's best tracklets in its scope, above its floor; no pictures are loaded yet.
+
+    Args:
+        gallery: What is searched.
+        vectors: (Q, D), one unit row a query.
+        queries: Floors and numbers of candidates.
+        scopes: One a query; queries of equal scope share one scan.
+        posture_weight: Standard deviations that a posture surely shown is worth (see ``posture.coarse``).
+    """
+    means, stds = background(gallery.background_scores(pad(vectors, gallery.dimension)))
+    clozes = [query.cloze for query in queries]
+    vectors = join_queries(vectors, clozes, stds, posture_weight, gallery.dimension)
+    found: list[tuple[Candidate, ...]] = [()] * len(queries)
+    for scope, members in _group(scopes).items():
+        k = CROPS_PER_CANDIDATE * max(queries[index].top_n for index in members)
+        for index, result in zip(members, gallery.search(vectors[members], k, scope), strict=True):
+            found[index] = _to_candidates(result, queries[index], float(means[index]), float(stds[index]))
+    return found
+
+
+def _group(scopes: Sequence[Scope]) -> dict[Scope, list[int]]:
+    groups: dict[Scope, list[int]] = defaultdict(list)
+    for index, scope in enumerate(scopes):
+        groups[scope].append(index)
+    return groups
+
+
+def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) -> tuple[Candidate, ...]:
+    best = best_tracklets(
+        result.cosines, result.tracklet_ids, mean=mean, std=std, floor_z=query.floor_z, top_n=query.top_n
+    )
+    return tuple(
+        Candidate(
+            tracklet_id=item.tracklet_id,
+            video_id=result.video_ids[item.rows[0]],
+            camera=result.cameras[item.rows[0]],
+            crop_ids=tuple(result.crop_ids[row] for row in item.rows),
+            best_crop_id=result.crop_ids[item.rows[0]],
+            shard_id=result.shard_ids[item.rows[0]],
+            cosine=item.cosine,
+            z_score=item.z_score,
+            rank=rank,
+        )
+        for rank, item in enumerate(best)
+    )
+
+
+def load_images(
+    gallery: Gallery, candidates: Sequence[Candidate], *, has_poses: bool = False
+) -> tuple[list[Candidate], dict[str, CropRow]]:
+    """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too.
+
+    Where the gallery was made with poses, postures are added too: none of a crop whose joints are unsure.
+    """
+    loaded, best = [], {}
+    for candidate in candidates:
+        rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
+        ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MOST_IMAGES]
+        images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
+        postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
+        scores = np.stack(postures or [np.zeros(len(CHANNELS), np.float32)])[: len(postures)] if has_poses else None
+        loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=scores))
+        best[candidate.tracklet_id] = rows[candidate.best_crop_id]
+    return loaded, best

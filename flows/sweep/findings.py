@@ -1,0 +1,142 @@
+"""From ranked candidates to the rows of a sweep. Pure: no clock, no store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from anomalylmm.measure.incidents import HitInterval, group_incidents
+from anomalylmm.records import CropRow, Query, RankedCandidate
+from storage.hits.rows import HitRecord, IncidentRecord, JudgementRecord, make_hit_id
+from storage.shards.manifest import VideoEntry
+
+
+def build_judgement(
+    query: Query, ranked: RankedCandidate, *, sweep_id: str, pipeline: str, now: datetime
+) -> JudgementRecord:
+    """Builds the row of a judged candidate.
+
+    Raises:
+        ValueError: It was not judged.
+    """
+    candidate = ranked.candidate
+    if ranked.verdict is None:
+        raise ValueError(f"tracklet {candidate.tracklet_id} was not judged")
+    return JudgementRecord(
+        query_version=query.version,
+        query_name=query.name,
+        sweep_id=sweep_id,
+        pipeline=pipeline,
+        video_id=candidate.video_id,
+        camera=candidate.camera,
+        shard_id=candidate.shard_id,
+        crop_id=candidate.best_crop_id,
+        coarse_rank=candidate.rank,
+        final_rank=ranked.rank,
+        cosine=candidate.cosine,
+        z_score=candidate.z_score,
+        verdict=ranked.verdict,
+        created_utc=now,
+    )
+
+
+def picture_name(query: Query, tracklet_id: str, pipeline: str) -> str:
+    """Names a hit's picture, relative to the reports."""
+    return f"pictures/{make_hit_id(query.version, tracklet_id, pipeline)}.jpg"
+
+
+def build_hit(
+    query: Query,
+    ranked: RankedCandidate,
+    row: CropRow,
+    video: VideoEntry,
+    *,
+    sweep_id: str,
+    pipeline: str,
+    now: datetime,
+) -> HitRecord:
+    """Builds the row of an accepted candidate from its best crop and its video.
+
+    Raises:
+        ValueError: It was not judged.
+    """
+    candidate, verdict = ranked.candidate, ranked.verdict
+    if verdict is None:
+        raise ValueError(f"tracklet {candidate.tracklet_id} was not judged")
+    return HitRecord(
+        query_version=query.version,
+        query_name=query.name,
+        sweep_id=sweep_id,
+        pipeline=pipeline,
+        tracklet_id=candidate.tracklet_id,
+        crop_id=row.crop_id,
+        video_id=row.video_id,
+        video_path=row.video_path,
+        camera=row.camera,
+        shard_id=candidate.shard_id,
+        start_seconds=row.tracklet_start_seconds,
+        stop_seconds=row.tracklet_stop_seconds,
+        best_seconds=row.pts_seconds,
+        start_utc=row.wall_clock_utc + timedelta(seconds=row.tracklet_start_seconds - row.pts_seconds),
+        stop_utc=row.wall_clock_utc + timedelta(seconds=row.tracklet_stop_seconds - row.pts_seconds),
+        best_utc=row.wall_clock_utc,
+        clock_source=row.clock_source,
+        time_zone=video.time_zone,
+        box_xyxy_px=row.box_xyxy_px,
+        rank=ranked.rank,
+        cosine=candidate.cosine,
+        z_score=candidate.z_score,
+        score=verdict.score,
+        confidence=verdict.confidence,
+        affirm=verdict.affirm,
+        reason=verdict.reason,
+        judge_id=verdict.judge_id,
+        picture_path=picture_name(query, candidate.tracklet_id, pipeline),
+        created_utc=now,
+    )
+
+
+def build_incidents(
+    hits: Sequence[HitRecord], earlier: Sequence[HitInterval], sweep_id: str
+) -> tuple[IncidentRecord, ...]:
+    """Groups the hits of a sweep, and earlier ones of the same queries and cameras, that are one event.
+
+    Incidents without a hit of this sweep are left out: they stay as they are.
+    """
+    new = {hit.hit_id for hit in hits}
+    intervals = [
+        HitInterval(
+            hit_id=hit.hit_id, query=hit.query_version, camera=hit.camera, start_utc=hit.start_utc,
+            stop_utc=hit.stop_utc, confidence=hit.confidence,
+        )
+        for hit in hits
+    ]  # fmt: skip
+    names = {hit.query_version: hit.query_name for hit in hits}
+    return tuple(
+        IncidentRecord(
+            incident_id=incident.incident_id,
+            sweep_id=sweep_id,
+            query_version=incident.query,
+            query_name=names[incident.query],
+            camera=incident.camera,
+            start_utc=incident.start_utc,
+            stop_utc=incident.stop_utc,
+            hit_ids=incident.hit_ids,
+            best_hit_id=incident.best_hit_id,
+        )
+        for incident in group_incidents([*intervals, *earlier])
+        if not new.isdisjoint(incident.hit_ids)
+    )
+
+
+def read_interval(row: Sequence[Any]) -> HitInterval:
+    """Reads hit id, query version, camera, start, stop (UTC) and confidence as the hits table has them."""
+    hit_id, query, camera, start, stop, confidence = row
+    return HitInterval(
+        hit_id=hit_id, query=query, camera=camera, start_utc=start.replace(tzinfo=UTC),
+        stop_utc=stop.replace(tzinfo=UTC), confidence=confidence,
+    )  # fmt: skip
+
+
+def index_videos(entries: Iterable[VideoEntry]) -> Mapping[str, VideoEntry]:
+    """Finds a video's entry by its id."""
+    return {entry.video_id: entry for entry in entries}

@@ -1,0 +1,79 @@
+"""The Prefect flow ``sweep``: the nightly run of the saved queries, after indexing what is new."""
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.client.schemas.objects import State
+
+from flows.index.indexing import IndexReport, index_archive
+from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
+from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.settings.forms import SweepForm
+from flows.sweep.query_file import default_query_file
+from flows.sweep.sweeping import SweepReport, sweep_store
+from storage.disk.layout import StoreLayout
+
+
+@task(name="index-archive", **NOT_KEPT)
+def index_task(form: SweepForm) -> IndexReport:
+    """Indexes the archive's new footage."""
+    return index_archive(form.compose(), form.layout(), Path(form.archive), listener=RunProgress())
+
+
+@task(name="sweep-queries", **NOT_KEPT)
+def sweep_task(form: SweepForm) -> SweepReport:
+    """Runs the saved queries over what they have not covered."""
+    queries = Path(form.queries_file) if form.queries_file else default_query_file()
+    return sweep_store(form.compose(), form.layout(), queries, listener=RunProgress())
+
+
+@flow(name="sweep", flow_run_name="sweep {form.store}", persist_result=False)
+def sweep(form: SweepForm) -> State[None]:
+    """Runs the saved queries over all footage they have not seen, and publishes the hits.
+
+    With an archive it first indexes what is new there. A query that was added sees the whole archive, an old one only
+    what is new. The run's artifacts show the best hits with pictures. It ends *Degraded* instead of *Completed* where
+    videos or shards could not be read.
+    """
+    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with telling_failure(told, layout, "sweep", progress):
+        indexed = index_task(form) if form.archive else None
+        if indexed:
+            tell_index(told, layout, indexed, progress)
+        report = sweep_task(form)
+        tell_sweep(told, layout, report, progress)
+    unreadable = indexed.unreadable if indexed else ()
+    if unreadable:
+        rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]
+        show_table("sweep-unreadable", rows, "videos that could not be read, or not whole")
+    show_table("sweep-queries", [_row(tally) for tally in report.queries], "what each query found")
+    show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
+    message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
+    return degraded(message) if unreadable or report.warnings else completed(message)
+
+
+def _row(tally: object) -> dict[str, object]:
+    names = ("query_name", "num_shards", "num_candidates", "num_judged", "num_hits")
+    return {name.removeprefix("num_"): getattr(tally, name) for name in names}
+
+
+def write_summary(report: SweepReport, layout: StoreLayout) -> str:
+    """Writes what was found as Markdown with the best hits' pictures inline."""
+    lines = [
+        f"# {report.num_hits} hits in {report.num_incidents} incidents",
+        "",
+        f"{report.num_calls} questions to the judge, {report.num_cached} answered by the cache, {report.seconds:.0f} s",
+        "",
+        *(f"**{escape(warning)}**\n" for warning in report.warnings),
+    ]
+    for hit in report.top_hits:
+        jpeg = (layout.reports / hit.picture_path).read_bytes()
+        lines += [
+            f"## {escape(hit.query_name)}: {escape(hit.camera)}, {hit.best_utc:%Y-%m-%d %H:%M:%S} UTC",
+            "",
+            picture(jpeg, hit.reason),
+            "",
+            f"confidence {hit.confidence:.2f}: {escape(hit.reason)}",
+            "",
+        ]
+    return "\n".join(lines)

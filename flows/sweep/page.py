@@ -1,0 +1,128 @@
+"""The page of the published hits: the newest version of each query, best first."""
+
+from datetime import UTC
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from anomalylmm.records import SlotVerdict
+from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
+from storage.disk.layout import StoreLayout
+from storage.hits.analyst import run_sql
+from storage.upkeep.erasure_log import erasure_stamp
+
+MOST_CARDS = 60  # of one query
+NAME = "sweep-latest"
+QUERIES_SQL = """
+select query_version, query_name, text, masked from queries where enabled
+qualify row_number() over (partition by query_name order by created_utc desc) = 1 order by query_name
+"""
+HITS_SQL = """
+select * from hits
+qualify row_number() over (partition by query_version order by confidence desc, hit_id) <= ?
+order by query_version, confidence desc, hit_id
+"""
+SLOTS_SQL = "select * from judgement_slots order by query_version, tracklet_id, slot_index"
+HAS_THRESHOLDS_SQL = "select table_name from duckdb_tables() where table_name = 'thresholds'"
+THRESHOLDS_SQL = "select query_version, arg_max(evidence, created_utc) as evidence from thresholds group by all"
+SWEEPS_SQL = "select * from sweeps order by finished_utc desc limit 1"
+COUNTS_SQL = """
+select (select count(*) from hits) as hits, (select count(*) from incidents) as incidents,
+(select count(*) from tracklets) as tracklets, (select count(*) from videos) as videos
+"""
+Row = dict[str, Any]
+
+
+def write_latest_page(layout: StoreLayout) -> Path:
+    """Writes the page of what is published; gives its path.
+
+    Raises:
+        StoreError: No sweep has published yet, or the page can't be written.
+    """
+    while True:
+        stamp = erasure_stamp(layout)
+        path = write_page(build_page(layout), layout, NAME)
+        if erasure_stamp(layout) == stamp:
+            return path  # else it may show what an erasure has removed since it was read
+
+
+def build_page(layout: StoreLayout) -> Page:
+    """Builds the page from the published snapshot.
+
+    Raises:
+        StoreError: No sweep has published yet.
+    """
+    hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MOST_CARDS), _version)}
+    slots = {key: list(rows) for key, rows in groupby(_select(layout, SLOTS_SQL), _place)}
+    thresholds = _read_thresholds(layout)
+    sections = tuple(
+        Section(
+            title=query["query_name"],
+            text=query["text"],
+            cloze=query["masked"],
+            cards=tuple(build_card(hit, slots.get(_place(hit), [])) for hit in hits.get(query["query_version"], [])),
+            threshold=thresholds.get(query["query_version"], ""),
+        )
+        for query in _select(layout, QUERIES_SQL)
+    )
+    ordered = sorted(sections, key=lambda section: not section.cards)
+    return Page(
+        title="Hits of the saved queries",
+        subtitle=_describe_sweep(_select(layout, SWEEPS_SQL)),
+        facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in _select(layout, COUNTS_SQL)[0].items()),
+        sections=tuple(ordered),
+    )
+
+
+def _select(layout: StoreLayout, sql: str, *parameters: object) -> list[Row]:
+    columns, rows = run_sql(layout, sql, parameters)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _read_thresholds(layout: StoreLayout) -> dict[str, str]:
+    """The newest evidence of each query version; none where an earlier version published the snapshot."""
+    if not _select(layout, HAS_THRESHOLDS_SQL):
+        return {}
+    return {_version(row): row["evidence"] for row in _select(layout, THRESHOLDS_SQL)}
+
+
+def _version(row: Row) -> str:
+    return str(row["query_version"])
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row["query_version"], row["tracklet_id"]
+
+
+def _describe_sweep(sweeps: list[Row]) -> str:
+    if not sweeps:
+        return "no sweep yet"
+    last = sweeps[0]
+    finished = f"{last['finished_utc']:%Y-%m-%d %H:%M} UTC"
+    return f"last sweep {finished}, {last['status']}, profile {last['profile']}, judge {last['judge_id']}"
+
+
+def build_card(hit: Row, slots: list[Row]) -> Card:
+    """Builds the card of one published hit."""
+    return Card(
+        where=hit["camera"],
+        when=local_time(hit["best_utc"].replace(tzinfo=UTC), hit["time_zone"]),
+        video=hit["video_path"],
+        moment=media_time(hit["best_seconds"]),
+        pictures=(hit["picture_path"],),
+        judged=True,
+        accepted=True,
+        confidence=hit["confidence"],
+        cosine=hit["cosine"],
+        z_score=hit["z_score"],
+        reason=hit["reason"],
+        slots=tuple(read_slot(row) for row in slots),
+        hit_id=hit["hit_id"],
+        feedback=hit.get("feedback") or "",
+    )
+
+
+def read_slot(row: Row) -> SlotVerdict:
+    """Builds a slot's verdict from its row; an earlier version did not note what the joints said."""
+    names = ("word", "kind", "answer", "match", "probability", "prior", "saliency")
+    return SlotVerdict(**{name: row[name] for name in names}, posture=row.get("posture"))

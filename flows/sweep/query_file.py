@@ -1,0 +1,226 @@
+"""The saved queries' file: ``configs/queries.toml`` or the user's own, checked row by row."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from anomalylmm.errors import ConfigurationError, QueryError
+from anomalylmm.query.judged_masks import JudgeMasker
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import Mask, Masking, MaskMaker, mask_by_lexicon, mask_words
+from anomalylmm.records import Cloze, Query, SlotKind
+from anomalylmm.rerank.evidence import JudgementCache
+from flows.composition import Composition
+from flows.settings.model import configs_folder
+from flows.settings.own_files import parse_toml, read_own_file, show_value
+from storage.shards.schema import clean_text
+
+MOST_QUERIES = 10_000
+MOST_NAMED = 5  # double names that a message lists
+MaskWay = Callable[[str], Masking]
+Word = Annotated[str, Field(pattern=r"^[^\W\d_][^,;\[\]\r\n]{0,39}$")]
+
+
+class MaskRow(BaseModel):
+    """One mask that the user names: words of the query, and what they ask for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    word: str = Field(min_length=1, max_length=200)
+    kind: SlotKind
+    means: Word | None = None
+    contrasts: tuple[Word, ...] = Field((), max_length=50)
+
+    def to_mask(self) -> Mask:
+        """Gives the mask."""
+        return Mask(word=self.word, kind=self.kind, means=self.means or "", contrasts=self.contrasts)
+
+
+class QueryRow(BaseModel):
+    """One ``[[query]]`` of the file."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    text: str = Field(min_length=1, max_length=1000)
+    cameras: tuple[str, ...] = ()
+    start: datetime | date | None = None
+    stop: datetime | date | None = None
+    daily: tuple[str, str] | None = None
+    floor: float = Field(2.0, ge=-10, le=20)
+    accept: float = Field(0.6, ge=0, le=1)
+    calibrate: bool = True
+    top_n: int = Field(40, ge=1, le=10_000)
+    enabled: bool = True
+    masks: tuple[MaskRow, ...] | None = Field(None, max_length=20)
+
+    @field_validator("daily")
+    @classmethod
+    def _daily_is_time(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
+        for part in value or ():
+            if time.fromisoformat(part).tzinfo is not None:
+                raise ValueError("times of day are local to the camera; leave the offset out")
+        return value
+
+    @field_validator("cameras")
+    @classmethod
+    def _camera_is_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(clean_text, value))  # as the index writes the names of folders that are no UTF-8
+
+    @field_validator("start", "stop", mode="before")
+    @classmethod
+    def _moment_is_date(cls, value: object) -> object:
+        if value is not None and not isinstance(value, date):
+            raise ValueError("a day or moment is written like 2026-03-14 or 2026-03-14T22:00:00, without quotes")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedQuery:
+    """A query of the file, who made its masks, and what was wrong on the way."""
+
+    query: Query
+    made_by: MaskMaker
+    problems: tuple[str, ...] = ()
+
+
+def choose_mask_way(composition: Composition, cache: JudgementCache | None) -> MaskWay | None:
+    """Gives the way of masking that the settings choose: by the judge, or None for the lexicon."""
+    if composition.settings.rerank.masking == "lexicon":
+        return None
+    return JudgeMasker(composition.judge, composition.lexicon, cache).mask
+
+
+def mask_row(row: QueryRow, lexicon: Lexicon, way: MaskWay | None = None) -> Masking:
+    """Masks a row's text by the masks that the user names, else by the way chosen, else by the lexicon.
+
+    Raises:
+        QueryError: The text can't be used, or a mask is not in it.
+    """
+    if row.masks is not None:
+        cloze = mask_words(row.text, [mask.to_mask() for mask in row.masks], lexicon)
+        return Masking(cloze=cloze, made_by="user")
+    return way(row.text) if way else mask_by_lexicon(row.text, lexicon)
+
+
+def build_query(row: QueryRow, lexicon: Lexicon, cloze: Cloze | None = None) -> Query:
+    """Masks a row's text and gives the query its version.
+
+    Raises:
+        QueryError: The text holds no word.
+    """
+    cloze = cloze or mask_row(row, lexicon).cloze
+    daily = row.daily or ("", "")
+    start, stop = _moment(row.start), _moment(row.stop, end=True)
+    return Query(
+        name=row.name,
+        text=row.text,
+        cloze=cloze,
+        version=_version(row, cloze, start, stop),
+        cameras=tuple(sorted(set(row.cameras))),
+        start_utc=start,
+        stop_utc=stop,
+        daily_start=daily[0],
+        daily_stop=daily[1],
+        floor_z=row.floor,
+        accept=row.accept,
+        calibrate=row.calibrate,
+        top_n=row.top_n,
+        enabled=row.enabled,
+    )
+
+
+def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time.max if end else time.min)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise QueryError(f"the moment {value.isoformat()} lies outside the years 1 to 9999; mend it") from error
+
+
+def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
+    decides: list[Any] = [
+        row.name, row.text, [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
+        sorted(set(row.cameras)), str(start), str(stop), row.daily, row.floor, row.accept, row.top_n,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def default_query_file() -> Path:
+    """Names the shipped queries."""
+    return configs_folder() / "queries.toml"
+
+
+def read_queries(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[Query]:
+    """Reads all queries of a file, enabled or not; see ``read_saved``.
+
+    Raises:
+        ConfigurationError: The file is missing, malformed (the line is named) or empty.
+        QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
+    """
+    return [saved.query for saved in read_saved(path, lexicon, way)]
+
+
+def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[SavedQuery]:
+    """Reads all queries of a file, with who made their masks; ``way`` masks those whose row names no masks.
+
+    Raises:
+        ConfigurationError: The file is missing, malformed (the line is named) or empty.
+        QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
+    """
+    text = read_own_file(path, "TOML").decode("utf-8", "surrogateescape")
+    content = parse_toml(text, path)
+    rows = content.pop("query", None)
+    if content or not isinstance(rows, list) or not rows:
+        found = show_value(", ".join(sorted(content)) or "none")
+        raise ConfigurationError(f"{path} must hold [[query]] tables and nothing else; found keys: {found}")
+    if len(rows) > MOST_QUERIES:
+        raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MOST_QUERIES} are swept from one file")
+    heads = _find_heads(text)
+    places = [
+        f"{path}, line {heads[index] if index < len(heads) else 1}, query {index + 1}" for index in range(len(rows))
+    ]
+    saved = [_read_row(place, row, lexicon, way) for place, row in zip(places, rows, strict=True)]
+    _refuse_double_names(path, [item.query for item in saved])
+    return saved
+
+
+def _read_row(where: str, row: object, lexicon: Lexicon, way: MaskWay | None) -> SavedQuery:
+    try:
+        checked = QueryRow.model_validate(row)
+        masking = mask_row(checked, lexicon, way)
+        query = build_query(checked, lexicon, masking.cloze)
+        return SavedQuery(query=query, made_by=masking.made_by, problems=masking.problems)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "query"
+        raise QueryError(
+            f"{where}: {key}: {first['msg']} (given: {show_value(first['input'])}); mend that key"
+        ) from error
+    except QueryError as error:
+        raise QueryError(f"{where}: {error}") from error
+
+
+def _find_heads(text: str) -> list[int]:
+    """Lists the lines at which queries begin."""
+    lines = enumerate(text.split("\n"), 1)
+    return [number for number, line in lines if line.strip().replace(" ", "").startswith("[[query]]")]
+
+
+def _refuse_double_names(path: Path, queries: list[Query]) -> None:
+    double = sorted(name for name, number in Counter(query.name for query in queries).items() if number > 1)
+    if double:
+        named = ", ".join(double[:MOST_NAMED]) + (
+            f" and {len(double) - MOST_NAMED} more" if double[MOST_NAMED:] else ""
+        )
+        raise QueryError(f"{path} names {named} twice; each query needs a name of its own")

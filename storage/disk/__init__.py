@@ -1,0 +1,1 @@
+"""Places, durable files, locks."""

@@ -1,0 +1,1 @@
+"""Search over the shards of a pipeline."""

@@ -1,0 +1,212 @@
+"""Which shards are put together in compacted indexes, and which indexes go: useless ones, and those of erased crops.
+
+Whoever removes a shard looks for indexes of it afterwards, and who makes an index looks for its shards after publishing
+it: one of the two sees the other.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomalylmm.errors import ShardError, StoreError
+from storage.disk.crashpoints import reach
+from storage.disk.files import create_directories, digest_json, fsync_path, guarded, unique_name
+from storage.disk.layout import StoreLayout
+from storage.disk.leftovers import count_bytes, remove_path
+from storage.disk.locks import waiting_lock, writer_lock
+from storage.gallery.compacted import (
+    IndexManifest,
+    indexes_dir,
+    iter_index_dirs,
+    name_shards,
+    open_indexes,
+    read_index_manifest,
+    verify_index,
+)
+from storage.gallery.facts import GalleryShard, ShardFacts
+from storage.gallery.gallery import Gallery
+from storage.gallery.index_building import build_index_files, building
+from storage.shards.manifest import read_manifest
+
+MOST_BYTES = 256 << 20  # of codes in one index: what a search maps at a time
+FULL_SHARE = 0.5  # an index as full as this is not made anew for what comes after it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltIndex:
+    """An index that was made."""
+
+    directory: Path
+    num_shards: int
+    num_crops: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionReport:
+    """What was made, what went, and what there is now."""
+
+    built: tuple[BuiltIndex, ...]
+    removed: tuple[Path, ...]
+    num_indexes: int
+    num_loose: int  # shards of no index, which are searched one by one
+
+
+def compact_store(layout: StoreLayout, *, most_bytes: int = MOST_BYTES) -> CompactionReport:
+    """Compacts the shards of each pipeline for itself; what is compacted already stays.
+
+    Args:
+        layout: The store.
+        most_bytes: Of codes in one index.
+
+    Raises:
+        StoreBusyError: If another process compacts.
+        StoreError: If the store can't be read or written; a search goes on as before then.
+    """
+    layout.create()
+    built: list[BuiltIndex] = []
+    num_indexes = num_loose = 0
+    with writer_lock(_lock_path(layout)):
+        removed = _remove_useless(layout)
+        for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
+            gallery = Gallery.open(layout, digest)
+            groups = plan_indexes(gallery, most_bytes // max(1, gallery.dimension))
+            built += [made for made in (_make(layout, group) for group in groups) if made]
+            removed += _remove_useless(layout)
+            gallery = Gallery.open(layout, digest)
+            num_indexes += len(gallery.indexes)
+            num_loose += len(gallery.shards) - sum(len(index.manifest.shards) for index in gallery.indexes)
+    return CompactionReport(built=tuple(built), removed=tuple(removed), num_indexes=num_indexes, num_loose=num_loose)
+
+
+def plan_indexes(gallery: Gallery, most_rows: int) -> list[tuple[GalleryShard, ...]]:
+    """The groups of shards to make an index of, oldest first; a shard alone needs none."""
+    full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * most_rows]
+    settled = frozenset[str]().union(*(manifest.shard_ids for manifest in full))
+    loose = [shard for shard in gallery.shards if shard.shard_id not in settled and shard.facts.rows]
+    groups: list[list[GalleryShard]] = [[]]
+    rows = 0
+    for shard in sorted(loose, key=lambda shard: (shard.manifest.created_utc, shard.shard_id)):
+        if groups[-1] and rows + shard.facts.rows > most_rows:
+            groups.append([])
+            rows = 0
+        groups[-1].append(shard)
+        rows += shard.facts.rows
+    there = {index.manifest.shard_ids for index in gallery.indexes}
+    return [tuple(group) for group in groups if len(group) > 1 and {shard.shard_id for shard in group} not in there]
+
+
+def drop_indexes(layout: StoreLayout, shard_ids: Iterable[str]) -> tuple[Path, ...]:
+    """Removes the indexes that hold rows of these shards, and those of which it can't be told.
+
+    Waits for a compaction that is at work, which gives up at the first shard that is gone: afterwards no such row is
+    left in what it builds either.
+
+    Raises:
+        StoreError: If one can't be removed.
+    """
+    doomed = set(shard_ids)
+    if not doomed:
+        return ()
+    with waiting_lock(_lock_path(layout)):
+        gone = tuple(directory for directory in iter_index_dirs(layout) if _may_hold(directory, doomed))
+        for directory in gone:
+            remove_index(layout, directory)
+    return gone
+
+
+def find_useless_indexes(layout: StoreLayout) -> tuple[Path, ...]:
+    """The indexes that are damaged, that name shards which are gone, or whose shards others hold too."""
+    directories = tuple(iter_index_dirs(layout))
+    digests = {directory.parent.name for directory in directories}
+    used = {
+        index.directory for digest in digests for index in open_indexes(layout, digest, _read_shards(layout, digest))
+    }
+    return tuple(directory for directory in directories if directory not in used)
+
+
+def find_index_problems(layout: StoreLayout, *, deep: bool) -> Iterator[str]:
+    """What is wrong with the indexes, a line each; that another holds the same shards is not."""
+    directories = tuple(iter_index_dirs(layout))
+    digests = {path.parent.name for path in directories}
+    there = {digest: name_shards(_read_shards(layout, digest)) for digest in digests}
+    for directory in directories:
+        problem = verify_index(directory, deep=deep)
+        lost = set() if problem else {*read_index_manifest(directory).shards} - there[directory.parent.name]
+        if lost:
+            example = min(shard.shard_id for shard in lost)
+            problem = f"{directory} is of {len(lost)} shards that are gone or changed, such as {example}."
+        if problem:
+            yield f"{problem} Nothing is lost with it. Run: anomalylmm compact"
+
+
+def remove_index(layout: StoreLayout, directory: Path) -> None:
+    """Takes an index away at once, then its bytes; searches that have it open keep them.
+
+    Raises:
+        StoreError: If it can't be removed.
+    """
+    aside = layout.temporary / unique_name(f"{directory.name}.index")
+    with guarded("remove", directory):
+        try:
+            directory.rename(aside)
+        except FileNotFoundError:
+            return  # another process was quicker
+        fsync_path(directory.parent)
+    reach("compaction.moved_aside")
+    remove_path(aside)
+
+
+def _lock_path(layout: StoreLayout) -> Path:
+    return layout.locks / "indexes.lock"
+
+
+def _may_hold(directory: Path, shard_ids: set[str]) -> bool:
+    try:
+        return not shard_ids.isdisjoint(read_index_manifest(directory).shard_ids)
+    except ShardError:
+        return True
+
+
+def _remove_useless(layout: StoreLayout) -> list[Path]:
+    useless = find_useless_indexes(layout)
+    for directory in useless:
+        remove_index(layout, directory)
+    return list(useless)
+
+
+def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | None:
+    """Builds and publishes one index; None where a shard went away meanwhile."""
+    digest = shards[0].manifest.key.pipeline_digest
+    name = digest_json([shard.facts.crops_sha256 for shard in shards])[:32]
+    final = indexes_dir(layout, digest) / name
+    try:
+        manifest = _publish(layout, final, shards)
+    except ShardError:
+        if all(shard.directory.exists() for shard in shards):
+            raise
+        return None  # an erasure has taken one; the next compaction makes an index of the others
+    if not name_shards(_read_shards(layout, digest)).issuperset(manifest.shards):
+        remove_index(layout, final)
+        return None
+    return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
+
+
+def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
+    with building(layout, final.name) as directory:
+        manifest = build_index_files(directory, shards)
+        if final.exists():
+            remove_index(layout, final)  # a useless one that has come back, or it would not be made anew
+        with guarded("publish", final):
+            create_directories(final.parent)
+            directory.rename(final)
+            fsync_path(final.parent)
+    reach("compaction.renamed")
+    return manifest
+
+
+def _read_shards(layout: StoreLayout, digest: str) -> Iterator[ShardFacts]:
+    for path in layout.pipeline_dir(digest).glob("*/*/*"):
+        with suppress(StoreError):  # verify names it
+            yield ShardFacts.of(read_manifest(path))

@@ -1,0 +1,1 @@
+"""The hits database and its published snapshot."""

@@ -1,0 +1,224 @@
+"""One small file a run: when it ran, how it ended and what it took; names no person, camera, file or query.
+
+The file is locked while its process lives: one that says Running and is not locked is of a process that was killed.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import pyarrow as pa
+
+from anomalylmm.errors import StoreError
+from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
+from storage.disk.layout import StoreLayout
+from storage.disk.locks import acquire, release
+from storage.hits.tables import RUNS
+from storage.shards.schema import require_utc
+
+RunKind = Literal["index", "sweep", "search", "export", "erase"]
+RunState = Literal["Running", "Completed", "Degraded", "Failed", "Ended early"]
+MOST_RUNS = 500  # the newest are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run; a number that its kind of work does not have is None."""
+
+    run_id: str
+    kind: RunKind
+    state: RunState
+    started_utc: datetime
+    ended_utc: datetime | None = None
+    seconds: float | None = None
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)  # stages overlap, so they may add to more
+    profile: str = ""
+    pipeline: str = ""
+    sweep_id: str = ""
+    reasons: tuple[str, ...] = ()  # why it is not Completed: kinds and numbers
+    num_videos: int | None = None
+    num_unreadable: int | None = None  # not read, or not whole, in this run
+    num_quarantined: int | None = None  # left out since they could not be read before
+    frames_sampled: int | None = None  # decoded and handed on
+    frames_detected: int | None = None  # looked at by the detector, after the motion gate
+    num_tracklets: int | None = None
+    num_crops: int | None = None
+    coverage: float | None = None  # decoded share of the seconds that the videos promised, 0..1
+    num_shards: int | None = None
+    num_candidates: int | None = None
+    num_judged: int | None = None
+    num_calls: int | None = None  # questions to the judge
+    num_cached: int | None = None  # answered by the cache
+    num_hits: int | None = None
+    peak_memory_mib: float | None = None  # of this process since it began
+    peak_child_memory_mib: float | None = None  # of the largest of its children, such as decoders
+
+    def __post_init__(self) -> None:
+        """Checks the words and the clock.
+
+        Raises:
+            StoreError: If one is not among those expected.
+        """
+        for name, words in (("kind", RunKind), ("state", RunState)):
+            if getattr(self, name) not in get_args(words):
+                raise StoreError(f"{name} must be one of {get_args(words)}, but is {getattr(self, name)!r}")
+        object.__setattr__(self, "started_utc", require_utc("started_utc", self.started_utc))
+        if self.ended_utc is not None:
+            object.__setattr__(self, "ended_utc", require_utc("ended_utc", self.ended_utc))
+
+    def to_json(self) -> str:
+        """Everything, as text."""
+        ended = self.ended_utc.isoformat() if self.ended_utc else None
+        return json.dumps({**asdict(self), "started_utc": self.started_utc.isoformat(), "ended_utc": ended}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Reads what ``to_json`` wrote; fields of a later version are left out.
+
+        Raises:
+            StoreError: If it is no record of a run.
+        """
+        try:
+            content = json.loads(text)
+            known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
+            for name in ("started_utc", "ended_utc"):
+                known[name] = datetime.fromisoformat(known[name]) if known.get(name) else None
+            return cls(**{**known, "reasons": tuple(known.get("reasons", ()))})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(f"this is no record of a run: {error}") from error
+
+
+class OpenRun:
+    """A run under way, noted as such until it is ended or its process is."""
+
+    def __init__(self, layout: StoreLayout, record: RunRecord) -> None:
+        """Notes that it begins, and forgets the oldest runs.
+
+        Raises:
+            StoreError: If it can't be noted.
+        """
+        self.record = record
+        self._layout, self._path = layout, layout.runs / f"{record.run_id}.json"
+        for directory in (layout.runs, layout.temporary):
+            with guarded("create", directory):
+                create_directories(directory)
+        self._lock = _publish_locked(self._path, record.to_json().encode(), layout.temporary)
+        drop_old_runs(layout)
+
+    def end(self, record: RunRecord) -> None:
+        """Notes how it ended.
+
+        Raises:
+            StoreError: If it can't be noted; it counts as ended early then.
+        """
+        self.record = record
+        try:
+            replace_file(self._path, record.to_json().encode(), scratch=self._layout.temporary)
+        finally:
+            release(self._lock)
+
+    def withdraw(self) -> None:
+        """Takes the note back, of work that did not begin.
+
+        Raises:
+            StoreError: If it can't be removed.
+        """
+        try:
+            with guarded("remove", self._path):
+                self._path.unlink(missing_ok=True)
+        finally:
+            release(self._lock)
+
+
+def new_run(kind: RunKind, *, profile: str = "", pipeline: str = "") -> RunRecord:
+    """A run that begins now."""
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"  # their order is that of time
+    return RunRecord(run_id=run_id, kind=kind, state="Running", started_utc=now, profile=profile, pipeline=pipeline)
+
+
+def read_runs(layout: StoreLayout) -> tuple[RunRecord, ...]:
+    """All runs that are noted, oldest first; a note that can't be read is left out."""
+    return tuple(record for path in _iter_paths(layout) if (record := _read(path)) is not None)
+
+
+def read_runs_table(layout: StoreLayout) -> pa.Table:
+    """All runs that are noted as Arrow, times as UTC without a zone."""
+    return pa.Table.from_pylist([_to_row(record) for record in read_runs(layout)], schema=RUNS.schema)
+
+
+def find_damaged_runs(layout: StoreLayout) -> list[Path]:
+    """Notes that can't be read."""
+    return [path for path in _iter_paths(layout) if _read(path) is None and path.exists()]
+
+
+def drop_old_runs(layout: StoreLayout, most: int = MOST_RUNS) -> list[Path]:
+    """Forgets all but the newest runs; gives what was removed.
+
+    Raises:
+        StoreError: If one can't be removed.
+    """
+    old = list(_iter_paths(layout))[:-most]
+    for path in old:
+        with guarded("remove", path):
+            path.unlink(missing_ok=True)
+    return old
+
+
+def _publish_locked(path: Path, content: bytes, scratch: Path) -> int:
+    """Puts ``content`` at ``path`` at once, locked from the first moment on; gives the descriptor of the lock."""
+    building = scratch / unique_name(path.name)
+    with guarded("write", path):
+        descriptor = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        acquire(descriptor)
+        try:
+            building.write_bytes(content)
+            fsync_path(building)
+            building.rename(path)
+            fsync_path(path.parent)
+        except BaseException:  # the lock is given back whatever happened; it is raised again
+            release(descriptor)
+            building.unlink(missing_ok=True)
+            raise
+    return descriptor
+
+
+def _iter_paths(layout: StoreLayout) -> Iterator[Path]:
+    yield from sorted(layout.runs.glob("*.json"))
+
+
+def _read(path: Path) -> RunRecord | None:
+    """The record of one file; None where it is damaged or gone."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            record = RunRecord.from_json(file.read())
+            if record.state != "Running" or _is_locked(file.fileno()):
+                return record
+            if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
+                return _read(path)  # it has ended while we looked
+    except (StoreError, OSError, ValueError):
+        return None
+    return replace(record, state="Ended early", reasons=("its process was ended",))
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether its writer lives; a shared lock, so that two readers do not take each other for it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _to_row(record: RunRecord) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in RUNS.columns}
+    row |= {"stage_seconds": list(record.stage_seconds.items()), "reasons": list(record.reasons)}
+    for name in ("started_utc", "ended_utc"):
+        row[name] = row[name].replace(tzinfo=None) if row[name] else None
+    return row

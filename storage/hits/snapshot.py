@@ -1,0 +1,111 @@
+"""The published database: a copy of what published sweeps found, replaced at once, readable by DuckDB 1.x."""
+
+import glob
+from pathlib import Path
+
+import duckdb
+
+from anomalylmm.errors import StoreError
+from storage.disk.crashpoints import reach
+from storage.disk.files import fsync_path, guarded, unique_name
+from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.gallery.gallery import iter_shard_dirs
+from storage.hits import tables
+from storage.hits.feedback_sql import NEWEST_SQL
+from storage.shards.manifest import read_manifest
+from storage.shards.quarantine import read_quarantine
+from storage.shards.reading import read_tracklet_table
+from storage.shards.schema import BODY_SQL_TYPES, crops_view_schema
+
+SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # what every DuckDB 1.x can open
+_NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.items())
+_HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
+_SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
+
+
+def synchronize(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Brings shards, videos, tracklets and quarantine to what is on disk; gives what could not be read.
+
+    Only shards that are new are read: a published shard never changes.
+    """
+    on_disk = {directory.name: directory for directory in iter_shard_dirs(layout)}
+    known = {shard_id for (shard_id,) in connection.execute("SELECT shard_id FROM shards").fetchall()}
+    gone = sorted(known - set(on_disk))
+    for table in tables.SHARD_TABLES:
+        condition = "shard_id IN (SELECT unnest(?::VARCHAR[]))"
+        connection.execute(f"DELETE FROM {table.name} WHERE {condition}", [gone])  # noqa: S608 - names are our own
+    unreadable = []
+    for shard_id in sorted(set(on_disk) - known):
+        try:
+            _add_shard(layout, connection, on_disk[shard_id])
+        except StoreError as error:
+            unreadable.append(str(error))
+    connection.execute("DELETE FROM quarantine")
+    tables.upsert(connection, tables.QUARANTINE, [tables.quarantine_row(entry) for entry in read_quarantine(layout)])
+    return unreadable
+
+
+def write_snapshot(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copies what is published to a new file and puts it in the place of the old snapshot.
+
+    Raises:
+        StoreError: If it can't be written.
+    """
+    building = layout.temporary / unique_name(layout.snapshot.name)
+    try:
+        connection.execute("CHECKPOINT")
+        _copy(layout, connection, building)
+        with guarded("write", layout.snapshot):
+            fsync_path(building)
+            reach("snapshot.written")
+            building.replace(layout.snapshot)
+            fsync_path(layout.snapshot.parent)
+    finally:
+        for leftover in (building, building.with_name(f"{building.name}.wal")):
+            leftover.unlink(missing_ok=True)
+    reach("snapshot.replaced")
+
+
+def _add_shard(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    manifest = read_manifest(directory)
+    tracklets = tables.tracklet_rows(manifest, read_tracklet_table(directory))
+    place = directory.relative_to(layout.root).as_posix()
+    tables.upsert(connection, tables.SHARDS, [tables.shard_row(manifest, place)])
+    tables.upsert(connection, tables.VIDEOS, tables.video_rows(manifest))
+    tables.upsert(connection, tables.TRACKLETS, tracklets)
+
+
+def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    place = tables.quote_text(str(target))
+    connection.execute(f"ATTACH {place} AS snapshot (STORAGE_VERSION '{SNAPSHOT_STORAGE_VERSION}')")
+    try:
+        for table in tables.PUBLISHED:
+            condition = _SWEEP_FILTER if table in tables.SWEEP_TABLES else ""
+            is_hits = table is tables.HITS
+            names = ", ".join((*table.columns, "feedback") if is_hits else table.columns)
+            rows = f"SELECT {names} FROM {_HITS_SOURCE if is_hits else table.name} {condition}"  # noqa: S608 - names are our own
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS {rows}")
+            connection.execute(f"COMMENT ON TABLE snapshot.{table.name} IS {tables.quote_text(table.about)}")
+        connection.execute(f"CREATE VIEW snapshot.crops AS {_crops_sql(layout)}")
+        connection.execute("CHECKPOINT snapshot")
+    finally:
+        connection.execute("DETACH snapshot")
+
+
+def _crops_sql(layout: StoreLayout) -> str:
+    """The Parquet files as one view; with none there, the same columns without rows."""
+    if not any(layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")):
+        columns = ", ".join(f"NULL AS {name}" for name in ("shard_id", "pipeline", *crops_view_schema().names))
+        return f"SELECT {columns} WHERE false"
+    pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
+    patterns = [tables.quote_text(f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}") for folder in pipelines]
+    files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema a pipeline
+    source = "(" + " UNION ALL BY NAME ".join([*files, f"SELECT {_NO_BODY} WHERE false"]) + ")"
+    ids = "split_part(filename, '/', -2) AS shard_id, split_part(filename, '/', -5) AS pipeline"
+    return f"SELECT {ids}, {crop_columns_sql()} FROM {source}"  # noqa: S608 - the path is quoted
+
+
+def crop_columns_sql() -> str:
+    """The columns of the ``crops`` view, the clock as UTC without a zone, as in the tables."""
+    names = [name for name in crops_view_schema().names if name != "wall_clock_utc"]
+    return f"make_timestamp(epoch_us(wall_clock_utc)) AS wall_clock_utc, {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""One immutable directory of crops: written, read, proven."""

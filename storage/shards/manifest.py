@@ -1,0 +1,185 @@
+"""What a shard says of itself: inputs, pipeline, checksums. Written last; without it there is no shard."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader
+from storage.disk.files import digest_json, guarded
+from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey
+from storage.shards.schema import READABLE_VERSIONS, SCHEMA_VERSION, require_utc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoEntry:
+    """One video of a shard, with what was decoded of it."""
+
+    video_id: str
+    path: str  # relative to the archive
+    size_bytes: int
+    start_utc: datetime
+    clock_source: ClockSource
+    time_zone: str
+    width_px: int
+    height_px: int
+    seconds_promised: float
+    seconds_decoded: float
+    num_frames: int
+    decoder: str
+    status: DecodeStatus
+    coverage: float  # 0..1
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the words and the clock.
+
+        Raises:
+            StoreError: If one is not among those expected.
+        """
+        if self.status not in get_args(DecodeStatus):
+            raise StoreError(f"status must be one of {get_args(DecodeStatus)}, but is {self.status!r}")
+        if self.clock_source not in get_args(ClockSource):
+            raise StoreError(f"clock_source must be one of {get_args(ClockSource)}, but is {self.clock_source!r}")
+        object.__setattr__(self, "start_utc", require_utc("start_utc", self.start_utc))
+
+    @classmethod
+    def of(cls, video: Video, header: VideoHeader, report: DecodeReport) -> "VideoEntry":
+        """Joins what the plan, the container and the decoder said of one video."""
+        return cls(
+            video_id=video.video_id,
+            path=video.path,
+            size_bytes=video.size_bytes,
+            start_utc=video.start_utc,
+            clock_source=video.clock_source,
+            time_zone=video.time_zone,
+            width_px=header.width_px,
+            height_px=header.height_px,
+            seconds_promised=report.seconds_promised,
+            seconds_decoded=report.seconds_decoded,
+            num_frames=report.num_frames,
+            decoder=report.decoder,
+            status=report.status,
+            coverage=report.coverage,
+            message=report.message,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """Size and digest of one file of a shard."""
+
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardManifest:
+    """What made a shard and what it holds."""
+
+    key: ShardKey
+    pipeline: Mapping[str, Any] = field(repr=False)  # models and parameters as recorded
+    encoder_id: str
+    dimension: int
+    rows: int
+    num_tracklets: int
+    files: Mapping[str, FileEntry] = field(repr=False)
+    videos: tuple[VideoEntry, ...] = field(repr=False)
+    created_utc: datetime
+    seconds: float  # work that went into it
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Checks what a reader relies on.
+
+        Raises:
+            ShardError: If numbers are negative or a file is not listed.
+        """
+        if self.dimension < 1 or min(self.rows, self.num_tracklets) < 0:
+            raise ShardError(f"Shard {self.key.shard_id} has an impossible dimension or number of rows.")
+        missing = {CROPS_FILE, INDEX_FILE} - set(self.files)
+        if missing:
+            raise ShardError(f"Shard {self.key.shard_id} does not list {', '.join(sorted(missing))}.")
+        for name in self.files:
+            if name in {"", ".", ".."} or {"/", "\\", "\0"} & set(name):
+                raise ShardError(f"Shard {self.key.shard_id} lists {name[:200]!r}, which is no file of its directory.")
+
+    def to_json(self) -> str:
+        """Text of ``manifest.json``, with a checksum of itself."""
+        content = asdict(self)
+        content["created_utc"] = self.created_utc.isoformat()
+        for video in content["videos"]:
+            video["start_utc"] = video["start_utc"].isoformat()
+        content["videos"] = list(content["videos"])
+        return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "ShardManifest":
+        """Reads the text of a ``manifest.json``.
+
+        Raises:
+            StoreError: If its schema version is not the one that this version reads.
+            ShardError: If it is damaged or was edited.
+        """
+        content = _load_object(text)
+        checksum = content.pop("checksum", None)
+        _check_schema_version(content.get("schema_version"))
+        if checksum != digest_json(content):
+            raise ShardError("The manifest does not match its own checksum: it is damaged or was edited.")
+        try:
+            return cls(**_revive(content))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(f"The manifest lacks a field or has a wrong one: {error}") from error
+
+
+def read_manifest(directory: Path) -> ShardManifest:
+    """The manifest of the shard in ``directory``.
+
+    Raises:
+        ShardError: If there is none, or it is damaged.
+        StoreError: If it has another schema version, or can't be read.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        with guarded("read", path):
+            text = path.read_text(encoding="utf-8")
+    except (StoreError, UnicodeDecodeError) as error:
+        raise ShardError(f"{directory} is no shard: {error}") from error
+    try:
+        return ShardManifest.from_json(text)
+    except StoreError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _load_object(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ShardError(f"The manifest is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ShardError("The manifest is not a JSON object.")
+    return content
+
+
+def _check_schema_version(version: object) -> None:
+    if version in READABLE_VERSIONS:
+        return
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        remedy = "Use the newer anomalylmm that wrote it."
+    else:
+        remedy = "Index the archive again into a new store, or use the anomalylmm that wrote it."
+    raise StoreError(f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy}")
+
+
+def _revive(content: dict[str, Any]) -> dict[str, Any]:
+    videos = [{**video, "start_utc": datetime.fromisoformat(video["start_utc"])} for video in content["videos"]]
+    return {
+        **content,
+        "key": ShardKey(**content["key"]),
+        "files": {name: FileEntry(**entry) for name, entry in content["files"].items()},
+        "videos": tuple(VideoEntry(**video) for video in videos),
+        "created_utc": datetime.fromisoformat(content["created_utc"]),
+    }

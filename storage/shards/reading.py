@@ -1,0 +1,106 @@
+"""Reading of ``crops.parquet``: only the row groups and columns that are needed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from anomalylmm.errors import ShardError
+from anomalylmm.records import CropRow
+from storage.disk.layout import CROPS_FILE
+from storage.shards.schema import LIGHT_COLUMNS, table_to_rows
+
+_TRACKLET_SUMMARY = (
+    ("video_id", "min", "video_id"),
+    ("camera", "min", "camera"),
+    ("tracklet_start_seconds", "min", "start_seconds"),
+    ("tracklet_stop_seconds", "max", "stop_seconds"),
+    ("tracklet_num_detections", "max", "num_detections"),
+    ("crop_id", "count", "num_crops"),
+    ("score", "max", "best_detection_score"),
+    ("wall_clock_utc", "min", "first_crop_utc"),
+    ("wall_clock_utc", "max", "last_crop_utc"),
+)
+_TRACKLET_COLUMNS = ("tracklet_id", *dict.fromkeys(source for source, _, _ in _TRACKLET_SUMMARY))
+
+
+def load_crops(directory: Path, crop_ids: Sequence[str]) -> list[CropRow]:
+    """Crops of one shard by id, in the order asked for.
+
+    Raises:
+        ShardError: If one is not there, or the file can't be read.
+    """
+    ids = read_columns(directory, ["crop_id"]).column("crop_id")
+    places = dict(zip(ids.to_pylist(), range(len(ids)), strict=True)) if len(crop_ids) else {}
+    missing = [crop_id for crop_id in crop_ids if crop_id not in places]
+    if missing:
+        raise ShardError(f"{directory} has no crop {missing[0]} ({len(missing)} of {len(crop_ids)} are missing).")
+    return table_to_rows(read_rows(directory, np.array([places[crop_id] for crop_id in crop_ids], np.int64)))
+
+
+def load_tracklet(directory: Path, tracklet_id: str) -> list[CropRow]:
+    """All crops of one tracklet, in time order; empty where the shard has none.
+
+    Raises:
+        ShardError: If the file can't be read.
+    """
+    ids = read_columns(directory, ["tracklet_id"]).column("tracklet_id")
+    rows = np.flatnonzero(pc.equal(ids, pa.scalar(tracklet_id)).to_numpy())
+    found = table_to_rows(read_rows(directory, rows.astype(np.int64)))
+    return sorted(found, key=lambda row: (row.pts_seconds, row.crop_id))
+
+
+def read_columns(directory: Path, columns: Sequence[str] = LIGHT_COLUMNS) -> pa.Table:
+    """Some columns of all rows of a shard.
+
+    Raises:
+        ShardError: If the file can't be read.
+    """
+    with _opened(directory) as file:
+        return file.read(columns=list(columns))
+
+
+def read_rows(directory: Path, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
+    """Some rows by number, in the order given; reads only the row groups that hold them.
+
+    Raises:
+        ShardError: If the file can't be read.
+    """
+    with _opened(directory) as file:
+        metadata = file.metadata
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        groups = np.searchsorted(starts, rows, side="right") - 1
+        wanted = np.unique(groups)
+        table = file.read_row_groups(wanted.tolist(), columns=None if columns is None else list(columns))
+        shifts = np.cumsum([0, *(sizes[group] for group in wanted)])[:-1]
+        return table.take(pa.array(rows - starts[groups] + shifts[np.searchsorted(wanted, groups)]))
+
+
+def read_tracklet_table(directory: Path) -> pa.Table:
+    """One row a tracklet of a shard: times, number of detections and crops, best detector score.
+
+    Raises:
+        ShardError: If the file can't be read.
+    """
+    crops = read_columns(directory, _TRACKLET_COLUMNS)
+    asked: list[Any] = [(source, how) for source, how, _ in _TRACKLET_SUMMARY]
+    table = crops.group_by("tracklet_id").aggregate(asked).sort_by("tracklet_id")
+    names = {f"{source}_{how}": name for source, how, name in _TRACKLET_SUMMARY}
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[pq.ParquetFile]:
+    path = directory / CROPS_FILE
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise ShardError(f"Can't read {path}: {error}. Run: anomalylmm verify") from error

@@ -1,0 +1,129 @@
+"""FAISS over the vectors of one shard: as they are in Parquet, read by row number, rebuildable from there."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from anomalylmm.errors import ShapeError, ShardError, StoreError
+from anomalylmm.records import Floats
+from storage.disk.files import fsync_path, guarded, unique_name
+from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
+from storage.shards.schema import table_vectors
+
+
+def build_index(crops: Path, dimension: int) -> Any:
+    """Flat inner product index of all vectors of a ``crops.parquet``, a row group at a time.
+
+    Raises:
+        ShardError: If the file can't be read.
+    """
+    index = faiss.IndexFlatIP(dimension)
+    try:
+        with pq.ParquetFile(crops) as file:
+            for group in range(file.num_row_groups):
+                index.add(np.ascontiguousarray(table_vectors(file.read_row_group(group, columns=["vector"]))))
+    except (OSError, pa.ArrowException, AssertionError) as error:
+        raise ShardError(f"Can't read the vectors of {crops}: {error}") from error
+    return index
+
+
+def write_index(index: Any, path: Path) -> None:
+    """Writes an index to a new file, durably.
+
+    Raises:
+        StoreError: If it can't be written.
+    """
+    with guarded("write", path):
+        try:
+            faiss.write_index(index, os.fspath(path))
+        except RuntimeError as error:
+            _ask_for_room(path)
+            raise StoreError(f"Can't write {path}: {error}. Check the free space, then run again.") from error
+        fsync_path(path)
+        try:
+            open_index(path, index.ntotal, index.d)  # FAISS says nothing where the last bytes found no room
+        except ShardError as error:
+            _ask_for_room(path)
+            raise StoreError(f"Can't write {path} whole: the disk may be full. Free space, then run again.") from error
+
+
+def _ask_for_room(path: Path) -> None:
+    """Writes a little more, so that the system says its own reason, where there is one."""
+    with path.open("ab") as file:
+        file.write(bytes(1 << 20))
+
+
+def open_index(path: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
+    """Opens an index by memory map, for a few of its vectors, or reads it whole, for all of them.
+
+    FAISS maps for random access: the system then reads page by page, which takes far longer where all are wanted.
+
+    Raises:
+        ShardError: If it is missing, damaged, or not of this many rows and this dimension.
+    """
+    try:
+        index = faiss.read_index(os.fspath(path), 0 if whole else faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise ShardError(f"Can't open {path}: it is missing or damaged. Run: anomalylmm verify --repair") from error
+    if (index.ntotal, index.d) != (rows, dimension):
+        raise ShardError(f"{path} holds {index.ntotal} x {index.d} vectors, but {rows} x {dimension} were expected.")
+    return index
+
+
+def open_or_rebuild(directory: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
+    """The index of a shard, mapped or whole; built again from its Parquet file where it is missing or damaged.
+
+    Raises:
+        ShardError: If the Parquet file can't be read either.
+    """
+    try:
+        return open_index(directory / INDEX_FILE, rows, dimension, whole=whole)
+    except ShardError:
+        return rebuild_index(directory, dimension)
+
+
+def rebuild_index(directory: Path, dimension: int) -> Any:
+    """Builds the index of a shard again; kept in memory only where the store can't be written.
+
+    Raises:
+        ShardError: If the Parquet file can't be read.
+    """
+    index = build_index(directory / CROPS_FILE, dimension)
+    building = StoreLayout.of_shard(directory).temporary / unique_name(INDEX_FILE)
+    try:
+        write_index(index, building)
+        building.replace(directory / INDEX_FILE)
+        fsync_path(directory)
+    except (StoreError, OSError):
+        with suppress(OSError):
+            building.unlink(missing_ok=True)
+    return index
+
+
+def read_vectors(index: Any, rows: NDArray[np.int64]) -> Floats:
+    """The vectors of some rows, (len(rows), D)."""
+    if len(rows) == 0:
+        return np.zeros((0, index.d), np.float32)
+    return np.asarray(index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
+
+
+def view_vectors(index: Any) -> Floats:
+    """All vectors of an open index, (N, D), where they lie; valid while the index is."""
+    return np.asarray(faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)).reshape(index.ntotal, index.d)
+
+
+def check_queries(queries: Floats, dimension: int) -> None:
+    """Checks the queries' shape.
+
+    Raises:
+        ShapeError: If they are not (Q, ``dimension``).
+    """
+    if queries.ndim != 2 or queries.shape[1] != dimension:
+        raise ShapeError.of("queries", f"(Q, {dimension})", queries.shape)

@@ -1,0 +1,325 @@
+"""Writing a shard so that it exists whole or not at all, and proving that it is whole."""
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.records import CropRow
+from storage.disk.crashpoints import reach
+from storage.disk.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
+from storage.disk.layout import (
+    CROPS_FILE,
+    INDEX_FILE,
+    MANIFEST_FILE,
+    ShardKey,
+    StoreLayout,
+    encode_name,
+    make_shard_id,
+)
+from storage.disk.locks import acquire, release, waiting_lock
+from storage.shards.claims import find_holder
+from storage.shards.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
+from storage.shards.schema import crops_schema, rows_to_table
+from storage.shards.vectors import build_index, open_index, rebuild_index, write_index
+
+ROWS_PER_GROUP = 256  # about 5 MB of pictures: what one look-up reads, and what an append holds
+_NUM_TRIES = 5  # to take a name that other workers try to take as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardProblem:
+    """What is wrong with one file of a shard."""
+
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.file}: {self.message}"
+
+
+class ShardWriter:
+    """Builds one shard under a temporary name; ``publish`` makes it exist.
+
+    Use it as a context manager: leaving it without ``publish`` removes what was built.
+    """
+
+    def __init__(
+        self, layout: StoreLayout, key: ShardKey, *, pipeline: Mapping[str, Any], encoder_id: str, dimension: int
+    ) -> None:
+        """Remembers what to build; nothing is on disk before the context is entered."""
+        self._layout, self._key = layout, key
+        self._pipeline, self._encoder_id, self._dimension = pipeline, encoder_id, dimension
+        about = {"anomalylmm.pipeline": key.pipeline_digest, "anomalylmm.encoder": encoder_id}
+        self._schema = crops_schema(dimension, about)
+        self._directory = layout.temporary / unique_name(key.shard_id)
+        self._waiting: list[CropRow] = []
+        self._crop_ids: set[str] = set()
+        self._tracklet_ids: set[str] = set()
+        self._file: pq.ParquetWriter | None = None
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        """Creates the temporary directory and locks it, so that ``collect_garbage`` leaves it alone.
+
+        Raises:
+            StoreError: If it can't be created.
+        """
+        try:
+            with guarded("create", self._directory):
+                self._layout.create()
+                self._directory.mkdir()
+                self._lock = os.open(self._directory, os.O_RDONLY)
+                acquire(self._lock)
+                self._file = _open_parquet(self._directory / CROPS_FILE, self._schema)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Removes what was not published."""
+        if self._file is not None:
+            with suppress(OSError, pa.ArrowException):  # a full disk: what was built goes away anyhow
+                self._file.close()
+            self._file = None
+        shutil.rmtree(self._directory, ignore_errors=True)
+        release(self._lock)
+
+    def append(self, rows: Sequence[CropRow]) -> None:
+        """Adds rows; they reach the disk in row groups, so memory stays small.
+
+        Raises:
+            ShapeError: If a vector has not the shard's dimension.
+            ShardError: If a crop was appended before.
+            StoreError: If the rows can't be written.
+        """
+        for row in rows:
+            if row.crop_id in self._crop_ids:
+                raise ShardError(f"Crop {row.crop_id} was appended twice to shard {self._key.shard_id}.")
+            self._crop_ids.add(row.crop_id)
+            self._tracklet_ids.add(row.tracklet_id)
+            self._waiting.append(row)
+            if len(self._waiting) >= ROWS_PER_GROUP:
+                self._flush()
+
+    def publish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        """Makes the shard exist, once; where a valid one has its name already, that one stays.
+
+        Args:
+            videos: The shard's videos, those without any person too.
+            seconds: Work that went into it.
+
+        Returns:
+            The manifest of the shard that now has the name.
+
+        Raises:
+            StoreError: If it can't be written; nothing is published then.
+        """
+        return _move_into_place(self._layout, self._directory, self._finish(videos, seconds))
+
+    def publish_new(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        """Publishes under the id of just these videos, unless another run has published them meanwhile.
+
+        The id depends on what could be read, not on what was planned: a run that knows a broken video from its
+        quarantine gives the same id as the one that found it broken.
+
+        Returns:
+            The manifest of the shard that holds the videos now.
+
+        Raises:
+            StoreBusyError: If another run has published some of them, but not all.
+            StoreError: If it can't be written; nothing is published then.
+        """
+        digest = self._key.pipeline_digest
+        self._key = replace(self._key, shard_id=make_shard_id([video.video_id for video in videos], digest))
+        manifest = self._finish(videos, seconds)
+        with waiting_lock(self._layout.locks / f"{encode_name(digest)}.publish.lock"):
+            return find_holder(self._layout, manifest) or _move_into_place(self._layout, self._directory, manifest)
+
+    def _finish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        self._close_crops()
+        reach("shard.crops_written")
+        write_index(build_index(self._directory / CROPS_FILE, self._dimension), self._directory / INDEX_FILE)
+        reach("shard.index_written")
+        manifest = self._describe(videos, seconds)
+        path = self._directory / MANIFEST_FILE
+        with guarded("write", path):
+            path.write_text(manifest.to_json(), encoding="utf-8")
+            fsync_path(path)
+            fsync_path(self._directory)
+        reach("shard.manifest_written")
+        return manifest
+
+    def _flush(self) -> None:
+        if self._file is None:
+            raise ShardError(f"Shard {self._key.shard_id} is not open: use the writer in a with block, publish once.")
+        with guarded("write", self._directory / CROPS_FILE):
+            if self._waiting:
+                self._file.write_table(rows_to_table(self._waiting, self._schema), row_group_size=ROWS_PER_GROUP)
+        self._waiting = []
+
+    def _close_crops(self) -> None:
+        self._flush()
+        path = self._directory / CROPS_FILE
+        with guarded("write", path):
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+            fsync_path(path)
+
+    def _describe(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
+        return ShardManifest(
+            key=self._key,
+            pipeline=dict(self._pipeline),
+            encoder_id=self._encoder_id,
+            dimension=self._dimension,
+            rows=len(self._crop_ids),
+            num_tracklets=len(self._tracklet_ids),
+            files={name: _describe_file(self._directory / name) for name in (CROPS_FILE, INDEX_FILE)},
+            videos=tuple(sorted(videos, key=lambda video: (video.start_utc, video.video_id))),
+            created_utc=datetime.now(UTC),
+            seconds=seconds,
+        )
+
+
+def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
+    """What is wrong with a shard; an empty list for a valid one.
+
+    Args:
+        directory: Its directory.
+        deep: Read every byte and compare digests and counts, beside the sizes.
+    """
+    try:
+        manifest = read_manifest(directory)
+    except StoreError as error:
+        return [ShardProblem(file=MANIFEST_FILE, message=str(error))]
+    return check_shard(directory, manifest, deep=deep)
+
+
+def check_shard(directory: Path, manifest: ShardManifest, *, deep: bool) -> list[ShardProblem]:
+    """What is wrong with a shard whose manifest has been read.
+
+    Args:
+        directory: Its directory.
+        manifest: What it says of itself.
+        deep: Read every byte and compare digests and counts, beside the sizes.
+    """
+    problems = _check_place(directory, manifest)
+    for name, entry in manifest.files.items():
+        problems += _check_file(directory / name, entry, deep=deep)
+    if deep and not problems:
+        problems += _check_content(directory, manifest)
+    return problems
+
+
+def repair_index(layout: StoreLayout, directory: Path) -> None:
+    """Builds the index of a shard again, and notes its digest where another FAISS writes other bytes.
+
+    Raises:
+        StoreError: If the Parquet file or the manifest can't be read, or the store not be written.
+    """
+    manifest = read_manifest(directory)
+    rebuild_index(directory, manifest.dimension)
+    reach("index.rebuilt")
+    entry = _describe_file(directory / INDEX_FILE)
+    if entry != manifest.files[INDEX_FILE]:
+        repaired = replace(manifest, files={**manifest.files, INDEX_FILE: entry})
+        replace_file(directory / MANIFEST_FILE, repaired.to_json().encode(), scratch=layout.temporary)
+
+
+def move_aside(layout: StoreLayout, directory: Path) -> Path:
+    """Takes an invalid shard out of the store's shards, into ``temporary``; gives its new place.
+
+    Raises:
+        StoreError: If it can't be moved.
+    """
+    target = layout.temporary / unique_name(f"{directory.name}.invalid")
+    with guarded("move", directory):
+        directory.rename(target)
+        fsync_path(directory.parent)
+    reach("shard.moved_aside")
+    return target
+
+
+def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) -> ShardManifest:
+    final = layout.shard_dir(manifest.key)
+    for _ in range(_NUM_TRIES):
+        with guarded("publish", final):
+            create_directories(final.parent)
+            if _rename(built, final):
+                fsync_path(final.parent)
+                reach("shard.renamed")
+                return manifest
+        if not verify_shard(final, deep=True):
+            return read_manifest(final)
+        if final.exists():
+            move_aside(layout, final)
+    raise StoreError(f"Can't publish {final}: other workers keep changing it. Run again when they are done.")
+
+
+def _rename(built: Path, final: Path) -> bool:
+    """False where ``final`` is taken: renaming never replaces a directory that has content."""
+    try:
+        built.rename(final)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            return False
+        raise
+    return True
+
+
+def _open_parquet(path: Path, schema: Any) -> pq.ParquetWriter:
+    plain = [name for name in schema.names if name not in ("jpeg", "vector")]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain)
+
+
+def _describe_file(path: Path) -> FileEntry:
+    with guarded("read", path):
+        return FileEntry(num_bytes=path.stat().st_size, sha256=sha256_file(path))
+
+
+def _check_place(directory: Path, manifest: ShardManifest) -> list[ShardProblem]:
+    expected = StoreLayout(Path("/")).shard_dir(manifest.key).parts[-4:]
+    if directory.absolute().parts[-4:] == expected:
+        return []
+    return [ShardProblem(file=MANIFEST_FILE, message=f"it belongs in {Path(*expected)}, not in {directory}")]
+
+
+def _check_file(path: Path, entry: FileEntry, *, deep: bool) -> list[ShardProblem]:
+    try:
+        num_bytes = path.stat().st_size
+        if num_bytes != entry.num_bytes:
+            return [ShardProblem(file=path.name, message=f"{num_bytes} bytes, but {entry.num_bytes} were written")]
+        if deep and sha256_file(path) != entry.sha256:
+            return [ShardProblem(file=path.name, message="its content changed since it was written (sha256)")]
+    except OSError as error:
+        return [ShardProblem(file=path.name, message=f"can't be read: {error.strerror}")]
+    return []
+
+
+def _check_content(directory: Path, manifest: ShardManifest) -> list[ShardProblem]:
+    problems = []
+    with pq.ParquetFile(directory / CROPS_FILE) as file:
+        size = file.schema_arrow.field("vector").type.list_size
+        if (file.metadata.num_rows, size) != (manifest.rows, manifest.dimension):
+            message = f"{file.metadata.num_rows} rows of dimension {size}, not as the manifest says"
+            problems.append(ShardProblem(file=CROPS_FILE, message=message))
+    try:
+        open_index(directory / INDEX_FILE, manifest.rows, manifest.dimension)
+    except ShardError as error:
+        problems.append(ShardProblem(file=INDEX_FILE, message=str(error)))
+    return problems

@@ -1,0 +1,1 @@
+"""Verification, cleaning and erasure."""

@@ -1,0 +1,157 @@
+"""Proving that the store is whole, and removing what crashed processes left behind."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from anomalylmm.errors import StoreBusyError, StoreError
+from storage.disk.layout import INDEX_FILE, StoreLayout
+from storage.disk.leftovers import count_bytes, iter_orphans, remove_path
+from storage.disk.locks import writer_lock
+from storage.gallery.catalog import prune_catalogs
+from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index
+from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import InvalidShard
+from storage.hits.analyst import open_snapshot
+from storage.hits.runs import drop_old_runs, find_damaged_runs
+from storage.shards.manifest import read_manifest
+from storage.shards.writer import move_aside, repair_index, verify_shard
+from storage.upkeep.erasure import erase_returned, find_returned, finish_erasures
+from storage.upkeep.erasure_log import Erasure, read_unfinished
+
+GRACE_SECONDS = 3600.0  # what is younger may belong to a process that has just begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was looked at, and what is wrong."""
+
+    num_shards: int
+    num_crops: int
+    invalid: tuple[InvalidShard, ...]
+    orphans: tuple[Path, ...]  # in ``temporary``, of processes that are gone
+    rebuilt: tuple[Path, ...]  # indexes that were built again
+    messages: tuple[str, ...]  # about the databases, indexes and erasures
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is lost or damaged, a line each."""
+        shards = (f"{shard.directory}: {problem}" for shard in self.invalid for problem in shard.problems)
+        return (*shards, *self.messages)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost; orphans take space only."""
+        return not self.invalid and not self.messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcReport:
+    """What was removed."""
+
+    removed: tuple[Path, ...]
+    num_bytes: int
+    erasures: tuple[Erasure, ...] = ()  # interrupted ones that were finished
+
+
+def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
+    """Looks at every shard, at the indexes, at what crashed processes left, and at the databases.
+
+    Args:
+        layout: The store.
+        deep: Read every byte and compare digests.
+        repair: Build missing or damaged indexes again from the Parquet files.
+
+    Raises:
+        StoreError: If an index can't be repaired.
+    """
+    invalid, rebuilt, num_shards, num_crops = [], [], 0, 0
+    for directory in iter_shard_dirs(layout):
+        num_shards += 1
+        problems = verify_shard(directory, deep=deep)
+        if repair and problems and all(problem.file == INDEX_FILE for problem in problems):
+            repair_index(layout, directory)
+            rebuilt.append(directory / INDEX_FILE)
+            problems = verify_shard(directory, deep=deep)
+        if problems:
+            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+        else:
+            num_crops += read_manifest(directory).rows
+    return VerifyReport(
+        num_shards=num_shards,
+        num_crops=num_crops,
+        invalid=tuple(invalid),
+        orphans=tuple(iter_orphans(layout, 0.0)),
+        rebuilt=tuple(rebuilt),
+        messages=(
+            *_iter_erasure_problems(layout),
+            *_iter_database_problems(layout),
+            *find_index_problems(layout, deep=deep),
+            *(f"{path}: this note on a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
+        ),
+    )
+
+
+def collect_garbage(
+    layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
+) -> GcReport:
+    """Finishes interrupted erasures, removes what abandoned writers left, what is useless, and notes on old runs.
+
+    Args:
+        layout: The store.
+        grace_seconds: What was touched less than this ago stays.
+        remove_invalid: Remove shards that do not match their manifests too, so that their videos are indexed again.
+
+    Raises:
+        StoreBusyError: If an erasure is to be finished while another process writes.
+        StoreError: If something can't be removed.
+    """
+    erasures = (*finish_erasures(layout), *erase_returned(layout))
+    if remove_invalid:
+        for directory in iter_shard_dirs(layout):
+            problems = verify_shard(directory, deep=True)
+            if any(problem.file != INDEX_FILE for problem in problems):
+                os.utime(move_aside(layout, directory), (0, 0))
+    removed, num_bytes = [], 0
+    removed += drop_old_runs(layout)
+    removed += prune_catalogs(layout)
+    for directory in find_useless_indexes(layout):
+        num_bytes += count_bytes(directory)
+        remove_index(layout, directory)
+        removed.append(directory)
+    for path in (*iter_orphans(layout, grace_seconds), *find_damaged_runs(layout)):
+        num_bytes += count_bytes(path)
+        remove_path(path)
+        removed.append(path)
+    return GcReport(removed=tuple(removed), num_bytes=num_bytes, erasures=erasures)
+
+
+def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
+    try:
+        for erasure in read_unfinished(layout):
+            begun = erasure.begun_utc.isoformat(timespec="seconds")
+            yield f"The erasure begun {begun} ({erasure.rule}) is unfinished. Run: anomalylmm erase"
+        for directory, video_ids in find_returned(layout).items():
+            yield f"{directory} holds {len(video_ids)} videos that were erased. Run: anomalylmm gc"
+    except StoreError as error:
+        yield str(error)
+
+
+def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:
+    if layout.snapshot.exists():
+        try:
+            with open_snapshot(layout) as snapshot:
+                snapshot.run("SELECT count(*) FROM hits")
+        except StoreError as error:
+            yield str(error)
+    if layout.working.exists():
+        try:
+            with writer_lock(layout.hits_lock), duckdb.connect(str(layout.working), read_only=True) as connection:
+                connection.execute("SELECT count(*) FROM hits").fetchall()
+        except StoreBusyError:
+            return  # a writer has it open, so it opens
+        except duckdb.Error as error:
+            yield f"Can't open {layout.working}: {error}. Move it away; the snapshot stays readable."

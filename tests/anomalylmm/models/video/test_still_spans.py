@@ -1,0 +1,101 @@
+"""Still spans are left out undecoded; whoever passes between two key frames is not."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from anomalylmm.models.video.frames import ChildSession, VideoSource
+from anomalylmm.records import Image
+from tests.anomalylmm.models.video.clips import damage
+
+FPS, GOP, SIZE = 10, 20, (320, 240)
+Scene = Callable[[int], Image]
+
+
+def scene(passes: range = range(0), noise: float = 2.0) -> Scene:
+    """A fixed camera with sensor noise; somebody passes during some frames."""
+    ground = np.random.default_rng(3).integers(80, 140, (SIZE[1], SIZE[0], 3)).astype(np.float32)
+
+    grain = np.random.default_rng(4).normal(0, noise, (31, *ground.shape)).astype(np.float32)
+
+    def draw(number: int) -> Image:
+        picture = ground + grain[number % len(grain)]
+        if number in passes:
+            left = 10 + 40 * (number - passes.start)
+            picture[80:200, left : left + 40] = (220, 40, 40)
+        return np.clip(picture, 0, 255).astype(np.uint8)
+
+    return draw
+
+
+def film(path: Path, draw: Scene, seconds: int, *, codec: str = "libx264", options: str = "") -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=FPS, options={"preset": "veryfast", **read_options(options)})
+        stream.width, stream.height = SIZE
+        stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", GOP
+        for number in range(seconds * FPS):
+            frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read_options(text: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in text.split() if part)
+
+
+def walk(path: Path, share: float | None = 0.001, fps: float = 5.0) -> tuple[ChildSession, list[float]]:
+    session = VideoSource(still_share=share).open_session(path, sample_fps=fps)
+    return session, [pts for batch in session for pts in batch.pts_seconds]
+
+
+CODECS = [("libx264", ""), ("libx264", "bf=3"), ("libx265", ""), ("mpeg4", "")]
+
+
+@pytest.mark.parametrize(("codec", "options"), CODECS)
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_a_still_scene_gives_its_key_frames(tmp_path: Path, codec: str, options: str, suffix: str) -> None:
+    path = film(tmp_path / f"still.{suffix}", scene(), 40, codec=codec, options=options)
+    session, times = walk(path)
+    whole = walk(path, None)[1]
+    assert set(times) < set(whole)
+    assert len(times) < 0.6 * len(whole)
+    assert np.diff(times).max() <= 2.01
+    assert (session.report.status, session.report.message) == ("complete", "")
+    assert session.report.seconds_decoded == pytest.approx(40, abs=0.11)
+
+
+@pytest.mark.parametrize(("codec", "options"), CODECS)
+@pytest.mark.parametrize("first", [302, 307, 313])
+def test_who_passes_between_two_key_frames_is_seen(tmp_path: Path, codec: str, options: str, first: int) -> None:
+    path = film(tmp_path / "passing.mp4", scene(range(first, first + 6)), 40, codec=codec, options=options)
+    _, times = walk(path)
+    passing = [pts for pts in times if first / FPS <= pts < (first + 6) / FPS]
+    assert len(passing) == 3  # of six frames at ten a second, every second one is sampled
+    assert len(times) < 150
+
+
+def test_a_scene_that_moves_is_decoded_whole(tmp_path: Path) -> None:
+    still = scene()(0)
+    path = film(tmp_path / "busy.mp4", lambda number: np.roll(still, 3 * number, axis=1), 12)
+    assert walk(path)[1] == walk(path, None)[1]
+
+
+def test_a_short_clip_is_decoded_whole(tmp_path: Path) -> None:
+    path = film(tmp_path / "short.mp4", scene(), 6)
+    assert walk(path)[1] == walk(path, None)[1]
+
+
+def test_what_is_passed_over_is_not_lost(tmp_path: Path) -> None:
+    path = damage(film(tmp_path / "hurt.mp4", scene(), 60), count=60_000)
+    for share in (None, 0.001):
+        session, times = walk(path, share)
+        assert session.report.status == "partial"
+        assert session.report.coverage > 0.9
+        assert times[-1] > 55
+    assert len(times) < 200

@@ -1,0 +1,109 @@
+"""The command line: help, exit codes, messages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.settings.model import load_settings
+from tests.fakes import FakeComposition, write_video
+
+RUNNER = CliRunner()
+COMMANDS = sorted(typer.main.get_group(app).commands)
+
+
+@pytest.fixture(autouse=True)
+def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compose(profile: str | None, settings: Path | None) -> FakeComposition:
+        return FakeComposition(load_settings(profile, settings))
+
+    for module in ("making", "searching", "upkeep"):
+        monkeypatch.setattr(f"flows.commands.{module}.compose", compose)
+
+
+def test_the_commands_of_the_design_are_there() -> None:
+    assert set(COMMANDS) >= {"index", "sweep", "search", "sql", "report", "verify", "gc", "serve", "models", "doctor"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_an_example(command: str) -> None:
+    result = RUNNER.invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"anomalylmm {command}" in " ".join(result.output.split())
+    assert "Example" in result.output
+
+
+def test_the_whole_job_from_the_command_line(tmp_path: Path) -> None:
+    store, queries = str(tmp_path / "store"), tmp_path / "queries.toml"
+    write_video(tmp_path / "archive/gate/2026-03-14/10-00-00.mp4", [("red", 0, 5)])
+    queries.write_text('[[query]]\nname = "red"\ntext = "a person in a red coat walking"\nfloor = -10\n')
+    indexed = RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--store", store, "--json", "--quiet"])
+    assert indexed.exit_code == 0, indexed.output
+    assert json.loads(indexed.stdout)["tracklets"] == 1
+    swept = RUNNER.invoke(app, ["sweep", "--store", store, "--queries", str(queries), "--quiet"])
+    assert swept.exit_code == 0, swept.output
+    assert "1 hits in 1 incidents" in swept.stdout
+    asked = RUNNER.invoke(app, ["sql", "select query_name, camera from hits", "--store", store, "--json"])
+    assert json.loads(asked.stdout) == [{"query_name": "red", "camera": "gate"}]
+    listed = RUNNER.invoke(app, ["sql", "--store", store])
+    assert "incidents" in listed.stdout
+    assert RUNNER.invoke(app, ["verify", "--store", store, "--deep"]).exit_code == 0
+    assert Path(RUNNER.invoke(app, ["report", "--store", store]).stdout.strip()).exists()
+    found = RUNNER.invoke(app, ["search", "a person in a red coat", "--store", store, "--json", "--quiet"])
+    assert json.loads(found.stdout)["results"][0]["camera"] == "gate"
+
+
+def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "a.mp4").write_text("no video")
+    arguments = ["index", str(tmp_path / "archive"), "--store", str(tmp_path / "store"), "--strict", "--quiet"]
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 8
+    assert "a.mp4" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["index", "missing"], 4, "not a folder"),
+        (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm sweep"),
+        (["index", ".", "--profile", "giant"], 2, "pocket"),
+        (["sweep", "--queries", "missing.toml", "--store", "nowhere"], 2, "missing.toml"),
+        (["serve", "--time-zone", "Mars/X"], 2, "Europe/Berlin"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_message_and_an_exit_code(
+    arguments: list[str], code: int, named: str, tmp_path: Path
+) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    assert named in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_written_commands_are_those_of_the_program() -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "typer", "flows.cli", "utils", "docs", "--name", "anomalylmm"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
+    written = (root / "docs/commands.md").read_text()
+    assert written.strip() == ran.stdout.strip(), "run scripts/docs and commit docs/commands.md"
+
+
+def test_importing_the_method_loads_no_model_library() -> None:
+    question = "import sys, anomalylmm, anomalylmm.rerank.stages; print([m for m in sys.modules if m in sys.argv[1:]])"
+    heavy = ["torch", "transformers", "ultralytics", "decord", "av", "prefect", "duckdb", "pyarrow", "faiss"]
+    ran = subprocess.run([sys.executable, "-c", question, *heavy], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

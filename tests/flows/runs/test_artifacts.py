@@ -1,0 +1,19 @@
+"""Texts in Markdown that Prefect shows."""
+
+import pytest
+
+from flows.runs.artifacts import escape
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a man's <b>", "a man&#39;s &lt;b&gt;"),
+        ("[x](javascript:1)", "\\[x\\]\\(javascript\\:1\\)"),
+        ("see https://evil.example", "see https\\://evil\\.example"),
+        ("a\n# b", "a \\# b"),
+        ("\x1b[2J \udcff", "\\\\x1b\\[2J \\\\xff"),
+    ],
+)
+def test_texts_are_harmless_in_markdown(text: str, written: str) -> None:
+    assert escape(text) == written

@@ -1,0 +1,69 @@
+"""Several pieces of work at once."""
+
+import threading
+from collections.abc import Generator
+from contextvars import ContextVar
+from itertools import count
+
+import pytest
+
+from flows.runs import at_once
+from flows.runs.at_once import StoppedError, choose_number, until_stopped, work_at_once
+
+
+@pytest.mark.parametrize(("cores", "asked", "items", "number"), [
+    (1, 0, 9, 2), (8, 0, 9, 2), (64, 0, 9, 8), (64, 0, 3, 3), (2, 1, 9, 1), (2, 4, 3, 3), (2, 0, 0, 1),
+])  # fmt: skip
+def test_two_or_one_for_every_eight_cores_unless_asked(
+    cores: int, asked: int, items: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_once.os, "sched_getaffinity", lambda _: range(cores))
+    assert choose_number(asked, items) == number
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_results_come_in_order_and_no_more_is_under_way_than_allowed(number: int) -> None:
+    lock, active, most, together = threading.Lock(), 0, 0, threading.Barrier(number)
+
+    def work(item: int, stop: threading.Event) -> int:
+        nonlocal active, most
+        with lock:
+            active += 1
+            most = max(most, active)
+        if item < number:
+            together.wait(60)
+        stop.wait(0.01 * (5 - item))
+        with lock:
+            active -= 1
+        return item * item
+
+    assert work_at_once(work, range(5), number) == [0, 1, 4, 9, 16]
+    assert most == number
+
+
+def test_work_knows_the_context_it_is_done_in() -> None:
+    run = ContextVar("run", default="none")
+    run.set("mine")
+    assert work_at_once(lambda item, _: f"{run.get()} {item}", range(2), 2) == ["mine 0", "mine 1"]
+
+
+def test_the_first_error_stops_all_other_work_and_is_the_one_raised() -> None:
+    ended: list[int] = []
+
+    def endless(stop: threading.Event) -> Generator[int, None, None]:
+        for number in count():
+            stop.wait(0.01)
+            yield number
+
+    def work(item: int, stop: threading.Event) -> None:
+        if item == 1:
+            raise ValueError("broken")
+        try:
+            list(until_stopped(endless(stop), stop))
+        except StoppedError:
+            ended.append(item)
+            raise
+
+    with pytest.raises(ValueError, match="broken"):
+        work_at_once(work, range(9), 2)
+    assert 0 in ended  # it would never have ended by itself

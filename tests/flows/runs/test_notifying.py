@@ -1,0 +1,176 @@
+"""Who is told of hits and trouble, and that the telling harms nothing."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError, StoreError
+from flows.cli import app
+from flows.export.exporting import ExportReport, Problem
+from flows.runs.notifying import OF_WHO_ASKS, run_command, tell_export, tell_search, tell_sweep, telling_failure
+from flows.search.searching import Result, SearchReport
+from flows.settings.model import NotifySettings, load_settings
+from flows.sweep.sweeping import SweepReport
+from storage.disk.layout import StoreLayout
+from tests.fakes import FakeComposition
+
+KEEP = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
+
+
+class Warnings:
+    """A listener that keeps what it is warned about."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def start(self, stage: str, total: float) -> None: ...
+
+    def advance(self, stage: str, amount: float, note: str = "") -> None: ...
+
+    def warn(self, message: str) -> None:
+        self.said.append(message)
+
+
+def keeping(path: Path, **more: Any) -> NotifySettings:
+    return NotifySettings(command=(sys.executable, "-c", KEEP, str(path)), **more)
+
+
+def report(**changed: Any) -> SweepReport:
+    plain = {
+        "sweep_id": "s", "state": "Completed", "queries": (), "num_hits": 0, "num_incidents": 0, "num_calls": 0,
+        "num_cached": 0, "seconds": 0.0, "warnings": (), "report_path": "",
+    }  # fmt: skip
+    return SweepReport(**{**plain, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "on", "events"),
+    [
+        ({"num_hits": 2}, ("hits", "degraded", "failed"), ["hits"]),
+        (
+            {"num_hits": 2, "state": "Degraded", "warnings": ("\udcff $(rm)",)},
+            ("hits", "degraded"),
+            ["hits", "degraded"],
+        ),
+        ({"num_hits": 2}, ("failed",), None),
+        ({}, ("hits", "degraded", "failed"), None),
+    ],
+)
+def test_a_sweep_is_told_of_as_the_settings_say(
+    changed: dict[str, Any], on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
+) -> None:
+    listener = Warnings()
+    tell_sweep(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), report(**changed), listener)
+    assert listener.said == []
+    assert (tmp_path / "told").exists() == (events is not None)
+    if events is not None:
+        told = json.loads((tmp_path / "told").read_text())
+        assert (told["events"], told["work"], told["num_hits"]) == (events, "sweep", 2)
+        assert told["warnings"] == list(changed.get("warnings", ()))
+
+
+def test_a_failure_is_told_and_goes_on_as_it_was(tmp_path: Path) -> None:
+    listener = Warnings()
+    layout = StoreLayout(tmp_path)
+    with (
+        pytest.raises(ArchiveError, match="gone"),
+        telling_failure(keeping(tmp_path / "told"), layout, "index", listener),
+    ):
+        raise ArchiveError("gone")
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["state"], told["events"], told["message"]) == ("Failed", ["failed"], "gone")
+    with pytest.raises(KeyboardInterrupt), telling_failure(keeping(tmp_path / "no"), layout, "index", listener):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "no").exists()
+
+
+def search_report(*accepted: bool, **changed: Any) -> SearchReport:
+    results = tuple(
+        Result(tracklet_id="t", camera="gate", when="now", video="gate/a.mp4", moment="0:01", cosine=0.1, z_score=1.0,
+               judged=True, accepted=item, score=0.5, confidence=0.5, reason="red", slots=(), picture=b"jpeg")
+        for item in accepted
+    )  # fmt: skip
+    plain = {"text": "a person in red", "cloze": "", "results": results, "warnings": (), "num_crops": 9}
+    more = {"num_candidates": 2, "num_calls": 2, "seconds": 0.1, "page_path": "page.html"}
+    return SearchReport(**{**plain, **more, **changed})
+
+
+@pytest.mark.parametrize(
+    ("found", "on", "events"),
+    [
+        (search_report(True, False), ("hits", "degraded", "failed"), None),
+        (search_report(True, False), ("hits", "search_hits"), ["search_hits"]),
+        (search_report(False), ("search_hits",), None),
+        (search_report(True, num_open=1), ("search_hits", "degraded"), ["search_hits", "degraded"]),
+    ],
+)
+def test_a_search_is_told_of_where_that_is_wanted(
+    found: SearchReport, on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
+) -> None:
+    tell_search(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), found, Warnings())
+    assert (tmp_path / "told").exists() == (events is not None)
+    if events is not None:
+        told = json.loads((tmp_path / "told").read_text())
+        assert (told["work"], told["events"], told["num_accepted"]) == ("search", events, 1)
+        assert [result["camera"] for result in told["results"]] == ["gate"]
+
+
+def test_an_export_that_lacks_something_is_told_of(tmp_path: Path) -> None:
+    problems = (Problem(hit_id="h", reason="no clip: it is gone"),)
+    plain = {"output": "a.zip", "num_hits": 2, "num_clips": 1, "num_pictures": 2, "items": (), "seconds": 0.1}
+    for given in ((), problems):
+        report = ExportReport(problems=given, **plain)  # type: ignore[arg-type]
+        tell_export(keeping(tmp_path / f"told{len(given)}"), StoreLayout(tmp_path), report, Warnings())
+    assert not (tmp_path / "told0").exists()
+    told = json.loads((tmp_path / "told1").read_text())
+    assert (told["work"], told["events"], told["num_problems"]) == ("export", ["degraded"], 1)
+    assert told["problems"] == [{"hit_id": "h", "reason": "no clip: it is gone"}]
+
+
+def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> None:
+    told, layout = keeping(tmp_path / "told"), StoreLayout(tmp_path)
+    for error in (QueryError("no word"), ConfigurationError("nothing fits")):
+        with pytest.raises(type(error)), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+            raise error
+    assert not (tmp_path / "told").exists()
+    with pytest.raises(StoreError), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+        raise StoreError("the disk is full")
+    assert json.loads((tmp_path / "told").read_text())["work"] == "search"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("/nowhere/program",), "can't be run"),
+        ((sys.executable, "-c", "import sys; sys.exit('no mail today')"), "ended with 1: no mail today"),
+        ((sys.executable, "-c", "import time; time.sleep(60)"), "took more than 0.3 s"),
+        (("nul\0",), "can't be run"),
+        ((sys.executable, "-c", "pass"), ""),
+    ],
+)
+def test_a_program_that_fails_is_warned_about(command: tuple[str, ...], said: str) -> None:
+    settings = NotifySettings(command=command, timeout_seconds=0.3 if "sleep" in command[-1] else 30)
+    problem = run_command(settings, {"reason": "x" * 200_000})
+    assert said in problem
+    assert bool(problem) == bool(said)
+
+
+def test_the_commands_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compose(profile: str | None, settings: Path | None) -> FakeComposition:
+        return FakeComposition(load_settings(profile, settings, notify=keeping(tmp_path / "told").model_dump()))
+
+    monkeypatch.setattr("flows.commands.index_and_sweep.compose", compose)
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive/a.mp4").write_text("no video")
+    store = ["--store", str(tmp_path / "store"), "--quiet"]
+    assert CliRunner().invoke(app, ["index", str(tmp_path / "archive"), *store]).exit_code == 0
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["events"], told["unreadable"][0]["path"]) == (["degraded"], "a.mp4")
+    assert CliRunner().invoke(app, ["sweep", *store]).exit_code != 0
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["work"], told["state"]) == ("sweep", "Failed")
+    assert "anomalylmm index" in told["message"]

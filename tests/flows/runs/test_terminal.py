@@ -1,0 +1,40 @@
+"""What a terminal may be shown."""
+
+import json
+
+import pytest
+
+from flows.commands.common import print_json, print_table, say
+from flows.runs.terminal import one_line, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("gate 1", "gate 1"),
+        ("\x1b[2Jred\x07", "\\x1b[2Jred\\x07"),
+        ("c1 \x9b31m", "c1 \\x9b31m"),
+        ("byte \udcff", "byte \\xff"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("سترة \u200f حمراء", "سترة \u200f حمراء"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_written_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_a_name_can_not_pass_for_a_message_of_its_own() -> None:
+    assert one_line("a\nerror: b\tc") == "a\\nerror: b\\tc"
+
+
+def test_all_ways_of_printing_are_guarded(capfd: pytest.CaptureFixture[str]) -> None:
+    say("\x1b[2J \udcff")
+    print_table(["\x1b[1m"], [["\x1b[2J"]], title="\x1b[3m")
+    print_json({"a": "\x1b[2J\x9b\udcff\u202e"})
+    assert not {"\x1b", "\x9b", "\udcff", "\u202e"} & set(capfd.readouterr().out)
+
+
+def test_json_has_no_numbers_that_json_has_not(capfd: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [float("nan"), float("inf"), 1.5, None, True], ("x", 1): b"abc"})
+    assert json.loads(capfd.readouterr().out) == {"a": ["nan", "inf", 1.5, None, True], "('x', 1)": "<3 bytes>"}

@@ -1,0 +1,80 @@
+"""Judges and encoders are chosen by the settings."""
+
+from pathlib import Path
+
+import pytest
+
+from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.judge.endpoint import EndpointJudge
+from anomalylmm.models.judge.reranker import RerankerJudge
+from anomalylmm.models.registry import encoder_id
+from flows.composition import Composition, open_composition
+from flows.settings.model import Settings, load_settings
+from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
+
+ENDPOINT = """
+[judge]
+family = "endpoint"
+max_views = 2
+max_pixels = 200704
+[judge.endpoint]
+base_url = "http://127.0.0.1:8011/v1"
+model = "Qwen/Qwen3-VL-8B-Instruct"
+api_key_env = "JUDGE_KEY"
+"""
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Settings:
+    file = tmp_path / "mine.toml"
+    file.write_text(ENDPOINT)
+    return load_settings("pocket", file, {"ANOMALYLMM_JUDGE__ENDPOINT__RETRIES": "1"})
+
+
+def test_an_endpoint_is_built_from_the_settings(endpoint: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "sekret")
+    judge = open_composition(endpoint).judge
+    assert isinstance(judge, EndpointJudge)
+    assert judge.max_views == 2
+    assert judge._client._retries == 1
+    assert judge._client._http.headers["Authorization"] == "Bearer sekret"
+    assert "sekret" not in repr(endpoint)
+    judge.close()
+
+
+def test_a_key_that_is_not_set_is_named(endpoint: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="JUDGE_KEY, which is not set"):
+        _ = Composition(endpoint).judge
+
+
+def test_an_endpoint_is_listed_without_weights(endpoint: Settings) -> None:
+    rows = {row.role: row for row in Composition(endpoint).list_models()}
+    assert rows["judge"].cells() == (
+        "judge", "Qwen/Qwen3-VL-8B-Instruct", "(endpoint)", "the server's", "http://127.0.0.1:8011/v1",
+    )  # fmt: skip
+    assert set(rows) == {"detector", "pose", "posture", "dual_encoder", "judge"}
+
+
+def test_an_endpoint_needs_a_models_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"endpoint\.model"):
+        load_settings("pocket", None, {}, judge={"family": "endpoint"})
+
+
+def test_a_reranker_is_asked_for_yes_and_no_only(tmp_path: Path) -> None:
+    judge = {"family": "reranker", "weights": str(save_qwen3_vl(tmp_path / "qwen")), "max_pixels": 1024}
+    composition = Composition(Settings.model_validate({"judge": judge, "device": "cpu"}))
+    assert isinstance(composition.adjudicator.judge, RerankerJudge)
+    asked = Settings.model_validate({"judge": judge, "rerank": {"preset": "paper"}})
+    with pytest.raises(ConfigurationError, match=r'set rerank\.reading = "likelihood"'):
+        _ = Composition(asked).adjudicator
+
+
+def test_the_dimension_of_an_embedding_lmm_makes_another_pipeline(tmp_path: Path) -> None:
+    encoder = {"family": "lmm", "weights": str(save_qwen3_vl(tmp_path / "qwen"))}
+    whole, part = (
+        Composition(Settings.model_validate({"device": "cpu", "encoder": {**encoder, **more}}))
+        for more in ({}, {"dimension": 8})
+    )
+    assert whole.pipeline.digest != part.pipeline.digest
+    assert part.encoder.model_id == part.model_ids()["dual_encoder"] == encoder_id(part._encoder_spec())
