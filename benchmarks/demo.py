@@ -27,11 +27,16 @@ def read_hits(store: Path) -> list[FoundHit]:
     _, rows = run_sql(layout, HITS_SQL)
     return [
         FoundHit(
-            hit_id=str(row[0]), behavior=actions.get(str(row[1]), ""), video=str(row[2]), start_seconds=row[3],
-            stop_seconds=row[4], best_seconds=row[5], box=tuple(row[6]),
+            hit_id=str(row[0]),
+            behavior=actions.get(str(row[1]), ""),
+            video=str(row[2]),
+            start_seconds=row[3],
+            stop_seconds=row[4],
+            best_seconds=row[5],
+            box=tuple(row[6]),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _action_of(cloze: dict[str, Any]) -> str:

@@ -158,13 +158,15 @@ def tabulate(costs: Mapping[str, Cost]) -> list[tuple[object, ...]]:
     plain = costs[WAYS[0].name]
     return [
         (
-            name, *(round(statistics.mean(numbers), 2) for numbers in (cost.questions, cost.rows, cost.tokens)),
-            round(statistics.mean(cost.seconds), 3), _ratio(sum(plain.rows), sum(cost.rows)),
+            name,
+            *(round(statistics.mean(numbers), 2) for numbers in (cost.questions, cost.rows, cost.tokens)),
+            round(statistics.mean(cost.seconds), 3),
+            _ratio(sum(plain.rows), sum(cost.rows)),
             _ratio(sum(plain.seconds), sum(cost.seconds)),
             f"{sum(map(str.__eq__, cost.firsts, plain.firsts))} of {len(plain.firsts)}",
         )
         for name, cost in costs.items()
-    ]  # fmt: skip
+    ]
 
 
 def _ratio(plain: float, now: float) -> str:

@@ -30,17 +30,25 @@ ROWS: Mapping[str, str] = {
     "a crop every 2 s": "[tracklets]\nseconds_per_crop = 2.0",
 }
 COLUMNS = (
-    "setting", "seconds", "CPU s", "frames sampled", "of them detected", "crops", "peak MiB", "anomalies seen",
+    "setting",
+    "seconds",
+    "CPU s",
+    "frames sampled",
+    "of them detected",
+    "crops",
+    "peak MiB",
+    "anomalies seen",
     "all seen",
-)  # fmt: skip
+)
 
 
 def main() -> None:
     """Tries the settings in turn and prints a Markdown table; writes JSON and a picture."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.tradeoffs", description=__doc__,
+        prog="python -m benchmarks.tradeoffs",
+        description=__doc__,
         epilog="example: python -m benchmarks.tradeoffs --archive DIR --runs 3 --out tradeoffs.json",
-    )  # fmt: skip
+    )
     parser.add_argument("--archive", type=Path, default=Path("configs/demo_archive"), help="with its truth.json")
     parser.add_argument("--settings", type=Path, default=Path("configs/demo_archive/settings.toml"))
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), help="only these")
@@ -77,12 +85,16 @@ def tabulate(name: str, mine: Sequence[Trial], num_anomalies: int, num_events: i
     """Gives the row of the table, medians over the runs."""
     last = mine[-1]
     return (
-        name, f"{statistics.median(trial.seconds for trial in mine):.1f}",
+        name,
+        f"{statistics.median(trial.seconds for trial in mine):.1f}",
         f"{statistics.median(trial.cpu_seconds for trial in mine):.1f}",
-        str(last.frames_sampled), str(last.frames_detected), str(last.num_embedded),
+        str(last.frames_sampled),
+        str(last.frames_detected),
+        str(last.num_embedded),
         f"{statistics.median(trial.peak_mib for trial in mine):,.0f}",
-        f"{last.anomalies_seen} of {num_anomalies}", f"{last.events_seen} of {num_events}",
-    )  # fmt: skip
+        f"{last.anomalies_seen} of {num_anomalies}",
+        f"{last.events_seen} of {num_events}",
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 EVERY_SECONDS = 0.1  # memory is looked at, or more rarely, because a look at gigabytes takes a tenth of a second
-MOST_LOOKING = 0.1  # share of a core
+MAX_LOOKING = 0.1  # share of a core
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def _look(process: psutil.Process) -> Iterator[tuple[float, int]]:
         looking = time.perf_counter()
         held = sum(map(_memory_of, [process, *_children_of(process)]))
         yield looking - began, held
-        time.sleep(max(EVERY_SECONDS, (time.perf_counter() - looking) / MOST_LOOKING))
+        time.sleep(max(EVERY_SECONDS, (time.perf_counter() - looking) / MAX_LOOKING))
 
 
 def _children_of(process: psutil.Process) -> list[psutil.Process]:

@@ -85,11 +85,17 @@ class Composition:
         description = {
             "schema_version": SCHEMA_VERSION,
             **self.model_ids(),
-            **settings.model_dump(include={"decode": {"sample_fps", "max_width", "skip_still"}, "gate": True,
-                                           "tracker": True, "tracklets": True}),
+            **settings.model_dump(
+                include={
+                    "decode": {"sample_fps", "max_width", "skip_still"},
+                    "gate": True,
+                    "tracker": True,
+                    "tracklets": True,
+                }
+            ),
             "detection": settings.detector.model_dump(include={"image_size", "confidence"}),
             "jpeg_quality": settings.shards.jpeg_quality,
-        }  # fmt: skip
+        }
         text = json.dumps(description, sort_keys=True)
         return Pipeline(description=description, digest=hashlib.sha256(text.encode()).hexdigest()[:16])
 
@@ -227,7 +233,7 @@ class Composition:
             name=self.settings.tracker.name,
             sample_fps=self.settings.decode.sample_fps,
             buffer_seconds=self.settings.tracklets.max_gap_seconds,
-            least_score=self.settings.tracker.start_confidence,
+            min_score=self.settings.tracker.start_confidence,
             reach_per_second=self.settings.tracker.reach,
         )
         return registry.build_tracker(spec)
@@ -253,9 +259,13 @@ class Composition:
     def _endpoint_row(self) -> ModelRow:
         endpoint = self.settings.judge.endpoint
         return ModelRow(
-            role="judge", weights=endpoint.model, found=True, model_id="(endpoint)", license="the server's",
+            role="judge",
+            weights=endpoint.model,
+            found=True,
+            model_id="(endpoint)",
+            license="the server's",
             where=endpoint.base_url,
-        )  # fmt: skip
+        )
 
     def _locate(self, role: WeightsKind, weights: str) -> ModelRow:
         try:
@@ -263,9 +273,13 @@ class Composition:
         except WeightsError as error:
             return ModelRow(role=role, weights=weights, found=False, where=str(error))
         return ModelRow(
-            role=role, weights=weights, found=True, model_id=f"{found.model_id} ({found.source})",
-            license=found.license, where=str(found.path),
-        )  # fmt: skip
+            role=role,
+            weights=weights,
+            found=True,
+            model_id=f"{found.model_id} ({found.source})",
+            license=found.license,
+            where=str(found.path),
+        )
 
     def _weights(self, name: str) -> dict[str, Any]:
         settings = self.settings

@@ -4,8 +4,8 @@ import ast
 import sys
 from pathlib import Path
 
-MOST_FILE_LINES = 350
-MOST_FUNCTION_LINES = 40
+MAX_FILE_LINES = 350
+MAX_FUNCTION_LINES = 40
 FOLDERS = ("anomalylmm", "storage", "flows", "benchmarks", "tests", "scripts")
 
 
@@ -24,8 +24,8 @@ def main() -> int:
     paths = sorted(path for folder in FOLDERS for path in Path(folder).rglob("*.py"))
     files = [(len(path.read_text(encoding="utf-8").splitlines()), str(path)) for path in paths]
     inside = sorted((item for path in paths for item in functions(path)), reverse=True)
-    over = [item for item in files if item[0] > MOST_FILE_LINES]
-    over += [item for item in inside if item[0] > MOST_FUNCTION_LINES]
+    over = [item for item in files if item[0] > MAX_FILE_LINES]
+    over += [item for item in inside if item[0] > MAX_FUNCTION_LINES]
     median = sorted(length for length, _ in inside)[len(inside) // 2] if inside else 0
     sys.stdout.write(f"longest file {max(files)}, longest function {max(inside)}, median function {median} lines\n")
     for length, where in over:

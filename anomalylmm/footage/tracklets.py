@@ -144,9 +144,11 @@ class TrackletBuilder:
                 return False
             opened.add(tracklet_id)
             self._open[number] = _OpenTracklet(
-                tracklet_id=tracklet_id, start_seconds=self._last_seconds, stop_seconds=self._last_seconds,
+                tracklet_id=tracklet_id,
+                start_seconds=self._last_seconds,
+                stop_seconds=self._last_seconds,
                 bodies=self._take_over(number, box),
-            )  # fmt: skip
+            )
         tracklet = self._open[number]
         tracklet.stop_seconds = self._last_seconds
         tracklet.num_detections += 1

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 TARGET = 0.5  # least share of right ones among hits that are worth a look
 ALPHA = 0.1  # chance of taking a band of just that share for a worse one
-MOST_RAISE = 0.5  # of the way from the query's own threshold to certainty
+MAX_RAISE = 0.5  # of the way from the query's own threshold to certainty
 HALF_RAISE = 5  # rejected hits that allow half of that
 
 
@@ -59,7 +59,7 @@ def calibrate(accept: float, reviewed: Iterable[ReviewedHit]) -> Calibration:
     num_weak = _count_weak(counted)
     if not num_weak:
         return _unchanged(accept, confirmed, rejected)
-    limit = accept + (1.0 - accept) * MOST_RAISE * rejected / (rejected + HALF_RAISE)
+    limit = accept + (1.0 - accept) * MAX_RAISE * rejected / (rejected + HALF_RAISE)
     highest = counted[num_weak - 1].confidence
     right = sum(hit.confirmed for hit in counted[:num_weak])
     bound = upper_bound(right, num_weak)
@@ -72,17 +72,19 @@ def calibrate(accept: float, reviewed: Iterable[ReviewedHit]) -> Calibration:
     if threshold == limit:
         evidence += f"; {rejected} rejected hits may raise it no further"
     return Calibration(
-        threshold=threshold, accept=accept, num_confirmed=confirmed, num_rejected=rejected, bound=bound,
+        threshold=threshold,
+        accept=accept,
+        num_confirmed=confirmed,
+        num_rejected=rejected,
+        bound=bound,
         evidence=evidence,
-    )  # fmt: skip
+    )
 
 
 def keep(accept: float) -> Calibration:
     """Leaves a query alone that says ``calibrate = false``."""
     evidence = f"{accept:.2f}, as the query says; it is not calibrated (calibrate = false)"
-    return Calibration(
-        threshold=accept, accept=accept, num_confirmed=0, num_rejected=0, bound=1.0, evidence=evidence
-    )  # fmt: skip
+    return Calibration(threshold=accept, accept=accept, num_confirmed=0, num_rejected=0, bound=1.0, evidence=evidence)
 
 
 def upper_bound(right: int, number: int) -> float:
@@ -140,9 +142,13 @@ def _unchanged(accept: float, confirmed: int, rejected: int) -> Calibration:
     else:
         evidence = f"{accept:.2f}, the query's own: no hit was confirmed or rejected"
     return Calibration(
-        threshold=accept, accept=accept, num_confirmed=confirmed, num_rejected=rejected,
-        bound=upper_bound(confirmed, number), evidence=evidence,
-    )  # fmt: skip
+        threshold=accept,
+        accept=accept,
+        num_confirmed=confirmed,
+        num_rejected=rejected,
+        bound=upper_bound(confirmed, number),
+        evidence=evidence,
+    )
 
 
 def _count(confirmed: int, rejected: int) -> str:

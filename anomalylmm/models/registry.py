@@ -189,7 +189,7 @@ def build_tracker(spec: TrackerSpec) -> "UltralyticsTracker":
         spec.name,
         sample_fps=spec.sample_fps,
         buffer_seconds=spec.buffer_seconds,
-        least_score=spec.least_score,
+        min_score=spec.min_score,
         reach_per_second=spec.reach_per_second,
     )
 

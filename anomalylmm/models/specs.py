@@ -58,7 +58,7 @@ class TrackerSpec:
     name: str = "bytetrack"
     sample_fps: float
     buffer_seconds: float = 2.0
-    least_score: float = 0.25
+    min_score: float = 0.25
     reach_per_second: float = 0.0
 
 

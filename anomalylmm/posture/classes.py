@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 STILLS = (
-    "standing", "walking", "running", "sitting", "crouching", "bending",
-    "crawling", "climbing", "lying", "falling", "fighting", "other",
-)  # fmt: skip
+    "standing",
+    "walking",
+    "running",
+    "sitting",
+    "crouching",
+    "bending",
+    "crawling",
+    "climbing",
+    "lying",
+    "falling",
+    "fighting",
+    "other",
+)
 CHANGES = ("fall", "run")  # what only a sequence shows
 CHANNELS = STILLS + CHANGES  # columns of a crop's posture
 

@@ -109,9 +109,13 @@ def _beside(
     apart = np.linalg.norm(mine[:, None] - theirs[None], axis=2)
     wrists, ankles, trunk = list(WRISTS), list(ANKLES), [*SHOULDERS, *HIPS]
     reach = [
-        apart.min(), apart[wrists].min(), apart[:, wrists].min(), apart[wrists][:, :7].min(),
-        apart[ankles].min(), apart[np.ix_(trunk, trunk)].min(),
-    ]  # fmt: skip
+        apart.min(),
+        apart[wrists].min(),
+        apart[:, wrists].min(),
+        apart[wrists][:, :7].min(),
+        apart[ankles].min(),
+        apart[np.ix_(trunk, trunk)].min(),
+    ]
     place = (_center(boxes[other]) - center) / size
     relation = [*place, box_overlap(boxes[index], boxes[other]), body_size(boxes[other]) / size]
     return np.concatenate([[1.0], np.clip(theirs, -_FAR, _FAR).ravel(), relation, np.minimum(reach, _FAR)])

@@ -9,9 +9,23 @@ from anomalylmm.posture.tracks import SURE_SCORE
 from anomalylmm.records import Floats, Image
 
 BONES = (
-    (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (11, 12), (5, 11), (6, 12),
-    (5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16),
-)  # fmt: skip
+    (0, 1),
+    (0, 2),
+    (1, 3),
+    (2, 4),
+    (5, 6),
+    (11, 12),
+    (5, 11),
+    (6, 12),
+    (5, 7),
+    (7, 9),
+    (6, 8),
+    (8, 10),
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+)
 LEFT_COLOR = (90, 230, 255)  # the person's own left
 RIGHT_COLOR = (255, 150, 220)
 MIDDLE_COLOR = (255, 255, 255)  # the nose, and bones from one side to the other

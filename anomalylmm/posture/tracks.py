@@ -38,9 +38,11 @@ class BodyTrack:
         """Copies what is still needed for a fall that ends after this time."""
         first = int(np.searchsorted(self.pts_seconds, pts_seconds - FALL_SECONDS))
         return BodyTrack(
-            pts_seconds=self.pts_seconds[first:], boxes=self.boxes[first:],
-            keypoints=self.keypoints[first:], stills=self.stills[first:],
-        )  # fmt: skip
+            pts_seconds=self.pts_seconds[first:],
+            boxes=self.boxes[first:],
+            keypoints=self.keypoints[first:],
+            stills=self.stills[first:],
+        )
 
     def is_near(self, box: Box) -> bool:
         """Tells whether a box (4,) is where this person was last."""
@@ -83,10 +85,14 @@ class BodyTrack:
         scores[len(STILLS) :] = read[inside, len(STILLS) :].max(axis=0)
         fall, run = (float(scores[len(STILLS) + CHANGES.index(name)]) for name in ("fall", "run"))
         return Body(
-            keypoints=self.keypoints[index], posture_scores=scores, posture=STILLS[int(scores[: len(STILLS)].argmax())],
-            fall_score=fall, run_score=run, trunk_angle_degrees=float(angles[index]),
+            keypoints=self.keypoints[index],
+            posture_scores=scores,
+            posture=STILLS[int(scores[: len(STILLS)].argmax())],
+            fall_score=fall,
+            run_score=run,
+            trunk_angle_degrees=float(angles[index]),
             height_ratio=height_ratio(self.keypoints[index]),
-        )  # fmt: skip
+        )
 
 
 def height_ratio(keypoints: Floats) -> float:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from anomalylmm.errors import ShapeError
 
 Pooling = Literal["max", "top2"]
-LEAST_STD = 1e-3  # of cosines: a gallery of equal crops must not make z-scores explode
+MIN_STD = 1e-3  # of cosines: a gallery of equal crops must not make z-scores explode
 MAD_TO_STD = 1.4826  # of a normal distribution
-LEAST_FOR_MEDIAN = 20  # below, the median of deviations is too coarse
+MIN_FOR_MEDIAN = 20  # below, the median of deviations is too coarse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,9 @@ def background(scores: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArr
         return np.zeros(len(values)), np.ones(len(values))
     center = np.median(values, axis=1)
     spread = MAD_TO_STD * np.median(np.abs(values - center[:, None]), axis=1)
-    if values.shape[1] < LEAST_FOR_MEDIAN:
+    if values.shape[1] < MIN_FOR_MEDIAN:
         spread = values.std(axis=1)
-    return center, np.maximum(spread, LEAST_STD)
+    return center, np.maximum(spread, MIN_STD)
 
 
 def z_scores(scores: NDArray[np.floating], mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,7 +87,7 @@ def best_tracklets(
     starts = np.searchsorted(owner[order], np.arange(len(ids)))
     stops = np.append(starts[1:], len(values))
     pooled = _pool(values[order], starts, stops, pooling)
-    standing = (pooled - mean) / max(std, LEAST_STD)
+    standing = (pooled - mean) / max(std, MIN_STD)
     ranked = np.lexsort((np.arange(len(ids)), -pooled))
     kept = [index for index in ranked.tolist() if standing[index] >= floor_z][:top_n]
     return tuple(

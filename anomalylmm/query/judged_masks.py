@@ -9,7 +9,7 @@ import numpy as np
 from anomalylmm.errors import JudgeError
 from anomalylmm.protocols import Judge
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.query.masking import MOST_ANSWER_CHARACTERS, Masking, check_text, mask_by_lexicon, parse_masks
+from anomalylmm.query.masking import MAX_ANSWER_CHARACTERS, Masking, check_text, mask_by_lexicon, parse_masks
 from anomalylmm.rerank.evidence import JudgementCache
 from anomalylmm.rerank.prompts import write_masking_prompt
 
@@ -47,7 +47,7 @@ class JudgeMasker:
         answers = self._judge.complete([[NO_PICTURE]], prompt)
         if len(answers) != 1:
             raise JudgeError(f"the judge gave {len(answers)} answers for 1 query")
-        return str(answers[0])[: MOST_ANSWER_CHARACTERS + 1]
+        return str(answers[0])[: MAX_ANSWER_CHARACTERS + 1]
 
     def _known(self, key: str) -> str | None:
         rows: Mapping[str, Mapping[str, object]] = {} if self._cache is None else self._cache.get_many([key])

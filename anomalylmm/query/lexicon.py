@@ -13,9 +13,13 @@ from anomalylmm.records import UNKNOWN, Slot, SlotKind
 
 NEAR_AGREEMENT = 0.5  # of words that half agree, as falling and lying
 _TABLES: Mapping[str, SlotKind] = {
-    "behavior": "action", "color": "color", "garment": "garment", "object": "object", "person": "person",
+    "behavior": "action",
+    "color": "color",
+    "garment": "garment",
+    "object": "object",
+    "person": "person",
     "place": "place",
-}  # fmt: skip
+}
 _KEYS = frozenset(("forms", "tails", "phrases", "weak", "near", "contrasts"))
 _WORD = re.compile(r"[^\W_]+[\u0300-\u036f]*(?:[^\W_]+[\u0300-\u036f]*)*")
 _JOINT = re.compile(r"[\s\-\u2010-\u2015\u2019']+")
@@ -77,8 +81,9 @@ class Lexicon:
         if unknown:
             raise ConfigurationError(f"the lexicon has tables {unknown}, but may have {sorted(_TABLES)} only")
         tables = {_TABLES[name]: table for name, table in content.items()}
-        entries = [_entry(kind, word, row, tuple(table)) for kind, table in tables.items()
-                   for word, row in table.items()]  # fmt: skip
+        entries = [
+            _entry(kind, word, row, tuple(table)) for kind, table in tables.items() for word, row in table.items()
+        ]
         return cls(entries, ignore)
 
     def find_words(self, text: str, kinds: Iterable[SlotKind] | None = None) -> tuple[Slot, ...]:

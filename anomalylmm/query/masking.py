@@ -16,10 +16,10 @@ from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Cloze, Slot, SlotKind
 
 BLANK = "[MASK]"
-MOST_CHARACTERS = 1000
-MOST_ANSWER_CHARACTERS = 4000  # of a judge that names masks
-MOST_MASKS = 20
-MOST_PROBLEMS = 5
+MAX_CHARACTERS = 1000
+MAX_ANSWER_CHARACTERS = 4000  # of a judge that names masks
+MAX_MASKS = 20
+MAX_PROBLEMS = 5
 _OBJECT = re.compile(r"\{[^{}]*\}")
 MaskMaker = Literal["lexicon", "user", "judge"]
 DEFAULT_KINDS: tuple[SlotKind, ...] = ("action", "color")
@@ -124,18 +124,18 @@ def parse_masks(answer: str, text: str, lexicon: Lexicon) -> Masking:
     """
     check_text(text)
     problems: list[str] = []
-    if len(answer) > MOST_ANSWER_CHARACTERS:
+    if len(answer) > MAX_ANSWER_CHARACTERS:
         problems.append(f"answer of {len(answer)} characters cut")
-    masks = [_read_mask(part, text, problems) for part in _OBJECT.findall(answer[:MOST_ANSWER_CHARACTERS])]
-    named = list({(mask.word.casefold(), mask.kind): mask for mask in masks if mask})[:MOST_MASKS]
+    masks = [_read_mask(part, text, problems) for part in _OBJECT.findall(answer[:MAX_ANSWER_CHARACTERS])]
+    named = list({(mask.word.casefold(), mask.kind): mask for mask in masks if mask})[:MAX_MASKS]
     try:
         cloze = mask_words(text, [Mask(word=word, kind=kind) for word, kind in named], lexicon) if named else None
     except QueryError as error:
         problems.append(str(error))
         cloze = None
     if cloze is None:
-        return mask_by_lexicon(text, lexicon, [*problems[:MOST_PROBLEMS], "the judge named no usable mask"])
-    return Masking(cloze=cloze, made_by="judge", problems=tuple(problems[:MOST_PROBLEMS]))
+        return mask_by_lexicon(text, lexicon, [*problems[:MAX_PROBLEMS], "the judge named no usable mask"])
+    return Masking(cloze=cloze, made_by="judge", problems=tuple(problems[:MAX_PROBLEMS]))
 
 
 def mask_by_lexicon(text: str, lexicon: Lexicon, problems: Sequence[str] = ()) -> Masking:
@@ -155,8 +155,8 @@ def check_text(text: str) -> None:
     """
     if not any(character.isalpha() for character in text):
         raise QueryError(f"the query {text[:80]!r} has no word; describe a person and what they do")
-    if len(text) > MOST_CHARACTERS:
-        raise QueryError(f"the query has {len(text)} characters, but may have {MOST_CHARACTERS}; shorten it")
+    if len(text) > MAX_CHARACTERS:
+        raise QueryError(f"the query has {len(text)} characters, but may have {MAX_CHARACTERS}; shorten it")
     if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r" for character in text):
         raise QueryError(f"the query {text[:80]!r} holds control characters; remove them")
     if BLANK in text:
@@ -234,9 +234,9 @@ def _mask(text: str, slots: Sequence[Slot]) -> str:
 
 def _check_number(text: str, slots: Sequence[Slot]) -> None:
     """Checks that a query does not ask for more words than a judge can be asked about: each costs many answers."""
-    if len(slots) > MOST_MASKS:
+    if len(slots) > MAX_MASKS:
         raise QueryError(
-            f"the query {text[:80]!r} has {len(slots)} words to mask, at most {MOST_MASKS} are asked about; shorten "
+            f"the query {text[:80]!r} has {len(slots)} words to mask, at most {MAX_MASKS} are asked about; shorten "
             "it, or name the words that matter as its masks"
         )
 

@@ -12,7 +12,7 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.protocols import Judge
 from anomalylmm.records import Image
 from anomalylmm.rerank.evidence import (
-    LEAST_LOG,
+    MIN_LOG,
     Evidence,
     JudgementCache,
     Look,
@@ -27,7 +27,7 @@ from anomalylmm.rerank.prompts import PAIR_ANSWERS, check_scores
 
 __all__ = ["Asker", "Evidence", "JudgementCache", "Look", "Questions"]
 
-MOST_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
+MAX_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
 PAIR_CALLS = 2  # a pair is asked about in both orders
 PAIR_VIEWS = 2  # pictures that a judge must take in one question
 
@@ -76,7 +76,7 @@ class Asker:
             return None
         if check_scores(scores, (len(asked.layout.answers),)):
             return None
-        prior = np.maximum(np.asarray(scores, dtype=np.float64), LEAST_LOG)
+        prior = np.maximum(np.asarray(scores, dtype=np.float64), MIN_LOG)
         self._keep({key: Evidence(log_scores=tuple(prior.tolist()))})
         return prior
 
@@ -91,7 +91,7 @@ class Asker:
         found = dict(known)
         for start in range(0, len(wanted), self._batch_size):
             batch = self._affordable(wanted[start : start + self._batch_size])
-            if self._failures >= MOST_FAILURES or not batch:
+            if self._failures >= MAX_FAILURES or not batch:
                 break
             answers = self._ask_batch(batch)
             self._keep({key: evidence for key, evidence in answers.items() if not evidence.error})
@@ -145,7 +145,7 @@ class Asker:
         if known:
             self.num_cached += cost
             return known
-        if self._failures >= MOST_FAILURES or not self._may_ask(cost):
+        if self._failures >= MAX_FAILURES or not self._may_ask(cost):
             return None
         self.num_calls += cost
         try:
@@ -192,7 +192,7 @@ class Asker:
     def _ask_each(self, batch: Sequence[Look]) -> dict[str, Evidence]:
         answers: dict[str, Evidence] = {}
         for look in batch:
-            if self._failures < MOST_FAILURES and self._affordable([look]):
+            if self._failures < MAX_FAILURES and self._affordable([look]):
                 answers |= self._ask_batch([look])
         return answers
 

@@ -12,8 +12,8 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.records import Image, Slot
 from anomalylmm.rerank.prompts import NOT_A_NUMBER, AnswerLayout, check_scores
 
-MOST_KEPT_CHARACTERS = 2000  # of a written answer
-LEAST_LOG = -1e4  # stands for log 0, which JSON has not
+MAX_KEPT_CHARACTERS = 2000  # of a written answer
+MIN_LOG = -1e4  # stands for log 0, which JSON has not
 
 
 class JudgementCache(Protocol):
@@ -127,7 +127,7 @@ def build_evidence(
         return Evidence(error="the judge gave numbers that are none (NaN)", seconds=seconds)
     return Evidence(
         log_scores=_limit(scores),
-        answer=answer[: MOST_KEPT_CHARACTERS + 1],
+        answer=answer[: MAX_KEPT_CHARACTERS + 1],
         affirm_logit=_limit(np.array([affirm_logit]))[0],
         facet_logits=_limit(facets),
         seconds=seconds,
@@ -158,7 +158,7 @@ def read_row(row: Mapping[str, object]) -> Evidence | None:
 
 
 def _limit(numbers: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(np.clip(numbers, LEAST_LOG, -LEAST_LOG).tolist())
+    return tuple(np.clip(numbers, MIN_LOG, -MIN_LOG).tolist())
 
 
 def _read_numbers(values: object) -> tuple[float, ...] | None:

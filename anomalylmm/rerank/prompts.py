@@ -15,9 +15,13 @@ CLOZE_PROMPT = "Fill each blank with one word, or UNKNOWN.\n{masked}"
 AFFIRM_PROMPT = "Does this picture show: {text}? Answer yes or no."
 FACET_PROMPT = "Does this picture show {facet}? Answer yes or no."
 FACETS: Mapping[SlotKind, str] = {
-    "action": "a person who is {word}", "color": "a person in {word}", "garment": "a person wearing {word}",
-    "object": "a person with {word}", "person": "a {word}", "place": "a place such as {word}",
-}  # fmt: skip
+    "action": "a person who is {word}",
+    "color": "a person in {word}",
+    "garment": "a person wearing {word}",
+    "object": "a person with {word}",
+    "person": "a {word}",
+    "place": "a place such as {word}",
+}
 PAIR_PROMPT = "Here are two pictures. Which one shows: {text}? Answer first or second."
 PAIR_ANSWERS = ("first", "second")
 REASON_PROMPT = "What in this picture shows: {text}? Answer in one short sentence."
@@ -26,10 +30,10 @@ MASKING_PROMPT = (
     'Copy them from the sentence and answer with JSON only: [{{"word": "...", "kind": "action"}}].\n{text}'
 )
 NOT_A_NUMBER = "gave numbers that are none (NaN)"
-MOST_REASON_CHARACTERS = 240
-MOST_ANSWER_CHARACTERS = 2000
-MOST_WORD_CHARACTERS = 30
-MOST_WORD_TOKENS = 3
+MAX_REASON_CHARACTERS = 240
+MAX_ANSWER_CHARACTERS = 2000
+MAX_WORD_CHARACTERS = 30
+MAX_WORD_TOKENS = 3
 _SEPARATOR = re.compile(r"[,;\n]")
 _LEADING = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|\[MASK\]\s*[:=]?)\s*")
 _WORD = re.compile(r"[a-z]+(?:[ '-][a-z]+)*")
@@ -92,7 +96,7 @@ def read_reason(answer: str) -> str:
     line = _one_line("".join(character if character.isprintable() else " " for character in answer[:2000]))
     if not any(character.isalpha() for character in line):
         return ""
-    return line if len(line) <= MOST_REASON_CHARACTERS else line[: MOST_REASON_CHARACTERS - 1] + "\u2026"
+    return line if len(line) <= MAX_REASON_CHARACTERS else line[: MAX_REASON_CHARACTERS - 1] + "\u2026"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -121,9 +125,9 @@ def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
     UNKNOWN, or cut.
     """
     problems: list[str] = []
-    if len(answer) > MOST_ANSWER_CHARACTERS:
+    if len(answer) > MAX_ANSWER_CHARACTERS:
         problems.append(f"answer of {len(answer)} characters cut")
-        answer = answer[:MOST_ANSWER_CHARACTERS]
+        answer = answer[:MAX_ANSWER_CHARACTERS]
     parts = [part for part in _SEPARATOR.split(answer.strip().strip("[](){}")) if part.strip()]
     words = [_read_word(part, problems) for part in parts[:num_slots]]
     if len(parts) < num_slots:
@@ -148,8 +152,8 @@ def _read_word(part: str, problems: list[str]) -> str:
     word = _LEADING.sub("", part).strip(" \t\r\"'`.!?*_[]").casefold()
     if word == UNKNOWN.casefold():
         return UNKNOWN
-    if len(word) > MOST_WORD_CHARACTERS or len(word.split()) > MOST_WORD_TOKENS or not _WORD.fullmatch(word):
-        problems.append(f"no plain word: {part.strip()[:MOST_WORD_CHARACTERS]!r}")
+    if len(word) > MAX_WORD_CHARACTERS or len(word.split()) > MAX_WORD_TOKENS or not _WORD.fullmatch(word):
+        problems.append(f"no plain word: {part.strip()[:MAX_WORD_CHARACTERS]!r}")
         return UNKNOWN
     return word
 

@@ -15,8 +15,13 @@ from anomalylmm.rerank.prompts import AnswerLayout
 
 # Weight of a kind where the picture decides it, and the share of it that stays where the picture says nothing.
 KIND_WEIGHTS: dict[SlotKind, float] = {
-    "action": 1.0, "color": 0.7, "object": 0.5, "garment": 0.35, "person": 0.3, "place": 0.3,
-}  # fmt: skip
+    "action": 1.0,
+    "color": 0.7,
+    "object": 0.5,
+    "garment": 0.35,
+    "person": 0.3,
+    "place": 0.3,
+}
 ACTION_FLOOR = 0.5  # a behavior that can't be seen still counts: it is what was asked for
 OTHER_FLOOR = 0.5
 PEAK_SHARE = 0.6  # of the map's peak, from which a patch belongs to the peak's region

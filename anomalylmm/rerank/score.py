@@ -82,9 +82,17 @@ DEFAULT = RerankSettings()
 # S(n) = 0.95 S_match(n) + 0.075 * 0.5 ** pos(n), N = 3: the paper's parameters (arXiv 2509.04376). The second
 # overtakes the first where its match is better by more than 0.0375 / 0.95 = 0.0395.
 PAPER = RerankSettings(
-    top_n=3, fusion="mean", match_weight=0.95, affirm_weight=0.0, rank_weight=0.075, reading="generate",
-    saliency=False, focus=False, max_images=1, posture_weight=0.0,
-)  # fmt: skip
+    top_n=3,
+    fusion="mean",
+    match_weight=0.95,
+    affirm_weight=0.0,
+    rank_weight=0.075,
+    reading="generate",
+    saliency=False,
+    focus=False,
+    max_images=1,
+    posture_weight=0.0,
+)
 PRESETS: Mapping[str, RerankSettings] = {"default": DEFAULT, "paper": PAPER}
 
 

@@ -173,9 +173,13 @@ class Adjudicator:
 
     def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:
         return VerdictReader(
-            query=case.query, questions=case.questions, blind=blind, lexicon=self.lexicon, settings=self.settings,
+            query=case.query,
+            questions=case.questions,
+            blind=blind,
+            lexicon=self.lexicon,
+            settings=self.settings,
             judge_id=self.judge.judge_id,
-        )  # fmt: skip
+        )
 
     def _judge_leaders(self, case: _Case) -> None:
         """Asks the cheap questions about all candidates that are asked about at all."""

@@ -202,9 +202,17 @@ def _blank_verdict(slot: Slot) -> SlotVerdict:
 
 def _empty_verdict(candidate: Candidate, reason: str, judge_id: str) -> Verdict:
     return Verdict(
-        tracklet_id=candidate.tracklet_id, accepted=False, confidence=0.0, score=0.0, affirm=0.0, slots=(),
-        reason=reason, judge_id=judge_id, num_calls=0, seconds=0.0,
-    )  # fmt: skip
+        tracklet_id=candidate.tracklet_id,
+        accepted=False,
+        confidence=0.0,
+        score=0.0,
+        affirm=0.0,
+        slots=(),
+        reason=reason,
+        judge_id=judge_id,
+        num_calls=0,
+        seconds=0.0,
+    )
 
 
 def _uniform(width: int) -> NDArray[np.float64]:

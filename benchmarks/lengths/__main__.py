@@ -39,9 +39,11 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks/lengths/run", description=__doc__, epilog=EXAMPLE,
+        prog="benchmarks/lengths/run",
+        description=__doc__,
+        epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     source = Path("configs/demo_archive/gate/2026-03-14/10-15-00.mp4")
     parser.add_argument("--source", type=Path, default=source, metavar="VIDEO", help=f"repeated (default {source})")
     parser.add_argument(
@@ -97,9 +99,13 @@ def measure(options: argparse.Namespace, cameras: int, seconds: float) -> dict[s
     if told["lost"] or told["videos"] != cameras or abs(told["video_seconds"] - made) > cameras:
         raise SystemExit(f"{cameras} videos of {made:.1f} s in all were made, but indexed was: {told}")
     return {
-        **told, "per_video_hour": told["seconds"] * 3600 / made, "whole_seconds": watched.seconds,
-        "peak_mib": watched.peak_mib(), "second_half_mib": watched.peak_mib(0.5), "load": os.getloadavg()[0],
-    }  # fmt: skip
+        **told,
+        "per_video_hour": told["seconds"] * 3600 / made,
+        "whole_seconds": watched.seconds,
+        "peak_mib": watched.peak_mib(),
+        "second_half_mib": watched.peak_mib(0.5),
+        "load": os.getloadavg()[0],
+    }
 
 
 def _pass_on(options: argparse.Namespace) -> list[str]:

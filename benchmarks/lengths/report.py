@@ -10,14 +10,22 @@ Row = Mapping[str, Any]
 SERIES = {"length": ("Length of a video", "asked_seconds"), "cameras": ("Number of cameras", "cameras")}
 SERIES_OF = {over: name for name, (_, over) in SERIES.items()}
 COLUMNS = (
-    ("cameras", "cameras"), ("video_seconds", "video s"), ("seconds", "s"), ("cpu_seconds", "CPU s"),
-    ("per_video_hour", "s per video-hour"), ("crops", "crops embedded"), ("frames_detected", "frames detected"),
-    ("peak_mib", "peak memory, MiB"), ("second_half_mib", "in the second half, MiB"),
-)  # fmt: skip
+    ("cameras", "cameras"),
+    ("video_seconds", "video s"),
+    ("seconds", "s"),
+    ("cpu_seconds", "CPU s"),
+    ("per_video_hour", "s per video-hour"),
+    ("crops", "crops embedded"),
+    ("frames_detected", "frames detected"),
+    ("peak_mib", "peak memory, MiB"),
+    ("second_half_mib", "in the second half, MiB"),
+)
 GROWING = {
-    "seconds": "seconds", "cpu_seconds": "CPU seconds", "peak_mib": "peak memory",
+    "seconds": "seconds",
+    "cpu_seconds": "CPU seconds",
+    "peak_mib": "peak memory",
     "second_half_mib": "memory in the second half",
-}  # fmt: skip
+}
 REFERENCE_SECONDS = 600
 
 

@@ -25,11 +25,17 @@ def tabulate(trials: Sequence[Trial], events: Sequence[Event], video_seconds: fl
     for side, mine in _by_side(trials).items():
         seconds = statistics.median(trial.seconds for trial in mine)
         last = mine[-1]
-        rows.append((
-            side, f"{seconds:.1f}", f"{seconds * 3600 / video_seconds:.0f}", str(last.num_embedded),
-            f"{statistics.median(trial.peak_mib for trial in mine):.0f}",
-            f"{last.anomalies_seen} of {anomalies}", f"{last.events_seen} of {len(events)}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                side,
+                f"{seconds:.1f}",
+                f"{seconds * 3600 / video_seconds:.0f}",
+                str(last.num_embedded),
+                f"{statistics.median(trial.peak_mib for trial in mine):.0f}",
+                f"{last.anomalies_seen} of {anomalies}",
+                f"{last.events_seen} of {len(events)}",
+            )
+        )
     return rows
 
 

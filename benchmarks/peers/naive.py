@@ -58,9 +58,14 @@ class NaiveIndexer:
         detector = self._settings.detector
         for pts_seconds, frame in _iter_frames(path):
             found = model.track(
-                frame, persist=True, tracker="bytetrack.yaml", imgsz=detector.image_size, conf=detector.confidence,
-                device="cpu", verbose=False,
-            )[0]  # fmt: skip
+                frame,
+                persist=True,
+                tracker="bytetrack.yaml",
+                imgsz=detector.image_size,
+                conf=detector.confidence,
+                device="cpu",
+                verbose=False,
+            )[0]
             for box in found.boxes.xyxy.numpy():
                 self._vectors.append(self._encode(_cut(frame, box)))
                 left, top, right, bottom = map(float, box)

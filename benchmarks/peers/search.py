@@ -34,9 +34,16 @@ SIDE_MODULE = "benchmarks.peers.search_sides"
 FROM_PICTURES, FROM_VECTORS = ("VisualAISearch", "clip-retrieval", "ours"), ("autofaiss", "compacted")
 SYNTHETIC_DIMENSION, SYNTHETIC_QUERIES, ROWS_PER_SHARD = 192, 100, 10_000
 COLUMNS = (
-    "side", "seconds", "load, s", "build, s", "rows a second", "search, ms a query", "peak memory, MiB",
-    f"recall@{K}", "index",
-)  # fmt: skip
+    "side",
+    "seconds",
+    "load, s",
+    "build, s",
+    "rows a second",
+    "search, ms a query",
+    "peak memory, MiB",
+    f"recall@{K}",
+    "index",
+)
 REMEDY = "its pins ask for numpy<2; the head of benchmarks/peers/search tells how it runs with the present one"
 
 
@@ -91,11 +98,15 @@ def try_search(side: str, contest: Contest) -> SearchTrial | str:
         return f"{side}: not installed ({told['missing']}); {REMEDY}"
     found = [[contest.places[row] if isinstance(row, str) else row for row in own] for own in told["found"]]
     return SearchTrial(
-        side=side, **{f"{step}_seconds": seconds for step, seconds in told["steps"].items()},
-        whole_seconds=ended.seconds, peak_mib=ended.peak_mib(), num_rows=len(contest.vectors),
-        num_queries=len(contest.queries), note=told["note"],
+        side=side,
+        **{f"{step}_seconds": seconds for step, seconds in told["steps"].items()},
+        whole_seconds=ended.seconds,
+        peak_mib=ended.peak_mib(),
+        num_rows=len(contest.vectors),
+        num_queries=len(contest.queries),
+        note=told["note"],
         recall=measure_recall(found, contest.queries, contest.vectors, K),
-    )  # fmt: skip
+    )
 
 
 def try_all(contest: Contest, runs: int) -> tuple[list[SearchTrial], list[str]]:
@@ -127,10 +138,16 @@ def _row(side: str, mine: Sequence[SearchTrial]) -> tuple[str, ...]:
 
     last, build = mine[-1], median("build_seconds")
     return (
-        side, f"{median('seconds'):.2f}", f"{median('load_seconds'):.2f}", f"{build:.2f}",
-        f"{last.num_rows / build:,.0f}", f"{median('search_seconds') / last.num_queries * 1000:.2f}",
-        f"{median('peak_mib'):,.0f}", f"{min(trial.recall for trial in mine):.4f}", last.note,
-    )  # fmt: skip
+        side,
+        f"{median('seconds'):.2f}",
+        f"{median('load_seconds'):.2f}",
+        f"{build:.2f}",
+        f"{last.num_rows / build:,.0f}",
+        f"{median('search_seconds') / last.num_queries * 1000:.2f}",
+        f"{median('peak_mib'):,.0f}",
+        f"{min(trial.recall for trial in mine):.4f}",
+        last.note,
+    )
 
 
 def take_pictures(gallery: Gallery, root: Path, copies: int) -> Contest:

@@ -162,9 +162,13 @@ def encode_plainly(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers: 
 
 Side = Callable[[Shelf, Path, int, Laps], Answers]
 SIDES: Mapping[str, Side] = {
-    "VisualAISearch": search_by_ultralytics, "clip-retrieval": search_by_clip_retrieval, "ours": search_by_ours,
-    "autofaiss": search_by_autofaiss, "compacted": search_compacted, "truth": encode_plainly,
-}  # fmt: skip
+    "VisualAISearch": search_by_ultralytics,
+    "clip-retrieval": search_by_clip_retrieval,
+    "ours": search_by_ours,
+    "autofaiss": search_by_autofaiss,
+    "compacted": search_compacted,
+    "truth": encode_plainly,
+}
 
 
 def main() -> None:
@@ -236,19 +240,45 @@ def _iter_rows(encoder: DualEncoder, paths: Sequence[Path]) -> Iterator[list[Cro
 def _to_row(name: str, jpeg: bytes, vector: Floats) -> CropRow:
     box = (0.0, 0.0, 1.0, 1.0)
     return CropRow(
-        crop_id=name, tracklet_id=name, video_id=VIDEO, video_path=f"{VIDEO}.mp4", camera=CAMERA, pts_seconds=0.0,
-        wall_clock_utc=DAY, clock_source="path_pattern", box_xyxy_px=box, context_xyxy_px=box, frame_width_px=1,
-        frame_height_px=1, score=1.0, sharpness=0.0, tracklet_start_seconds=0.0, tracklet_stop_seconds=0.0,
-        tracklet_num_detections=1, jpeg=jpeg, vector=vector,
-    )  # fmt: skip
+        crop_id=name,
+        tracklet_id=name,
+        video_id=VIDEO,
+        video_path=f"{VIDEO}.mp4",
+        camera=CAMERA,
+        pts_seconds=0.0,
+        wall_clock_utc=DAY,
+        clock_source="path_pattern",
+        box_xyxy_px=box,
+        context_xyxy_px=box,
+        frame_width_px=1,
+        frame_height_px=1,
+        score=1.0,
+        sharpness=0.0,
+        tracklet_start_seconds=0.0,
+        tracklet_stop_seconds=0.0,
+        tracklet_num_detections=1,
+        jpeg=jpeg,
+        vector=vector,
+    )
 
 
 def _describe_video() -> VideoEntry:
     return VideoEntry(
-        video_id=VIDEO, path=f"{VIDEO}.mp4", size_bytes=1, start_utc=DAY, clock_source="path_pattern", time_zone="UTC",
-        width_px=1, height_px=1, seconds_promised=1.0, seconds_decoded=1.0, num_frames=1, decoder="none",
-        status="complete", coverage=1.0,
-    )  # fmt: skip
+        video_id=VIDEO,
+        path=f"{VIDEO}.mp4",
+        size_bytes=1,
+        start_utc=DAY,
+        clock_source="path_pattern",
+        time_zone="UTC",
+        width_px=1,
+        height_px=1,
+        seconds_promised=1.0,
+        seconds_decoded=1.0,
+        num_frames=1,
+        decoder="none",
+        status="complete",
+        coverage=1.0,
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.rendered.scoring import Box, Event, overlap
 
-LEAST_OVERLAP = 0.5
+MIN_OVERLAP = 0.5
 SLACK_SECONDS = 0.2  # boxes of the truth stand for moments a sixth of a second apart
 
 
@@ -25,7 +25,7 @@ def sees(look: Look, event: Event) -> bool:
     if not event.start_seconds - SLACK_SECONDS <= look.pts_seconds <= event.stop_seconds + SLACK_SECONDS:
         return False
     box = event.box_at(look.pts_seconds)
-    return box is not None and overlap(look.box, box) >= LEAST_OVERLAP
+    return box is not None and overlap(look.box, box) >= MIN_OVERLAP
 
 
 def count_seen(events: Sequence[Event], looks: Iterable[Look]) -> tuple[int, int]:

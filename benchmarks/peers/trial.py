@@ -35,8 +35,14 @@ def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]
     looks = [Look(video=row["video"], pts_seconds=row["pts_seconds"], box=tuple(row["box"])) for row in told["looks"]]
     anomalies, everything = count_seen(events, looks)
     return Trial(
-        side=side, seconds=told["seconds"], whole_seconds=watched.seconds, peak_mib=watched.peak_mib(),
-        num_embedded=len(looks), anomalies_seen=anomalies, events_seen=everything,
-        cpu_seconds=told["cpu_seconds"], frames_sampled=told.get("frames", 0),
+        side=side,
+        seconds=told["seconds"],
+        whole_seconds=watched.seconds,
+        peak_mib=watched.peak_mib(),
+        num_embedded=len(looks),
+        anomalies_seen=anomalies,
+        events_seen=everything,
+        cpu_seconds=told["cpu_seconds"],
+        frames_sampled=told.get("frames", 0),
         frames_detected=told.get("frames_detected", 0),
-    )  # fmt: skip
+    )

@@ -13,7 +13,7 @@ import cv2
 
 from benchmarks.real.footage import PARTS
 from benchmarks.real.measuring import (
-    LEAST_CONFIDENCE,
+    MIN_CONFIDENCE,
     measure_clips,
     measure_colors,
     measure_crops,
@@ -68,11 +68,15 @@ def read_options() -> argparse.Namespace:
 
 
 def _measure_persons(options: argparse.Namespace, part: Any) -> dict[str, Any]:
-    given = {"weights": options.weights, "family": options.family, "image_size": options.image_size,
-             "confidence": options.confidence}  # fmt: skip
+    given = {
+        "weights": options.weights,
+        "family": options.family,
+        "image_size": options.image_size,
+        "confidence": options.confidence,
+    }
     detector = {key: value for key, value in given.items() if value is not None}
     settings = load_settings(options.profile, options.settings, detector=detector)
-    least = min(LEAST_CONFIDENCE, settings.detector.confidence)
+    least = min(MIN_CONFIDENCE, settings.detector.confidence)
     low = settings.model_copy(update={"detector": settings.detector.model_copy(update={"confidence": least})})
     return measure_persons(Composition(low).detector, options.data, part, settings.detector.confidence)
 

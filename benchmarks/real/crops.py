@@ -32,7 +32,7 @@ def score(probabilities: NDArray[np.floating], labels: Sequence[str]) -> dict[st
         "recall_down_at_5": recall_at(np.asarray(probabilities)[:, _places(DOWN)].sum(axis=1), truth),
         "accuracy_by_posture": _by_posture(truth, guessed),
         "confusion": confusion(truth, guessed),
-    }  # fmt: skip
+    }
 
 
 def _by_posture(truth: NDArray[np.int64], guessed: NDArray[np.int64]) -> dict[str, dict[str, int]]:

@@ -34,7 +34,7 @@ from flows.evaluate.ablation.postures import score_picture
 from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
 from flows.sweep.coarse_search import encode_queries
 
-LEAST_CONFIDENCE = 0.05  # of the detections of which the average precision is made
+MIN_CONFIDENCE = 0.05  # of the detections of which the average precision is made
 SCALE = 50.0  # from cosines to logits, about what dual encoders learn; the order of the postures does not need it
 MARGIN = 0.15  # of crops for colors, as the pocket profile cuts
 TEXTS: Mapping[str, Sequence[str]] = {
@@ -53,7 +53,7 @@ CropReader = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.floating]]  # N 
 
 
 def measure_persons(detector: PersonDetector, data: Path, part: Part, threshold: float) -> dict[str, Any]:
-    """Scores a detector that gives boxes down to ``LEAST_CONFIDENCE`` on the labeled boxes of a part."""
+    """Scores a detector that gives boxes down to ``MIN_CONFIDENCE`` on the labeled boxes of a part."""
     pictures, found, seconds = read_pictures(part), [], []
     for picture, image in zip(pictures, iter_images(data, [item.name for item in pictures]), strict=True):
         began = time.perf_counter()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_OVERLAP = 0.5
+MIN_OVERLAP = 0.5
 SIZES = ((0.2, "small"), (0.5, "middle"), (float("inf"), "large"))  # longer side as a share of the picture's height
 
 
@@ -38,7 +38,7 @@ def match(picture: ScoredPicture) -> NDArray[np.int64]:
     table = overlaps(picture.boxes, picture.truth)
     for index in np.argsort(-picture.scores, kind="stable"):
         best = int(table[index].argmax())
-        if table[index, best] >= LEAST_OVERLAP:
+        if table[index, best] >= MIN_OVERLAP:
             found[index] = best
             table[:, best] = 0.0
     return found

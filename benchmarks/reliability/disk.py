@@ -155,31 +155,45 @@ def _no_right(disk: Path, _: int) -> Iterator[None]:
 KB, MB = 1 << 10, 1 << 20
 TROUBLES = (
     Trouble(
-        name="room on the disk", words=("No space left on device. Free space",), make=_full,
-        amounts={"index": [KB * n for n in range(0, 84, 4)],
-                 "sweep": [KB * n for n in (0, 16, 32, 64, 80, 96, 128, 256, 512)] + [MB * n for n in range(1, 12)]},
+        name="room on the disk",
+        words=("No space left on device. Free space",),
+        make=_full,
+        amounts={
+            "index": [KB * n for n in range(0, 84, 4)],
+            "sweep": [KB * n for n in (0, 16, 32, 64, 80, 96, 128, 256, 512)] + [MB * n for n in range(1, 12)],
+        },
         short={"index": (12 * KB, 40 * KB), "sweep": (80 * KB, 2 * MB)},
     ),
     Trouble(
-        name="inodes", words=("no inodes left",), make=_no_inodes,
-        amounts={"index": range(0, 36, 3), "sweep": range(0, 16, 1)}, short={"index": (12,), "sweep": (4,)},
+        name="inodes",
+        words=("no inodes left",),
+        make=_no_inodes,
+        amounts={"index": range(0, 36, 3), "sweep": range(0, 16, 1)},
+        short={"index": (12,), "sweep": (4,)},
     ),
     Trouble(
-        name="the right to write", words=("read-only", "Give this user the right"),
+        name="the right to write",
+        words=("read-only", "Give this user the right"),
         make=_read_only if os.geteuid() == 0 else _no_right,
-        amounts={"index": (0,), "sweep": (0,)}, short={"index": (0,), "sweep": (0,)},
+        amounts={"index": (0,), "sweep": (0,)},
+        short={"index": (0,), "sweep": (0,)},
     ),
     Trouble(
-        name="leave for large files (ulimit -f)", words=("Allow larger files",), limit="small_files",
+        name="leave for large files (ulimit -f)",
+        words=("Allow larger files",),
+        limit="small_files",
         amounts={"index": [512 * n for n in range(1, 20)], "sweep": [KB * n for n in (4, 16, 64, 256, 1024, 4096)]},
         short={"index": (4 * KB,), "sweep": (MB,)},
     ),
     Trouble(
-        name="memory (ulimit -v)", words=("emory",), limit="small_memory", must_say=False,
+        name="memory (ulimit -v)",
+        words=("emory",),
+        limit="small_memory",
+        must_say=False,
         amounts={"index": [MB * n for n in (4, 16, 64, 128, 256)], "sweep": [MB * n for n in (4, 16, 64, 128, 256)]},
         short={"index": (), "sweep": (32 * MB,)},
     ),
-)  # fmt: skip
+)
 
 
 def _try_all(
@@ -272,8 +286,19 @@ def _tell(cases: Sequence[tuple[Trouble, str]], tallies: Sequence[Tally | None])
             continue
         faults += tally.faults
         endings += tally.endings
-        rows.append((trouble.name, job, tally.runs, tally.said, tally.enough, tally.otherwise,
-                     tally.damaged, tally.lost, tally.doubled))  # fmt: skip
+        rows.append(
+            (
+                trouble.name,
+                job,
+                tally.runs,
+                tally.said,
+                tally.enough,
+                tally.otherwise,
+                tally.damaged,
+                tally.lost,
+                tally.doubled,
+            )
+        )
     return Section(
         title="Full disk and its like",
         intro=INTRO,

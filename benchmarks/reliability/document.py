@@ -31,10 +31,15 @@ _TIMES = ("part", "run", "began, UTC", "seconds", "faults")
 def write_document(findings: Sequence[Finding]) -> str:
     """Writes it as Markdown."""
     rows = [
-        (item.part, "short" if item.is_short else "long", f"{item.began_utc:%Y-%m-%d %H:%M}", round(item.seconds),
-         len(item.section.faults))
+        (
+            item.part,
+            "short" if item.is_short else "long",
+            f"{item.began_utc:%Y-%m-%d %H:%M}",
+            round(item.seconds),
+            len(item.section.faults),
+        )
         for item in findings
-    ]  # fmt: skip
+    ]
     total = ("all", "", "", sum(int(row[3]) for row in rows), sum(int(row[4]) for row in rows))
     times = Section(
         title="Parts",

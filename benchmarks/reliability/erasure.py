@@ -15,14 +15,24 @@ from storage.disk.crashpoints import CRASH_POINTS
 
 MODULE = "benchmarks.reliability.erasure_jobs"
 POINTS = (
-    *(name for name in CRASH_POINTS if name.startswith("erasure.")), "shard.renamed", "snapshot.written",
-)  # fmt: skip
+    *(name for name in CRASH_POINTS if name.startswith("erasure.")),
+    "shard.renamed",
+    "snapshot.written",
+)
 WAYS = ("erase", "gc", "sweep")  # who finishes
 Kill = tuple[str, str]  # at which point, finished by whom
 COLUMNS = (
-    "rule", "killed at", "finished by", "videos", "shards gone", "rewritten", "hits", "pieces sought",
-    "found before", "found after",
-)  # fmt: skip
+    "rule",
+    "killed at",
+    "finished by",
+    "videos",
+    "shards gone",
+    "rewritten",
+    "hits",
+    "pieces sought",
+    "found before",
+    "found after",
+)
 INTRO = (
     "A store of five videos was made with stand-in models: shards, hits, pictures, answers, feedback, searches with "
     "their page, a quarantined video. Footage was erased by a rule, then pieces of the erased JPEGs, of the hits' "

@@ -221,6 +221,14 @@ def _fill_catalogs(layout: StoreLayout) -> None:
 JOBS: dict[str, Callable[..., Any]] = {
     job.__name__: job
     for job in (
-        make, traces, seek, erase, finish_and_examine, content, examine, videos, erase_while_swept,
+        make,
+        traces,
+        seek,
+        erase,
+        finish_and_examine,
+        content,
+        examine,
+        videos,
+        erase_while_swept,
     )
-}  # fmt: skip
+}

@@ -31,8 +31,20 @@ SAMPLE_FPS = 4.0
 STALL_SECONDS = 45.0  # long, since a child that gets no turn on a busy machine is silent as well
 HUNG_SECONDS = 2 * (STALL_SECONDS + STARTING_SECONDS) + 15.0  # it is replaced once; a margin
 SECONDS_PER_FILE = 60.0  # of a kind's whole run, on a busy machine
-COLUMNS = ("damage", "files", "crashed the run", "hung", "unaccounted", "in part", "refused", "share decoded",
-           "share, plain decord", "share, plain PyAV", "slowest, s", "a reason given")  # fmt: skip
+COLUMNS = (
+    "damage",
+    "files",
+    "crashed the run",
+    "hung",
+    "unaccounted",
+    "in part",
+    "refused",
+    "share decoded",
+    "share, plain decord",
+    "share, plain PyAV",
+    "slowest, s",
+    "a reason given",
+)
 
 
 class TimedSource(VideoSource):

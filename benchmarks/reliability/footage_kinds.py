@@ -196,12 +196,21 @@ def _turn(path: Path, degrees: int) -> None:
 
 def odd_sizes(_: np.random.Generator) -> Iterator[Specimen]:
     sizes = (
-        ("ffv1", "mkv", (1, 1)), ("libx264", "mp4", (7680, 4320)), ("mjpeg", "avi", (161, 121)),
-        ("libvpx-vp9", "mkv", (1, 1)), ("mpeg4", "mp4", (163, 99)), ("mjpeg", "mov", (1, 1)),
-        ("mjpeg", "avi", (7680, 4320)), ("libvpx-vp9", "mkv", (33, 17)), ("libx264", "ts", (2, 2)),
-        ("libx264", "mp4", (4096, 16)), ("libx264", "mkv", (16, 2304)), ("ffv1", "mkv", (3, 2000)),
-        ("libx265", "mp4", (7680, 4320)), ("mpeg4", "avi", (1, 300)),
-    )  # fmt: skip
+        ("ffv1", "mkv", (1, 1)),
+        ("libx264", "mp4", (7680, 4320)),
+        ("mjpeg", "avi", (161, 121)),
+        ("libvpx-vp9", "mkv", (1, 1)),
+        ("mpeg4", "mp4", (163, 99)),
+        ("mjpeg", "mov", (1, 1)),
+        ("mjpeg", "avi", (7680, 4320)),
+        ("libvpx-vp9", "mkv", (33, 17)),
+        ("libx264", "ts", (2, 2)),
+        ("libx264", "mp4", (4096, 16)),
+        ("libx264", "mkv", (16, 2304)),
+        ("ffv1", "mkv", (3, 2000)),
+        ("libx265", "mp4", (7680, 4320)),
+        ("mpeg4", "avi", (1, 300)),
+    )
     for codec, container, size in sizes:
         clip = Clip(codec=codec, container=container, size=size, num_frames=4 if size[0] * size[1] > 1 << 22 else 16)
         if is_writable(clip):
@@ -252,9 +261,14 @@ def _bind(path: Path) -> None:
 
 def odd_names(_: np.random.Generator) -> Iterator[Specimen]:
     names = (
-        os.fsdecode(b"caf\xe9.mp4"), "gate/0001-01-01/00-00-00.mp4", "-y.mp4", "a\nb'\"$(c) %03d.mp4", "http:x.mp4",
-        "n" * 250 + ".mp4", "gate/9999-12-31/23-59-59.mp4",
-    )  # fmt: skip
+        os.fsdecode(b"caf\xe9.mp4"),
+        "gate/0001-01-01/00-00-00.mp4",
+        "-y.mp4",
+        "a\nb'\"$(c) %03d.mp4",
+        "http:x.mp4",
+        "n" * 250 + ".mp4",
+        "gate/9999-12-31/23-59-59.mp4",
+    )
     for index, name in enumerate(names):
         clip = Clip(num_frames=8 + index)
         yield Specimen(name=name, make=lambda path, clip=clip: path.write_bytes(encode(clip)), seconds=clip.seconds)

@@ -27,15 +27,21 @@ from storage.upkeep.maintenance import verify_store
 
 SETTINGS = {
     "a list": "judge = [1]",
-    "a text": 'decode = "fast"', "true as a number": "shards = true", "deep": "x = " + "[" * 50_000,
+    "a text": 'decode = "fast"',
+    "true as a number": "shards = true",
+    "deep": "x = " + "[" * 50_000,
     "NaN": "[decode]\nstall_seconds = nan",
-    "infinite": "[decode]\nstall_seconds = inf", "negative": "[encoder]\nbatch_size = -1",
+    "infinite": "[decode]\nstall_seconds = inf",
+    "negative": "[encoder]\nbatch_size = -1",
     "a number of 5,000 digits": "[encoder]\nbatch_size = " + "9" * 5000,
     "an unknown key": "eval = '__import__(\"os\")'",
-    "a family of theirs": '[judge]\nfamily = "os.system"', "1 MB in a key": f'{"k" * 1_000_000} = 1', "1 MB in a value":
-    f'[decode]\nsample_fps = "{"9" * 1_000_000}"', "bytes": "\udcff", "a preset": '[rerank]\npreset = "{{7*7}}"',
+    "a family of theirs": '[judge]\nfamily = "os.system"',
+    "1 MB in a key": f"{'k' * 1_000_000} = 1",
+    "1 MB in a value": f'[decode]\nsample_fps = "{"9" * 1_000_000}"',
+    "bytes": "\udcff",
+    "a preset": '[rerank]\npreset = "{{7*7}}"',
     "tokens without end": "[judge]\nmax_new_tokens = 1000000000",
-}  # fmt: skip
+}
 PLANS = {
     "a time zone of the root": {"time_zone": "../../../etc/passwd"},
     "a zone that is none, beside cameras": {"time_zone": "Mars/X", "cameras": [{"pattern": "{camera}/{any}"}]},
@@ -73,9 +79,12 @@ ROWS = {
     "../": '[{"image": "../outside/secret.txt", "image_id": 1, "caption": "a"}]',
     "absolute": '[{"image": "/etc/passwd", "image_id": 1, "caption": "a"}]',
     "NUL": '[{"image": "a\\u0000b", "image_id": 1, "caption": "a"}]',
-    "deep": "[" * 100_000, "deep by lines": '{"a":' * 100_000, "5,000 digits": f'[{{"image": {"9" * 5000}}}]',
-    "half": '[{"image": "x"', "a surrogate": '[{"image": "\\ud800", "image_id": 1, "caption": "a"}]',
-}  # fmt: skip
+    "deep": "[" * 100_000,
+    "deep by lines": '{"a":' * 100_000,
+    "5,000 digits": f'[{{"image": {"9" * 5000}}}]',
+    "half": '[{"image": "x"',
+    "a surrogate": '[{"image": "\\ud800", "image_id": 1, "caption": "a"}]',
+}
 
 
 def try_files(bench: Bench) -> None:

@@ -82,7 +82,7 @@ REFUSED = (
 ENDLESS = {
     "recursion without end": "with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t",
     "recursion that grows": "with recursive t(n) as (select repeat('x', 9999) union all select n || n from t) "
-                            "select max(n) from t",
+    "select max(n) from t",
     "a product of 10^14": "select sum(a.range * b.range) from range(10000000) a, range(10000000) b",
     "more rows than allowed": "from range(20000000)",
     "a sort larger than memory": "select * from range(50000000) order by hash(range) limit 20000 offset 9000000",
@@ -90,7 +90,7 @@ ENDLESS = {
     "900 nested lists": "select " + "[" * 900 + "1" + "]" * 900,
     "200 nested selects": "select * from (" * 200 + "select 1" + ")" * 200,
     "5,000 sums": "select " + "+".join("1" * 5000),
-}  # fmt: skip
+}
 STUBBORN = {  # functions that look at none of DuckDB's own limits
     "a text larger than memory": "select length(repeat('x', 2000000000))",
     "a list larger than memory": "select len(range(100000000))",

@@ -21,9 +21,13 @@ class DrawnSession:
     """One pass over pictures that are drawn, whatever the file holds."""
 
     header = VideoHeader(
-        width_px=SIZE[0], height_px=SIZE[1], num_frames_from_header=4, duration_seconds_from_header=SECONDS,
-        average_fps=FPS, codec="h264",
-    )  # fmt: skip
+        width_px=SIZE[0],
+        height_px=SIZE[1],
+        num_frames_from_header=4,
+        duration_seconds_from_header=SECONDS,
+        average_fps=FPS,
+        codec="h264",
+    )
     report = DecodeReport(
         status="complete", decoder="pyav", num_frames=4, seconds_promised=SECONDS, seconds_decoded=SECONDS
     )

@@ -18,7 +18,7 @@ from flows.cli import app
 from flows.settings.model import load_settings
 from tests.fakes import FakeComposition
 
-MOST_SECONDS = 300.0  # an input that takes longer hangs; generous, since machines may be busy
+MAX_SECONDS = 300.0  # an input that takes longer hangs; generous, since machines may be busy
 _BARE_ADDRESS = re.compile(r"(?:https?|ftp|file)://|www\.|\w@\w")
 MARKER = "PWNED"  # what payloads try to make
 TAGS = frozenset(
@@ -69,7 +69,7 @@ class Bench:
             problem = problem or find_steering(_without_breaks(str(error)), allow=True)
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             problem = f"a traceback: {type(error).__name__}: {str(error)[:200]}"
-        if time.monotonic() - began > MOST_SECONDS:
+        if time.monotonic() - began > MAX_SECONDS:
             problem = problem or f"it took {time.monotonic() - began:.0f} s"
         if _list_files(self.ground.outside) != before:
             problem = "something outside was written"

@@ -19,9 +19,14 @@ from benchmarks.reliability.hostile_trial import MARKER, Bench
 Wanted = tuple[str, str, Path]  # what it is, what it is loaded as, where it lies
 CONFIG = {"model_type": "siglip", "architectures": ["SiglipModel"]}
 FOREIGN = {
-    "model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config", "AutoModel": "theirs.Model",
-    "AutoProcessor": "theirs.Processor", "AutoModelForImageTextToText": "theirs.Model"},
-}  # fmt: skip
+    "model_type": "theirs",
+    "auto_map": {
+        "AutoConfig": "theirs.Config",
+        "AutoModel": "theirs.Model",
+        "AutoProcessor": "theirs.Processor",
+        "AutoModelForImageTextToText": "theirs.Model",
+    },
+}
 
 
 def try_weights(bench: Bench, *, short: bool) -> None:

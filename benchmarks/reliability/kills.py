@@ -19,7 +19,7 @@ from storage.disk.crashpoints import CRASH_POINTS
 
 # the part "erasure" tries its own, and the tests of storage those of a compaction
 POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.")))
-MOST_TRIES = 4  # for a kill
+MAX_TRIES = 4  # for a kill
 KILLS_IN_A_ROW = 3  # at random moments, before the store is brought to its end
 COLUMNS = ("phase", "processes", "manner", "kills", "store damaged", "lost", "doubled")
 INTRO = (
@@ -143,7 +143,7 @@ class Killing:
 
     def _kill_at_random(self, num_kills: int) -> None:
         """Kills at random moments; where the work was done before, on another store and sooner."""
-        for _ in range(MOST_TRIES * num_kills):
+        for _ in range(MAX_TRIES * num_kills):
             if self.tally.kills >= num_kills:
                 return
             if not self._kill(None):

@@ -25,9 +25,11 @@ class Forks:
         search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.reliability.kills_server", str(scratch), *modules],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": search_path},
-        )  # fmt: skip
+        )
         self._ready = False
 
     def __enter__(self) -> Self:

@@ -74,10 +74,15 @@ def _observe(forks: Forks, name: str, job: str, arguments: Mapping[str, Any], te
     if found["problems"] or found["left"]:
         raise RuntimeError(f"{name}: without any kill the store has {found['problems']}, {found['left']}")
     return Phase(
-        name=name, job=job, arguments=arguments, template=template, expected=tuple(found["content"]),
-        points=tuple(_count(traced.result)), seconds=traced.seconds,
+        name=name,
+        job=job,
+        arguments=arguments,
+        template=template,
+        expected=tuple(found["content"]),
+        points=tuple(_count(traced.result)),
+        seconds=traced.seconds,
         problems=name_files(problems, store),
-    )  # fmt: skip
+    )
 
 
 def name_files(problems: Iterable[str], store: Path) -> frozenset[str]:

@@ -36,13 +36,20 @@ class DrawnSession:
         self._times = tuple(number / FPS for number in range(int(SECONDS * FPS)))
         width, height = SIZE
         self.header = VideoHeader(
-            width_px=width, height_px=height, num_frames_from_header=len(self._times),
-            duration_seconds_from_header=SECONDS, average_fps=FPS, codec="drawn",
-        )  # fmt: skip
+            width_px=width,
+            height_px=height,
+            num_frames_from_header=len(self._times),
+            duration_seconds_from_header=SECONDS,
+            average_fps=FPS,
+            codec="drawn",
+        )
         self.report = DecodeReport(
-            status="complete", decoder="pyav", num_frames=len(self._times), seconds_promised=SECONDS,
+            status="complete",
+            decoder="pyav",
+            num_frames=len(self._times),
+            seconds_promised=SECONDS,
             seconds_decoded=SECONDS,
-        )  # fmt: skip
+        )
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Gives a few frames at a time."""

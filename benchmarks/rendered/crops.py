@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SIZE_PX = 160
 DRAWN_PX = 256
-LEAST_DRAWN_PX = 90  # of the person
+MIN_DRAWN_PX = 90  # of the person
 SPLIT_SEED = {"train": 10_000_000, "validation": 20_000_000, "test": 30_000_000}
 STREET_SHARE = 0.25  # of training crops, before a real empty street where one is given
 COMMON = {"standing": 2.2, "walking": 2.6, "lying": 1.5, "falling": 1.4, "sitting": 1.2, "fighting": 1.4}
@@ -103,7 +103,7 @@ def render_crop(
     shown = render(background, camera, light, (*cast.figures, *passers), things)
     mine = shown.owner == 0
     box = box_of(mine)
-    if box is None or max(box[2] - box[0], box[3] - box[1]) < LEAST_DRAWN_PX:
+    if box is None or max(box[2] - box[0], box[3] - box[1]) < MIN_DRAWN_PX:
         return None
     if mine.sum() < 0.3 * _alone(cast.figures[0], camera):
         return None

@@ -11,7 +11,7 @@ from benchmarks.rendered.captions import ANSWERS
 
 Box = tuple[float, float, float, float]
 SLACK_SECONDS = 1.0
-LEAST_OVERLAP = 0.1
+MIN_OVERLAP = 0.1
 # a fall ends in lying, and who fights also strikes: a hit on the same person at the same moment is right in both words
 _DOWN = {"falling", "collapsing", "crashing", "lying"}
 KIN = {
@@ -141,7 +141,7 @@ def touches(hit: FoundHit, event: Event) -> bool:
         return False
     if hit.stop_seconds < event.start_seconds - SLACK_SECONDS or hit.start_seconds > event.stop_seconds + SLACK_SECONDS:
         return False
-    return _overlap_at_best(hit, event) >= LEAST_OVERLAP
+    return _overlap_at_best(hit, event) >= MIN_OVERLAP
 
 
 def _overlap_at_best(hit: FoundHit, event: Event) -> float:

@@ -291,8 +291,14 @@ def _stored(picture: NDArray[np.float32], dusk: bool, rng: np.random.Generator) 
 
 def _camera_record(stage: Set, path: str, length: Length) -> dict[str, Any]:
     start = stage.starts.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    video = {"path": path, "start_utc": start, "fps": length.fps, "width": WIDTH, "height": HEIGHT,
-             "seconds": length.num_frames / length.fps}  # fmt: skip
+    video = {
+        "path": path,
+        "start_utc": start,
+        "fps": length.fps,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "seconds": length.num_frames / length.fps,
+    }
     return {"camera": stage.name, "time_zone": str(ZONE), "videos": [video]}
 
 

@@ -154,11 +154,21 @@ def _lists(rows: Floats, width: int) -> pa.Array:
 
 def _video(key: ShardKey, number: int, video: int) -> VideoEntry:
     return VideoEntry(
-        video_id=_video_id(number, video), path=_path(key, video), size_bytes=10**9, clock_source="path_pattern",
-        start_utc=_day(number) + video * timedelta(days=1) / VIDEOS_PER_SHARD, time_zone="Europe/Berlin",
-        width_px=1280, height_px=720, seconds_promised=10_800.0, seconds_decoded=10_800.0, num_frames=32_400,
-        decoder="decord", status="complete", coverage=1.0,
-    )  # fmt: skip
+        video_id=_video_id(number, video),
+        path=_path(key, video),
+        size_bytes=10**9,
+        clock_source="path_pattern",
+        start_utc=_day(number) + video * timedelta(days=1) / VIDEOS_PER_SHARD,
+        time_zone="Europe/Berlin",
+        width_px=1280,
+        height_px=720,
+        seconds_promised=10_800.0,
+        seconds_decoded=10_800.0,
+        num_frames=32_400,
+        decoder="decord",
+        status="complete",
+        coverage=1.0,
+    )
 
 
 def _day(number: int) -> datetime:

@@ -8,10 +8,19 @@ import numpy as np
 
 Row = Mapping[str, Any]
 COLUMNS = (
-    ("state", "state"), ("dimension", "dimension"), ("crops", "crops"), ("queries", "queries"), ("seconds", "s"),
-    ("cpu_seconds", "CPU s"), ("own_mib", "own MiB"), ("mapped_mib", "mapped MiB"), ("resident_mib", "resident MiB"),
-    ("index_open_seconds", "index open ms"), ("gallery_open_seconds", "gallery open s"), ("recall", "recall@100"),
-)  # fmt: skip
+    ("state", "state"),
+    ("dimension", "dimension"),
+    ("crops", "crops"),
+    ("queries", "queries"),
+    ("seconds", "s"),
+    ("cpu_seconds", "CPU s"),
+    ("own_mib", "own MiB"),
+    ("mapped_mib", "mapped MiB"),
+    ("resident_mib", "resident MiB"),
+    ("index_open_seconds", "index open ms"),
+    ("gallery_open_seconds", "gallery open s"),
+    ("recall", "recall@100"),
+)
 
 
 def slope(rows: Sequence[Row], over: str, value: str = "cpu_seconds") -> float:

@@ -34,13 +34,22 @@ def main() -> None:
         opened, used = time.perf_counter(), time.process_time()
         results = gallery.search(queries, k)
         searched, used = time.perf_counter(), time.process_time() - used
-    print(json.dumps({
-        "crops": gallery.num_crops, "shards": len(gallery.shards), "indexes": len(gallery.indexes),
-        "loose": len(gallery.shards) - sum(len(index.manifest.shards) for index in gallery.indexes),
-        "index_open_seconds": (opened_indexes - began) / max(1, len(gallery.indexes)),
-        "gallery_open_seconds": opened - opened_indexes, "seconds": searched - opened, "cpu_seconds": used,
-        **memory, "found": [list(result.crop_ids) for result in results],
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "crops": gallery.num_crops,
+                "shards": len(gallery.shards),
+                "indexes": len(gallery.indexes),
+                "loose": len(gallery.shards) - sum(len(index.manifest.shards) for index in gallery.indexes),
+                "index_open_seconds": (opened_indexes - began) / max(1, len(gallery.indexes)),
+                "gallery_open_seconds": opened - opened_indexes,
+                "seconds": searched - opened,
+                "cpu_seconds": used,
+                **memory,
+                "found": [list(result.crop_ids) for result in results],
+            }
+        )
+    )
 
 
 @contextmanager

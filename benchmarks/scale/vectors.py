@@ -14,7 +14,7 @@ from anomalylmm.records import Floats
 NUM_KINDS = 2_000
 LATENT = 48  # directions in which kinds differ
 CROPS_PER_TRACKLET = 4
-MOST_TEXTS = 1_000
+MAX_TEXTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class World:
     def texts(self, number: int) -> Floats:
         """The first few queries, (Q, D), unit length; each is about one kind."""
         rng = np.random.default_rng([self.seed, 10**9])
-        latent = self._kinds[rng.integers(0, NUM_KINDS, MOST_TEXTS)]
+        latent = self._kinds[rng.integers(0, NUM_KINDS, MAX_TEXTS)]
         latent = latent + 0.4 * rng.standard_normal(latent.shape, dtype=np.float32)
-        noise = rng.standard_normal((MOST_TEXTS, self.dimension), dtype=np.float32) * (0.5 / self.dimension**0.5)
+        noise = rng.standard_normal((MAX_TEXTS, self.dimension), dtype=np.float32) * (0.5 / self.dimension**0.5)
         return _unit(self._gap[1] * 0.7 + latent @ self._directions * (0.4 / LATENT**0.5) + noise)[:number]
 
     @cached_property

@@ -22,7 +22,7 @@ from flows.commands.search import DAY_FORMATS
 from flows.index.planning import utc_now
 from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
 from flows.maintain.retention import build_rules
-from flows.settings.model import MOST_DAYS, load_settings
+from flows.settings.model import MAX_DAYS, load_settings
 from storage.disk.layout import StoreLayout
 from storage.upkeep.erasure_log import ErasureRule, read_unfinished
 
@@ -30,7 +30,7 @@ from storage.upkeep.erasure_log import ErasureRule, read_unfinished
 def erase(
     store: StoreOption = DEFAULT_STORE,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", min=0, max=MOST_DAYS, help="Videos that began so many days ago.")
+        float | None, typer.Option("--older-than", min=0, max=MAX_DAYS, help="Videos that began so many days ago.")
     ] = None,
     before: Annotated[
         datetime | None, typer.Option(formats=DAY_FORMATS, help="Videos that began before this day or moment, UTC.")

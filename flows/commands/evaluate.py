@@ -74,10 +74,15 @@ def evaluate_by_benchmark(
     Example: `anomalylmm evaluate rendered --root benchmark --split validation --variants stages,N`
     """
     request = EvaluationRequest(
-        benchmark=benchmark, root=root, out=out, split=split, captions=captions, limit=limit,
+        benchmark=benchmark,
+        root=root,
+        out=out,
+        split=split,
+        captions=captions,
+        limit=limit,
         variants=tuple(name for name in variants.split(",") if name.strip()),
         settings_file=settings.name if settings else "",
-    )  # fmt: skip
+    )
     with TerminalProgress(quiet=quiet) as progress:
         report = evaluate_benchmark(compose(profile, settings), request, listener=progress)
     if json:
@@ -151,8 +156,10 @@ def evaluate_by_clips(
 
 def _print_clips(report: ClipReport) -> None:
     document = report.document
-    rows = [tuple(row[name] for name in ("query", "events", "found", "right", "akin", "false"))
-            for row in document["queries"]]  # fmt: skip
+    rows = [
+        tuple(row[name] for name in ("query", "events", "found", "right", "akin", "false"))
+        for row in document["queries"]
+    ]
     print_table(("query", "events", "found", "hits right", "akin", "false"), rows)
     for line in say_figures(document["figures"]):
         say(line)

@@ -22,7 +22,7 @@ from flows.commands.common import (
 from flows.commands.search import DAY_FORMATS, end_of
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
-from flows.export.exporting import MOST_HITS, ExportReport, ExportRequest, export_hits
+from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
 from flows.runs.notifying import OF_WHO_ASKS, tell_export, telling_failure
 from flows.runs.progress import TerminalProgress
 
@@ -55,7 +55,7 @@ def export(
     blur: Annotated[bool, typer.Option("--blur/--no-blur", help="Blur the heads of bystanders.")] = True,
     box: Annotated[bool, typer.Option("--box", help="Draw the box of the person asked about into clips.")] = False,
     times: Annotated[bool, typer.Option("--times", help="Burn camera, local and media time into clips.")] = False,
-    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="Refuse to export more hits.")] = MOST_HITS,
+    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="Refuse to export more hits.")] = MAX_HITS,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -83,7 +83,7 @@ def export(
         sql=sql,
     )
     style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
-    request = ExportRequest(output=output, choice=choice, archive=archive, style=style, most_hits=most)
+    request = ExportRequest(output=output, choice=choice, archive=archive, style=style, max_hits=most)
     composition, layout = compose(profile, settings), layout_of(store)
     told = composition.settings.notify
     with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):

@@ -22,8 +22,9 @@ from flows.commands.common import (
 from flows.index.indexing import IndexReport, index_archive
 from flows.runs.notifying import tell_index, tell_sweep, telling_failure
 from flows.runs.progress import TerminalProgress
+from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
-from flows.sweep.sweeping import SweepReport, sweep_store
+from flows.sweep.sweeping import sweep_store
 
 
 def index(
@@ -75,10 +76,17 @@ def _summary(report: IndexReport) -> dict[str, object]:
 
 def _print_index(report: IndexReport) -> None:
     units = [
-        (unit.camera, unit.date, unit.num_videos, round(unit.video_seconds), unit.num_tracklets, unit.num_crops,
-         f"{unit.seconds:.1f}")
+        (
+            unit.camera,
+            unit.date,
+            unit.num_videos,
+            round(unit.video_seconds),
+            unit.num_tracklets,
+            unit.num_crops,
+            f"{unit.seconds:.1f}",
+        )
         for unit in report.units
-    ]  # fmt: skip
+    ]
     if units:
         print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
     if report.unreadable:

@@ -23,7 +23,7 @@ from flows.review.feedback import (
 from flows.runs.terminal import one_line
 from storage.disk.layout import StoreLayout
 
-MOST_LISTED = 200
+MAX_LISTED = 200
 
 
 def feedback(
@@ -97,14 +97,21 @@ def _show_list(listed: list[Listed], json: bool) -> None:
         print_json(listed)
         return
     rows = [
-        (item.review.feedback.created_utc, item.review.feedback.hit_id, item.review.query_name,
-         item.review.confidence, item.review.feedback.verdict, item.review.feedback.who,
-         one_line(item.review.feedback.note), "waiting" if item.is_waiting else "published")
-        for item in listed[:MOST_LISTED]
-    ]  # fmt: skip
+        (
+            item.review.feedback.created_utc,
+            item.review.feedback.hit_id,
+            item.review.query_name,
+            item.review.confidence,
+            item.review.feedback.verdict,
+            item.review.feedback.who,
+            one_line(item.review.feedback.note),
+            "waiting" if item.is_waiting else "published",
+        )
+        for item in listed[:MAX_LISTED]
+    ]
     print_table(("when (UTC)", "hit", "query", "confidence", "verdict", "by", "note", "state"), rows)
-    if len(listed) > MOST_LISTED:
-        typer.echo(f"and {len(listed) - MOST_LISTED} older ones: anomalylmm feedback --list --json")
+    if len(listed) > MAX_LISTED:
+        typer.echo(f"and {len(listed) - MAX_LISTED} older ones: anomalylmm feedback --list --json")
 
 
 def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
@@ -112,10 +119,16 @@ def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
         print_json(found)
         return
     rows = [
-        (item.query_name, item.calibration.accept, item.calibration.threshold, item.calibration.num_confirmed,
-         item.calibration.num_rejected, item.calibration.evidence)
+        (
+            item.query_name,
+            item.calibration.accept,
+            item.calibration.threshold,
+            item.calibration.num_confirmed,
+            item.calibration.num_rejected,
+            item.calibration.evidence,
+        )
         for item in found
-    ]  # fmt: skip
+    ]
     print_table(("query", "accept", "threshold", "confirmed", "rejected", "evidence"), rows)
 
 

@@ -47,10 +47,16 @@ def queries(context: typer.Context, file: FileOption = None, json: JsonOption = 
         print_json(found)
         return
     rows = [
-        (query.name, query.text, query.cloze.masked, " ".join(slot.word for slot in query.cloze.slots),
-         "yes" if query.enabled else "no", query.version)
+        (
+            query.name,
+            query.text,
+            query.cloze.masked,
+            " ".join(slot.word for slot in query.cloze.slots),
+            "yes" if query.enabled else "no",
+            query.version,
+        )
         for query in found
-    ]  # fmt: skip
+    ]
     print_table(("name", "text", "cloze", "asked for", "enabled", "version"), rows)
 
 

@@ -77,9 +77,12 @@ def evaluate_benchmark(
     refuse_silent_judge(ablation)
     findings = _find(composition, ablation)
     provenance = Provenance(
-        settings_file=request.settings_file, captions=request.captions, limit=request.limit,
-        seconds=time.monotonic() - began, started_utc=started.isoformat(timespec="seconds"),
-    )  # fmt: skip
+        settings_file=request.settings_file,
+        captions=request.captions,
+        limit=request.limit,
+        seconds=time.monotonic() - began,
+        started_utc=started.isoformat(timespec="seconds"),
+    )
     document = write_document(composition, ablation, findings, provenance)
     if document["num_judgements_failed"]:
         listener.warn(f"the judge gave nothing usable on {document['num_judgements_failed']} candidates")

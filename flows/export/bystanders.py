@@ -14,7 +14,7 @@ from anomalylmm.records import Box, Floats, Image
 
 HEAD_SHARE = 0.25  # of a standing person's height, from the top
 GROWTH = 0.08  # of the box, by which a head's region is larger on each side
-LEAST_OVERLAP = 0.3  # intersection over union from which two boxes are taken for one person
+MIN_OVERLAP = 0.3  # intersection over union from which two boxes are taken for one person
 SAME_PERSON = 0.5  # intersection over union from which two boxes of one frame are both of one person
 HOLD_SECONDS = 0.25  # before and after, so that a frame in which a person is missed shows no head
 LOST_SECONDS = 1.0  # after which a person who was not found again is no longer followed
@@ -45,7 +45,7 @@ def find_same(boxes: Floats, box: Box | Floats) -> int:
         return -1
     found = overlaps(boxes, box)
     best = int(found.argmax())
-    return best if found[best] >= LEAST_OVERLAP else -1
+    return best if found[best] >= MIN_OVERLAP else -1
 
 
 def follow(times: Sequence[float], boxes: Sequence[Floats], sighting: Sighting | None) -> list[int]:

@@ -16,7 +16,7 @@ from storage.shards.reading import load_crops
 
 Row = dict[str, Any]
 Read = Callable[..., list[Row]]
-MOST_NAMED = 5  # unknown ids that one message names
+MAX_NAMED = 5  # unknown ids that one message names
 _HITS_SQL = """
 SELECT hits.*, asked.text, asked.masked, places.directory
 FROM hits LEFT JOIN (SELECT query_version, text, masked FROM queries) AS asked USING (query_version)
@@ -154,9 +154,9 @@ def _refuse_unknown(read: Read, choice: Choice) -> None:
     known = {row["hit_id"] for row in read(f"SELECT hit_id FROM hits {_OF_HITS}", list(choice.hit_ids))}  # noqa: S608 - the condition is our own
     unknown = [repr(hit_id) for hit_id in choice.hit_ids if hit_id not in known]
     if unknown:
-        more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+        more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
         raise ConfigurationError(
-            f"no published hit has the id {', '.join(unknown[:MOST_NAMED])}{more}; the ids of hits are on the report "
+            f"no published hit has the id {', '.join(unknown[:MAX_NAMED])}{more}; the ids of hits are on the report "
             "and in the table hits"
         )
 
@@ -185,10 +185,15 @@ def _join(
         except StoreError as error:
             problems.append(str(error))
     return Evidence(
-        number=number, hit=hit, slots=tuple(read_slot(row) for row in slots), remarks=tuple(remarks),
-        models=_name_models(manifest, hit), crop=crop, video=_find_video(manifest, hit),
+        number=number,
+        hit=hit,
+        slots=tuple(read_slot(row) for row in slots),
+        remarks=tuple(remarks),
+        models=_name_models(manifest, hit),
+        crop=crop,
+        video=_find_video(manifest, hit),
         problems=tuple(problems),
-    )  # fmt: skip
+    )
 
 
 def _read_shard(layout: StoreLayout, directory: str) -> ShardManifest | str:

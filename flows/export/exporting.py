@@ -27,7 +27,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
 
-MOST_HITS = 200
+MAX_HITS = 200
 BLURRED = (
     "heads of all persons but the hit's own, found anew by the detector in every frame of the clips and in the "
     "pictures' crops; persons that the detector misses are not blurred"
@@ -43,7 +43,7 @@ class ExportRequest:
     choice: Choice
     archive: Path | None = None  # of the source videos; without it there are no clips
     style: ClipStyle = field(default_factory=ClipStyle)
-    most_hits: int = MOST_HITS
+    max_hits: int = MAX_HITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +98,19 @@ def export_hits(
     began, listener = time.monotonic(), listener or Silence()
     check_output(request)
     sources = Sources(request.archive)
-    found = gather(layout, request.choice, most=request.most_hits)
+    found = gather(layout, request.choice, most=request.max_hits)
     detector = composition.detector if request.style.needs_detector else None
     listener.start("export", len(found))
     with recording(layout, "export", listener, composition) as recorded:
         with _building(request.output) as folder:
-            run = _Run(cutter=composition.clips, detector=detector, layout=layout, request=request, sources=sources,
-                       folder=folder)  # fmt: skip
+            run = _Run(
+                cutter=composition.clips,
+                detector=detector,
+                layout=layout,
+                request=request,
+                sources=sources,
+                folder=folder,
+            )
             items = [_export_and_say(run, evidence, listener) for evidence in found]
             _write_texts(run, items)
             report = _report(request, items, time.monotonic() - began)

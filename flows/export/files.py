@@ -142,8 +142,10 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         OSError: One can't be written.
     """
-    files = {name: {"num_bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
-             for name in list_files(folder)}  # fmt: skip
+    files = {
+        name: {"num_bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
+        for name in list_files(folder)
+    }
     (folder / "manifest.json").write_text(dump_json({**facts, "files": files}), encoding="utf-8")
     lines = [f"{sha256_file(folder / name)}  {name}\n" for name in list_files(folder)]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

@@ -34,7 +34,7 @@ def build_request(form: ExportForm) -> ExportRequest:
         choice=choice,
         archive=Path(form.archive) if form.archive else None,
         style=ClipStyle(margin_seconds=form.margin, blur=form.blur, draw_box=form.draw_box, burn_times=form.burn_times),
-        most_hits=form.most,
+        max_hits=form.most,
     )
 
 

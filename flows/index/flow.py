@@ -66,12 +66,18 @@ def _show(report: IndexReport) -> State[None]:
     show_table(
         "index-units",
         [
-            {"camera": unit.camera, "date": unit.date, "videos": unit.num_videos, "tracklets": unit.num_tracklets,
-             "crops": unit.num_crops, "seconds": round(unit.seconds, 1)}
+            {
+                "camera": unit.camera,
+                "date": unit.date,
+                "videos": unit.num_videos,
+                "tracklets": unit.num_tracklets,
+                "crops": unit.num_crops,
+                "seconds": round(unit.seconds, 1),
+            }
             for unit in report.units
         ],
         "what was indexed",
-    )  # fmt: skip
+    )
     if report.unreadable:
         rows = [
             {"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable

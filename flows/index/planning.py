@@ -57,11 +57,11 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """Says what is left out that the user may not expect, and what to do about it."""
         told = {
-            "unreadable videos had their tries and are left out; copy them again, or raise decode.max_tries":
-                self.given_up,
+            "unreadable videos had their tries and are left out; "
+            "copy them again, or raise decode.max_tries": self.given_up,
             "files were not looked at, because this run has its number of new videos (decode.videos_per_run); "
             "run index again for them": self.postponed,
-        }  # fmt: skip
+        }
         return tuple(f"{count} {text}" for text, count in told.items() if count)
 
 
@@ -144,9 +144,10 @@ def plan_archive(
     check_time_zone(settings.time_zone)
     unreadable: list[tuple[str, str]] = []
     paths = [
-        path for path in iter_video_paths(archive, unreadable)
+        path
+        for path in iter_video_paths(archive, unreadable)
         if only is None or path.relative_to(archive).as_posix() in only
-    ]  # fmt: skip
+    ]
     if not paths and not unreadable:
         raise ArchiveError(
             f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"

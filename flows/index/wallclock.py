@@ -20,7 +20,7 @@ TOKENS = {
     "second": r"(?P<second>\d{2})",
     "any": r".*?",
 }
-MOST_ANY = 4  # {any} of one pattern; with more a long name takes hours to compare
+MAX_ANY = 4  # {any} of one pattern; with more a long name takes hours to compare
 DEFAULT_PATTERNS = (
     "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}",
     "{camera}/{year}-{month}-{day}_{hour}-{minute}-{second}",
@@ -63,9 +63,9 @@ def compile_pattern(pattern: str, time_zone: str) -> PathPattern:
             f"the camera pattern {pattern!r} has the unknown part {{{unknown[0]}}}; known are "
             + ", ".join(f"{{{name}}}" for name in TOKENS)
         )
-    if parts[1::2].count("any") > MOST_ANY:
+    if parts[1::2].count("any") > MAX_ANY:
         raise ConfigurationError(
-            f"the camera pattern {pattern[:200]!r} has {parts[1::2].count('any')} {{any}}, but may have {MOST_ANY}; "
+            f"the camera pattern {pattern[:200]!r} has {parts[1::2].count('any')} {{any}}, but may have {MAX_ANY}; "
             "write more of the path out"
         )
     pieces = [re.escape(part) if index % 2 == 0 else TOKENS[part] for index, part in enumerate(parts)]

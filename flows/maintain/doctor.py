@@ -17,7 +17,7 @@ LIBRARIES = (
     *("av", "decord2", "duckdb", "faiss-cpu", "fastapi", "onnxruntime", "prefect", "pyarrow", "torch", "torchvision"),
     *("transformers", "ultralytics"),
 )
-LEAST_FREE_BYTES = 2 << 30
+MIN_FREE_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,6 @@ def _decoder() -> str:
 def _store(layout: StoreLayout) -> str:
     layout.check_writable()
     free = shutil.disk_usage(layout.root).free
-    if free < LEAST_FREE_BYTES:
+    if free < MIN_FREE_BYTES:
         raise OSError(f"only {free / 1e9:.1f} GB are free at {layout.root}; make room or name another --store")
     return f"{layout.root} is writable, {free / 1e9:.0f} GB free"

@@ -33,10 +33,14 @@ class Preview:
     def rows(self) -> list[tuple[object, ...]]:
         """One row a shard: camera's folder, date, videos and crops that go, and what becomes of the shard."""
         return [
-            (*Path(shard.directory).parts[-3:-1], shard.num_videos, shard.num_crops,
-             "rewritten" if shard.rest_id else "goes whole")
+            (
+                *Path(shard.directory).parts[-3:-1],
+                shard.num_videos,
+                shard.num_crops,
+                "rewritten" if shard.rest_id else "goes whole",
+            )
             for shard in self.plan.shards
-        ]  # fmt: skip
+        ]
 
 
 def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Preview:

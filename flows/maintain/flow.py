@@ -61,8 +61,13 @@ def write_summary(report: ErasureReport) -> str:
 def list_shards(report: ErasureReport) -> list[dict[str, object]]:
     """Lists the shards that went, a row each."""
     return [
-        {"camera": shard.directory.split("/")[-3], "date": shard.directory.split("/")[-2],
-         "videos": shard.num_videos, "crops": shard.num_crops,
-         "shard": "rewritten" if shard.rest_id else "gone"}
-        for erasure in report.erasures for shard in erasure.shards
-    ]  # fmt: skip
+        {
+            "camera": shard.directory.split("/")[-3],
+            "date": shard.directory.split("/")[-2],
+            "videos": shard.num_videos,
+            "crops": shard.num_crops,
+            "shard": "rewritten" if shard.rest_id else "gone",
+        }
+        for erasure in report.erasures
+        for shard in erasure.shards
+    ]

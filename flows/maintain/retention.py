@@ -41,13 +41,13 @@ def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], b
     return is_erased
 
 
-def wait_for_turn(work: Callable[[], Done], listener: Listener, *, most_tries: int = BUSY_TRIES) -> Done:
+def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: int = BUSY_TRIES) -> Done:
     """Does what needs the writer's lock when whoever holds it is done; a sweep may take the whole night.
 
     Raises:
         StoreBusyError: It was held at every try.
     """
-    for tries_left in reversed(range(most_tries)):
+    for tries_left in reversed(range(max_tries)):
         try:
             return work()
         except StoreBusyError as error:
@@ -55,7 +55,7 @@ def wait_for_turn(work: Callable[[], Done], listener: Listener, *, most_tries: i
                 raise
             listener.warn(f"{error} It is tried again in {BUSY_PAUSE_SECONDS:.0f} s.")
             time.sleep(BUSY_PAUSE_SECONDS)
-    raise ValueError(f"most_tries must be 1 or more, but is {most_tries}")
+    raise ValueError(f"max_tries must be 1 or more, but is {max_tries}")
 
 
 def _iter_rules(retention: RetentionSettings, now: datetime) -> Iterator[ErasureRule]:

@@ -19,9 +19,9 @@ from storage.hits.rows import FeedbackRecord, FeedbackVerdict, ReviewRecord
 
 VERDICTS = ("confirm", "reject")
 REQUIRED, OPTIONAL = ("hit_id", "verdict"), ("note", "by")
-MOST_CHARACTERS = 4000  # of a note or a name
+MAX_CHARACTERS = 4000  # of a note or a name
 SQL_LIMITS = SqlLimits(seconds=300, memory_bytes=4_000_000_000, rows=1_000_000)
-MOST_NAMED = 5  # unknown hits that one message names
+MAX_NAMED = 5  # unknown hits that one message names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +168,17 @@ def _check(remark: Remark, now: datetime) -> FeedbackRecord:
             f"{_at(remark)}a verdict is confirm or reject, but {remark.verdict!r} was given; write one of the two"
         )
     for name, text in (("note", remark.note), ("name", remark.who)):
-        if len(text) > MOST_CHARACTERS:
+        if len(text) > MAX_CHARACTERS:
             raise ConfigurationError(
-                f"{_at(remark)}the {name} has {len(text)} characters, at most {MOST_CHARACTERS} are kept; shorten it"
+                f"{_at(remark)}the {name} has {len(text)} characters, at most {MAX_CHARACTERS} are kept; shorten it"
             )
     return FeedbackRecord(
-        hit_id=remark.hit_id, verdict=cast("FeedbackVerdict", verdict), who=remark.who, created_utc=now,
+        hit_id=remark.hit_id,
+        verdict=cast("FeedbackVerdict", verdict),
+        who=remark.who,
+        created_utc=now,
         note=remark.note,
-    )  # fmt: skip
+    )
 
 
 def _refuse_contradictions(remarks: Iterable[Remark], records: Iterable[FeedbackRecord]) -> None:
@@ -201,10 +204,10 @@ def _refuse_unknown_hits(layout: StoreLayout, remarks: Sequence[Remark]) -> None
 
 
 def _name_unknown(unknown: Sequence[Remark]) -> Iterator[str]:
-    for remark in unknown[:MOST_NAMED]:
+    for remark in unknown[:MAX_NAMED]:
         yield f"{_at(remark)}no published hit has the id {remark.hit_id!r}"
-    if len(unknown) > MOST_NAMED:
-        yield f"and {len(unknown) - MOST_NAMED} more like these"
+    if len(unknown) > MAX_NAMED:
+        yield f"and {len(unknown) - MAX_NAMED} more like these"
 
 
 def _at(remark: Remark) -> str:

@@ -21,7 +21,7 @@ from flows.runs.terminal import visible
 
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
 HTML_SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-LEAST_STEP_PERCENT = 2.0
+MIN_STEP_PERCENT = 2.0
 # the manifests are the truth: nothing that a task gives is kept or reused by Prefect
 NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
 
@@ -74,7 +74,7 @@ class RunProgress:
         self._done[stage] = self._done.get(stage, 0.0) + amount
         total = self._totals.get(stage, 0.0)
         percent = 100.0 if total <= 0 else min(100.0, 100.0 * self._done[stage] / total)
-        if stage in self._stages and (percent >= 100.0 or percent - self._shown[stage] >= LEAST_STEP_PERCENT):
+        if stage in self._stages and (percent >= 100.0 or percent - self._shown[stage] >= MIN_STEP_PERCENT):
             self._shown[stage] = percent
             update_progress_artifact(self._stages[stage], percent)
 

@@ -18,13 +18,13 @@ from flows.index.planning import utc_now
 from flows.runs.progress import Listener
 from flows.search.searching import SearchReport
 from flows.settings.model import NotifySettings
-from flows.sweep.sweeping import SweepReport
+from flows.sweep.outcome import SweepReport
 from storage.disk.layout import StoreLayout
 from storage.hits.rows import HitRecord
 
 Work = Literal["index", "sweep", "search", "export", "erase"]
-MOST_CHARACTERS = 300  # of what the program writes, in a warning
-MOST_UNREADABLE = 100  # videos or problems named in one document
+MAX_CHARACTERS = 300  # of what the program writes, in a warning
+MAX_UNREADABLE = 100  # videos or problems named in one document
 OF_WHO_ASKS = (QueryError, ConfigurationError)  # their own mistakes, which they are told of
 
 
@@ -48,7 +48,7 @@ def tell_index(settings: NotifySettings, layout: StoreLayout, report: IndexRepor
     found = {
         "num_videos": int(report.total("num_videos")),
         "num_unreadable": len(unreadable),
-        "unreadable": unreadable[:MOST_UNREADABLE],
+        "unreadable": unreadable[:MAX_UNREADABLE],
     }
     events = _wanted(settings, [("degraded", report.state == "Degraded")])
     _tell(settings, layout, "index", report.state, events, found, listener)
@@ -72,7 +72,7 @@ def tell_search(settings: NotifySettings, layout: StoreLayout, report: SearchRep
 
 def tell_export(settings: NotifySettings, layout: StoreLayout, report: ExportReport, listener: Listener) -> None:
     """Tells of an export that lacks something, where that is wanted."""
-    problems = [asdict(problem) for problem in report.problems[:MOST_UNREADABLE]]
+    problems = [asdict(problem) for problem in report.problems[:MAX_UNREADABLE]]
     counts = {"num_hits": report.num_hits, "num_clips": report.num_clips, "num_problems": len(report.problems)}
     found = {"output": report.output, **counts, "problems": problems}
     events = _wanted(settings, [("degraded", report.state == "Degraded")])
@@ -117,8 +117,14 @@ def _tell(
     listener: Listener,
 ) -> None:
     if settings.command and events:
-        document = {"events": events, "work": work, "state": state, "store": str(layout.root),
-                    "time_utc": utc_now().isoformat(timespec="seconds"), **found}  # fmt: skip
+        document = {
+            "events": events,
+            "work": work,
+            "state": state,
+            "store": str(layout.root),
+            "time_utc": utc_now().isoformat(timespec="seconds"),
+            **found,
+        }
         problem = run_command(settings, document)
         if problem:
             listener.warn(f"the notification was not delivered: {problem}")
@@ -138,7 +144,7 @@ def run_command(settings: NotifySettings, document: Mapping[str, Any]) -> str:
         return f"{program} can't be run: {error}; mend [notify] command in the settings"
     if ran.returncode == 0:
         return ""
-    said = ran.stderr.decode(errors="replace").strip()[-MOST_CHARACTERS:]
+    said = ran.stderr.decode(errors="replace").strip()[-MAX_CHARACTERS:]
     return f"{program} ended with {ran.returncode}" + (f": {said}" if said else "")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flows.export.exporting import ExportReport
     from flows.index.indexing import IndexReport
     from flows.search.searching import SearchReport
-    from flows.sweep.sweeping import SweepReport
+    from flows.sweep.outcome import SweepReport
 
 KIB_PER_MIB = 1024.0  # Linux gives the peak in KiB
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from anomalylmm.errors import PipelineMismatchError, QueryError
 from anomalylmm.records import Floats, Image
 from flows.composition import Composition
-from flows.report.picture_files import MOST_BYTES, USABLE, decode_picture
+from flows.report.picture_files import MAX_BYTES, USABLE, decode_picture
 from storage.gallery.gallery import Gallery
 from storage.shards.reading import read_columns
 
@@ -43,7 +43,7 @@ def read_image(like: str) -> Image:
     path = Path(like)
     try:
         size = path.stat().st_size
-        content = path.read_bytes() if 0 < size <= MOST_BYTES else b""
+        content = path.read_bytes() if 0 < size <= MAX_BYTES else b""
     except (OSError, ValueError) as error:
         raise QueryError(
             f"{like[:200]!r} is neither the id of a crop in the gallery nor an image file; give a crop_id, as the "

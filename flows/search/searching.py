@@ -126,12 +126,19 @@ def _search(
     with run.stage("draw"):
         results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
     return SearchReport(
-        text=describe_request(request), cloze=query.cloze.masked, results=results,
+        text=describe_request(request),
+        cloze=query.cloze.masked,
+        results=results,
         warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
-        num_crops=gallery.num_crops, num_candidates=len(candidates), num_calls=found.num_calls, seconds=0.0,
-        page_path="", num_cached=found.num_cached, num_open=len(found.unjudged),
+        num_crops=gallery.num_crops,
+        num_candidates=len(candidates),
+        num_calls=found.num_calls,
+        seconds=0.0,
+        page_path="",
+        num_cached=found.num_cached,
+        num_open=len(found.unjudged),
         num_judged=sum(item.verdict is not None for item in found.ranked),
-    )  # fmt: skip
+    )
 
 
 def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStamp) -> SearchReport:
@@ -178,9 +185,14 @@ def build_request_query(composition: Composition, request: SearchRequest) -> tup
     if request.text:
         check_text(request.text)
     row = QueryRow(
-        name="search", text=request.text or LIKENESS, cameras=request.cameras, start=request.start_utc,
-        stop=request.stop_utc, floor=NO_FLOOR, top_n=max(request.judged, request.limit),
-    )  # fmt: skip
+        name="search",
+        text=request.text or LIKENESS,
+        cameras=request.cameras,
+        start=request.start_utc,
+        stop=request.stop_utc,
+        floor=NO_FLOOR,
+        top_n=max(request.judged, request.limit),
+    )
     if not request.text:
         return build_query(row, composition.lexicon, Cloze(text=row.text, slots=(), masked="")), ()
     masking = mask_row(row, composition.lexicon, choose_mask_way(composition, None))
@@ -261,13 +273,21 @@ def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds:
 def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
     cards = tuple(
         Card(
-            where=result.camera, when=result.when, video=result.video, moment=result.moment,
-            pictures=(data_url(result.picture),), judged=result.judged, accepted=result.accepted,
-            confidence=result.confidence, cosine=result.cosine, z_score=result.z_score, reason=result.reason,
+            where=result.camera,
+            when=result.when,
+            video=result.video,
+            moment=result.moment,
+            pictures=(data_url(result.picture),),
+            judged=result.judged,
+            accepted=result.accepted,
+            confidence=result.confidence,
+            cosine=result.cosine,
+            z_score=result.z_score,
+            reason=result.reason,
             slots=result.slots,
         )
         for result in report.results
-    )  # fmt: skip
+    )
     page = Page(
         title="Search",
         subtitle=f"{utc_now():%Y-%m-%d %H:%M} UTC",

@@ -20,7 +20,7 @@ from flows.serve.automations import TAG, ensure_zombie_automation
 from flows.sweep.flow import sweep
 
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-MOST_RUNS = 4
+MAX_RUNS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def serve_deployments(options: ServeOptions) -> None:
     """Serves until interrupted; schedules go on when it is started again, and killed runs are ended by the server."""
     deployments = build_deployments(options)
     ensure_zombie_automation()
-    serve(*deployments, limit=MOST_RUNS, pause_on_shutdown=False)
+    serve(*deployments, limit=MAX_RUNS, pause_on_shutdown=False)
 
 
 def absolute(path: Path | None) -> str:

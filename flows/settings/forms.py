@@ -210,9 +210,13 @@ class ExportForm(StoreForm):
         json_schema_extra=at(13),
     )
     most: int = Field(
-        200, title="At most", description="Refuse to export more hits than this", ge=1, le=10_000,
+        200,
+        title="At most",
+        description="Refuse to export more hits than this",
+        ge=1,
+        le=10_000,
         json_schema_extra=at(14),
-    )  # fmt: skip
+    )
 
 
 class MaintainForm(StoreForm):

@@ -12,7 +12,7 @@ from flows.settings.own_files import read_toml, show_value
 
 PREFIX = "ANOMALYLMM_"
 DEFAULT_PROFILE = "pocket"
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 class Section(BaseModel):
@@ -205,13 +205,13 @@ class CameraRetention(Section):
     """How long the footage of one camera is kept."""
 
     name: str = Field(min_length=1)
-    days: float = Field(ge=0, le=MOST_DAYS, description="0 keeps it for ever")
+    days: float = Field(ge=0, le=MAX_DAYS, description="0 keeps it for ever")
 
 
 class RetentionSettings(Section):
     """How long what was made of footage is kept; applied by ``erase --retention`` and the flow ``maintain``."""
 
-    days: float = Field(0, ge=0, le=MOST_DAYS, description="of cameras without days of their own; 0 keeps for ever")
+    days: float = Field(0, ge=0, le=MAX_DAYS, description="of cameras without days of their own; 0 keeps for ever")
     cameras: tuple[CameraRetention, ...] = ()
 
     @model_validator(mode="after")

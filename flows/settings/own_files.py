@@ -6,8 +6,8 @@ from typing import Any
 
 from anomalylmm.errors import ConfigurationError
 
-MOST_BYTES = 16 << 20  # of a file that a person writes
-MOST_SHOWN = 120  # characters of a wrong value that a message repeats
+MAX_BYTES = 16 << 20  # of a file that a person writes
+MAX_SHOWN = 120  # characters of a wrong value that a message repeats
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def read_own_file(path: Path, kind: str) -> bytes:
         if not path.is_file():
             raise ConfigurationError(f"{path} is no file; name a {kind} file")
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ConfigurationError(f"{path} has {size:,} bytes, at most {MOST_BYTES:,} are read; divide it")
+        if size > MAX_BYTES:
+            raise ConfigurationError(f"{path} has {size:,} bytes, at most {MAX_BYTES:,} are read; divide it")
         return path.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
@@ -60,4 +60,4 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
 def show_value(value: object) -> str:
     """Repeats a wrong value in a message, not all of it where it is long."""
     text = repr(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

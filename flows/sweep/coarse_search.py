@@ -19,7 +19,7 @@ from storage.gallery.gallery import Gallery, SearchResult
 from storage.gallery.scope import Scope
 
 CROPS_PER_CANDIDATE = 6  # crops asked of the index for each candidate wanted: a tracklet has several
-MOST_IMAGES = 4  # pictures of one candidate that the judge may be shown
+MAX_IMAGES = 4  # pictures of one candidate that the judge may be shown
 
 
 def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
@@ -125,7 +125,7 @@ def load_images(
     loaded, best = [], {}
     for candidate in candidates:
         rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
-        ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MOST_IMAGES]
+        ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MAX_IMAGES]
         images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
         postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
         scores = np.stack(postures or [np.zeros(len(CHANNELS), np.float32)])[: len(postures)] if has_poses else None

@@ -105,11 +105,15 @@ def build_incidents(
     new = {hit.hit_id for hit in hits}
     intervals = [
         HitInterval(
-            hit_id=hit.hit_id, query=hit.query_version, camera=hit.camera, start_utc=hit.start_utc,
-            stop_utc=hit.stop_utc, confidence=hit.confidence,
+            hit_id=hit.hit_id,
+            query=hit.query_version,
+            camera=hit.camera,
+            start_utc=hit.start_utc,
+            stop_utc=hit.stop_utc,
+            confidence=hit.confidence,
         )
         for hit in hits
-    ]  # fmt: skip
+    ]
     names = {hit.query_version: hit.query_name for hit in hits}
     return tuple(
         IncidentRecord(
@@ -132,9 +136,13 @@ def read_interval(row: Sequence[Any]) -> HitInterval:
     """Reads hit id, query version, camera, start, stop (UTC) and confidence as the hits table has them."""
     hit_id, query, camera, start, stop, confidence = row
     return HitInterval(
-        hit_id=hit_id, query=query, camera=camera, start_utc=start.replace(tzinfo=UTC),
-        stop_utc=stop.replace(tzinfo=UTC), confidence=confidence,
-    )  # fmt: skip
+        hit_id=hit_id,
+        query=query,
+        camera=camera,
+        start_utc=start.replace(tzinfo=UTC),
+        stop_utc=stop.replace(tzinfo=UTC),
+        confidence=confidence,
+    )
 
 
 def index_videos(entries: Iterable[VideoEntry]) -> Mapping[str, VideoEntry]:

@@ -9,8 +9,9 @@ from flows.index.indexing import IndexReport, index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.runs.notifying import tell_index, tell_sweep, telling_failure
 from flows.settings.forms import SweepForm
+from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
-from flows.sweep.sweeping import SweepReport, sweep_store
+from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 
 

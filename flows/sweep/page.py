@@ -11,7 +11,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.upkeep.erasure_log import erasure_stamp
 
-MOST_CARDS = 60  # of one query
+MAX_CARDS = 60  # of one query
 NAME = "sweep-latest"
 QUERIES_SQL = """
 select query_version, query_name, text, masked from queries where enabled
@@ -52,7 +52,7 @@ def build_page(layout: StoreLayout) -> Page:
     Raises:
         StoreError: No sweep has published yet.
     """
-    hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MOST_CARDS), _version)}
+    hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MAX_CARDS), _version)}
     slots = {key: list(rows) for key, rows in groupby(_select(layout, SLOTS_SQL), _place)}
     thresholds = _read_thresholds(layout)
     sections = tuple(

@@ -22,8 +22,8 @@ from flows.settings.model import configs_folder
 from flows.settings.own_files import parse_toml, read_own_file, show_value
 from storage.shards.schema import clean_text
 
-MOST_QUERIES = 10_000
-MOST_NAMED = 5  # double names that a message lists
+MAX_QUERIES = 10_000
+MAX_NAMED = 5  # double names that a message lists
 MaskWay = Callable[[str], Masking]
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][^,;\[\]\r\n]{0,39}$")]
 
@@ -150,9 +150,17 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
 
 def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
     decides: list[Any] = [
-        row.name, row.text, [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
-        sorted(set(row.cameras)), str(start), str(stop), row.daily, row.floor, row.accept, row.top_n,
-    ]  # fmt: skip
+        row.name,
+        row.text,
+        [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
+        sorted(set(row.cameras)),
+        str(start),
+        str(stop),
+        row.daily,
+        row.floor,
+        row.accept,
+        row.top_n,
+    ]
     return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -184,8 +192,8 @@ def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list
     if content or not isinstance(rows, list) or not rows:
         found = show_value(", ".join(sorted(content)) or "none")
         raise ConfigurationError(f"{path} must hold [[query]] tables and nothing else; found keys: {found}")
-    if len(rows) > MOST_QUERIES:
-        raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MOST_QUERIES} are swept from one file")
+    if len(rows) > MAX_QUERIES:
+        raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MAX_QUERIES} are swept from one file")
     heads = _find_heads(text)
     places = [
         f"{path}, line {heads[index] if index < len(heads) else 1}, query {index + 1}" for index in range(len(rows))
@@ -220,7 +228,5 @@ def _find_heads(text: str) -> list[int]:
 def _refuse_double_names(path: Path, queries: list[Query]) -> None:
     double = sorted(name for name, number in Counter(query.name for query in queries).items() if number > 1)
     if double:
-        named = ", ".join(double[:MOST_NAMED]) + (
-            f" and {len(double) - MOST_NAMED} more" if double[MOST_NAMED:] else ""
-        )
+        named = ", ".join(double[:MAX_NAMED]) + (f" and {len(double) - MAX_NAMED} more" if double[MAX_NAMED:] else "")
         raise QueryError(f"{path} names {named} twice; each query needs a name of its own")

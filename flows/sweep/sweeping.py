@@ -20,46 +20,15 @@ from flows.runs.recording import Recording, recording, sweep_figures
 from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.sweep.findings import build_hit, build_incidents, build_judgement, index_videos, read_interval
 from flows.sweep.judging_cache import StoredCache
+from flows.sweep.outcome import QueryTally, SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.rows import CoverageRecord, HitRecord, JudgementRecord, SweepContent, SweepRecord
-from storage.hits.runs import RunRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryTally:
-    """What one query found in one sweep."""
-
-    query_name: str
-    num_shards: int
-    num_candidates: int
-    num_judged: int
-    num_hits: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepReport:
-    """What came of a sweep."""
-
-    sweep_id: str
-    state: str
-    queries: tuple[QueryTally, ...]
-    num_hits: int
-    num_incidents: int
-    num_calls: int
-    num_cached: int
-    seconds: float
-    warnings: tuple[str, ...]
-    report_path: str
-    top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)
-    num_open: int = 0  # candidates left to the next sweep
-    num_damaged: int = 0  # shards that could not be read
-    run: RunRecord | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,9 +97,15 @@ def sweep_store(
     listener = listener or Silence()
     with HitStore(layout) as hits, recording(layout, "sweep", listener, composition) as recorded:
         run = _Run(
-            composition=composition, layout=layout, gallery=gallery, hits=hits, sweep_id=uuid.uuid4().hex[:16],
-            began_utc=utc_now(), listener=listener, recorded=recorded,
-        )  # fmt: skip
+            composition=composition,
+            layout=layout,
+            gallery=gallery,
+            hits=hits,
+            sweep_id=uuid.uuid4().hex[:16],
+            began_utc=utc_now(),
+            listener=listener,
+            recorded=recorded,
+        )
         queries = _mask_anew(run, queries, queries_file)
         for query in queries:
             hits.register_query(query)
@@ -228,9 +203,13 @@ def _read_neighbors(run: _Run, hits: Sequence[HitRecord]) -> list[HitInterval]:
         "SELECT hit_id, query_version, camera, start_utc, stop_utc, confidence FROM hits "
         "WHERE pipeline = ? AND NOT list_contains(?::VARCHAR[], hit_id) "
         "AND list_contains(?::VARCHAR[], query_version) AND list_contains(?::VARCHAR[], camera)",
-        [run.composition.pipeline.digest, [hit.hit_id for hit in hits], sorted({hit.query_version for hit in hits}),
-         sorted({hit.camera for hit in hits})],
-    )  # fmt: skip
+        [
+            run.composition.pipeline.digest,
+            [hit.hit_id for hit in hits],
+            sorted({hit.query_version for hit in hits}),
+            sorted({hit.camera for hit in hits}),
+        ],
+    )
     pairs = {(hit.query_version, hit.camera) for hit in hits}
     return [interval for interval in map(read_interval, found) if (interval.query, interval.camera) in pairs]
 
@@ -317,10 +296,13 @@ def _judge_query(
     findings.num_cached += result.num_cached
     findings.tallies.append(
         QueryTally(
-            query_name=query.name, num_shards=num_shards, num_candidates=len(candidates), num_judged=len(judged),
+            query_name=query.name,
+            num_shards=num_shards,
+            num_candidates=len(candidates),
+            num_judged=len(judged),
             num_hits=len(hits),
         )
-    )  # fmt: skip
+    )
     run.listener.advance("judge", len(candidates), query.name)
 
 
@@ -328,9 +310,14 @@ def _build_hit(run: _Run, query: Query, ranked: RankedCandidate, best: dict[str,
     row = best[ranked.candidate.tracklet_id]
     videos = index_videos(run.gallery.shard(ranked.candidate.shard_id).manifest.videos)
     return build_hit(
-        query, ranked, row, videos[row.video_id], sweep_id=run.sweep_id,
-        pipeline=run.composition.pipeline.digest, now=now,
-    )  # fmt: skip
+        query,
+        ranked,
+        row,
+        videos[row.video_id],
+        sweep_id=run.sweep_id,
+        pipeline=run.composition.pipeline.digest,
+        now=now,
+    )
 
 
 def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:

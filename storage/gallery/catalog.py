@@ -26,7 +26,7 @@ from storage.shards.schema import SCHEMA_VERSION
 FORMAT_VERSION = 1  # to be raised with this format, and with what makes a manifest or a shard valid
 SETTLE_SECONDS = 2.0  # a file changed again so soon can have the same times as before: file systems' clocks are coarse
 SUFFIX = ".catalog"
-_MOST_HEADER_BYTES = 4096
+_MAX_HEADER_BYTES = 4096
 Stamp = tuple[int, ...]  # of a manifest: modified, changed (both in ns), bytes, inode
 
 
@@ -57,7 +57,7 @@ class Catalog:
         try:
             with path.open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            start = mapped.find(b"\n", 0, _MOST_HEADER_BYTES) + 1
+            start = mapped.find(b"\n", 0, _MAX_HEADER_BYTES) + 1
             header = json.loads(mapped[:start])
             stop = start + header["num_bytes"]
             if (

@@ -29,7 +29,7 @@ from storage.gallery.gallery import Gallery
 from storage.gallery.index_building import build_index_files, building
 from storage.shards.manifest import read_manifest
 
-MOST_BYTES = 256 << 20  # of codes in one index: what a search maps at a time
+MAX_BYTES = 256 << 20  # of codes in one index: what a search maps at a time
 FULL_SHARE = 0.5  # an index as full as this is not made anew for what comes after it
 
 
@@ -53,12 +53,12 @@ class CompactionReport:
     num_loose: int  # shards of no index, which are searched one by one
 
 
-def compact_store(layout: StoreLayout, *, most_bytes: int = MOST_BYTES) -> CompactionReport:
+def compact_store(layout: StoreLayout, *, max_bytes: int = MAX_BYTES) -> CompactionReport:
     """Compacts the shards of each pipeline for itself; what is compacted already stays.
 
     Args:
         layout: The store.
-        most_bytes: Of codes in one index.
+        max_bytes: Of codes in one index.
 
     Raises:
         StoreBusyError: If another process compacts.
@@ -71,7 +71,7 @@ def compact_store(layout: StoreLayout, *, most_bytes: int = MOST_BYTES) -> Compa
         removed = _remove_useless(layout)
         for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
             gallery = Gallery.open(layout, digest)
-            groups = plan_indexes(gallery, most_bytes // max(1, gallery.dimension))
+            groups = plan_indexes(gallery, max_bytes // max(1, gallery.dimension))
             built += [made for made in (_make(layout, group) for group in groups) if made]
             removed += _remove_useless(layout)
             gallery = Gallery.open(layout, digest)
@@ -80,15 +80,15 @@ def compact_store(layout: StoreLayout, *, most_bytes: int = MOST_BYTES) -> Compa
     return CompactionReport(built=tuple(built), removed=tuple(removed), num_indexes=num_indexes, num_loose=num_loose)
 
 
-def plan_indexes(gallery: Gallery, most_rows: int) -> list[tuple[GalleryShard, ...]]:
+def plan_indexes(gallery: Gallery, max_rows: int) -> list[tuple[GalleryShard, ...]]:
     """The groups of shards to make an index of, oldest first; a shard alone needs none."""
-    full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * most_rows]
+    full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * max_rows]
     settled = frozenset[str]().union(*(manifest.shard_ids for manifest in full))
     loose = [shard for shard in gallery.shards if shard.shard_id not in settled and shard.facts.rows]
     groups: list[list[GalleryShard]] = [[]]
     rows = 0
     for shard in sorted(loose, key=lambda shard: (shard.manifest.created_utc, shard.shard_id)):
-        if groups[-1] and rows + shard.facts.rows > most_rows:
+        if groups[-1] and rows + shard.facts.rows > max_rows:
             groups.append([])
             rows = 0
         groups[-1].append(shard)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from anomalylmm.records import Floats
 
 LEVELS = 255
-LEAST_STEP = 1e-12  # of a dimension in which all vectors are equal
+MIN_STEP = 1e-12  # of a dimension in which all vectors are equal
 ROUNDING = 2.0**-23  # twice what one operation in single precision can be wrong, relative
 
 Codes = NDArray[np.uint8]
@@ -24,7 +24,7 @@ class Scale:
     @classmethod
     def between(cls, least: Floats, most: Floats) -> "Scale":
         """The scale that reaches from the least to the most value of each dimension, both (D,)."""
-        return cls(low=least, step=np.maximum((most - least) / LEVELS, LEAST_STEP).astype(np.float32))
+        return cls(low=least, step=np.maximum((most - least) / LEVELS, MIN_STEP).astype(np.float32))
 
     def encode(self, vectors: Floats) -> tuple[Codes, float]:
         """Codes of the vectors (N, D), and the largest distance of one from what its codes stand for.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from anomalylmm.records import Floats
 
 ExactScores = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]  # of M queries' numbers and M rows, (M,)
-MOST_WAITING = 1 << 20  # entries, some 30 bytes each; then exact scores are asked for
-LEAST_WAITING = 1 << 15
+MAX_WAITING = 1 << 20  # entries, some 30 bytes each; then exact scores are asked for
+MIN_WAITING = 1 << 15
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Shortlist:
         self._num_queries, self._k, self._exact_scores = num_queries, k, exact_scores
         self._entries = _Entries()
         self._added: list[_Entries] = []
-        self.num_waiting, self._limit = 0, LEAST_WAITING
+        self.num_waiting, self._limit = 0, MIN_WAITING
         self.floors = np.full(num_queries, -np.inf, np.float32)  # (Q,); what scores less is not among the best
 
     def add(self, first: int, scores: Floats, offsets: Floats, slacks: Floats, rows: NDArray[np.int64]) -> None:
@@ -87,10 +87,10 @@ class Shortlist:
         """Drops what can't be among the best any more; where too much is left, asks for exact scores."""
         self._gather()
         self._drop()
-        if len(self._entries) > MOST_WAITING:
+        if len(self._entries) > MAX_WAITING:
             self._settle()
         self.num_waiting = len(self._entries)
-        self._limit = max(LEAST_WAITING, 2 * self.num_waiting)
+        self._limit = max(MIN_WAITING, 2 * self.num_waiting)
 
     def _settle(self) -> None:
         """Leaves the ``k`` best of each query with exact scores, in order; asks for the most promising first."""

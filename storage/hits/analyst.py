@@ -47,9 +47,9 @@ NO_LIMITS = SqlLimits()
 class Snapshot:
     """The published database, open for reading as it is now, whatever is published later."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, most_rows: int = 0) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, max_rows: int = 0) -> None:
         """Takes over a connection that ``open_snapshot`` has shut off."""
-        self._connection, self._most_rows = connection, most_rows
+        self._connection, self._max_rows = connection, max_rows
 
     def __enter__(self) -> Self:
         """Nothing more to do."""
@@ -79,11 +79,11 @@ class Snapshot:
             raise QueryError(f"The result holds a value that Python has not ({error}): cast it to VARCHAR.") from error
 
     def _fetch(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-        if not self._most_rows:
+        if not self._max_rows:
             return cursor.fetchall()
-        rows = cursor.fetchmany(self._most_rows + 1)
-        if len(rows) > self._most_rows:
-            raise QueryError(f"The result has over {self._most_rows:,} rows: add LIMIT, or allow more.")
+        rows = cursor.fetchmany(self._max_rows + 1)
+        if len(rows) > self._max_rows:
+            raise QueryError(f"The result has over {self._max_rows:,} rows: add LIMIT, or allow more.")
         return rows
 
     def _check(self, sql: str) -> None:

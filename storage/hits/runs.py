@@ -24,7 +24,7 @@ from storage.shards.schema import require_utc
 
 RunKind = Literal["index", "sweep", "search", "export", "erase"]
 RunState = Literal["Running", "Completed", "Degraded", "Failed", "Ended early"]
-MOST_RUNS = 500  # the newest are kept
+MAX_RUNS = 500  # the newest are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ def find_damaged_runs(layout: StoreLayout) -> list[Path]:
     return [path for path in _iter_paths(layout) if _read(path) is None and path.exists()]
 
 
-def drop_old_runs(layout: StoreLayout, most: int = MOST_RUNS) -> list[Path]:
+def drop_old_runs(layout: StoreLayout, most: int = MAX_RUNS) -> list[Path]:
     """Forgets all but the newest runs; gives what was removed.
 
     Raises:

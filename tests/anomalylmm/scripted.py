@@ -30,10 +30,17 @@ def query_of(text: str, *, accept: float = 0.5, top_n: int = 10) -> Query:
 def candidate_of(rank: int, *numbers: int) -> Candidate:
     """Builds the candidate of a rank from the numbers of its pictures."""
     return Candidate(
-        tracklet_id=f"t{rank}", video_id="v", camera="c", crop_ids=tuple(f"{rank}-{n}" for n in numbers),
-        best_crop_id=f"{rank}-0", shard_id="s", cosine=0.3, z_score=3.0 - rank, rank=rank,
+        tracklet_id=f"t{rank}",
+        video_id="v",
+        camera="c",
+        crop_ids=tuple(f"{rank}-{n}" for n in numbers),
+        best_crop_id=f"{rank}-0",
+        shard_id="s",
+        cosine=0.3,
+        z_score=3.0 - rank,
+        rank=rank,
         images=tuple(map(paint, numbers)),
-    )  # fmt: skip
+    )
 
 
 class ScriptedJudge:

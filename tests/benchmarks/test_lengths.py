@@ -21,16 +21,27 @@ CLIP = Clip(num_frames=20, bframes=2)  # 2.5 s, a key frame a second
 
 def row(series: str, cameras: int, seconds: float, memory: float) -> dict[str, object]:
     return {
-        "series": series, "cameras": cameras, "asked_seconds": seconds, "video_seconds": cameras * seconds,
-        "seconds": cameras * seconds / 20, "cpu_seconds": cameras * seconds / 10, "per_video_hour": 180.0,
-        "crops": 5 * cameras, "frames_detected": 1_234, "peak_mib": memory, "second_half_mib": memory / 2,
-    }  # fmt: skip
+        "series": series,
+        "cameras": cameras,
+        "asked_seconds": seconds,
+        "video_seconds": cameras * seconds,
+        "seconds": cameras * seconds / 20,
+        "cpu_seconds": cameras * seconds / 10,
+        "per_video_hour": 180.0,
+        "crops": 5 * cameras,
+        "frames_detected": 1_234,
+        "peak_mib": memory,
+        "second_half_mib": memory / 2,
+    }
 
 
 ROWS = [
-    row("length", 1, 3600, 1_500), row("length", 1, 600, 1_000), row("length", 1, 60, 1_000),
-    row("cameras", 1, 40, 900), row("cameras", 10, 40, 900),
-]  # fmt: skip
+    row("length", 1, 3600, 1_500),
+    row("length", 1, 600, 1_000),
+    row("length", 1, 60, 1_000),
+    row("cameras", 1, 40, 900),
+    row("cameras", 10, 40, 900),
+]
 
 
 @pytest.fixture

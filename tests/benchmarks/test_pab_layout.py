@@ -19,11 +19,21 @@ def crop_row(number: int, behavior: str, twin: int | None = None, **more: Any) -
     """Builds a row as a shard holds it."""
     part = {"kind": "jacket", "color": "red"}
     return {
-        "behavior": behavior, "person": "man", "upper": part, "lower": {"kind": "trousers", "color": "blue"},
-        "shoes": {"kind": "boots", "color": "black"}, "hat": None, "bag": None, "hair": "short", "place": "street",
-        "night": False, "held_out": number == 1, "id": f"test-0000-{number:04d}",
-        "twin": None if twin is None else f"test-0000-{twin:04d}", **more,
-    }  # fmt: skip
+        "behavior": behavior,
+        "person": "man",
+        "upper": part,
+        "lower": {"kind": "trousers", "color": "blue"},
+        "shoes": {"kind": "boots", "color": "black"},
+        "hat": None,
+        "bag": None,
+        "hair": "short",
+        "place": "street",
+        "night": False,
+        "held_out": number == 1,
+        "id": f"test-0000-{number:04d}",
+        "twin": None if twin is None else f"test-0000-{twin:04d}",
+        **more,
+    }
 
 
 ROWS = [crop_row(0, "walking", 1), crop_row(1, "falling", 0), crop_row(2, "standing", 3), crop_row(3, "lying", 2)]
@@ -61,8 +71,10 @@ def test_the_layout_is_read_back_with_pictures_twins_and_both_phrasings(tmp_path
 
 def test_several_shards_are_numbered_through(tmp_path: Path) -> None:
     write_shard(tmp_path / "crops", ROWS[:2])
-    second = [{**row, "id": row["id"].replace("-0000-", "-0001-"), "twin": row["twin"].replace("-0000-", "-0001-")}
-              for row in ROWS[:2]]  # fmt: skip
+    second = [
+        {**row, "id": row["id"].replace("-0000-", "-0001-"), "twin": row["twin"].replace("-0000-", "-0001-")}
+        for row in ROWS[:2]
+    ]
     write_shard(tmp_path / "crops", second, 1)
     (tmp_path / "crops/test-0002").mkdir()  # a shard that is still being rendered
     assert main(["pab", "--crops", str(tmp_path / "crops"), "--out", str(tmp_path / "pab"), "--split", "test"]) == 0

@@ -10,13 +10,25 @@ from benchmarks.peers.trial import Trial
 from benchmarks.rendered.scoring import Event
 
 FALL = Event(
-    event_id="e1", camera="gate", video="a.mp4", behavior="falling", anomaly=True, start_seconds=2.0,
-    stop_seconds=3.0, boxes=((2.0, (10, 10, 50, 90)), (3.0, (10, 50, 90, 90))),
-)  # fmt: skip
+    event_id="e1",
+    camera="gate",
+    video="a.mp4",
+    behavior="falling",
+    anomaly=True,
+    start_seconds=2.0,
+    stop_seconds=3.0,
+    boxes=((2.0, (10, 10, 50, 90)), (3.0, (10, 50, 90, 90))),
+)
 WALK = Event(
-    event_id="e0", camera="gate", video="a.mp4", behavior="walking", anomaly=False, start_seconds=0.0,
-    stop_seconds=2.0, boxes=((0.0, (10, 10, 50, 90)),),
-)  # fmt: skip
+    event_id="e0",
+    camera="gate",
+    video="a.mp4",
+    behavior="walking",
+    anomaly=False,
+    start_seconds=0.0,
+    stop_seconds=2.0,
+    boxes=((0.0, (10, 10, 50, 90)),),
+)
 
 
 def look(pts_seconds: float, box: tuple[float, float, float, float], video: str = "a.mp4") -> Look:
@@ -35,9 +47,15 @@ def test_another_video_place_or_time_does_not_count() -> None:
 
 def trial(side: str, seconds: float) -> Trial:
     return Trial(
-        side=side, seconds=seconds, whole_seconds=seconds + 1, peak_mib=100, num_embedded=5, anomalies_seen=1,
-        events_seen=2, cpu_seconds=seconds,
-    )  # fmt: skip
+        side=side,
+        seconds=seconds,
+        whole_seconds=seconds + 1,
+        peak_mib=100,
+        num_embedded=5,
+        anomalies_seen=1,
+        events_seen=2,
+        cpu_seconds=seconds,
+    )
 
 
 def test_pairs_are_compared_and_medians_shown() -> None:
@@ -67,8 +85,10 @@ def test_the_whole_is_compared_with_the_slowest_stage_and_with_all_work() -> Non
     took = {name: [Took(seconds=seconds, cpu_seconds=cpu)] * 3 for name, (seconds, cpu) in parts.items()}
     ratios = compare(took, cores=2)
     assert ratios == {
-        "over decode alone": 7.5, "over detect alone": 1.5, "over the work of all stages on all cores": 15 / 12,
-    }  # fmt: skip
+        "over decode alone": 7.5,
+        "over detect alone": 1.5,
+        "over the work of all stages on all cores": 15 / 12,
+    }
 
 
 def test_cells_are_inside_by_their_middle() -> None:

@@ -19,9 +19,17 @@ from tests.storage.examples import PIPELINE, make_rows, publish_shard, unit_vect
 
 def trial(side: str, build_seconds: float, recall: float = 1.0) -> SearchTrial:
     return SearchTrial(
-        side=side, load_seconds=1, build_seconds=build_seconds, search_seconds=0.5, whole_seconds=9, peak_mib=1234,
-        num_rows=100, num_queries=10, recall=recall, note="Flat",
-    )  # fmt: skip
+        side=side,
+        load_seconds=1,
+        build_seconds=build_seconds,
+        search_seconds=0.5,
+        whole_seconds=9,
+        peak_mib=1234,
+        num_rows=100,
+        num_queries=10,
+        recall=recall,
+        note="Flat",
+    )
 
 
 @pytest.fixture

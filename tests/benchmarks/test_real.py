@@ -174,8 +174,9 @@ def test_events_name_the_behaviors_of_the_labels() -> None:
         labels = {row["file"]: set(row["behaviors"].split(";")) for row in csv.DictReader(stream)}
     for file, words in labels.items():
         if file.startswith("videos/"):
-            own = {word for row in read_rows("events.csv") if row["file"] == file
-                   for word in row["behaviors"].split(";")}  # fmt: skip
+            own = {
+                word for row in read_rows("events.csv") if row["file"] == file for word in row["behaviors"].split(";")
+            }
             assert {"falling", "lying"} & own == {"falling", "lying"} & words, file
 
 

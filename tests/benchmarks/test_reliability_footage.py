@@ -15,10 +15,8 @@ from benchmarks.reliability.footage_plain import Try
 def contents(folder: Path) -> dict[str, bytes]:
     """Reads what is a file; pipes and broken links are not opened."""
     return {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.exists() and stat.S_ISREG(path.stat().st_mode)
-    }  # fmt: skip
+        path.name: path.read_bytes() for path in folder.iterdir() if path.exists() and stat.S_ISREG(path.stat().st_mode)
+    }
 
 
 @pytest.mark.parametrize("kind", ["noise in the middle", "broken clock"])

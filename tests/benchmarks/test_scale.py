@@ -19,12 +19,21 @@ from storage.upkeep.maintenance import verify_store
 FILLING = Filling(rows=700, dimension=64, rows_per_shard=300)
 ROWS = [
     {
-        "state": "loose", "dimension": 16, "crops": crops, "queries": 10, "seconds": crops / 50, "recall": 1.0,
-        "cpu_seconds": crops / 100, "own_mib": 5.0, "mapped_mib": 7.0, "resident_mib": 12.0,
-        "index_open_seconds": 0.001, "gallery_open_seconds": 0.1,
+        "state": "loose",
+        "dimension": 16,
+        "crops": crops,
+        "queries": 10,
+        "seconds": crops / 50,
+        "recall": 1.0,
+        "cpu_seconds": crops / 100,
+        "own_mib": 5.0,
+        "mapped_mib": 7.0,
+        "resident_mib": 12.0,
+        "index_open_seconds": 0.001,
+        "gallery_open_seconds": 0.1,
     }
     for crops in (100, 1_000, 10_000)
-]  # fmt: skip
+]
 
 
 @pytest.fixture

@@ -11,16 +11,27 @@ BOX = (100.0, 100.0, 150.0, 200.0)
 
 def event(name: str, behavior: str, start: float, stop: float, *, anomaly: bool = True) -> Event:
     return Event(
-        event_id=name, camera="gate", video="gate/a.mp4", behavior=behavior, anomaly=anomaly, start_seconds=start,
-        stop_seconds=stop, boxes=((start, BOX), (stop, BOX)),
-    )  # fmt: skip
+        event_id=name,
+        camera="gate",
+        video="gate/a.mp4",
+        behavior=behavior,
+        anomaly=anomaly,
+        start_seconds=start,
+        stop_seconds=stop,
+        boxes=((start, BOX), (stop, BOX)),
+    )
 
 
 def hit(behavior: str, at: float, box: tuple[float, float, float, float] = BOX, video: str = "gate/a.mp4") -> FoundHit:
     return FoundHit(
-        hit_id=f"{behavior}{at}", behavior=behavior, video=video, start_seconds=at - 1, stop_seconds=at + 1,
-        best_seconds=at, box=box,
-    )  # fmt: skip
+        hit_id=f"{behavior}{at}",
+        behavior=behavior,
+        video=video,
+        start_seconds=at - 1,
+        stop_seconds=at + 1,
+        best_seconds=at,
+        box=box,
+    )
 
 
 def test_a_hit_on_the_event_finds_it_and_a_hit_elsewhere_is_false() -> None:

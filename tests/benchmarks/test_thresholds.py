@@ -4,16 +4,27 @@ from benchmarks.rendered.scoring import Event, FoundHit
 from benchmarks.thresholds import Weighed, try_thresholds
 
 FALL = Event(
-    event_id="e1", camera="gate", video="a.mp4", behavior="falling", anomaly=True, start_seconds=2.0,
-    stop_seconds=3.0, boxes=((2.5, (10, 10, 50, 90)),),
-)  # fmt: skip
+    event_id="e1",
+    camera="gate",
+    video="a.mp4",
+    behavior="falling",
+    anomaly=True,
+    start_seconds=2.0,
+    stop_seconds=3.0,
+    boxes=((2.5, (10, 10, 50, 90)),),
+)
 
 
 def weighed(left: float, z_score: float, confidence: float) -> Weighed:
     hit = FoundHit(
-        hit_id=str(left), behavior="falling", video="a.mp4", start_seconds=2.0, stop_seconds=3.0, best_seconds=2.5,
+        hit_id=str(left),
+        behavior="falling",
+        video="a.mp4",
+        start_seconds=2.0,
+        stop_seconds=3.0,
+        best_seconds=2.5,
         box=(left, 10, left + 40, 90),
-    )  # fmt: skip
+    )
     return Weighed(hit=hit, z_score=z_score, confidence=confidence)
 
 

@@ -11,7 +11,8 @@ from flows.composition import Composition
 from flows.index.indexing import IndexReport, index_archive
 from flows.search.searching import SearchRequest, search_store
 from flows.settings.model import load_settings
-from flows.sweep.sweeping import SweepReport, sweep_store
+from flows.sweep.outcome import SweepReport
+from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 

@@ -19,10 +19,36 @@ from anomalylmm.rerank.score import rerank
 
 LEXICON = Lexicon.load()
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-QUERY_WORDS = st.sampled_from([
-    "a", "man", "red", "navy", "blue", "jacket", "fell", "down", "on", "the", "ground", "phone", "İ", "ß", "ré́d",
-    "lying,", "hit", "by", "car", "\n", "падает", "running-shoes", "(kicks)", "fall_down", "K", "ﬁghting",
-])  # fmt: skip
+QUERY_WORDS = st.sampled_from(
+    [
+        "a",
+        "man",
+        "red",
+        "navy",
+        "blue",
+        "jacket",
+        "fell",
+        "down",
+        "on",
+        "the",
+        "ground",
+        "phone",
+        "İ",
+        "ß",
+        "ré́d",
+        "lying,",
+        "hit",
+        "by",
+        "car",
+        "\n",
+        "падает",
+        "running-shoes",
+        "(kicks)",
+        "fall_down",
+        "K",
+        "ﬁghting",
+    ]
+)
 QUERIES = st.one_of(st.text(max_size=80), st.lists(QUERY_WORDS, max_size=20).map(" ".join))
 corner = st.floats(0, 1)
 
@@ -44,8 +70,10 @@ def test_a_context_box_is_inside_the_frame_and_holds_the_box(corners, width, hei
     if square and right - left < width and bottom - top < height:
         assert right - left == bottom - top
     assert cut(np.zeros((height, width, 3), np.uint8), (left, top, right, bottom)).shape == (
-        bottom - top, right - left, 3,
-    )  # fmt: skip
+        bottom - top,
+        right - left,
+        3,
+    )
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12), st.integers(0, 15))
@@ -100,11 +128,15 @@ def test_any_answer_is_read_as_one_word_a_slot(answer, num_slots):
 def test_incidents_partition_the_hits(rows, gap):
     hits = [
         HitInterval(
-            hit_id=str(index), query="q", camera=str(camera), start_utc=NOON + timedelta(seconds=start),
-            stop_utc=NOON + timedelta(seconds=start + length), confidence=0.5,
+            hit_id=str(index),
+            query="q",
+            camera=str(camera),
+            start_utc=NOON + timedelta(seconds=start),
+            stop_utc=NOON + timedelta(seconds=start + length),
+            confidence=0.5,
         )
         for index, (camera, start, length) in enumerate(rows)
-    ]  # fmt: skip
+    ]
     incidents = group_incidents(hits, gap)
     assert sorted(name for item in incidents for name in item.hit_ids) == sorted(hit.hit_id for hit in hits)
     assert len({item.incident_id for item in incidents}) == len(incidents)

@@ -27,9 +27,14 @@ from tests.storage.examples import DIMENSION, make_key, make_rows, make_video, o
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 VIDEO = Video(
-    video_id="v", path="gate/a.mp4", camera="gate", size_bytes=9, start_utc=NOON, clock_source="file_time",
+    video_id="v",
+    path="gate/a.mp4",
+    camera="gate",
+    size_bytes=9,
+    start_utc=NOON,
+    clock_source="file_time",
     time_zone="UTC",
-)  # fmt: skip
+)
 TIMES = tuple(number / 4 for number in range(24))
 FRAMES = tuple(draw([("red", 0, 6), ("blue", 2, 5)], at, 6.0) for at in TIMES)
 CAMERAS, CONTENTS = st.sampled_from(["gate", "yard"]), st.integers(0, 9)
@@ -40,8 +45,10 @@ CORNERS = st.tuples(*[st.floats(-50, 450, width=32)] * 4)
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(CAMERAS, st.integers(1, 3), CONTENTS), min_size=1, max_size=12),
-    st.integers(1, 3), st.sets(CONTENTS), st.sets(CONTENTS),
-)  # fmt: skip
+    st.integers(1, 3),
+    st.sets(CONTENTS),
+    st.sets(CONTENTS),
+)
 def test_each_content_is_known_quarantined_or_planned_once(
     files: list[tuple[str, int, int]], most: int, known: set[int], bad: set[int]
 ) -> None:
@@ -159,9 +166,11 @@ def test_a_shard_gives_back_what_was_written_however_it_was_appended(sizes: list
 
 @settings(deadline=None)
 @given(
-    st.integers(2, 400), st.integers(2, 400), st.floats(0, 2),
+    st.integers(2, 400),
+    st.integers(2, 400),
+    st.floats(0, 2),
     st.lists(st.lists(CORNERS, max_size=4), min_size=1, max_size=8),
-)  # fmt: skip
+)
 def test_every_crop_is_inside_its_frame_and_its_tracklet(
     width: int, height: int, margin: float, frames: list[list[tuple[float, ...]]]
 ) -> None:

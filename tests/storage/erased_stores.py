@@ -8,7 +8,7 @@ import numpy as np
 from storage.disk.layout import StoreLayout, make_shard_id
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.inbox import leave_feedback, leave_search
-from storage.hits.rows import CoverageRecord, FeedbackRecord, IncidentRecord, SearchRecord, SweepContent
+from storage.hits.rows import CoverageRecord, FeedbackRecord, HitRecord, IncidentRecord, SearchRecord, SweepContent
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest
 from storage.shards.quarantine import record_quarantine
@@ -68,18 +68,22 @@ def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
         place = {"video_id": f"video-{video}", "shard_id": shard_id, "crop_id": f"{video}-0001"}
         hit = make_hit(tracklet_id=f"{video}-t0")
         moment = NOON + timedelta(seconds=number)
-        hits.append(replace(
-            hit, video_path=f"{CAMERAS[video]}/{name_of(video)}", camera=CAMERAS[video], picture_path=picture,
-            confidence=0.9 - number / 10, start_utc=moment, stop_utc=moment + timedelta(seconds=1), **place,
-        ))  # fmt: skip
+        hits.append(
+            replace(
+                hit,
+                video_path=f"{CAMERAS[video]}/{name_of(video)}",
+                camera=CAMERAS[video],
+                picture_path=picture,
+                confidence=0.9 - number / 10,
+                start_utc=moment,
+                stop_utc=moment + timedelta(seconds=1),
+                **place,
+            )
+        )
         judgements.append(replace(make_judgement(tracklet_id=f"{video}-t0"), **place))
-    incident = IncidentRecord(
-        incident_id="i", sweep_id="s1", query_version="q1", query_name="fall", camera="gate", start_utc=NOON,
-        stop_utc=moment, hit_ids=tuple(hit.hit_id for hit in hits), best_hit_id=hits[0].hit_id,
-    )  # fmt: skip
     coverage = tuple(CoverageRecord(query_version="q1", shard_id=shard_id) for shard_id in sorted({*found.values()}))
     content = SweepContent(
-        sweep=make_sweep(), coverage=coverage, hits=tuple(hits), judgements=tuple(judgements), incidents=(incident,)
+        sweep=make_sweep(), coverage=coverage, hits=tuple(hits), judgements=tuple(judgements), incidents=(_join(hits),)
     )
     with HitStore(layout) as store:
         store.register_query(make_query())
@@ -87,6 +91,20 @@ def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
         store.cache_judgements({f"answer-{shard_id}": "{}" for shard_id in found.values()}, [*found.values()])
         store.cache_judgements({"about-no-picture": "{}"})
         store.publish()
+
+
+def _join(hits: list[HitRecord]) -> IncidentRecord:
+    return IncidentRecord(
+        incident_id="i",
+        sweep_id="s1",
+        query_version="q1",
+        query_name="fall",
+        camera="gate",
+        start_utc=NOON,
+        stop_utc=hits[-1].start_utc,
+        hit_ids=tuple(hit.hit_id for hit in hits),
+        best_hit_id=hits[0].hit_id,
+    )
 
 
 def build(layout: StoreLayout) -> None:
@@ -103,9 +121,10 @@ def build(layout: StoreLayout) -> None:
         )
     for crop_id in ("am-0001", "pm-0001"):
         text = f"unmistakable-search-{crop_id}"
-        leave_search(layout, SearchRecord(
-            text=text, who="ann", created_utc=NOON, seconds=0.1, num_results=3, filters={"like": crop_id}
-        ))  # fmt: skip
+        leave_search(
+            layout,
+            SearchRecord(text=text, who="ann", created_utc=NOON, seconds=0.1, num_results=3, filters={"like": crop_id}),
+        )
     (layout.reports / "search-latest.html").write_bytes(jpeg_of("am", 1))
     (layout.reports / "pictures" / "of-a-killed-sweep.jpg").write_bytes(jpeg_of("am", 2))
     with HitStore(layout) as store:

@@ -12,7 +12,7 @@ from anomalylmm.records import Detections, Image
 
 TRACKERS = ("bytetrack", "botsort")
 NO_TRACK = -1
-MOST_REACH = 1.0  # beyond that, boxes of a crowd all meet each other
+MAX_REACH = 1.0  # beyond that, boxes of a crowd all meet each other
 
 
 class UltralyticsTracker:
@@ -24,7 +24,7 @@ class UltralyticsTracker:
         *,
         sample_fps: float,
         buffer_seconds: float = 2.0,
-        least_score: float = 0.25,
+        min_score: float = 0.25,
         reach_per_second: float = 0.0,
     ) -> None:
         """Builds the tracker.
@@ -37,7 +37,7 @@ class UltralyticsTracker:
             name: ``"bytetrack"`` or ``"botsort"`` (corrects the motion of the camera, never looks at appearance).
             sample_fps: Frames a second that ``update`` will see.
             buffer_seconds: How long a person may be hidden before the track ends.
-            least_score: Confidence from which a detection may begin a track.
+            min_score: Confidence from which a detection may begin a track.
             reach_per_second: Share of its width and height by which a box grows on each side for each second between
                 frames, at most by its own size.
 
@@ -53,9 +53,9 @@ class UltralyticsTracker:
 
         options = YAML.load(check_yaml(f"{name}.yaml"))
         options["track_buffer"] = max(1, round(buffer_seconds * sample_fps))
-        options["new_track_thresh"] = options["track_high_thresh"] = least_score
+        options["new_track_thresh"] = options["track_high_thresh"] = min_score
         self._tracker: Any = TRACKER_MAP[name](args=IterableSimpleNamespace(**options))
-        self._reach = min(MOST_REACH, reach_per_second / sample_fps)
+        self._reach = min(MAX_REACH, reach_per_second / sample_fps)
         self._wants_images = name == "botsort"
 
     def update(self, detections: Detections, image: Image) -> NDArray[np.int64]:

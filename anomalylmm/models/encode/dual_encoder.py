@@ -14,7 +14,7 @@ from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Floats, Image
 
 PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
-MOST_TOKENS = 512  # where the tokenizer does not say
+MAX_TOKENS = 512  # where the tokenizer does not say
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
@@ -99,8 +99,8 @@ class DualEncoder:
 
     def _choose_text_options(self) -> dict[str, Any]:
         text_config = self._model.config.text_config
-        positions = int(getattr(text_config, "max_position_embeddings", MOST_TOKENS))
-        longest = min(positions, int(min(self._processor.tokenizer.model_max_length, MOST_TOKENS)))
+        positions = int(getattr(text_config, "max_position_embeddings", MAX_TOKENS))
+        longest = min(positions, int(min(self._processor.tokenizer.model_max_length, MAX_TOKENS)))
         padding = "max_length" if self._is_padded_family() else True
         return {"padding": padding, "truncation": True, "max_length": longest}
 

@@ -21,7 +21,7 @@ from anomalylmm.records import Floats, Image
 # answer, whose last token gathers the meaning.
 IMAGE_INSTRUCTION = "Represent the user's input."
 TEXT_INSTRUCTION = "Retrieve images or text relevant to the user's query."
-MOST_TEXT_TOKENS = 512
+MAX_TEXT_TOKENS = 512
 
 
 class LmmEncoder:
@@ -149,5 +149,5 @@ class LmmEncoder:
 
     def _cut(self, text: str) -> str:
         tokenizer = self._processor.tokenizer
-        ids = tokenizer(text, add_special_tokens=False, truncation=True, max_length=MOST_TEXT_TOKENS + 1)["input_ids"]
-        return text if len(ids) <= MOST_TEXT_TOKENS else tokenizer.decode(ids[:MOST_TEXT_TOKENS])
+        ids = tokenizer(text, add_special_tokens=False, truncation=True, max_length=MAX_TEXT_TOKENS + 1)["input_ids"]
+        return text if len(ids) <= MAX_TEXT_TOKENS else tokenizer.decode(ids[:MAX_TEXT_TOKENS])

@@ -10,8 +10,8 @@ import httpx
 from anomalylmm.errors import ConfigurationError, JudgeError
 
 Payload = dict[str, Any]
-MOST_BYTES = 64 << 20  # of one answer; log-probabilities of a long prompt are a few megabytes
-MOST_QUOTED = 200  # characters of a server's words in a message
+MAX_BYTES = 64 << 20  # of one answer; log-probabilities of a long prompt are a few megabytes
+MAX_QUOTED = 200  # characters of a server's words in a message
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 REFUSED = (400, 413, 415, 422)  # the server understood and will not do it
 
@@ -99,8 +99,8 @@ class EndpointClient:
         with self._http.stream("POST", self.url, content=content) as response:
             for piece in response.iter_raw():
                 answer += piece
-                if len(answer) > MOST_BYTES:
-                    raise JudgeError(f"{self.url} does not stop answering (over {MOST_BYTES >> 20} MB); see its logs")
+                if len(answer) > MAX_BYTES:
+                    raise JudgeError(f"{self.url} does not stop answering (over {MAX_BYTES >> 20} MB); see its logs")
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout(f"still answering after {self._timeout:g} s")
         return response, bytes(answer)
@@ -121,11 +121,11 @@ class EndpointClient:
 
     def _quote(self, words: bytes | str) -> str:
         """A server's words, short, in one line, without the key that it may repeat."""
-        text = words if isinstance(words, str) else words[: 10 * MOST_QUOTED].decode(errors="replace")
+        text = words if isinstance(words, str) else words[: 10 * MAX_QUOTED].decode(errors="replace")
         if self._key:
             text = text.replace(self._key, "***")
         text = " ".join(text.split())
-        return "".join(letter for letter in text if letter.isprintable())[:MOST_QUOTED] or "nothing"
+        return "".join(letter for letter in text if letter.isprintable())[:MAX_QUOTED] or "nothing"
 
 
 def _checked(base_url: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from anomalylmm.errors import JudgeError
 from anomalylmm.models.judge.answers import NO_WORDS, YES_WORDS
-from anomalylmm.rerank.prompts import MOST_ANSWER_CHARACTERS
+from anomalylmm.rerank.prompts import MAX_ANSWER_CHARACTERS
 
-LEAST_LOG = -1e4  # stands for log 0
+MIN_LOG = -1e4  # stands for log 0
 ROUNDING = 1e-3  # a log-probability may be above 0 by so much
 SPACES = " \t\r\n\u2581\u0120"  # as tokenizers write them
 
@@ -45,7 +45,7 @@ def read_text(payload: Mapping[str, Any]) -> str:
             "the endpoint's answer has no text (message.content); serve a model that takes images and text, and one "
             "that thinks without its thinking"
         )
-    return text.strip()[: MOST_ANSWER_CHARACTERS + 1]
+    return text.strip()[: MAX_ANSWER_CHARACTERS + 1]
 
 
 def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
@@ -68,7 +68,7 @@ def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
             raise JudgeError("the endpoint's logprobs name no tokens; use an OpenAI-compatible server")
-        top[entry["token"]] = max(read_log(entry.get("logprob")), top.get(entry["token"], LEAST_LOG))
+        top[entry["token"]] = max(read_log(entry.get("logprob")), top.get(entry["token"], MIN_LOG))
     return top
 
 
@@ -105,7 +105,7 @@ def read_log(value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not value <= ROUNDING:  # NaN is not below anything
         raise JudgeError(f"the endpoint gave {str(value)[:40]} where a log-probability belongs; see the server's logs")
-    return min(0.0, float(max(LEAST_LOG, value)))
+    return min(0.0, float(max(MIN_LOG, value)))
 
 
 def yes_and_no_of(top: Mapping[str, float]) -> tuple[float | None, float | None]:
@@ -135,7 +135,7 @@ def beginning_of(top: Mapping[str, float], answer: str) -> float | None:
 def floor_of(top: Mapping[str, float]) -> float:
     """The most that a token can have which is not among the likeliest: as the last of them, or all that is left."""
     rest = 1.0 - sum(math.exp(log_p) for log_p in top.values())
-    return min(*top.values(), math.log(rest) if rest > 0 else LEAST_LOG, 0.0)
+    return min(*top.values(), math.log(rest) if rest > 0 else MIN_LOG, 0.0)
 
 
 def _log_sum(logs: Sequence[float]) -> float:

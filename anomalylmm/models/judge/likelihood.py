@@ -22,9 +22,9 @@ CACHE_ERRORS = (AttributeError, IndexError, NotImplementedError, RuntimeError, T
 class AnswerScorer:
     """Scores answers with one model; the key-value cache of the question is shared by all its answers."""
 
-    def __init__(self, model: Any, *, most_rows: int) -> None:
+    def __init__(self, model: Any, *, max_rows: int) -> None:
         """Takes a model and the number of sequences it may be given at once."""
-        self._model, self._most_rows = model, most_rows
+        self._model, self._max_rows = model, max_rows
         self._can_trim = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.uses_cache = True
 
@@ -64,7 +64,7 @@ class AnswerScorer:
         first = torch.log_softmax(output.logits[:, -1].float(), dim=-1)  # N,V
         scores = first[:, [answer[0] for answer in answers]]  # N,A
         beginnings = share_beginnings(answers)
-        most = max(1, self._most_rows // count)
+        most = max(1, self._max_rows // count)
         for start in range(0, len(beginnings), most):
             self._add_rest(scores, inputs, output.past_key_values, beginnings[start : start + most], answers)
         return scores.double().cpu().numpy()

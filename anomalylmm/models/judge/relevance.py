@@ -29,9 +29,12 @@ class JudgeMapper:
     """
 
     def __init__(
-        self, model: Any, chat: Chat, yes_no_ids: Callable[[str], tuple[list[int], list[int]]],
+        self,
+        model: Any,
+        chat: Chat,
+        yes_no_ids: Callable[[str], tuple[list[int], list[int]]],
         write_prompt: Callable[[str], str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Takes the judge's parts, and how a text becomes its yes-or-no prompt."""
         self._model, self._chat, self._yes_no_ids, self._write_prompt = model, chat, yes_no_ids, write_prompt
 

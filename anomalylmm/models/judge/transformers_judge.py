@@ -66,7 +66,7 @@ class TransformersJudge:
         limit_pixels(processor, max_pixels)
         self._chat = self.chat_class(processor, self._device, self._dtype)
         self._model = load_model(AutoModelForImageTextToText, weights, self._device, self._dtype)
-        self._scorer = AnswerScorer(self._model, most_rows=4 * batch_size)
+        self._scorer = AnswerScorer(self._model, max_rows=4 * batch_size)
         self.num_tokens = 0  # read and written since it was loaded, each question's once
 
     def complete(self, views: Sequence[Views], prompt: str) -> list[str]:

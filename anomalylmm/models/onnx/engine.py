@@ -66,8 +66,10 @@ class _Session:
             LOGGER.warning(
                 "device is %r, but this ONNX Runtime has no %s, so %s runs on the CPU; install onnxruntime-gpu in "
                 "place of onnxruntime",
-                device, provider, path,
-            )  # fmt: skip
+                device,
+                provider,
+                path,
+            )
             provider = "CPUExecutionProvider"
         self._session = onnxruntime.InferenceSession(str(path), providers=[provider])
         first = self._session.get_inputs()[0]

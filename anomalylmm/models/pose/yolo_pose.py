@@ -13,7 +13,7 @@ from anomalylmm.models.pose.movenet import NUM_JOINTS
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections, Floats, Image
 
-LEAST_OVERLAP = 0.3  # of the box whose joints are wanted and the box that the pose model found
+MIN_OVERLAP = 0.3  # of the box whose joints are wanted and the box that the pose model found
 OPTIONS: dict[str, Any] = {"conf": 0.1, "imgsz": 640, "max_det": 100, "verbose": False, "save": False}
 
 
@@ -63,7 +63,7 @@ def give_joints(result: Any, persons: Detections) -> Floats:
     if not len(found) or not len(persons):
         return joints
     overlaps = overlap(persons.boxes_xyxy_px, result.boxes.xyxy.cpu().numpy())
-    while overlaps.max() >= LEAST_OVERLAP:
+    while overlaps.max() >= MIN_OVERLAP:
         person, number = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
         joints[person] = found[number]
         overlaps[person], overlaps[:, number] = -1.0, -1.0

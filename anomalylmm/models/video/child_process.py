@@ -34,8 +34,11 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=child_environment(),
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=child_environment(),
+            )
         except OSError as error:
             raise ArchiveError(
                 f"no process could be started to decode {task['path']}: {error.strerror or error}; "

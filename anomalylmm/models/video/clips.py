@@ -55,9 +55,13 @@ class VideoClips:
         """Opens a video a little before a moment: what comes sooner than a sampling step after it is passed over."""
         after = start_seconds - 2 / EVERY_FRAME_FPS
         task = {
-            "path": str(path), "sample_fps": EVERY_FRAME_FPS, "decoder": "pyav",
-            "after_seconds": after if after > 0 else None, "max_width_px": None, "memory_limit_bytes": None,
-        }  # fmt: skip
+            "path": str(path),
+            "sample_fps": EVERY_FRAME_FPS,
+            "decoder": "pyav",
+            "after_seconds": after if after > 0 else None,
+            "max_width_px": None,
+            "memory_limit_bytes": None,
+        }
         return ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds)
 
     def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:

@@ -233,9 +233,13 @@ def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
     """Sends what comes after the last frame sent, and gives the closing message without the decoders."""
     after = outlet.last_pts if outlet.last_pts is not None else task.after_seconds
     walk = PyavWalk(
-        Path(task.path), Sampler(task.sample_fps), after, outlet.stay_alive,
-        max_width_px=task.max_width_px, still_share=task.still_share,
-    )  # fmt: skip
+        Path(task.path),
+        Sampler(task.sample_fps),
+        after,
+        outlet.stay_alive,
+        max_width_px=task.max_width_px,
+        still_share=task.still_share,
+    )
     for number, picture in enumerate(walk):
         outlet.send_picture(picture, task.max_width_px)
         if number == 0:

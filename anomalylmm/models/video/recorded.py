@@ -28,8 +28,12 @@ def recorded_utc(path: Path) -> datetime | None:
     try:
         answer = subprocess.run(
             [sys.executable, "-c", QUESTION, str(path)],
-            capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=child_environment(), check=False,
-        ).stdout.strip()  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            env=child_environment(),
+            check=False,
+        ).stdout.strip()
         said = datetime.fromisoformat(answer)
     except (subprocess.TimeoutExpired, OSError, ValueError):
         return None

@@ -18,7 +18,7 @@ from anomalylmm.records import Floats
 
 SMALL_WIDTH = 96
 LONGEST_SECONDS = 6.0  # a longer span is decoded, whatever it shows: a glance at a still scene is due
-MOST_PACKETS = 1000
+MAX_PACKETS = 1000
 WINDOW_SECONDS = 0.34
 REMEMBERED = 64  # more than a decoder with threads lags behind its packets
 
@@ -26,14 +26,14 @@ REMEMBERED = 64  # more than a decoder with threads lags behind its packets
 class StillSpans:
     """Passes on the packets of one video stream, those of still spans but their key frames left out."""
 
-    def __init__(self, stream: Any, least_share: float) -> None:
+    def __init__(self, stream: Any, min_share: float) -> None:
         """Begins with a stream.
 
         Args:
             stream: PyAV's video stream.
-            least_share: Share of changed pixels from which a key frame is not still.
+            min_share: Share of changed pixels from which a key frame is not still.
         """
-        self._stream, self._least_share = stream, least_share
+        self._stream, self._min_share = stream, min_share
         self._usual = UsualSizes()
         self._scout = _scout_of(stream)
         self._scouted: tuple[int | None, Floats | None] = None, None
@@ -48,7 +48,7 @@ class StillSpans:
                 yield from self._decide(group, packet)
                 group = []
             group.append(packet)
-            if len(group) > MOST_PACKETS:
+            if len(group) > MAX_PACKETS:
                 yield from self._decide(group)
                 group = []
         yield from self._decide(group)
@@ -86,7 +86,7 @@ class StillSpans:
             if small is None:
                 return False
             share = pair.changed_share(small, 0.0)
-        return share < self._least_share
+        return share < self._min_share
 
     def _scout_picture(self, packet: Any) -> Floats | None:
         """A key frame made small, or nothing where it does not decode by itself; the last one is remembered."""

@@ -140,9 +140,15 @@ def export(net: NanoDet, path: Path, size: int = 416) -> None:
     """Write ONNX that takes any number of pictures of any size divisible by 32."""
     axes = {"image": {0: "batch", 2: "height", 3: "width"}, "boxes": {0: "batch", 1: "anchors"}}
     torch.onnx.export(
-        Exported(net).eval().cpu(), (torch.rand(1, 3, size, size),), str(path), dynamo=False, opset_version=17,
-        input_names=["image"], output_names=["boxes"], dynamic_axes=axes,
-    )  # fmt: skip
+        Exported(net).eval().cpu(),
+        (torch.rand(1, 3, size, size),),
+        str(path),
+        dynamo=False,
+        opset_version=17,
+        input_names=["image"],
+        output_names=["boxes"],
+        dynamic_axes=axes,
+    )
 
 
 def save(net: NanoDet, path: Path) -> None:

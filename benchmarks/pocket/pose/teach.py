@@ -28,7 +28,7 @@ PARTS: dict[Part, tuple[str, float]] = {
     "validation": ("val", 0.5),
 }  # names, seconds between frames
 STREET_SECONDS = 48.0  # of the street that may be learned from
-LEAST_SCORE, MOST_PERSONS, LEAST_PX = 0.35, 12, 40
+MIN_SCORE, MAX_PERSONS, MIN_PX = 0.35, 12, 40
 SIDE_PX, AROUND = 224, 1.8  # of the pictures that are kept, and how much larger than the box's longer side they are
 
 
@@ -66,9 +66,9 @@ def write_people(footage: Footage, finder: BoxFinder, teacher: ThreeTurns, path:
     """Writes the persons of one video: pictures (N, S, S, 3), joints (N, 17, 3) and boxes (N, 4) in 0..1 of them."""
     rows = []
     for _, image in iter_frames(footage):
-        boxes, _ = finder.find_turned(image, LEAST_SCORE)
-        for box in boxes[:MOST_PERSONS]:
-            if max(box[2] - box[0], box[3] - box[1]) >= LEAST_PX:
+        boxes, _ = finder.find_turned(image, MIN_SCORE)
+        for box in boxes[:MAX_PERSONS]:
+            if max(box[2] - box[0], box[3] - box[1]) >= MIN_PX:
                 person = Detections(boxes_xyxy_px=box[None], scores=np.ones(1, np.float32))
                 rows.append(cut_person(image, box, teacher.estimate([image], [person])[0][0]))
     images, joints, boxes = (np.array(column) for column in zip(*rows, strict=True)) if rows else ((), (), ())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.pocket.pose.net import PoseNet
     from benchmarks.pocket.pose.samples import People
 
-LEAST_SIZE = 1e-3
+MIN_SIZE = 1e-3
 FROZEN = ("Conv1", "|expanded_conv", "|block_1_", "|block_2_")  # edges look alike in all orientations, and cost most
 
 
@@ -123,7 +123,7 @@ def _average(net: PoseNet, average: PoseNet, origin: Sequence[Tensor], plan: Pla
 
 
 def _size(value: Tensor) -> float:
-    return max(float(value.detach().square().mean().sqrt()), LEAST_SIZE)
+    return max(float(value.detach().square().mean().sqrt()), MIN_SIZE)
 
 
 def _rate(plan: Plan, step: int, share: float) -> float:

@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from anomalylmm.protocols import PoseEstimator
 
 CLASS_OF = {
-    "phoning": "standing", "waving": "standing", "carrying": "walking", "collapsing": "falling",
-    "falling_off_bicycle": "falling", "pushing": "fighting", "punching": "fighting", "kicking": "fighting",
-    "jumping": "other", "cycling": "other", "breaking_into_car": "other",
-} | {name: name for name in STILLS}  # fmt: skip
+    "phoning": "standing",
+    "waving": "standing",
+    "carrying": "walking",
+    "collapsing": "falling",
+    "falling_off_bicycle": "falling",
+    "pushing": "fighting",
+    "punching": "fighting",
+    "kicking": "fighting",
+    "jumping": "other",
+    "cycling": "other",
+    "breaking_into_car": "other",
+} | {name: name for name in STILLS}
 LEFT_OUT = ("dragged", "hit_by_person", "hit_by_vehicle")  # may look like lying, falling or fighting
 BATCH = 16
 

@@ -64,10 +64,14 @@ def _train_one(features: torch.Tensor, labels: torch.Tensor, seed: int, device: 
 def _perceptron(inputs: int) -> torch.nn.Sequential:
     nn = torch.nn
     return nn.Sequential(
-        nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT),
-        nn.Linear(HIDDEN, HIDDEN // 2), nn.ReLU(), nn.Dropout(DROPOUT),
+        nn.Linear(inputs, HIDDEN),
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(HIDDEN, HIDDEN // 2),
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
         nn.Linear(HIDDEN // 2, len(STILLS)),
-    )  # fmt: skip
+    )
 
 
 def _class_weights(labels: torch.Tensor) -> torch.Tensor:

@@ -63,9 +63,13 @@ class _Runner:
     """Holds what stays the same over the queries."""
 
     def __init__(
-        self, composition: Composition, benchmark: Benchmark, variants: Sequence[Variant], folder: Path,
+        self,
+        composition: Composition,
+        benchmark: Benchmark,
+        variants: Sequence[Variant],
+        folder: Path,
         listener: Listener,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._composition, self._benchmark, self._variants = composition, benchmark, tuple(variants)
         self._folder, self._listener = folder, listener
         self._mapper = OneQueryMapper(composition.mapper)

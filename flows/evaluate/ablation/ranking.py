@@ -158,10 +158,18 @@ def _build_candidate(
     image: GalleryImage, place: int, rank: int, coarse: CoarseList, postures: Floats | None
 ) -> Candidate:
     return Candidate(
-        tracklet_id=str(place), video_id=image.image_id, camera="", crop_ids=(str(place),), best_crop_id=str(place),
-        shard_id="", cosine=coarse.cosines[rank], z_score=coarse.z_scores[rank], rank=rank,
-        images=(read_picture(image.path),), posture_scores=postures,
-    )  # fmt: skip
+        tracklet_id=str(place),
+        video_id=image.image_id,
+        camera="",
+        crop_ids=(str(place),),
+        best_crop_id=str(place),
+        shard_id="",
+        cosine=coarse.cosines[rank],
+        z_score=coarse.z_scores[rank],
+        rank=rank,
+        images=(read_picture(image.path),),
+        posture_scores=postures,
+    )
 
 
 def new_ranks(coarse: CoarseList, places: Sequence[int]) -> tuple[int, ...]:

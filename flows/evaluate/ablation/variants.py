@@ -41,8 +41,13 @@ class Variant:
     def describe(self) -> dict[str, Any]:
         """Gives all of it as plain values."""
         settings = asdict(self.settings) if self.settings else None
-        return {"name": self.name, "group": self.group, "note": self.note, "kinds": list(self.kinds),
-                "settings": settings}  # fmt: skip
+        return {
+            "name": self.name,
+            "group": self.group,
+            "note": self.note,
+            "kinds": list(self.kinds),
+            "settings": settings,
+        }
 
 
 def list_variants(profile: RerankSettings) -> tuple[Variant, ...]:
@@ -88,9 +93,15 @@ def _stages(profile: RerankSettings) -> list[Variant]:
         item.name: item.default for item in fields(RerankSettings) if item.name in _later_switches()
     }
     cloze = replace(
-        profile, match_weight=profile.match_weight or DEFAULT.match_weight, affirm_weight=0.0, saliency=False,
-        focus=False, mirror=False, posture_weight=0.0, **switched_off,
-    )  # fmt: skip
+        profile,
+        match_weight=profile.match_weight or DEFAULT.match_weight,
+        affirm_weight=0.0,
+        saliency=False,
+        focus=False,
+        mirror=False,
+        posture_weight=0.0,
+        **switched_off,
+    )
     bare = replace(cloze, saliency=True)
     salient = replace(bare, posture_weight=profile.posture_weight)
     mirrored = replace(salient, mirror=True)
@@ -148,8 +159,11 @@ def _sizes(profile: RerankSettings) -> list[Variant]:
 def _slots(profile: RerankSettings) -> list[Variant]:
     return [
         Variant(
-            name=f"slots={name}", group="slots", note=f"masked: {' and '.join(kinds)} words", settings=profile,
+            name=f"slots={name}",
+            group="slots",
+            note=f"masked: {' and '.join(kinds)} words",
+            settings=profile,
             kinds=kinds,
         )
         for name, kinds in KINDS.items()
-    ]  # fmt: skip
+    ]

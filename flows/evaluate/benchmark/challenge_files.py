@@ -37,11 +37,14 @@ def read_challenge(root: Path, split: str) -> Benchmark:
     truth = _read_truth(root / TRUTH, index, images) if (root / TRUTH).is_file() else [()] * len(index)
     queries = tuple(
         BenchmarkQuery(
-            query_id=str(row.value), text=texts[str(row.value)], positives=positives,
-            own=positives[0] if positives else None, where=row.where,
+            query_id=str(row.value),
+            text=texts[str(row.value)],
+            positives=positives,
+            own=positives[0] if positives else None,
+            where=row.where,
         )
         for row, positives in zip(index, truth, strict=True)
-    )  # fmt: skip
+    )
     return Benchmark(name="pab-2026", root=root, split=split, images=images, queries=queries)
 
 

@@ -15,7 +15,7 @@ from flows.evaluate.benchmark.row_fields import read_captions, read_id
 
 NAMES: tuple[BenchmarkName, ...] = ("rendered", "pab", "ucc", "pab-2026")
 CAPTIONS = "caption"
-MOST_NAMED = 5  # missing files that a message lists
+MAX_NAMED = 5  # missing files that a message lists
 _READ_KEYS = frozenset(("image", "image_id"))
 _OTHER_SPELLING = {"wentrong": "wentwrong", "wentwrong": "wentrong"}
 
@@ -113,8 +113,8 @@ def _iter_queries(images: Sequence[GalleryImage], rows: Sequence[Row], key: str)
 def _refuse_missing(images: Sequence[GalleryImage]) -> None:
     missing = [image for image in images if not image.path.is_file()]
     if missing:
-        named = "; ".join(f"{image.path} (of {image.where})" for image in missing[:MOST_NAMED])
-        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        named = "; ".join(f"{image.path} (of {image.where})" for image in missing[:MAX_NAMED])
+        more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
         raise ArchiveError(
             f"{len(missing)} of {len(images)} pictures are missing: {named}{more}; unpack the pictures there"
         )

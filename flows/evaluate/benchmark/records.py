@@ -10,7 +10,7 @@ import numpy as np
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Image
-from flows.report.picture_files import MOST_BYTES, MOST_PIXELS, decode_picture
+from flows.report.picture_files import MAX_BYTES, MAX_PIXELS, decode_picture
 
 BenchmarkName = Literal["rendered", "pab", "ucc", "pab-2026"]
 
@@ -101,13 +101,13 @@ def read_picture(path: Path) -> Image:
     """
     try:
         size = path.stat().st_size
-        content = path.read_bytes() if size <= MOST_BYTES else b""
+        content = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
         raise ArchiveError(f"{path} can't be read: {error.strerror or error}") from error
-    picture = decode_picture(content, least_side_px=1)
+    picture = decode_picture(content, min_side_px=1)
     if picture is None:
         raise ArchiveError(
-            f"{path} is no picture, damaged, or of more than {MOST_PIXELS:,} pixels ({size} bytes); copy it again from "
+            f"{path} is no picture, damaged, or of more than {MAX_PIXELS:,} pixels ({size} bytes); copy it again from "
             "the benchmark's source"
         )
     return picture

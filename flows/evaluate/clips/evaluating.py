@@ -81,9 +81,13 @@ def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: 
     queries = [query for query in read_queries(queries_file, composition.lexicon) if query.enabled]
     with _open_store(request.store) as layout:
         indexed = index_archive(
-            composition, layout, request.folder, only=frozenset(labels.files), erased=request.store is None,
+            composition,
+            layout,
+            request.folder,
+            only=frozenset(labels.files),
+            erased=request.store is None,
             listener=listener,
-        )  # fmt: skip
+        )
         _check_readable(indexed)
         sweep_store(composition, layout, queries_file, listener=listener)
         swept = _read_store(layout, composition.pipeline.digest, queries, labels.files)

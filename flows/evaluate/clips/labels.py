@@ -19,7 +19,7 @@ FORM = (
     "kind (video or image) and part; others are ignored"
 )
 NOTHING = frozenset(("", "other", "none", "nothing", "normal"))  # what else people write for everyday behavior
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +69,11 @@ def read_labels(folder: Path, lexicon: Lexicon, *, labels: Path | None = None, o
     if unknown and not events:
         raise ConfigurationError(_say_unknown(path, unknown, lexicon))
     return ClipLabels(
-        files=tuple(files), events=tuple(dict.fromkeys(events)), unknown=tuple(unknown),
+        files=tuple(files),
+        events=tuple(dict.fromkeys(events)),
+        unknown=tuple(unknown),
         num_skipped=num_rows - len(rows),
-    )  # fmt: skip
+    )
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -130,7 +132,7 @@ def _read_behaviors(cell: str, lexicon: Lexicon) -> tuple[list[str], list[str]]:
 
 
 def _say_unknown(path: Path, unknown: Mapping[str, None], lexicon: Lexicon) -> str:
-    shown = ", ".join(map(show_value, list(unknown)[:MOST_SHOWN]))
+    shown = ", ".join(map(show_value, list(unknown)[:MAX_SHOWN]))
     return f"no behavior in {path} is known ({shown}); known are {', '.join(lexicon.words('action'))}"
 
 

@@ -20,7 +20,7 @@ _COLORS = {
     "unlabeled positive": "#1e8449",
     "not known": "#555555",
 }
-_LINE_CHARACTERS, _MOST_LINES = 74, 8
+_LINE_CHARACTERS, _MAX_LINES = 74, 8
 
 
 def draw_sheet(benchmark: Benchmark, failures: Sequence[Failure], title: str) -> bytes:
@@ -54,7 +54,7 @@ def _draw_row(sheet: Pictures.Image, benchmark: Benchmark, failure: Failure, top
         sheet.paste(picture, (left, top + (SIDE_PX - picture.height) // 2))
     left = 3 * GAP_PX + 2 * SIDE_PX
     lines = textwrap.wrap(failure.query.text, _LINE_CHARACTERS)
-    lines = lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], "..."]
+    lines = lines if len(lines) <= _MAX_LINES else [*lines[: _MAX_LINES - 1], "..."]
     pen = ImageDraw.Draw(sheet)
     pen.multiline_text((left, top), "\n".join(lines), fill="black", font=sheet_font(14))
     own, first = (benchmark.images[place].name for place in (failure.own, failure.first))

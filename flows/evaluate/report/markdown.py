@@ -129,9 +129,12 @@ def _write_failures(failures: Mapping[str, Any] | None) -> str:
     if failures is None:
         return ""
     counts = ", ".join(f"{number} {category}" for category, number in failures["by_category"].items())
-    lines = ["## Failures of the headline variant\n", f"{failures['total']} queries have another picture first: "
-             f"{counts} ({failures['note']}).\n", "| category | rank of the answer | query | answer | first |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "## Failures of the headline variant\n",
+        f"{failures['total']} queries have another picture first: {counts} ({failures['note']}).\n",
+        "| category | rank of the answer | query | answer | first |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| {row['category']} | {row['rank']} | {escape_cell(row['text'])} | {escape_cell(row['own'])} | "
         f"{escape_cell(row['first'])} |"

@@ -47,18 +47,30 @@ def test_the_figures_of_three_clips() -> None:
     assert [verdict for _, verdict in scores.verdicts] == ["right", "akin", "akin", "false"]
     assert (scores.anomalous, scores.normal) == (("a",), ("b", "c"))
     assert scores.figures() == {
-        "events": 1, "events_found": 1, "events_not_asked_for": 2, "hits": 4, "hits_right": 1, "hits_akin": 2,
-        "hits_false": 1, "anomalous_clips": 1, "anomalous_clips_flagged": 1, "normal_clips": 2,
-        "normal_clips_flagged": 2, "footage_seconds": 36.0, "false_hits_per_hour": 100.0,
-    }  # fmt: skip
+        "events": 1,
+        "events_found": 1,
+        "events_not_asked_for": 2,
+        "hits": 4,
+        "hits_right": 1,
+        "hits_akin": 2,
+        "hits_false": 1,
+        "anomalous_clips": 1,
+        "anomalous_clips_flagged": 1,
+        "normal_clips": 2,
+        "normal_clips_flagged": 2,
+        "footage_seconds": 36.0,
+        "false_hits_per_hour": 100.0,
+    }
     assert [(row.query, row.events, row.found, row.right, row.akin, row.false) for row in scores.queries] == [
-        ("fall", 1, 1, 1, 1, 1), ("run", 0, 0, 0, 1, 0)
-    ]  # fmt: skip
+        ("fall", 1, 1, 1, 1, 1),
+        ("run", 0, 0, 0, 1, 0),
+    ]
 
 
 def test_who_lies_in_a_clip_makes_it_anomalous_for_a_query_for_falls_but_walkers_do_not_for_runners() -> None:
-    scores = score_clips([event("a", "lying"), event("b", "walking"), event("c", "running")], [], QUERIES,
-                         {"a": 1.0, "b": 1.0, "c": 1.0})  # fmt: skip
+    scores = score_clips(
+        [event("a", "lying"), event("b", "walking"), event("c", "running")], [], QUERIES, {"a": 1.0, "b": 1.0, "c": 1.0}
+    )
     assert scores.anomalous == ("a", "c")
     assert scores.normal == ("b",)
     assert scores.missed == (event("c", "running"),)

@@ -10,9 +10,13 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 def hit(name, start, stop, *, camera="gate", query="fall", confidence=0.7):
     return HitInterval(
-        hit_id=name, query=query, camera=camera, start_utc=NOON + timedelta(seconds=start),
-        stop_utc=NOON + timedelta(seconds=stop), confidence=confidence,
-    )  # fmt: skip
+        hit_id=name,
+        query=query,
+        camera=camera,
+        start_utc=NOON + timedelta(seconds=start),
+        stop_utc=NOON + timedelta(seconds=stop),
+        confidence=confidence,
+    )
 
 
 def test_hits_close_in_time_are_one_incident():

@@ -18,9 +18,14 @@ def _body(**scores: float) -> Body:
     for name, value in scores.items():
         values[CHANNELS.index(name)] = value
     return Body(
-        keypoints=np.zeros((17, 3), np.float32), posture_scores=values, posture="lying", fall_score=0.0, run_score=0.0,
-        trunk_angle_degrees=0.0, height_ratio=0.5,
-    )  # fmt: skip
+        keypoints=np.zeros((17, 3), np.float32),
+        posture_scores=values,
+        posture="lying",
+        fall_score=0.0,
+        run_score=0.0,
+        trunk_angle_degrees=0.0,
+        height_ratio=0.5,
+    )
 
 
 def test_each_reading_is_of_a_word_of_the_lexicon_and_of_known_channels() -> None:

@@ -32,11 +32,14 @@ def test_members_are_averaged() -> None:
     arrays = make_arrays()
     alone = [
         PostureHead.of_arrays(
-            {name.replace(f"{member}.", "0.", 1) if name[0].isdigit() else name: value for name, value in arrays.items()
-             if not name[0].isdigit() or name.startswith(f"{member}.")}
+            {
+                name.replace(f"{member}.", "0.", 1) if name[0].isdigit() else name: value
+                for name, value in arrays.items()
+                if not name[0].isdigit() or name.startswith(f"{member}.")
+            }
         ).read(standing()[None])
         for member in range(2)
-    ]  # fmt: skip
+    ]
     both = PostureHead.of_arrays(arrays).read(standing()[None])
     np.testing.assert_allclose(both, np.mean(alone, axis=0), atol=1e-6)
 

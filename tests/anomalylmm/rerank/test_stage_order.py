@@ -200,12 +200,18 @@ SCRIPTS = st.lists(st.tuples(WORDS, st.floats(-5, 5), st.booleans()), min_size=1
 @st.composite
 def all_rules(draw):
     return RerankSettings(
-        pairwise=draw(st.booleans()), pair_window=draw(st.sampled_from([0.0, 0.1, 9.0])),
-        pair_margin=draw(st.floats(0, 2)), pair_top=draw(st.integers(2, 9)), gate=draw(st.booleans()),
-        gate_margin=draw(st.sampled_from([0.0, 1.5, math.inf])), same_cosine=draw(st.sampled_from([0.0, 0.9])),
-        facets=draw(st.booleans()), explain=draw(st.booleans()), reading=draw(st.sampled_from(["likelihood", "both"])),
+        pairwise=draw(st.booleans()),
+        pair_window=draw(st.sampled_from([0.0, 0.1, 9.0])),
+        pair_margin=draw(st.floats(0, 2)),
+        pair_top=draw(st.integers(2, 9)),
+        gate=draw(st.booleans()),
+        gate_margin=draw(st.sampled_from([0.0, 1.5, math.inf])),
+        same_cosine=draw(st.sampled_from([0.0, 0.9])),
+        facets=draw(st.booleans()),
+        explain=draw(st.booleans()),
+        reading=draw(st.sampled_from(["likelihood", "both"])),
         batch_size=draw(st.integers(1, 4)),
-    )  # fmt: skip
+    )
 
 
 def judge_of(rows, strengths):
@@ -282,9 +288,16 @@ HOSTILE = [
     "\x00\x1b[31m\u202e",
 ]
 EVERYTHING = RerankSettings(
-    pairwise=True, pair_window=9.0, pair_margin=0.0, gate=True, gate_margin=9.0, same_cosine=0.9, facets=True,
-    explain=True, reading="both",
-)  # fmt: skip
+    pairwise=True,
+    pair_window=9.0,
+    pair_margin=0.0,
+    gate=True,
+    gate_margin=9.0,
+    same_cosine=0.9,
+    facets=True,
+    explain=True,
+    reading="both",
+)
 
 
 @pytest.mark.parametrize("answer", HOSTILE)

@@ -76,5 +76,8 @@ def row_of(report: EvaluationReport, name: str) -> dict[str, Any]:
     return next(row for row in report.document["variants"] if row["name"] == name)
 
 
-TWINS = {"twin": [3, 4, None, 0, 1], "held_out": [False, True, False, False, True],
-         "behavior": ["walking", "walking", "walking", "falling", "lying"]}  # fmt: skip
+TWINS = {
+    "twin": [3, 4, None, 0, 1],
+    "held_out": [False, True, False, False, True],
+    "behavior": ["walking", "walking", "walking", "falling", "lying"],
+}

@@ -85,9 +85,10 @@ def test_several_captions_of_a_row_are_several_queries_for_its_picture(tmp_path:
 
 def test_other_keys_are_kept_and_another_key_can_hold_the_sentences(tmp_path: Path) -> None:
     rows = rows_of(
-        twin=[3, "4", None, 0, 1], held_out=[True, False, False, True, False],
+        twin=[3, "4", None, 0, 1],
+        held_out=[True, False, False, True, False],
         captions_held_out=[[f"somebody walks {number}"] for number in range(5)],
-    )  # fmt: skip
+    )
     write_copy(tmp_path, rows)
     benchmark = read_benchmark("rendered", tmp_path, captions="captions_held_out")
     assert [query.text for query in benchmark.queries] == [f"somebody walks {number}" for number in range(5)]
@@ -125,7 +126,9 @@ def test_the_challenge_reads_its_texts_as_dict_list_or_lines(tmp_path: Path, lay
     write_challenge(tmp_path, CHALLENGE_TEXTS[layout])
     benchmark = read_benchmark("pab-2026", tmp_path)
     assert [(query.query_id, query.text) for query in benchmark.queries] == [
-        ("q3", "a woman falls"), ("q1", "a man runs")]  # fmt: skip
+        ("q3", "a woman falls"),
+        ("q1", "a man runs"),
+    ]
     assert not benchmark.has_truth
     assert [image.image_id for image in benchmark.images] == ["g0", "g1", "g2", "g3", "g4"]
 
@@ -149,7 +152,7 @@ def test_the_challenge_reads_numbers_as_ids_and_the_truth_of_whoever_has_it(tmp_
         ('{"query_index": "q1", "caption": "a man"}\n{"caption": "b"}\n', ("q1",), "line 2: expected one of the keys"),
         ("", ("q1",), "query_text.json is empty"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_text_of_the_challenge_is_named(tmp_path: Path, texts: str, index: tuple[str, ...], named: str) -> None:
     write_challenge(tmp_path, texts, index)
     with pytest.raises(ConfigurationError) as caught:
@@ -177,7 +180,7 @@ def test_a_wrong_text_of_the_challenge_is_named(tmp_path: Path, texts: str, inde
         ('{"image": "test/2.jpg", "image_id": 2, "caption": "a man", "twin": 99}', "line 3: twin: expected the"),
         ('{"image": "test/2.jpg", "image_id": 2, "caption": "a man", "twin": [1]}', "line 3: twin: expected a number"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("layout", ["lines", "list"])
 def test_a_broken_row_is_named_by_file_and_line(tmp_path: Path, layout: str, broken: str, named: str) -> None:
     file = write_copy(tmp_path)

@@ -118,8 +118,22 @@ def test_all_variants_of_the_brief_are_there_and_equal_ones_are_computed_once(tm
     composition = compose()
     report = evaluate_benchmark(composition, request(tmp_path))
     names = [row["name"] for row in report.document["variants"]]
-    assert {"coarse", "cloze", "+saliency", "+affirm", "profile", "default", "paper", "N=3", "N=5", "N=10", "N=20",
-            "slots=action", "slots=color", "slots=both"} <= set(names)  # fmt: skip
+    assert {
+        "coarse",
+        "cloze",
+        "+saliency",
+        "+affirm",
+        "profile",
+        "default",
+        "paper",
+        "N=3",
+        "N=5",
+        "N=10",
+        "N=20",
+        "slots=action",
+        "slots=color",
+        "slots=both",
+    } <= set(names)
     assert len(names) == len(set(names))
     profile, both, ten = (row_of(report, name) for name in ("profile", "slots=both", "N=10"))
     for other in (both, ten):
@@ -142,7 +156,12 @@ def test_later_stages_are_added_where_the_settings_have_them() -> None:
 
 def test_variants_are_chosen_by_name_or_group_and_a_wrong_one_is_named() -> None:
     assert [item.name for item in choose_variants(DEFAULT, ["N=5", "slots"])] == [
-        "coarse", "N=5", "slots=action", "slots=color", "slots=both"]  # fmt: skip
+        "coarse",
+        "N=5",
+        "slots=action",
+        "slots=color",
+        "slots=both",
+    ]
     with pytest.raises(ConfigurationError, match=r"N=4.*stages"):
         choose_variants(DEFAULT, ["N=4"])
 

@@ -99,8 +99,7 @@ def test_the_failure_sheet_counts_each_category(tmp_path: Path) -> None:
     report = evaluate_benchmark(compose(), request(tmp_path, variants=("coarse",)))
     failures = report.document["failures"]
     assert failures["total"] == 2
-    assert failures["by_category"] == {
-        "wrong person": 0, "wrong behavior": 2, "unlabeled positive": 0, "not known": 0}  # fmt: skip
+    assert failures["by_category"] == {"wrong person": 0, "wrong behavior": 2, "unlabeled positive": 0, "not known": 0}
     assert {row["text"] for row in failures["worst"]} == {TEXTS[3], TEXTS[4]}
     assert all(row["where"].startswith("line ") for row in failures["worst"])
 

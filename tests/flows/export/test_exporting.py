@@ -107,8 +107,10 @@ def test_every_statement_can_be_traced(blurred: ExportReport, archive: Path) -> 
     assert hit["best_local"].endswith("+01:00")
     assert hit["video_sha256"] == hashlib.sha256((archive / GATE).read_bytes()).hexdigest()
     assert hit["models"] == {
-        "detector": "block-detector@1", "dual_encoder": "color-encoder@1", "judge": "color-judge@1",
-    }  # fmt: skip
+        "detector": "block-detector@1",
+        "dual_encoder": "color-encoder@1",
+        "judge": "color-judge@1",
+    }
     assert hit["pipeline"] == COMPOSITION.pipeline.digest
     assert hit["text"] == "=a person in a red <b>jacket</b> walking"
     assert ("red", "red") in {(slot["word"], slot["answer"]) for slot in hit["slots"]}
@@ -127,15 +129,25 @@ def test_words_are_data_in_the_page_and_harmless_in_a_spreadsheet(blurred: Expor
     assert row["verdict"] == "accepted"
     assert float(row["cosine"]) > 0
     assert [make_safe(value) for value in ("=1", "+1", "-1", "@x", "\tx", "a=1", -1.5, None)] == [
-        "'=1", "'+1", "'-1", "'@x", "'\tx", "a=1", -1.5, "",
-    ]  # fmt: skip
+        "'=1",
+        "'+1",
+        "'-1",
+        "'@x",
+        "'\tx",
+        "a=1",
+        -1.5,
+        "",
+    ]
 
 
 def test_a_number_that_is_none_is_null_in_json_and_empty_in_csv() -> None:
     written = dump_json({"score": math.nan, "slots": [{"match": math.inf, "word": "red"}], "rank": 1, "pair": (0.5,)})
     assert json.loads(written, parse_constant=pytest.fail) == {
-        "score": None, "slots": [{"match": None, "word": "red"}], "rank": 1, "pair": [0.5],
-    }  # fmt: skip
+        "score": None,
+        "slots": [{"match": None, "word": "red"}],
+        "rank": 1,
+        "pair": [0.5],
+    }
     assert [make_safe(value) for value in (math.nan, -math.inf, 0.0)] == ["", "", 0.0]
 
 
@@ -298,7 +310,7 @@ def test_what_can_not_be_exported_is_refused_before_anything_is_written(
     with pytest.raises(QueryError, match="SELECT"):
         export(store, tmp_path / "out", archive, choice=Choice(sql="drop table hits"))
     with pytest.raises(ConfigurationError, match="at most 0"):
-        export(store, tmp_path / "out", archive, most_hits=0)
+        export(store, tmp_path / "out", archive, max_hits=0)
     with pytest.raises(StoreError, match="anomalylmm sweep"):
         export(StoreLayout(tmp_path / "nostore"), tmp_path / "out", archive)
     with pytest.raises(ConfigurationError, match="nothing was chosen"):

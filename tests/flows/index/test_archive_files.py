@@ -81,7 +81,5 @@ def test_times_outside_the_calendar_end_no_run(name: str, tmp_path: Path) -> Non
     path.write_bytes(b"x")
     os.utime(path, (0, -3_000_000_000))
     settings = Settings.model_validate({"time_zone": "Europe/Berlin"})
-    planned = plan_archive(
-        tmp_path, settings, known=frozenset(), quarantined=frozenset(), probe_start=lambda _: None
-    )  # fmt: skip
+    planned = plan_archive(tmp_path, settings, known=frozenset(), quarantined=frozenset(), probe_start=lambda _: None)
     assert planned.units[0].videos[0].start_utc == datetime(1970, 1, 1, tzinfo=UTC)

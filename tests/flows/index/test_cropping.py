@@ -18,9 +18,14 @@ FRAME = np.zeros((8, 8, 3), np.uint8)
 
 def video(name: str) -> Video:
     return Video(
-        video_id=name, path=f"{name}.mp4", camera="gate", size_bytes=9, start_utc=datetime(2026, 3, 14, tzinfo=UTC),
-        clock_source="file_time", time_zone="UTC",
-    )  # fmt: skip
+        video_id=name,
+        path=f"{name}.mp4",
+        camera="gate",
+        size_bytes=9,
+        start_utc=datetime(2026, 3, 14, tzinfo=UTC),
+        clock_source="file_time",
+        time_zone="UTC",
+    )
 
 
 class Session:
@@ -28,9 +33,13 @@ class Session:
 
     def __init__(self, name: str, seconds: int, promised: float, log: list[str]) -> None:
         self.header = VideoHeader(
-            width_px=8, height_px=8, num_frames_from_header=seconds, duration_seconds_from_header=promised,
-            average_fps=1.0, codec="h264",
-        )  # fmt: skip
+            width_px=8,
+            height_px=8,
+            num_frames_from_header=seconds,
+            duration_seconds_from_header=promised,
+            average_fps=1.0,
+            codec="h264",
+        )
         self._name, self._seconds, self._log = name, seconds, log
         log.append(f"open {name}")
 

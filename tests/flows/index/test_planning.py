@@ -37,12 +37,16 @@ def test_every_video_lands_in_exactly_one_unit_of_its_camera_and_day(
 ) -> None:
     videos = [
         Video(
-            video_id=str(index), path=f"{index}.mp4", camera=camera, size_bytes=size << 20,
+            video_id=str(index),
+            path=f"{index}.mp4",
+            camera=camera,
+            size_bytes=size << 20,
             start_utc=datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour),
-            clock_source="path_pattern", time_zone="Europe/Berlin",
+            clock_source="path_pattern",
+            time_zone="Europe/Berlin",
         )
         for index, (camera, hour, size) in enumerate(rows)
-    ]  # fmt: skip
+    ]
     settings = Settings(shards=ShardSettings(max_videos=max_videos, max_bytes=16 << 20))
     units = list(divide(videos, settings))
     assert sorted(video.video_id for unit in units for video in unit.videos) == sorted(v.video_id for v in videos)

@@ -84,8 +84,16 @@ def test_the_next_is_opened_when_it_is_prepared_and_not_before() -> None:
                     threading.Event().wait(0.01)
             opened.close()
     assert log == [
-        "open 1", "use 1", "open 2", "close 1", "use 2", "close 2", "open 3", "use 3", "close 3",
-    ]  # fmt: skip
+        "open 1",
+        "use 1",
+        "open 2",
+        "close 1",
+        "use 2",
+        "close 2",
+        "open 3",
+        "use 3",
+        "close 3",
+    ]
 
 
 def test_what_was_opened_early_and_is_not_wanted_any_more_is_closed() -> None:

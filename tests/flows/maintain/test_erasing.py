@@ -304,4 +304,4 @@ def test_the_retention_waits_for_whoever_writes(layout: StoreLayout, monkeypatch
     assert len(tries) == 3
     tries.clear()
     with pytest.raises(StoreBusyError):
-        wait_for_turn(work, Silence(), most_tries=2)
+        wait_for_turn(work, Silence(), max_tries=2)

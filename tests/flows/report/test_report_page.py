@@ -24,11 +24,21 @@ RED = SlotVerdict(word="red", kind="color", answer="red", match=1.0, probability
 def render(*cards: tuple[SlotVerdict, ...]) -> str:
     shown = tuple(
         Card(
-            where="gate", when="noon", video="a.mp4", moment="0:00:01.0", pictures=(), judged=True, accepted=True,
-            confidence=0.9, cosine=0.3, z_score=4.0, reason="It fits.", slots=slots,
+            where="gate",
+            when="noon",
+            video="a.mp4",
+            moment="0:00:01.0",
+            pictures=(),
+            judged=True,
+            accepted=True,
+            confidence=0.9,
+            cosine=0.3,
+            z_score=4.0,
+            reason="It fits.",
+            slots=slots,
         )
         for slots in cards
-    )  # fmt: skip
+    )
     section = Section(title="fall", text="a man falls", cloze="a man ____", cards=shown)
     return render_page(Page(title="Hits", subtitle="", facts=(), sections=(section,)))
 
@@ -70,9 +80,7 @@ def layout(tmp_path: Path) -> StoreLayout:
     store.check_writable()
     judgement = make_judgement()
     verdict = replace(judgement.verdict, slots=(replace(FALLING, posture=0.93), RED))
-    content = SweepContent(
-        sweep=make_sweep(), hits=(make_hit(),), judgements=(replace(judgement, verdict=verdict),)
-    )  # fmt: skip
+    content = SweepContent(sweep=make_sweep(), hits=(make_hit(),), judgements=(replace(judgement, verdict=verdict),))
     with HitStore(store) as hits:
         hits.register_query(make_query())
         hits.record_sweep(content)

@@ -208,7 +208,7 @@ def test_the_list_shows_what_waits_and_what_is_published_newest_first(layout: St
 
 
 def test_a_long_list_is_cut_and_says_so(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.commands.review.MOST_LISTED", 2)
+    monkeypatch.setattr("flows.commands.review.MAX_LISTED", 2)
     run(layout, "--sql", "select hit_id, 'reject' as verdict from hits")
     assert "and 4 older ones" in run(layout, "--list").stdout
 
@@ -238,9 +238,17 @@ def test_the_page_shows_each_threshold_with_its_evidence_escaped(layout: StoreLa
     from flows.report.page import render_page
 
     used = ThresholdRecord(
-        query_version="q1", query_name="fall", judge_id="judge", accept=0.5, threshold=0.6, num_confirmed=0,
-        num_rejected=4, bound=0.4, evidence="raised <b>because</b>", created_utc=NOON,
-    )  # fmt: skip
+        query_version="q1",
+        query_name="fall",
+        judge_id="judge",
+        accept=0.5,
+        threshold=0.6,
+        num_confirmed=0,
+        num_rejected=4,
+        bound=0.4,
+        evidence="raised <b>because</b>",
+        created_utc=NOON,
+    )
     run(layout, IDS[0], "reject")
     publish(layout, used)
     page = render_page(build_page(layout))

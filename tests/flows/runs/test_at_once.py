@@ -11,9 +11,18 @@ from flows.runs import at_once
 from flows.runs.at_once import StoppedError, choose_number, until_stopped, work_at_once
 
 
-@pytest.mark.parametrize(("cores", "asked", "items", "number"), [
-    (1, 0, 9, 2), (8, 0, 9, 2), (64, 0, 9, 8), (64, 0, 3, 3), (2, 1, 9, 1), (2, 4, 3, 3), (2, 0, 0, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cores", "asked", "items", "number"),
+    [
+        (1, 0, 9, 2),
+        (8, 0, 9, 2),
+        (64, 0, 9, 8),
+        (64, 0, 3, 3),
+        (2, 1, 9, 1),
+        (2, 4, 3, 3),
+        (2, 0, 0, 1),
+    ],
+)
 def test_two_or_one_for_every_eight_cores_unless_asked(
     cores: int, asked: int, items: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

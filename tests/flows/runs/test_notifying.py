@@ -14,7 +14,7 @@ from flows.export.exporting import ExportReport, Problem
 from flows.runs.notifying import OF_WHO_ASKS, run_command, tell_export, tell_search, tell_sweep, telling_failure
 from flows.search.searching import Result, SearchReport
 from flows.settings.model import NotifySettings, load_settings
-from flows.sweep.sweeping import SweepReport
+from flows.sweep.outcome import SweepReport
 from storage.disk.layout import StoreLayout
 from tests.fakes import FakeComposition
 
@@ -41,9 +41,17 @@ def keeping(path: Path, **more: Any) -> NotifySettings:
 
 def report(**changed: Any) -> SweepReport:
     plain = {
-        "sweep_id": "s", "state": "Completed", "queries": (), "num_hits": 0, "num_incidents": 0, "num_calls": 0,
-        "num_cached": 0, "seconds": 0.0, "warnings": (), "report_path": "",
-    }  # fmt: skip
+        "sweep_id": "s",
+        "state": "Completed",
+        "queries": (),
+        "num_hits": 0,
+        "num_incidents": 0,
+        "num_calls": 0,
+        "num_cached": 0,
+        "seconds": 0.0,
+        "warnings": (),
+        "report_path": "",
+    }
     return SweepReport(**{**plain, **changed})
 
 
@@ -90,10 +98,24 @@ def test_a_failure_is_told_and_goes_on_as_it_was(tmp_path: Path) -> None:
 
 def search_report(*accepted: bool, **changed: Any) -> SearchReport:
     results = tuple(
-        Result(tracklet_id="t", camera="gate", when="now", video="gate/a.mp4", moment="0:01", cosine=0.1, z_score=1.0,
-               judged=True, accepted=item, score=0.5, confidence=0.5, reason="red", slots=(), picture=b"jpeg")
+        Result(
+            tracklet_id="t",
+            camera="gate",
+            when="now",
+            video="gate/a.mp4",
+            moment="0:01",
+            cosine=0.1,
+            z_score=1.0,
+            judged=True,
+            accepted=item,
+            score=0.5,
+            confidence=0.5,
+            reason="red",
+            slots=(),
+            picture=b"jpeg",
+        )
         for item in accepted
-    )  # fmt: skip
+    )
     plain = {"text": "a person in red", "cloze": "", "results": results, "warnings": (), "num_crops": 9}
     more = {"num_candidates": 2, "num_calls": 2, "seconds": 0.1, "page_path": "page.html"}
     return SearchReport(**{**plain, **more, **changed})

@@ -46,8 +46,12 @@ def test_every_deployment_names_a_flow_by_its_dotted_name_and_fits_its_form(depl
 
 
 def test_the_sweep_runs_nightly_in_its_time_zone_and_never_twice_at_once() -> None:
-    deployments = {item.name: item for item in build_deployments(ServeOptions(store="s", profile="pocket",
-                   cron="30 1 * * *", time_zone="Europe/Berlin"))}  # fmt: skip
+    deployments = {
+        item.name: item
+        for item in build_deployments(
+            ServeOptions(store="s", profile="pocket", cron="30 1 * * *", time_zone="Europe/Berlin")
+        )
+    }
     night = deployments["nightly-sweep"]
     (schedule,) = night.schedules or []
     assert (schedule.schedule.cron, schedule.schedule.timezone) == ("30 1 * * *", "Europe/Berlin")  # type: ignore[union-attr]

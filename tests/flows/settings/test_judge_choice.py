@@ -51,8 +51,12 @@ def test_a_key_that_is_not_set_is_named(endpoint: Settings, monkeypatch: pytest.
 def test_an_endpoint_is_listed_without_weights(endpoint: Settings) -> None:
     rows = {row.role: row for row in Composition(endpoint).list_models()}
     assert rows["judge"].cells() == (
-        "judge", "Qwen/Qwen3-VL-8B-Instruct", "(endpoint)", "the server's", "http://127.0.0.1:8011/v1",
-    )  # fmt: skip
+        "judge",
+        "Qwen/Qwen3-VL-8B-Instruct",
+        "(endpoint)",
+        "the server's",
+        "http://127.0.0.1:8011/v1",
+    )
     assert set(rows) == {"detector", "pose", "posture", "dual_encoder", "judge"}
 
 

@@ -83,11 +83,14 @@ def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: Store
     assert list(layout.shards.iterdir()) == []
 
 
-@pytest.mark.parametrize(("num_inodes", "room_bytes", "remedy"), [
-    (2, 1 << 30, r"no inodes left \(see df -i\)"),
-    (1000, 0, "Free space"),
-    (2, 8192, "Free space"),  # as where inodes are made of free room
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("num_inodes", "room_bytes", "remedy"),
+    [
+        (2, 1 << 30, r"no inodes left \(see df -i\)"),
+        (1000, 0, "Free space"),
+        (2, 8192, "Free space"),  # as where inodes are made of free room
+    ],
+)
 def test_a_lack_of_inodes_is_told_from_a_lack_of_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_inodes: int, room_bytes: int, remedy: str
 ) -> None:

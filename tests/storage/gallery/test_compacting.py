@@ -59,10 +59,14 @@ def publish(layout: StoreLayout, name: str, vectors: np.ndarray, pipeline: str =
 def say(results: tuple[SearchResult, ...]) -> list[object]:
     """All that results tell, to be compared."""
     return [
-        (*zip(item.crop_ids, item.tracklet_ids, item.video_ids, item.cameras, item.shard_ids, strict=True),
-         item.cosines.tolist(), item.pts_seconds.tolist(), item.wall_clock_utc)
+        (
+            *zip(item.crop_ids, item.tracklet_ids, item.video_ids, item.cameras, item.shard_ids, strict=True),
+            item.cosines.tolist(),
+            item.pts_seconds.tolist(),
+            item.wall_clock_utc,
+        )
         for item in results
-    ]  # fmt: skip
+    ]
 
 
 def search(layout: StoreLayout, k: int = 10, scope: Scope = SCOPES[0], pipeline: str = PIPELINE) -> list[object]:
@@ -78,9 +82,13 @@ def filled(layout: StoreLayout) -> StoreLayout:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.lists(st.integers(0, 40), min_size=2, max_size=5), st.integers(1, 50), st.sampled_from(SCOPES),
-    st.integers(0, 1000), st.booleans(), st.integers(1, 3),
-)  # fmt: skip
+    st.lists(st.integers(0, 40), min_size=2, max_size=5),
+    st.integers(1, 50),
+    st.sampled_from(SCOPES),
+    st.integers(0, 1000),
+    st.booleans(),
+    st.integers(1, 3),
+)
 def test_a_search_gives_the_exact_best_whatever_is_compacted(
     sizes: list[int], k: int, scope: Scope, seed: int, doubles: bool, late: int
 ) -> None:
@@ -95,9 +103,9 @@ def test_a_search_gives_the_exact_best_whatever_is_compacted(
             publish(layout, f"s{number}", piece)
             publish(plain, f"s{number}", piece)
             if number == len(pieces) - late:
-                compact_store(layout, most_bytes=60 * DIMENSION)
+                compact_store(layout, max_bytes=60 * DIMENSION)
         assert search(layout, k, scope) == search(plain, k, scope)
-        compact_store(layout, most_bytes=60 * DIMENSION)
+        compact_store(layout, max_bytes=60 * DIMENSION)
         assert search(layout, k, scope) == search(plain, k, scope)
         results = Gallery.open(layout, PIPELINE).search(unit_vectors(2, seed + 1), k)
     for query, result in zip(unit_vectors(2, seed + 1), results, strict=True):
@@ -134,13 +142,13 @@ def test_compacting_twice_changes_nothing(filled: StoreLayout) -> None:
 
 def test_full_indexes_stay_and_a_small_one_is_made_anew_with_what_is_new(filled: StoreLayout) -> None:
     most = 50 * DIMENSION
-    compact_store(filled, most_bytes=most)  # s0 and s1 fill one
+    compact_store(filled, max_bytes=most)  # s0 and s1 fill one
     (full,) = iter_index_dirs(filled)
     publish(filled, "s3", unit_vectors(5, 3))
-    assert compact_store(filled, most_bytes=most).num_indexes == 2
+    assert compact_store(filled, max_bytes=most).num_indexes == 2
     assert full in set(iter_index_dirs(filled))
     publish(filled, "s4", unit_vectors(5, 4))
-    report = compact_store(filled, most_bytes=most)
+    report = compact_store(filled, max_bytes=most)
     assert report.num_indexes == 2
     assert full in set(iter_index_dirs(filled))
 
@@ -242,7 +250,7 @@ def test_a_damaged_shard_takes_its_index_out_of_use_and_nothing_else(filled: Sto
 
 
 def test_dropping_takes_the_indexes_that_hold_a_shard_and_those_that_can_not_tell(filled: StoreLayout) -> None:
-    compact_store(filled, most_bytes=50 * DIMENSION)
+    compact_store(filled, max_bytes=50 * DIMENSION)
     assert drop_indexes(filled, ["another"]) == ()
     assert drop_indexes(filled, []) == ()
     (directory,) = drop_indexes(filled, ["s0"])

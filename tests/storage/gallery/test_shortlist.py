@@ -55,15 +55,18 @@ def test_exact_scores_are_asked_for_few() -> None:
 
 
 def test_memory_is_bounded_where_all_crops_look_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortlist, "MOST_WAITING", 500)
-    monkeypatch.setattr(shortlist, "LEAST_WAITING", 100)
+    monkeypatch.setattr(shortlist, "MAX_WAITING", 500)
+    monkeypatch.setattr(shortlist, "MIN_WAITING", 100)
     offered = Offered(np.full((2, 5_000), 0.25, np.float32))
     found = Shortlist(2, 5, offered.exact)
     for start in range(0, 5_000, 50):
         found.add(
-            0, offered.scores[:, start : start + 50], np.zeros(2, np.float32), np.full(2, 0.1, np.float32),
+            0,
+            offered.scores[:, start : start + 50],
+            np.zeros(2, np.float32),
+            np.full(2, 0.1, np.float32),
             np.arange(start, start + 50),
-        )  # fmt: skip
+        )
         assert found.num_waiting < 1_200
     assert found.best()[1].tolist() == [[0, 1, 2, 3, 4]] * 2
 

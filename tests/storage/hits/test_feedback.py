@@ -72,9 +72,17 @@ def test_reviews_are_feedback_beside_its_hit(layout: StoreLayout) -> None:
 
 def test_the_thresholds_of_a_sweep_are_published_with_it(layout: StoreLayout) -> None:
     used = ThresholdRecord(
-        query_version="q1", query_name="fall", judge_id="judge", accept=0.5, threshold=0.6, num_confirmed=1,
-        num_rejected=9, bound=0.3, evidence="why", created_utc=NOON,
-    )  # fmt: skip
+        query_version="q1",
+        query_name="fall",
+        judge_id="judge",
+        accept=0.5,
+        threshold=0.6,
+        num_confirmed=1,
+        num_rejected=9,
+        bound=0.3,
+        evidence="why",
+        created_utc=NOON,
+    )
     content = make_content()
     with HitStore(layout) as store:
         for _ in range(2):

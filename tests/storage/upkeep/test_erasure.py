@@ -46,8 +46,9 @@ def test_all_that_was_made_of_erased_footage_goes_and_the_rest_stays(layout: Sto
     assert [row.jpeg for row in rows] == [jpeg_of("pm", number) for number in range(4)]
     assert np.allclose([row.vector for row in rows], unit_vectors(4, seed=1))
     assert run_sql(layout, "SELECT video_id, shard_id FROM hits ORDER BY ALL")[1] == [
-        ("video-new", new), ("video-pm", rest)
-    ]  # fmt: skip
+        ("video-new", new),
+        ("video-pm", rest),
+    ]
     assert run_sql(layout, "SELECT shard_id FROM coverage ORDER BY ALL")[1] == sorted([(new,), (rest,)])
     for table in ("judgements", "judgement_slots", "feedback", "videos"):
         assert run_sql(layout, f"SELECT count(*) FROM {table}")[1] == [(2,)], table
@@ -59,8 +60,13 @@ def test_all_that_was_made_of_erased_footage_goes_and_the_rest_stays(layout: Sto
         keys = ["about-no-picture", f"answer-{new}", f"answer-{mixed}"]
         assert store.cached_judgements(keys) == {"about-no-picture": "{}"}
     assert report.counts == {
-        "num_hits": 2, "num_judgements": 2, "num_incidents": 0, "num_feedback": 2, "num_searches": 1, "num_cached": 3
-    }  # fmt: skip
+        "num_hits": 2,
+        "num_judgements": 2,
+        "num_incidents": 0,
+        "num_feedback": 2,
+        "num_searches": 1,
+        "num_cached": 3,
+    }
     assert verify_store(layout, deep=True).is_clean
 
 
@@ -149,9 +155,13 @@ def test_the_same_video_under_another_pipeline_and_camera_goes_too(layout: Store
 
 def test_answers_of_an_earlier_version_that_name_no_shard_go_and_masks_stay(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
-        store.change("forget the shards", lambda connection: connection.execute(
-            """INSERT INTO judgement_cache (key, payload) VALUES ('old', '{"answer": "x"}'), ('m', '{"masks": "x"}')"""
-        ))  # fmt: skip
+        store.change(
+            "forget the shards",
+            lambda connection: connection.execute(
+                "INSERT INTO judgement_cache (key, payload) "
+                """VALUES ('old', '{"answer": "x"}'), ('m', '{"masks": "x"}')"""
+            ),
+        )
     erase_footage(layout, [OLD])
     with HitStore(layout) as store:
         assert list(store.cached_judgements(["old", "m"])) == ["m"]
@@ -168,8 +178,11 @@ def test_a_picture_outside_the_reports_is_never_removed(layout: StoreLayout, tmp
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"mine")
     with HitStore(layout) as store:
-        store.change("aim outside", lambda connection: connection.execute(
-            "UPDATE hits SET picture_path = '../../outside.jpg' WHERE video_id = 'video-am'"
-        ))  # fmt: skip
+        store.change(
+            "aim outside",
+            lambda connection: connection.execute(
+                "UPDATE hits SET picture_path = '../../outside.jpg' WHERE video_id = 'video-am'"
+            ),
+        )
     erase_footage(layout, [OLD])
     assert outside.exists()

@@ -35,9 +35,13 @@ from tests.storage.examples import NOON, PIPELINE
 from tests.storage.shards.test_quarantine import make_entry
 
 POINTS = [  # benchmarks/reliability kills at all of them
-    "shard.renamed", "erasure.noted", "erasure.shards_removed", "erasure.rows_committed", "erasure.database_copied",
+    "shard.renamed",
+    "erasure.noted",
+    "erasure.shards_removed",
+    "erasure.rows_committed",
+    "erasure.database_copied",
     "erasure.finished",
-]  # fmt: skip
+]
 
 
 @pytest.fixture

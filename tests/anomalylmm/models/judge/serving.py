@@ -42,7 +42,7 @@ class Script:
     drips: bool = False  # a byte now and then, without end
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    most_at_once: int = 0
+    max_at_once: int = 0
     at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,7 +68,7 @@ class ScriptedHandler(BaseHTTPRequestHandler):
         script.keys.append(self.headers.get("Authorization", ""))
         with script.lock:
             script.at_once += 1
-            script.most_at_once = max(script.most_at_once, script.at_once)
+            script.max_at_once = max(script.max_at_once, script.at_once)
         time.sleep(script.delay_seconds)
         with script.lock:
             script.at_once -= 1

@@ -110,7 +110,7 @@ def test_a_server_that_drips_without_end_is_left_after_the_timeout(serve: Serve)
 
 
 def test_an_answer_without_end_is_cut_off(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalylmm.models.judge.endpoint_client.MOST_BYTES", 10_000)
+    monkeypatch.setattr("anomalylmm.models.judge.endpoint_client.MAX_BYTES", 10_000)
     with pytest.raises(JudgeError, match="does not stop answering"):
         serve(Script([(200, chat("walking " * 5000))])).complete([[VIEW]], "What?")
 
@@ -179,7 +179,7 @@ def test_order_is_kept_and_concurrency_bounded(serve: Serve) -> None:
     script = Script([(200, answer)], delay_seconds=0.2)
     views = [[np.full((16, 16, 3), 10 * number, np.uint8)] for number in range(12)]
     assert serve(script, concurrency=3).complete(views, "What?") == [str(number) for number in range(12)]
-    assert 2 <= script.most_at_once <= 3
+    assert 2 <= script.max_at_once <= 3
 
 
 def test_one_candidates_failure_is_an_error_after_its_retries(serve: Serve) -> None:
