@@ -8,14 +8,7 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, upkeep
-from flows.commands import compact as compacting
-from flows.commands import erase as erasing
-from flows.commands import evaluate as evaluating
-from flows.commands import export as exporting
-from flows.commands import index_and_sweep as making
-from flows.commands import review as feedback
-from flows.commands import search as searching
+from flows.commands import analysis, compact, erase, evaluate, export, index_and_sweep, review, search, upkeep
 from flows.runs.terminal import visible
 
 EXIT_CODES = """\
@@ -34,15 +27,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-making.add_to(app)
-searching.add_to(app)
+index_and_sweep.add_to(app)
+search.add_to(app)
 analysis.add_to(app)
-exporting.add_to(app)
-feedback.add_to(app)
-evaluating.add_to(app)
+export.add_to(app)
+review.add_to(app)
+evaluate.add_to(app)
 upkeep.add_to(app)
-compacting.add_to(app)
-erasing.add_to(app)
+compact.add_to(app)
+erase.add_to(app)
 
 
 def _print_version(value: bool) -> None:

@@ -83,4 +83,4 @@ def test_served_deployments_name_flows_by_dotted_names() -> None:
     for deployment in build_deployments(ServeOptions(store="s", profile="pocket")):
         assert deployment.entrypoint is not None
         assert "/" not in deployment.entrypoint
-        assert deployment.entrypoint.startswith("flows.flow_")
+        assert deployment.entrypoint.rsplit(".", 1)[0].endswith(".flow")
