@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from storage.gallery.catalog import SUFFIX
 
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.catalog import SUFFIX
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import run_sql
 from storage.shards.quarantine import read_quarantine
 

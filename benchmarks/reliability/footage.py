@@ -21,7 +21,7 @@ from benchmarks.reliability.section import Section
 from flows.index.indexing import IndexReport, index_archive
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.shards.manifest import VideoEntry, read_manifest
 from storage.shards.quarantine import QuarantineEntry, read_quarantine
 from tests.fakes import FakeComposition

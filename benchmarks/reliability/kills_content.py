@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.hits.tables import PUBLISHED
 from storage.shards.manifest import read_manifest

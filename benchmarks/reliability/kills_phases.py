@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.reliability.kills_forks import Forks
 from benchmarks.reliability.kills_stand_ins import write_archive, write_queries
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.shards.manifest import FileEntry, read_manifest
 
 Passed = tuple[str, int]  # a crash point and the how many-th passing of it

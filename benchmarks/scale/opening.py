@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
+from storage.gallery.catalog import catalog_path, read_stamp
+
 from benchmarks.scale.filling import Filling, fill_store
 from storage.disk.layout import CROPS_FILE, MANIFEST_FILE, StoreLayout
 from storage.gallery import catalog
-from storage.gallery.catalog import catalog_path, read_stamp
-from storage.gallery.gallery import Gallery, iter_shard_dirs
+from storage.gallery.gallery import Gallery
+from storage.gallery.opening import iter_shard_dirs
 
 DIMENSION = 64  # one crop a shard: only their number matters
 COLUMNS = ("shards", "way", "ms", "CPU ms", "CPU us a shard", "slowest ms")

@@ -9,7 +9,7 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import erasure_figures, recording
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures, require_store
 from storage.upkeep.erasure_log import ErasureRule

@@ -98,11 +98,6 @@ class StoreLayout:
         return self.root / "erasures"
 
     @property
-    def catalogs(self) -> Path:
-        """What was read from the shards' manifests, one derived file a pipeline."""
-        return self.root / "catalogs"
-
-    @property
     def working(self) -> Path:
         """The writer's database."""
         return self.root / "hits" / "working.duckdb"

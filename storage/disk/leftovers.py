@@ -38,6 +38,19 @@ def remove_path(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_old_catalogs(layout: StoreLayout) -> tuple[Path, ...]:
+    """Removes the catalogs that earlier versions kept, since they repeat what manifests say of videos.
+
+    Raises:
+        StoreError: If one can't be removed.
+    """
+    catalogs = layout.root / "catalogs"
+    if not catalogs.is_dir():
+        return ()
+    remove_path(catalogs)
+    return (catalogs,)
+
+
 def count_bytes(path: Path) -> int:
     """Bytes of a file, or of all files below a directory."""
     files = path.rglob("*") if path.is_dir() else [path]

@@ -1,32 +1,31 @@
-"""Compacted indexes: the vectors of many shards of one pipeline in one file of codes, with what a search tells of rows.
+"""Compacted indexes: the vectors of many shards of one pipeline in one FAISS index of four bits for two dimensions.
 
-They are derived: a search gives the same with and without them, and deleting one loses nothing. An index is of use
-while each of its shards is there as it was.
+They are derived: results do not depend on them, and deleting one loses nothing. An index is used while each of its
+shards is there as it was.
 """
 
 import json
-import mmap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import faiss
 import pyarrow as pa
 
 from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.records import Floats
 from storage.disk.files import digest_json, guarded, sha256_file
 from storage.disk.layout import StoreLayout, encode_name
-from storage.gallery.facts import ShardFacts
-from storage.gallery.quantizing import Codes, Scale
+from storage.gallery.shard import GalleryShard
 from storage.shards.manifest import FileEntry
 
-CODES_FILE = "codes.u8"  # (N, D) bytes, rows of one shard after those of another
+VECTORS_FILE = "index.faiss"  # rows of one shard after those of another
 ROWS_FILE = "rows.arrow"  # ROW_COLUMNS, one record batch a shard
 MANIFEST_FILE = "manifest.json"  # written last
 ROW_COLUMNS = ("crop_id", "tracklet_id", "video_id", "camera", "pts_seconds", "wall_clock_utc")
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 held codes of our own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +37,9 @@ class CompactedShard:
     crops_sha256: str
 
     @classmethod
-    def of(cls, facts: ShardFacts) -> "CompactedShard":
+    def of(cls, shard: GalleryShard) -> "CompactedShard":
         """Names a shard as it is now."""
-        return cls(shard_id=facts.shard_id, rows=facts.rows, crops_sha256=facts.crops_sha256)
+        return cls(shard_id=shard.shard_id, rows=shard.rows, crops_sha256=shard.crops_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +51,9 @@ class IndexManifest:
     dimension: int
     rows: int
     shards: tuple[CompactedShard, ...] = field(repr=False)  # in the order of their rows
-    low: tuple[float, ...] = field(repr=False)  # of the scale
-    step: tuple[float, ...] = field(repr=False)
-    largest_error: float  # distance of a vector from what its codes stand for
     files: Mapping[str, FileEntry] = field(repr=False)
     created_utc: datetime
     format_version: int = FORMAT_VERSION
-
-    @property
-    def scale(self) -> Scale:
-        """What the codes stand for."""
-        return Scale(low=np.array(self.low, np.float32), step=np.array(self.step, np.float32))
 
     @property
     def shard_ids(self) -> frozenset[str]:
@@ -71,50 +62,56 @@ class IndexManifest:
 
     def to_json(self) -> str:
         """Text of ``manifest.json``, with a checksum of itself."""
-        content = {**asdict(self), "created_utc": self.created_utc.isoformat()}
-        content = json.loads(json.dumps(content))
+        content = json.loads(json.dumps({**asdict(self), "created_utc": self.created_utc.isoformat()}))
         return json.dumps({**content, "checksum": digest_json(content)}, indent=1) + "\n"
 
 
 class CompactedIndex:
-    """An index opened by memory map; opening reads no vector, and ``release`` gives back what a search has mapped."""
+    """A compacted index on disk; its vectors are in memory only while they are searched."""
 
     def __init__(self, directory: Path, manifest: IndexManifest) -> None:
-        """Maps its files.
+        """Checks the sizes of its files.
 
         Raises:
-            ShardError: If one can't be opened, or has not the size it was written with.
+            ShardError: If one is missing, or has not the size it was written with.
         """
         self.directory, self.manifest = directory, manifest
-        self._codes, self._rows = (_map(directory / name, manifest.files[name]) for name in (CODES_FILE, ROWS_FILE))
-        try:
-            self._batches = pa.ipc.open_file(pa.py_buffer(self._rows))
-        except pa.ArrowException as error:
-            raise _damaged(directory / ROWS_FILE, str(error)) from error
-        starts = np.cumsum([0, *(shard.rows for shard in manifest.shards)])
-        self.starts = {shard.shard_id: int(start) for shard, start in zip(manifest.shards, starts, strict=False)}
+        for name, entry in manifest.files.items():
+            with guarded("open", directory / name):
+                size = (directory / name).stat().st_size
+            if size != entry.num_bytes:
+                raise _damaged(directory / name, f"{size} bytes, but {entry.num_bytes} were written")
         self._numbers = {shard.shard_id: number for number, shard in enumerate(manifest.shards)}
 
-    @property
-    def codes(self) -> Codes:
-        """The codes, (N, D), mapped."""
-        return np.frombuffer(self._codes, np.uint8).reshape(self.manifest.rows, self.manifest.dimension)
+    def members(self, shards: Sequence[GalleryShard]) -> list[GalleryShard]:
+        """Those of the shards whose rows it holds."""
+        return [shard for shard in shards if shard.shard_id in self._numbers]
+
+    def search(self, queries: Floats, k: int) -> tuple[Any, Any]:
+        """Approximate scores and positions in the index of the best rows, both (Q, K) with K = min(k, rows).
+
+        Raises:
+            ShardError: If the index can't be read.
+        """
+        path = self.directory / VECTORS_FILE
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise _damaged(path, f"{error}. Run: anomalylmm gc") from error
+        return index.search(queries, min(k, self.manifest.rows))
 
     def read_table(self, shard_id: str) -> pa.Table:
-        """``ROW_COLUMNS`` of one of its shards, mapped.
+        """``ROW_COLUMNS`` of one of its shards.
 
         Raises:
             ShardError: If they can't be read.
         """
+        path = self.directory / ROWS_FILE
         try:
-            return pa.Table.from_batches([self._batches.get_batch(self._numbers[shard_id])])
-        except pa.ArrowException as error:
-            raise _damaged(self.directory / ROWS_FILE, f"{error}. Run: anomalylmm gc") from error
-
-    def release(self) -> None:
-        """Takes mapped pages out of this process's memory; they come back when they are looked at."""
-        for mapped in (self._codes, self._rows):
-            mapped.madvise(mmap.MADV_DONTNEED)
+            with pa.memory_map(str(path)) as file:
+                return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(self._numbers[shard_id])])
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(path, f"{error}. Run: anomalylmm gc") from error
 
 
 def indexes_dir(layout: StoreLayout, pipeline_digest: str) -> Path:
@@ -145,8 +142,10 @@ def read_index_manifest(directory: Path) -> IndexManifest:
         raise _damaged(path, str(error)) from error
 
 
-def open_indexes(layout: StoreLayout, pipeline_digest: str, shards: Iterable[ShardFacts]) -> tuple[CompactedIndex, ...]:
-    """Opens the indexes of a pipeline that are of use, largest first, no shard twice; others are passed over.
+def open_indexes(
+    layout: StoreLayout, pipeline_digest: str, shards: Iterable[GalleryShard]
+) -> tuple[CompactedIndex, ...]:
+    """Opens the usable indexes of a pipeline, largest first, each shard in one at most; others are left out.
 
     Args:
         layout: The store.
@@ -154,9 +153,8 @@ def open_indexes(layout: StoreLayout, pipeline_digest: str, shards: Iterable[Sha
         shards: Its valid shards.
     """
     found = []
-    directories = sorted(path for path in indexes_dir(layout, pipeline_digest).glob("*") if path.is_dir())
-    there = name_shards(shards if directories else ())
-    for directory in directories:
+    there = frozenset(CompactedShard.of(shard) for shard in shards)
+    for directory in sorted(path for path in indexes_dir(layout, pipeline_digest).glob("*") if path.is_dir()):
         try:
             manifest = read_index_manifest(directory)
             if there.issuperset(manifest.shards):
@@ -170,11 +168,6 @@ def open_indexes(layout: StoreLayout, pipeline_digest: str, shards: Iterable[Sha
             taken |= index.manifest.shard_ids
             chosen.append(index)
     return tuple(chosen)
-
-
-def name_shards(shards: Iterable[ShardFacts]) -> frozenset[CompactedShard]:
-    """Names shards as they are now; an index is of use where all of its own are among them."""
-    return frozenset(CompactedShard.of(facts) for facts in shards)
 
 
 def verify_index(directory: Path, *, deep: bool) -> str:
@@ -191,24 +184,14 @@ def verify_index(directory: Path, *, deep: bool) -> str:
     return ""
 
 
-def _map(path: Path, entry: FileEntry) -> mmap.mmap:
-    with guarded("open", path), path.open("rb") as file:
-        size = path.stat().st_size
-        if size != entry.num_bytes or size == 0:
-            raise _damaged(path, f"{size} bytes, but {entry.num_bytes} were written")
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 def _revive(content: dict[str, Any]) -> dict[str, Any]:
     return {
         **content,
         "shards": tuple(CompactedShard(**shard) for shard in content["shards"]),
-        "low": tuple(content["low"]),
-        "step": tuple(content["step"]),
-        "files": {name: FileEntry(**content["files"][name]) for name in (CODES_FILE, ROWS_FILE)},
+        "files": {name: FileEntry(**content["files"][name]) for name in (VECTORS_FILE, ROWS_FILE)},
         "created_utc": datetime.fromisoformat(content["created_utc"]),
     }
 
 
 def _damaged(path: Path, reason: str) -> ShardError:
-    return ShardError(f"{path} is of no use: {reason}.")
+    return ShardError(f"{path} can't be used: {reason}.")

@@ -1,41 +1,41 @@
-"""Which shards are put together in compacted indexes, and which indexes go: useless ones, and those of erased crops.
+"""Which shards are joined in compacted indexes, and which indexes are removed: useless ones, and those of erased crops.
 
-Whoever removes a shard looks for indexes of it afterwards, and who makes an index looks for its shards after publishing
-it: one of the two sees the other.
+A process that removes a shard looks for indexes of it afterwards, and a process that builds an index looks for its
+shards after publishing it: one of the two sees the other.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.files import create_directories, digest_json, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import count_bytes, remove_path
 from storage.disk.locks import waiting_lock, writer_lock
+from storage.gallery.building import CENTROIDS, build_index_files, building
 from storage.gallery.compacted import (
+    CompactedShard,
     IndexManifest,
     indexes_dir,
     iter_index_dirs,
-    name_shards,
     open_indexes,
     read_index_manifest,
     verify_index,
 )
-from storage.gallery.facts import GalleryShard, ShardFacts
 from storage.gallery.gallery import Gallery
-from storage.gallery.index_building import build_index_files, building
-from storage.shards.manifest import read_manifest
+from storage.gallery.opening import open_shards
+from storage.gallery.shard import GalleryShard
 
-MAX_BYTES = 256 << 20  # of codes in one index: what a search maps at a time
-FULL_SHARE = 0.5  # an index as full as this is not made anew for what comes after it
+MAX_ROWS = 1 << 20  # of one index, which a search holds in memory: 55 MB for 206 dimensions
+MIN_ROWS = 1000  # fewer are searched as quickly in their shards
+FULL_SHARE = 0.5  # an index as full as this is not built again for the shards that come after it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltIndex:
-    """An index that was made."""
+    """An index that was built."""
 
     directory: Path
     num_shards: int
@@ -45,24 +45,25 @@ class BuiltIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactionReport:
-    """What was made, what went, and what there is now."""
+    """What was built, what was removed, and what there is now."""
 
     built: tuple[BuiltIndex, ...]
     removed: tuple[Path, ...]
     num_indexes: int
-    num_loose: int  # shards of no index, which are searched one by one
+    num_loose: int  # shards in no index, which are searched one by one
 
 
-def compact_store(layout: StoreLayout, *, max_bytes: int = MAX_BYTES) -> CompactionReport:
-    """Compacts the shards of each pipeline for itself; what is compacted already stays.
+def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: int = MIN_ROWS) -> CompactionReport:
+    """Compacts the shards of each pipeline by itself; what is compacted already stays.
 
     Args:
         layout: The store.
-        max_bytes: Of codes in one index.
+        max_rows: Of one index.
+        min_rows: Of one index; shards with fewer together stay as they are.
 
     Raises:
         StoreBusyError: If another process compacts.
-        StoreError: If the store can't be read or written; a search goes on as before then.
+        StoreError: If the store can't be read or written; searches go on as before then.
     """
     layout.create()
     built: list[BuiltIndex] = []
@@ -70,8 +71,7 @@ def compact_store(layout: StoreLayout, *, max_bytes: int = MAX_BYTES) -> Compact
     with writer_lock(_lock_path(layout)):
         removed = _remove_useless(layout)
         for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
-            gallery = Gallery.open(layout, digest)
-            groups = plan_indexes(gallery, max_bytes // max(1, gallery.dimension))
+            groups = plan_indexes(Gallery.open(layout, digest), max_rows, max(min_rows, CENTROIDS))
             built += [made for made in (_make(layout, group) for group in groups) if made]
             removed += _remove_useless(layout)
             gallery = Gallery.open(layout, digest)
@@ -80,21 +80,23 @@ def compact_store(layout: StoreLayout, *, max_bytes: int = MAX_BYTES) -> Compact
     return CompactionReport(built=tuple(built), removed=tuple(removed), num_indexes=num_indexes, num_loose=num_loose)
 
 
-def plan_indexes(gallery: Gallery, max_rows: int) -> list[tuple[GalleryShard, ...]]:
-    """The groups of shards to make an index of, oldest first; a shard alone needs none."""
+def plan_indexes(gallery: Gallery, max_rows: int, min_rows: int) -> list[tuple[GalleryShard, ...]]:
+    """The groups of shards to build an index of: neighbors by camera and date, so that a scope takes whole indexes."""
     full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * max_rows]
     settled = frozenset[str]().union(*(manifest.shard_ids for manifest in full))
-    loose = [shard for shard in gallery.shards if shard.shard_id not in settled and shard.facts.rows]
-    groups: list[list[GalleryShard]] = [[]]
-    rows = 0
-    for shard in sorted(loose, key=lambda shard: (shard.manifest.created_utc, shard.shard_id)):
-        if groups[-1] and rows + shard.facts.rows > max_rows:
+    groups: list[list[GalleryShard]] = []
+    room = 0
+    for shard in gallery.shards:
+        if shard.rows == 0 or shard.shard_id in settled:
+            continue
+        if shard.rows > room:
             groups.append([])
-            rows = 0
+            room = max_rows
         groups[-1].append(shard)
-        rows += shard.facts.rows
+        room -= shard.rows
     there = {index.manifest.shard_ids for index in gallery.indexes}
-    return [tuple(group) for group in groups if len(group) > 1 and {shard.shard_id for shard in group} not in there]
+    worth = [group for group in groups if len(group) > 1 and sum(shard.rows for shard in group) >= min_rows]
+    return [tuple(group) for group in worth if {shard.shard_id for shard in group} not in there]
 
 
 def drop_indexes(layout: StoreLayout, shard_ids: Iterable[str]) -> tuple[Path, ...]:
@@ -130,7 +132,7 @@ def find_index_problems(layout: StoreLayout, *, deep: bool) -> Iterator[str]:
     """What is wrong with the indexes, a line each; that another holds the same shards is not."""
     directories = tuple(iter_index_dirs(layout))
     digests = {path.parent.name for path in directories}
-    there = {digest: name_shards(_read_shards(layout, digest)) for digest in digests}
+    there = {digest: _name_shards(layout, digest) for digest in digests}
     for directory in directories:
         problem = verify_index(directory, deep=deep)
         lost = set() if problem else {*read_index_manifest(directory).shards} - there[directory.parent.name]
@@ -179,7 +181,7 @@ def _remove_useless(layout: StoreLayout) -> list[Path]:
 def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | None:
     """Builds and publishes one index; None where a shard went away meanwhile."""
     digest = shards[0].manifest.key.pipeline_digest
-    name = digest_json([shard.facts.crops_sha256 for shard in shards])[:32]
+    name = digest_json([shard.crops_sha256 for shard in shards])[:32]
     final = indexes_dir(layout, digest) / name
     try:
         manifest = _publish(layout, final, shards)
@@ -187,7 +189,7 @@ def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | N
         if all(shard.directory.exists() for shard in shards):
             raise
         return None  # an erasure has taken one; the next compaction makes an index of the others
-    if not name_shards(_read_shards(layout, digest)).issuperset(manifest.shards):
+    if not _name_shards(layout, digest).issuperset(manifest.shards):
         remove_index(layout, final)
         return None
     return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
@@ -206,7 +208,9 @@ def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -
     return manifest
 
 
-def _read_shards(layout: StoreLayout, digest: str) -> Iterator[ShardFacts]:
-    for path in layout.pipeline_dir(digest).glob("*/*/*"):
-        with suppress(StoreError):  # verify names it
-            yield ShardFacts.of(read_manifest(path))
+def _read_shards(layout: StoreLayout, digest: str) -> tuple[GalleryShard, ...]:
+    return open_shards(layout, digest).valid
+
+
+def _name_shards(layout: StoreLayout, digest: str) -> frozenset[CompactedShard]:
+    return frozenset(CompactedShard.of(shard) for shard in _read_shards(layout, digest))

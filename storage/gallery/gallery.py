@@ -1,30 +1,28 @@
 """All searchable crops of one pipeline: its valid shards, searched together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from anomalylmm.records import CropRow, Floats
 from storage.disk.layout import StoreLayout
 from storage.gallery.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
-from storage.gallery.facts import GalleryShard
-from storage.gallery.opening import InvalidShard, open_shards
-from storage.gallery.parts import CompactedPart, Part, ShardPart, scan
+from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
 from storage.gallery.scope import Scope
-from storage.gallery.shortlist import Shortlist
+from storage.gallery.search import Rows, ShardRows, search_rows
+from storage.gallery.shard import GalleryShard
 from storage.shards.manifest import ShardManifest, read_manifest
-from storage.shards.reading import load_crops, load_tracklet
-from storage.shards.vectors import check_queries, open_or_rebuild, read_vectors
+from storage.shards.reading import load_crops, load_tracklet, read_rows
+from storage.shards.vectors import check_queries
 
 _WHOLE = Scope()
-_VECTORS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +75,9 @@ class Gallery:
         Raises:
             PipelineMismatchError: If their vectors can't be compared.
         """
-        self.shards = tuple(sorted(shards, key=_place))
+        self.shards = tuple(sorted(shards, key=lambda shard: (shard.camera, shard.date, shard.shard_id)))
         self.invalid = tuple(invalid)
-        makes = {(shard.facts.encoder_id, shard.facts.dimension) for shard in self.shards}
+        makes = {(shard.encoder_id, shard.dimension) for shard in self.shards}
         if len(makes) > 1:
             raise PipelineMismatchError(
                 f"Shards of {len(makes)} encoders are mixed: {sorted(makes)}. "
@@ -87,32 +85,26 @@ class Gallery:
             )
         self.encoder_id, self.dimension = next(iter(makes), ("", 0))
         self._by_id = {shard.shard_id: shard for shard in self.shards}
-        self._firsts = np.cumsum([0, *(shard.facts.rows for shard in self.shards)])  # rows of the gallery
+        self._placed = ShardRows(self.shards, np.cumsum([0, *(shard.rows for shard in self.shards)]))
         self.indexes = tuple(indexes)
-        self._parts = self._divide()
+        self._index_of = {shard_id: index for index in indexes for shard_id in index.manifest.shard_ids}
 
     @classmethod
-    def open(cls, layout: StoreLayout, pipeline_digest: str, *, cataloged: bool = True) -> Self:
-        """Lists the shards of a pipeline; invalid ones are named in ``invalid`` and left out.
+    def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
+        """Reads the manifests of a pipeline's shards; invalid ones are named in ``invalid`` and left out.
 
         A missing or cut index does not make a shard invalid, since it is built again when needed.
-
-        Args:
-            layout: The store.
-            pipeline_digest: The pipeline.
-            cataloged: False: read every manifest, which gives the same and takes longer.
 
         Raises:
             PipelineMismatchError: If shards of different encoders lie under this digest.
         """
-        opened = open_shards(layout, pipeline_digest, cataloged=cataloged)
-        indexes = open_indexes(layout, pipeline_digest, (shard.facts for shard in opened.valid))
-        return cls(opened.valid, opened.invalid, indexes)
+        opened = open_shards(layout, pipeline_digest)
+        return cls(opened.valid, opened.invalid, open_indexes(layout, pipeline_digest, opened.valid))
 
     @property
     def num_crops(self) -> int:
         """Number of searchable crops."""
-        return sum(shard.facts.rows for shard in self.shards)
+        return int(self._placed.firsts[-1])
 
     @property
     def shard_ids(self) -> tuple[str, ...]:
@@ -138,9 +130,9 @@ class Gallery:
         """
         self._check_queries(queries)
         wanted = np.ascontiguousarray(queries, dtype=np.float32)
-        shortlist = Shortlist(len(wanted), min(k, self.num_crops), partial(self._score_exactly, wanted))
-        scan(tuple(dict.fromkeys(self._parts)), wanted, scope, shortlist)
-        return self._describe(*shortlist.best())
+        found = search_rows(self._placed, self.indexes, wanted, min(k, self.num_crops), scope)
+        known = self._look_up(np.unique(np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in found)])))
+        return tuple(_to_result(cosines, [known[row] for row in rows.tolist()]) for cosines, rows in found)
 
     def background_scores(self, queries: Floats, max_crops: int = 4096) -> Floats:
         """Cosines of the queries with crops spread evenly over the gallery, (Q, B); always the same ones.
@@ -151,10 +143,10 @@ class Gallery:
         """
         self._check_queries(queries)
         number = min(max_crops, self.num_crops)
-        rows = ((np.arange(number) + 0.5) * (self.num_crops / max(1, number))).astype(np.int64)
-        scores = [np.zeros((len(queries), 0), np.float32)]
-        scores += [queries @ vectors.T for _, vectors in self._read_vectors(rows)]
-        return np.concatenate(scores, axis=1)
+        if not number:
+            return np.zeros((len(queries), 0), np.float32)
+        rows = ((np.arange(number) + 0.5) * (self.num_crops / number)).astype(np.int64)
+        return np.asarray(queries @ self._placed.read_vectors(rows).T)
 
     def crops(self, shard_id: str, crop_ids: Sequence[str]) -> list[CropRow]:
         """Crops of one shard by id, in the order asked for.
@@ -188,69 +180,24 @@ class Gallery:
         if self.shards:
             check_queries(queries, self.dimension)
 
-    def _divide(self) -> tuple[Part, ...]:
-        """The part that each shard is scanned in."""
-        numbers = {shard.shard_id: number for number, shard in enumerate(self.shards)}
-        parts: list[Part] = [
-            ShardPart(shard, int(first)) for shard, first in zip(self.shards, self._firsts, strict=False)
-        ]
-        for index in self.indexes:
-            own = [numbers[shard.shard_id] for shard in index.manifest.shards]
-            whole = CompactedPart(index, [self.shards[number] for number in own], self._firsts[own].tolist())
-            for number in own:
-                parts[number] = whole
-        return tuple(parts)
-
-    def _locate(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
-        """The number of each shard that has some of the rows, which ascend, and where among them its own are."""
-        stops = np.searchsorted(rows, self._firsts)
-        for number in np.flatnonzero(np.diff(stops)).tolist():
-            yield number, slice(int(stops[number]), int(stops[number + 1]))
-
-    def _read_vectors(self, rows: NDArray[np.int64]) -> Iterator[tuple[slice, Floats]]:
-        """The exact vectors of ascending rows of the gallery, some at a time."""
-        for number, own in self._locate(rows):
-            shard = self.shards[number]
-            index = open_or_rebuild(shard.directory, shard.facts.rows, shard.facts.dimension)
-            for start in range(own.start, own.stop, _VECTORS_AT_ONCE):
-                some = slice(start, min(start + _VECTORS_AT_ONCE, own.stop))
-                yield some, read_vectors(index, rows[some] - self._firsts[number])
-
-    def _score_exactly(self, queries: Floats, numbers: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
-        """Cosines from the exact vectors in double precision, (M,); they depend on the two vectors alone."""
-        order = np.argsort(rows, kind="stable")
-        cosines = np.empty(len(rows), np.float32)
-        for some, vectors in self._read_vectors(rows[order]):
-            with np.errstate(invalid="ignore"):  # of vectors without sense
-                products = vectors.astype(np.float64) * queries[numbers[order[some]]]
-                cosines[order[some]] = products.sum(axis=1)
-        return np.where(np.isfinite(cosines), cosines, np.float32(-np.inf))
-
-    def _describe(self, cosines: Floats, rows: NDArray[np.int64]) -> tuple[SearchResult, ...]:
-        found = self._look_up(np.unique(rows[rows >= 0]))
-        results = []
-        for own_cosines, own_rows in zip(cosines.tolist(), rows.tolist(), strict=True):
-            pairs = [(cosine, row) for cosine, row in zip(own_cosines, own_rows, strict=True) if row >= 0]
-            results.append(_to_result(sorted((-cosine, *found[row]) for cosine, row in pairs)))
-        return tuple(results)
-
-    def _look_up(self, rows: NDArray[np.int64]) -> dict[int, tuple[object, ...]]:
-        """What a result tells of each row of the gallery."""
+    def _look_up(self, rows: Rows) -> dict[int, tuple[object, ...]]:
+        """``ROW_COLUMNS`` and the shard's id of each row, which ascend."""
         found: dict[int, tuple[object, ...]] = {}
-        for number, own in self._locate(rows):
-            shard = self.shards[number]
-            table = self._parts[number].read_table(shard, rows[own] - self._firsts[number])
+        for number, own in self._placed.locate(rows):
+            shard, places = self.shards[number], rows[own] - self._placed.firsts[number]
+            table = self._read_table(shard, places)
             columns = [table.column(name).to_pylist() for name in ROW_COLUMNS]
             for row, values in zip(rows[own].tolist(), zip(*columns, strict=True), strict=True):
                 found[row] = (*values, shard.shard_id)
         return found
 
-
-def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> Iterator[Path]:
-    """The directories where shards lie, valid or not, of one pipeline or of all, in order."""
-    top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
-    pattern = "*/*/*/*" if pipeline_digest is None else "*/*/*"
-    yield from sorted(path for path in top.glob(pattern) if path.is_dir())
+    def _read_table(self, shard: GalleryShard, places: Rows) -> pa.Table:
+        """``ROW_COLUMNS`` of some rows of a shard, from its compacted index where there still is one."""
+        index = self._index_of.get(shard.shard_id)
+        with suppress(ShardError):
+            if index:
+                return index.read_table(shard.shard_id).take(places)
+        return read_rows(shard.directory, places, ROW_COLUMNS)
 
 
 def pipelines(layout: StoreLayout) -> tuple[PipelineSummary, ...]:
@@ -278,13 +225,10 @@ def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSumma
     )
 
 
-def _place(shard: GalleryShard) -> tuple[str, str, str]:
-    facts = shard.facts
-    return facts.camera, facts.date, facts.shard_id
-
-
-def _to_result(entries: list[tuple[object, ...]]) -> SearchResult:
-    columns = list(zip(*entries, strict=True)) or [()] * (len(ROW_COLUMNS) + 2)
+def _to_result(cosines: Floats, entries: Sequence[tuple[object, ...]]) -> SearchResult:
+    """Sorted again, since equal crops come in the order of their ids."""
+    ordered = sorted((-cosine, *entry) for cosine, entry in zip(cosines.tolist(), entries, strict=True))
+    columns = list(zip(*ordered, strict=True)) or [()] * (len(ROW_COLUMNS) + 2)
     negated, crop_ids, tracklet_ids, video_ids, cameras, pts_seconds, moments, shard_ids = columns
     return SearchResult(
         crop_ids=crop_ids,

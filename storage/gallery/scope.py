@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalylmm.errors import StoreError
-from storage.gallery.facts import GalleryShard
+from storage.gallery.shard import GalleryShard
 from storage.shards.schema import require_utc
 
 SCOPE_COLUMNS = ("video_id", "wall_clock_utc")  # what decides whether a row is in scope
@@ -51,10 +51,14 @@ class Scope:
         """Whether the shard can hold anything in scope."""
         if self.shard_ids is not None and shard.shard_id not in self.shard_ids:
             return False
-        if self.cameras is not None and shard.facts.camera not in self.cameras:
+        if self.cameras is not None and shard.camera not in self.cameras:
             return False
         first_utc = shard.first_start_utc if self.stop_utc else None
         return not (self.stop_utc and first_utc and first_utc >= self.stop_utc)
+
+    def admits_whole(self, shard: GalleryShard) -> bool:
+        """Whether all rows of the shard are in scope, as far as can be told without reading them."""
+        return not self.is_timed and self.admits(shard)
 
     def mask(self, table: pa.Table, shard: GalleryShard) -> NDArray[np.bool_]:
         """The rows of a shard, given as a table of ``SCOPE_COLUMNS``, that are within the times, (N,).

@@ -9,7 +9,7 @@ from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits import tables
 from storage.hits.feedback_sql import NEWEST_SQL
 from storage.shards.manifest import read_manifest

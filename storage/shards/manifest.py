@@ -124,15 +124,26 @@ class ShardManifest:
             StoreError: If its schema version is not the one that this version reads.
             ShardError: If it is damaged or was edited.
         """
-        content = _load_object(text)
-        checksum = content.pop("checksum", None)
-        _check_schema_version(content.get("schema_version"))
-        if checksum != digest_json(content):
-            raise ShardError("The manifest does not match its own checksum: it is damaged or was edited.")
+        content = load_manifest_content(text)
         try:
             return cls(**_revive(content))
         except (KeyError, TypeError, ValueError) as error:
             raise ShardError(f"The manifest lacks a field or has a wrong one: {error}") from error
+
+
+def load_manifest_content(text: str) -> dict[str, Any]:
+    """The fields of a ``manifest.json`` as JSON has them.
+
+    Raises:
+        StoreError: If its schema version is not one that this version reads.
+        ShardError: If it is damaged or was edited.
+    """
+    content = _load_object(text)
+    checksum = content.pop("checksum", None)
+    _check_schema_version(content.get("schema_version"))
+    if checksum != digest_json(content):
+        raise ShardError("The manifest does not match its own checksum: it is damaged or was edited.")
+    return content
 
 
 def read_manifest(directory: Path) -> ShardManifest:

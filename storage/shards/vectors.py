@@ -1,4 +1,4 @@
-"""FAISS over the vectors of one shard: as they are in Parquet, read by row number, rebuildable from there."""
+"""The FAISS index of one shard: flat, row numbers as labels, rebuildable from its Parquet file."""
 
 import os
 from contextlib import suppress
@@ -35,7 +35,7 @@ def build_index(crops: Path, dimension: int) -> Any:
 
 
 def write_index(index: Any, path: Path) -> None:
-    """Writes an index to a new file, durably.
+    """Writes an index to a new file, durably, and opens it once to see that it is whole.
 
     Raises:
         StoreError: If it can't be written.
@@ -44,18 +44,18 @@ def write_index(index: Any, path: Path) -> None:
         try:
             faiss.write_index(index, os.fspath(path))
         except RuntimeError as error:
-            _ask_for_room(path)
+            _raise_if_disk_full(path)
             raise StoreError(f"Can't write {path}: {error}. Check the free space, then run again.") from error
         fsync_path(path)
         try:
-            open_index(path, index.ntotal, index.d)  # FAISS says nothing where the last bytes found no room
+            open_index(path, index.ntotal, index.d)  # FAISS does not report a failed write of the last bytes
         except ShardError as error:
-            _ask_for_room(path)
+            _raise_if_disk_full(path)
             raise StoreError(f"Can't write {path} whole: the disk may be full. Free space, then run again.") from error
 
 
-def _ask_for_room(path: Path) -> None:
-    """Writes a little more, so that the system says its own reason, where there is one."""
+def _raise_if_disk_full(path: Path) -> None:
+    """Writes a little more, so that a full disk raises the operating system's own error."""
     with path.open("ab") as file:
         file.write(bytes(1 << 20))
 
@@ -112,11 +112,6 @@ def read_vectors(index: Any, rows: NDArray[np.int64]) -> Floats:
     if len(rows) == 0:
         return np.zeros((0, index.d), np.float32)
     return np.asarray(index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
-
-
-def view_vectors(index: Any) -> Floats:
-    """All vectors of an open index, (N, D), where they lie; valid while the index is."""
-    return np.asarray(faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)).reshape(index.ntotal, index.d)
 
 
 def check_queries(queries: Floats, dimension: int) -> None:

@@ -18,10 +18,9 @@ from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.disk.leftovers import iter_orphans, remove_path
-from storage.gallery.catalog import prune_catalogs
+from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
 from storage.gallery.compacting import drop_indexes
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits.shrinking import COPY_STEM
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, read_manifest
@@ -140,7 +139,7 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
     kept = _publish_rest(layout, directory, rest, set(blocked)) if rest else None
     _remove_shard(layout, directory)
     drop_indexes(layout, [manifest.key.shard_id])
-    prune_catalogs(layout)
+    remove_old_catalogs(layout)
     return kept
 
 
@@ -189,7 +188,7 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
     for shard in erasure.shards:
         _remove_shard(layout, layout.root / shard.directory)
     drop_indexes(layout, erasure.shard_ids)
-    prune_catalogs(layout)
+    remove_old_catalogs(layout)
     _clear_quarantine(layout, frozenset(erasure.video_ids))
     reach("erasure.shards_removed")
     hits.change("erase", lambda connection: delete_rows(layout, connection, erasure))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from anomalylmm.errors import ShardError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout, encode_name, make_shard_id
-from storage.gallery.gallery import iter_shard_dirs
+from storage.gallery.opening import iter_shard_dirs
 from storage.shards.manifest import ShardManifest, VideoEntry, read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_columns

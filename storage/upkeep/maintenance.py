@@ -9,12 +9,10 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout
-from storage.disk.leftovers import count_bytes, iter_orphans, remove_path
+from storage.disk.leftovers import count_bytes, iter_orphans, remove_old_catalogs, remove_path
 from storage.disk.locks import writer_lock
-from storage.gallery.catalog import prune_catalogs
 from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index
-from storage.gallery.gallery import iter_shard_dirs
-from storage.gallery.opening import InvalidShard
+from storage.gallery.opening import InvalidShard, iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.hits.runs import drop_old_runs, find_damaged_runs
 from storage.shards.manifest import read_manifest
@@ -117,7 +115,7 @@ def collect_garbage(
                 os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
     removed += drop_old_runs(layout)
-    removed += prune_catalogs(layout)
+    removed += remove_old_catalogs(layout)
     for directory in find_useless_indexes(layout):
         num_bytes += count_bytes(directory)
         remove_index(layout, directory)

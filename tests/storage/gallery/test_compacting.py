@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +19,8 @@ from storage.disk import crashpoints
 from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.disk.locks import writer_lock
 from storage.gallery import compacting
-from storage.gallery.compacted import CODES_FILE, MANIFEST_FILE, ROWS_FILE, iter_index_dirs
+from storage.gallery.compacted import MANIFEST_FILE, ROWS_FILE, VECTORS_FILE, iter_index_dirs
 from storage.gallery.compacting import (
-    compact_store,
     drop_indexes,
     find_index_problems,
     find_useless_indexes,
@@ -28,7 +28,6 @@ from storage.gallery.compacting import (
 from storage.gallery.gallery import Gallery, SearchResult
 from storage.gallery.scope import Scope
 from tests.storage.examples import (
-    DIMENSION,
     NOON,
     PIPELINE,
     make_key,
@@ -39,6 +38,7 @@ from tests.storage.examples import (
     unit_vectors,
 )
 
+compact_store = partial(compacting.compact_store, min_rows=1)
 POINTS = [name for name in crashpoints.CRASH_POINTS if name.startswith("compaction.")]
 SCOPES = (
     Scope(),
@@ -103,9 +103,9 @@ def test_a_search_gives_the_exact_best_whatever_is_compacted(
             publish(layout, f"s{number}", piece)
             publish(plain, f"s{number}", piece)
             if number == len(pieces) - late:
-                compact_store(layout, max_bytes=60 * DIMENSION)
+                compact_store(layout, max_rows=60)
         assert search(layout, k, scope) == search(plain, k, scope)
-        compact_store(layout, max_bytes=60 * DIMENSION)
+        compact_store(layout, max_rows=60)
         assert search(layout, k, scope) == search(plain, k, scope)
         results = Gallery.open(layout, PIPELINE).search(unit_vectors(2, seed + 1), k)
     for query, result in zip(unit_vectors(2, seed + 1), results, strict=True):
@@ -141,21 +141,20 @@ def test_compacting_twice_changes_nothing(filled: StoreLayout) -> None:
 
 
 def test_full_indexes_stay_and_a_small_one_is_made_anew_with_what_is_new(filled: StoreLayout) -> None:
-    most = 50 * DIMENSION
-    compact_store(filled, max_bytes=most)  # s0 and s1 fill one
+    compact_store(filled, max_rows=50)  # s0 and s1 fill one
     (full,) = iter_index_dirs(filled)
     publish(filled, "s3", unit_vectors(5, 3))
-    assert compact_store(filled, max_bytes=most).num_indexes == 2
+    assert compact_store(filled, max_rows=50).num_indexes == 2
     assert full in set(iter_index_dirs(filled))
     publish(filled, "s4", unit_vectors(5, 4))
-    report = compact_store(filled, max_bytes=most)
+    report = compact_store(filled, max_rows=50)
     assert report.num_indexes == 2
     assert full in set(iter_index_dirs(filled))
 
 
 def test_pipelines_are_compacted_apart(filled: StoreLayout) -> None:
     for number in range(2):
-        publish(filled, f"o{number}", unit_vectors(5, 50 + number), pipeline="p2")
+        publish(filled, f"o{number}", unit_vectors(9, 50 + number), pipeline="p2")
     before = search(filled, pipeline="p2")
     report = compact_store(filled)
     assert sorted(built.directory.parent.name for built in report.built) == [PIPELINE, "p2"]
@@ -193,7 +192,7 @@ def test_a_compaction_killed_anywhere_loses_nothing_and_is_done_by_the_next(fill
     compact_store(filled)
     publish(filled, "s3", unit_vectors(25, 3))  # so that the old index is to be replaced
     before = search(filled)
-    process = multiprocessing.get_context("fork").Process(target=kill_at, args=(filled.root, point))
+    process = multiprocessing.get_context("spawn").Process(target=kill_at, args=(filled.root, point))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
@@ -206,7 +205,7 @@ def test_a_compaction_killed_anywhere_loses_nothing_and_is_done_by_the_next(fill
     assert search(filled) == before
 
 
-@pytest.mark.parametrize("name", [CODES_FILE, ROWS_FILE, MANIFEST_FILE])
+@pytest.mark.parametrize("name", [VECTORS_FILE, ROWS_FILE, MANIFEST_FILE])
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
 def test_a_damaged_index_is_named_passed_over_and_made_anew(
     filled: StoreLayout, name: str, damage: Callable[[Path], object]
@@ -225,9 +224,9 @@ def test_a_damaged_index_is_named_passed_over_and_made_anew(
 def test_changed_codes_are_found_by_reading_every_byte(filled: StoreLayout) -> None:
     compact_store(filled)
     (directory,) = iter_index_dirs(filled)
-    content = bytearray((directory / CODES_FILE).read_bytes())
+    content = bytearray((directory / VECTORS_FILE).read_bytes())
     content[7] ^= 1
-    (directory / CODES_FILE).write_bytes(content)
+    (directory / VECTORS_FILE).write_bytes(content)
     assert list(find_index_problems(filled, deep=False)) == []
     assert "sha256" in next(find_index_problems(filled, deep=True))
 
@@ -250,7 +249,7 @@ def test_a_damaged_shard_takes_its_index_out_of_use_and_nothing_else(filled: Sto
 
 
 def test_dropping_takes_the_indexes_that_hold_a_shard_and_those_that_can_not_tell(filled: StoreLayout) -> None:
-    compact_store(filled, max_bytes=50 * DIMENSION)
+    compact_store(filled, max_rows=50)
     assert drop_indexes(filled, ["another"]) == ()
     assert drop_indexes(filled, []) == ()
     (directory,) = drop_indexes(filled, ["s0"])

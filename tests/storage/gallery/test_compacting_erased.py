@@ -1,20 +1,21 @@
 """Erased crops are in no compacted index, and the upkeep knows of indexes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
-from storage.gallery.compacted import CODES_FILE, iter_index_dirs
-from storage.gallery.compacting import compact_store
-from storage.gallery.gallery import Gallery
+from storage.gallery import compacting
+from storage.gallery.compacted import VECTORS_FILE, iter_index_dirs
 from storage.upkeep import erasure
 from storage.upkeep.erasure import erase_footage
 from storage.upkeep.maintenance import collect_garbage, verify_store
 from tests.storage.erased_stores import MORNING, OLD
-from tests.storage.examples import DIMENSION, PIPELINE, make_key, make_rows, make_video, open_writer, unit_vectors
+from tests.storage.examples import make_key, make_rows, make_video, open_writer, unit_vectors
+
+compact_store = partial(compacting.compact_store, min_rows=1)
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +32,7 @@ def layout(filled: StoreLayout) -> StoreLayout:
     return filled
 
 
-def list_traces(layout: StoreLayout) -> list[bytes]:
-    """Those vectors as they are and as the index holds them."""
-    (directory,) = iter_index_dirs(layout)
-    codes = np.fromfile(directory / CODES_FILE, np.uint8)
-    (index,) = Gallery.open(layout, PIPELINE).indexes
-    own = codes.reshape(-1, DIMENSION)[index.starts["early"] :][:4]
-    return [row.tobytes() for row in (*own, *unit_vectors(4, seed=77))]
+TRACES = [row.tobytes() for row in unit_vectors(4, seed=77)]
 
 
 def find(layout: StoreLayout, pieces: list[bytes]) -> list[Path]:
@@ -47,13 +42,12 @@ def find(layout: StoreLayout, pieces: list[bytes]) -> list[Path]:
 
 def test_what_is_erased_is_in_no_index(layout: StoreLayout) -> None:
     compact_store(layout)
-    pieces = list_traces(layout)
-    assert {path.name for path in find(layout, pieces)} == {CODES_FILE, CROPS_FILE, INDEX_FILE}
+    assert {path.name for path in find(layout, TRACES)} == {CROPS_FILE, INDEX_FILE}
     erase_footage(layout, [OLD])
-    assert find(layout, pieces) == []
+    assert find(layout, TRACES) == []
     assert list(iter_index_dirs(layout)) == []
     compact_store(layout)
-    assert find(layout, pieces) == []
+    assert find(layout, TRACES) == []
     assert verify_store(layout, deep=True).is_clean
 
 
@@ -62,19 +56,18 @@ def test_an_interrupted_erasure_takes_the_index_when_it_is_finished(
     layout: StoreLayout, failing: list[str], point: str
 ) -> None:
     compact_store(layout)
-    pieces = list_traces(layout)
     failing.append(point)
     with pytest.raises(KeyboardInterrupt):
         erase_footage(layout, [OLD])
     collect_garbage(layout)
-    assert find(layout, pieces) == []
+    assert find(layout, TRACES) == []
     assert verify_store(layout, deep=True).is_clean
 
 
 def test_verify_names_a_useless_index_and_gc_removes_it(layout: StoreLayout) -> None:
     compact_store(layout)
     (directory,) = iter_index_dirs(layout)
-    (directory / CODES_FILE).write_bytes(b"short")
+    (directory / VECTORS_FILE).write_bytes(b"short")
     report = verify_store(layout, deep=False)
     assert not report.is_clean
     assert any(str(directory) in problem for problem in report.problems)

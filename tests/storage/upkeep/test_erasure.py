@@ -10,7 +10,8 @@ import pytest
 
 from anomalylmm.errors import StoreError
 from storage.disk.layout import StoreLayout, make_shard_id
-from storage.gallery.gallery import Gallery, iter_shard_dirs
+from storage.gallery.gallery import Gallery
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine

@@ -11,7 +11,8 @@ import pytest
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import Gallery, iter_shard_dirs
+from storage.gallery.gallery import Gallery
+from storage.gallery.opening import iter_shard_dirs
 from storage.hits import shrinking as compaction
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore

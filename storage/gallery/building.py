@@ -1,4 +1,4 @@
-"""Writing the files of one compacted index; which shards it is made of is decided elsewhere."""
+"""Building the files of one compacted index; which shards it is made of is decided elsewhere."""
 
 import os
 import shutil
@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
+import faiss
 import numpy as np
 import pyarrow as pa
 
@@ -16,20 +17,30 @@ from storage.disk.crashpoints import reach
 from storage.disk.files import fsync_path, guarded, sha256_file, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import acquire, release
-from storage.gallery.compacted import CODES_FILE, MANIFEST_FILE, ROW_COLUMNS, ROWS_FILE, CompactedShard, IndexManifest
-from storage.gallery.facts import GalleryShard
-from storage.gallery.quantizing import Scale, is_finite
+from storage.gallery.compacted import (
+    MANIFEST_FILE,
+    ROW_COLUMNS,
+    ROWS_FILE,
+    VECTORS_FILE,
+    CompactedShard,
+    IndexManifest,
+)
+from storage.gallery.shard import GalleryShard
 from storage.shards.manifest import FileEntry
 from storage.shards.reading import read_columns
 from storage.shards.schema import crops_schema
-from storage.shards.vectors import open_or_rebuild, view_vectors
+from storage.shards.vectors import open_or_rebuild, write_index
 
-_NUMBERS_AT_ONCE = 1 << 18  # so that what is computed of them stays in the processor's cache
+BITS = 4  # of a code, for which FAISS has its fast scan
+CENTROIDS = 2**BITS  # and rows that training needs at least
+TRAINING_ROWS = 16_384  # spread over all shards; 16 centroids a code need few
+ITERATIONS = 10
+ADDED_AT_ONCE = 1 << 16  # rows in single precision in memory
 
 
 @contextmanager
 def building(layout: StoreLayout, name: str) -> Iterator[Path]:
-    """A directory among the temporary ones, locked while it is built in; gone afterwards unless it was renamed.
+    """A directory in ``temporary``, locked while it is built in; removed afterwards unless it was renamed.
 
     Raises:
         StoreError: If it can't be created.
@@ -47,15 +58,16 @@ def building(layout: StoreLayout, name: str) -> Iterator[Path]:
 
 
 def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
-    """Writes the codes and rows of some shards, then the manifest; two passes over the vectors, a few at a time.
+    """Writes the FAISS index and the rows of some shards, then the manifest.
 
     Raises:
         ShardError: If a shard can't be read.
         StoreError: If the files can't be written.
     """
-    scale = _find_scale(shards)
-    with guarded("write", directory / CODES_FILE), (directory / CODES_FILE).open("wb") as file:
-        largest_error = max(_write_codes(file, shard, scale) for shard in shards)
+    index = _train(shards)
+    for vectors in (vectors for shard in shards for vectors in _iter_vectors(shard)):
+        index.add(vectors)
+    write_index(index, directory / VECTORS_FILE)
     reach("compaction.codes_written")
     _write_rows(directory / ROWS_FILE, shards)
     reach("compaction.rows_written")
@@ -64,16 +76,26 @@ def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexM
         pipeline_digest=first.key.pipeline_digest,
         encoder_id=first.encoder_id,
         dimension=first.dimension,
-        rows=sum(shard.facts.rows for shard in shards),
-        shards=tuple(CompactedShard.of(shard.facts) for shard in shards),
-        low=tuple(scale.low.tolist()),
-        step=tuple(scale.step.tolist()),
-        largest_error=largest_error,
-        files={name: _close_file(directory / name) for name in (CODES_FILE, ROWS_FILE)},
+        rows=sum(shard.rows for shard in shards),
+        shards=tuple(CompactedShard.of(shard) for shard in shards),
+        files={name: _describe_file(directory / name) for name in (VECTORS_FILE, ROWS_FILE)},
         created_utc=datetime.now(UTC),
     )
     _write_manifest(directory, manifest)
     return manifest
+
+
+def _train(shards: Sequence[GalleryShard]) -> Any:
+    dimension, rows = shards[0].dimension, sum(shard.rows for shard in shards)
+    step = max(1, rows // TRAINING_ROWS)
+    sample = np.concatenate([vectors[::step] for shard in shards for vectors in _iter_vectors(shard)])
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    codes = dimension // 2 if dimension % 2 == 0 else dimension
+    index = faiss.IndexPQFastScan(dimension, codes, BITS, faiss.METRIC_INNER_PRODUCT)
+    index.pq.cp.niter = ITERATIONS
+    index.pq.cp.min_points_per_centroid = 1  # no warning where there are few
+    index.train(np.ascontiguousarray(sample))
+    return index
 
 
 def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
@@ -83,27 +105,6 @@ def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
         fsync_path(path)
         fsync_path(directory)
     reach("compaction.manifest_written")
-
-
-def _find_scale(shards: Sequence[GalleryShard]) -> Scale:
-    """The scale that reaches over all vectors, so that none is cut off."""
-    least = np.full(shards[0].facts.dimension, np.inf, np.float32)
-    most = -least
-    for vectors in (vectors for shard in shards for vectors in _iter_vectors(shard)):
-        sound = vectors[is_finite(vectors)]
-        least = np.minimum(least, sound.min(axis=0, initial=np.inf))
-        most = np.maximum(most, sound.max(axis=0, initial=-np.inf))
-    return Scale.between(np.where(least > most, 0, least), np.where(least > most, 0, most))
-
-
-def _write_codes(file: BinaryIO, shard: GalleryShard, scale: Scale) -> float:
-    """Gives the largest distance of a vector from what its codes stand for."""
-    largest_error = 0.0
-    for vectors in _iter_vectors(shard):
-        codes, error = scale.encode(vectors)
-        file.write(codes.tobytes())
-        largest_error = max(largest_error, error)
-    return largest_error
 
 
 def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
@@ -116,15 +117,12 @@ def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
 
 
 def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
-    facts = shard.facts
-    index = open_or_rebuild(shard.directory, facts.rows, facts.dimension, whole=True)
-    stored = view_vectors(index)
-    size = max(1, _NUMBERS_AT_ONCE // facts.dimension)
-    for start in range(0, facts.rows, size):
-        yield np.array(stored[start : start + size], np.float32)
+    index = open_or_rebuild(shard.directory, shard.rows, shard.dimension, whole=True)
+    for start in range(0, shard.rows, ADDED_AT_ONCE):
+        yield np.asarray(index.reconstruct_n(start, min(ADDED_AT_ONCE, shard.rows - start)), np.float32)
 
 
-def _close_file(path: Path) -> FileEntry:
+def _describe_file(path: Path) -> FileEntry:
     with guarded("write", path):
         fsync_path(path)
         return FileEntry(num_bytes=path.stat().st_size, sha256=sha256_file(path))
