@@ -50,7 +50,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--crops", type=float, nargs="+", default=[1e4, 1e5, 1e6, 1e7])
     parser.add_argument("--queries", type=int, nargs="+", default=[1, 10, 100, 1000])
-    parser.add_argument("--dimension", type=int, default=192, help="192 as the pocket encoder, 768 as SigLIP2-base")
+    parser.add_argument("--dimension", type=int, default=206, help="206 as the pocket profile, 768 as SigLIP2-base")
     parser.add_argument("--rows-per-shard", type=int, default=10_000)
     parser.add_argument("--states", nargs="+", choices=STATES, default=STATES, help="before and after compacting")
     parser.add_argument("--out", type=Path, help="write JSON here, and the plot beside it")

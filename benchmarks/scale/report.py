@@ -17,7 +17,6 @@ COLUMNS = (
     ("own_mib", "own MiB"),
     ("mapped_mib", "mapped MiB"),
     ("resident_mib", "resident MiB"),
-    ("index_open_seconds", "index open ms"),
     ("gallery_open_seconds", "gallery open s"),
     ("recall", "recall@100"),
 )

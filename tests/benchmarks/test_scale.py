@@ -29,7 +29,6 @@ ROWS = [
         "own_mib": 5.0,
         "mapped_mib": 7.0,
         "resident_mib": 12.0,
-        "index_open_seconds": 0.001,
         "gallery_open_seconds": 0.1,
     }
     for crops in (100, 1_000, 10_000)
