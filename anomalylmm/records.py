@@ -195,12 +195,12 @@ class Cloze:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One saved sentence describing a person and a behavior; a changed one is a new version."""
+    """One saved sentence describing a person and a behavior; asking something else makes a new version."""
 
     name: str
     text: str
     cloze: Cloze
-    version: str  # hash of what decides its hits: text, slots, cameras, window, floor
+    version: str  # hash of what changes the evidence: text, slots, cameras, window
     cameras: tuple[str, ...] = ()  # empty: all
     start_utc: datetime | None = None
     stop_utc: datetime | None = None
@@ -211,6 +211,11 @@ class Query:
     top_n: int = 50  # candidates judged at most in one sweep
     enabled: bool = True
     calibrate: bool = True  # whether confirmed and rejected hits may raise ``accept``
+
+    @property
+    def criteria(self) -> str:
+        """What decides, with the same evidence, which candidates become hits; changed ones decide anew."""
+        return f"floor {self.floor_z:g}, accept {self.accept:g}, top_n {self.top_n}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

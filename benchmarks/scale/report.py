@@ -73,8 +73,6 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if name == "index_open_seconds":
-        return f"{value * 1000:.1f}"
     if name == "recall":
         return f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value) if isinstance(value, str) else f"{value:.3g}"

@@ -150,16 +150,12 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
 
 def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
     decides: list[Any] = [
-        row.name,
         row.text,
         [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
         sorted(set(row.cameras)),
         str(start),
         str(stop),
         row.daily,
-        row.floor,
-        row.accept,
-        row.top_n,
     ]
     return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:16]
 
@@ -199,7 +195,9 @@ def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list
         f"{path}, line {heads[index] if index < len(heads) else 1}, query {index + 1}" for index in range(len(rows))
     ]
     saved = [_read_row(place, row, lexicon, way) for place, row in zip(places, rows, strict=True)]
-    _refuse_double_names(path, [item.query for item in saved])
+    queries = [item.query for item in saved]
+    _refuse_double_names(path, queries)
+    _refuse_equal_questions(path, queries)
     return saved
 
 
@@ -230,3 +228,13 @@ def _refuse_double_names(path: Path, queries: list[Query]) -> None:
     if double:
         named = ", ".join(double[:MAX_NAMED]) + (f" and {len(double) - MAX_NAMED} more" if double[MAX_NAMED:] else "")
         raise QueryError(f"{path} names {named} twice; each query needs a name of its own")
+
+
+def _refuse_equal_questions(path: Path, queries: list[Query]) -> None:
+    first: dict[str, str] = {}
+    for query in queries:
+        other = first.setdefault(query.version, query.name)
+        if other != query.name:
+            raise QueryError(
+                f"{path}: {other} and {query.name} ask the same (text, masks, cameras, window); keep one of them"
+            )

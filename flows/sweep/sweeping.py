@@ -3,58 +3,29 @@
 import json
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.measure.incidents import HitInterval
-from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from anomalylmm.records import Query
 from flows.composition import Composition
 from flows.index.planning import utc_now
-from flows.report.pictures import draw_results
 from flows.review.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import Recording, recording, sweep_figures
-from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
-from flows.sweep.findings import build_hit, build_incidents, build_judgement, index_videos, read_interval
+from flows.runs.recording import recording, sweep_figures
+from flows.sweep.findings import build_incidents, read_interval
+from flows.sweep.judging import QueryFindings, SweepRun, judge_queries
 from flows.sweep.judging_cache import StoredCache
-from flows.sweep.outcome import QueryTally, SweepReport
+from flows.sweep.outcome import SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
-from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
-from storage.hits.rows import CoverageRecord, HitRecord, JudgementRecord, SweepContent, SweepRecord
+from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
-
-
-@dataclass(slots=True, kw_only=True)
-class _Findings:
-    judgements: list[JudgementRecord] = field(default_factory=list)
-    hits: list[HitRecord] = field(default_factory=list)
-    tallies: list[QueryTally] = field(default_factory=list)
-    num_candidates: int = 0
-    num_calls: int = 0
-    num_cached: int = 0
-    open_pairs: set[tuple[str, str]] = field(default_factory=set)  # query versions and shards not judged to the end
-    open_names: dict[str, int] = field(default_factory=dict)  # candidates left of each query
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """What stays the same throughout one sweep."""
-
-    composition: Composition
-    layout: StoreLayout
-    gallery: Gallery
-    hits: HitStore
-    sweep_id: str
-    began_utc: datetime
-    listener: Listener
-    recorded: Recording
 
 
 def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
@@ -96,7 +67,7 @@ def sweep_store(
     layout.check_writable()
     listener = listener or Silence()
     with HitStore(layout) as hits, recording(layout, "sweep", listener, composition) as recorded:
-        run = _Run(
+        run = SweepRun(
             composition=composition,
             layout=layout,
             gallery=gallery,
@@ -113,7 +84,7 @@ def sweep_store(
         return replace(report, run=recorded.end(**sweep_figures(report)))
 
 
-def _mask_anew(run: _Run, queries: list[Query], queries_file: Path) -> list[Query]:
+def _mask_anew(run: SweepRun, queries: list[Query], queries_file: Path) -> list[Query]:
     """Has the judge mask the queries where the settings say so; what it once named is remembered in the store."""
     way = choose_mask_way(run.composition, StoredCache(run.hits))
     if way is None:
@@ -125,50 +96,42 @@ def _mask_anew(run: _Run, queries: list[Query], queries_file: Path) -> list[Quer
     return [item.query for item in saved]
 
 
-def _sweep(run: _Run, queries: Sequence[Query]) -> SweepReport:
+def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
     began = time.monotonic()
-    pending = run.hits.pending([query.version for query in queries], run.gallery.shard_ids)
-    shards = {query.version: {shard for version, shard in pending if version == query.version} for query in queries}
+    criteria = {query.version: query.criteria for query in queries}  # before feedback changes thresholds
+    pending = run.hits.pending(criteria, run.gallery.shard_ids)
+    shards = {version: frozenset(shard for own, shard in pending if own == version) for version in criteria}
     due = [query for query in queries if shards[query.version]]
     warnings = _warn(run, queries)
     calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
-    findings = _judge_all(run, apply_thresholds(due, calibrated), [frozenset(shards[query.version]) for query in due])
+    findings = judge_queries(run, apply_thresholds(due, calibrated), [shards[query.version] for query in due])
     warnings += _warn_of_open(run, findings)
-    hits = tuple(findings.hits)
-    incidents = build_incidents(hits, _read_neighbors(run, hits), run.sweep_id)
-    seconds = time.monotonic() - began
+    content = _gather(run, findings, _cover(findings, criteria), time.monotonic() - began, warnings)
     if due:
-        sweep = _record(run, findings, len(due), len({shard for _, shard in pending}), seconds, warnings)
-        run.hits.record_sweep(
-            SweepContent(
-                sweep=sweep,
-                coverage=_cover(pending - findings.open_pairs),
-                hits=hits,
-                judgements=tuple(findings.judgements),
-                incidents=incidents,
-                thresholds=build_thresholds(due, calibrated, sweep.judge_id, sweep.finished_utc),
-            )
-        )
+        sweep = content.sweep
+        thresholds = build_thresholds(due, calibrated, sweep.judge_id, sweep.finished_utc)
+        for path in run.hits.record_sweep(replace(content, thresholds=thresholds)):
+            (run.layout.reports / path).unlink(missing_ok=True)
     with run.recorded.stage("publish"):
         published = run.hits.publish()
     return SweepReport(
         sweep_id=run.sweep_id if due else "",
         state="Degraded" if warnings or published.unreadable else "Completed",
-        queries=tuple(findings.tallies),
-        num_hits=len(hits),
-        num_incidents=len(incidents),
-        num_calls=findings.num_calls,
-        num_cached=findings.num_cached,
+        queries=tuple(found.tally for found in findings),
+        num_hits=len(content.hits),
+        num_incidents=len(content.incidents),
+        num_calls=content.sweep.num_calls,
+        num_cached=content.sweep.num_cached,
         seconds=time.monotonic() - began,
         warnings=(*warnings, *published.unreadable),
         report_path=str(write_latest_page(run.layout)),
-        top_hits=tuple(sorted(hits, key=lambda hit: -hit.confidence)[:12]),
-        num_open=sum(findings.open_names.values()),
+        top_hits=tuple(sorted(content.hits, key=lambda hit: -hit.confidence)[:12]),
+        num_open=sum(found.num_open for found in findings),
         num_damaged=max(len(run.gallery.invalid), len(published.unreadable)),
     )
 
 
-def _warn(run: _Run, queries: Sequence[Query]) -> tuple[str, ...]:
+def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
     """Names damaged shards; unknown words are told to the listener but degrade nothing."""
     for query in queries:
         unknown = run.composition.encoder.unknown_words(query.text)
@@ -182,25 +145,33 @@ def _warn(run: _Run, queries: Sequence[Query]) -> tuple[str, ...]:
     return damaged
 
 
-def _cover(pairs: set[tuple[str, str]]) -> tuple[CoverageRecord, ...]:
-    return tuple(CoverageRecord(query_version=version, shard_id=shard) for version, shard in sorted(pairs))
-
-
-def _warn_of_open(run: _Run, findings: _Findings) -> tuple[str, ...]:
+def _warn_of_open(run: SweepRun, findings: Sequence[QueryFindings]) -> tuple[str, ...]:
     """Names the queries that were not judged to the end; their shards stay uncovered, so the next sweep goes on."""
     warnings = tuple(
-        f"query {name!r}: {number} candidates were not judged; the next sweep asks about them again"
-        for name, number in findings.open_names.items()
+        f"query {found.query.name!r}: {found.num_open} candidates were not judged; the next sweep asks about them again"
+        for found in findings
+        if found.num_open
     )
     for warning in warnings:
         run.listener.warn(warning)
     return warnings
 
 
-def _read_neighbors(run: _Run, hits: Sequence[HitRecord]) -> list[HitInterval]:
-    """Reads earlier hits of the same queries and cameras: an event may go on from one sweep's shards to another's."""
+def _cover(findings: Sequence[QueryFindings], criteria: Mapping[str, str]) -> tuple[CoverageRecord, ...]:
+    return tuple(
+        CoverageRecord(query_version=found.query.version, shard_id=shard_id, criteria=criteria[found.query.version])
+        for found in findings
+        for shard_id in sorted(found.covered)
+    )
+
+
+def _read_neighbors(run: SweepRun, hits: Sequence[HitRecord], coverage: Sequence[CoverageRecord]) -> list[HitInterval]:
+    """Reads earlier hits of the same queries and cameras: an event may go on from one sweep's shards to another's.
+
+    Those in shards that this sweep covers are left out, since it decides them anew.
+    """
     found = run.hits.read(
-        "SELECT hit_id, query_version, camera, start_utc, stop_utc, confidence FROM hits "
+        "SELECT hit_id, query_version, camera, start_utc, stop_utc, confidence, shard_id FROM hits "
         "WHERE pipeline = ? AND NOT list_contains(?::VARCHAR[], hit_id) "
         "AND list_contains(?::VARCHAR[], query_version) AND list_contains(?::VARCHAR[], camera)",
         [
@@ -211,7 +182,9 @@ def _read_neighbors(run: _Run, hits: Sequence[HitRecord]) -> list[HitInterval]:
         ],
     )
     pairs = {(hit.query_version, hit.camera) for hit in hits}
-    return [interval for interval in map(read_interval, found) if (interval.query, interval.camera) in pairs]
+    decided = {(pair.query_version, pair.shard_id) for pair in coverage}
+    earlier = [row[:-1] for row in found if (row[1], row[-1]) not in decided]
+    return [interval for interval in map(read_interval, earlier) if (interval.query, interval.camera) in pairs]
 
 
 def say_without_slots(composition: Composition) -> str:
@@ -221,10 +194,17 @@ def say_without_slots(composition: Composition) -> str:
     return "it is left in coarse order, since these settings do not ask for the whole sentence"
 
 
-def _record(
-    run: _Run, findings: _Findings, num_queries: int, num_shards: int, seconds: float, warnings: Sequence[str]
-) -> SweepRecord:
-    return SweepRecord(
+def _gather(
+    run: SweepRun,
+    findings: Sequence[QueryFindings],
+    coverage: tuple[CoverageRecord, ...],
+    seconds: float,
+    warnings: Sequence[str],
+) -> SweepContent:
+    """Joins what the queries found to the rows of one sweep."""
+    hits = tuple(hit for found in findings for hit in found.hits)
+    judgements = tuple(judgement for found in findings for judgement in found.judgements)
+    sweep = SweepRecord(
         sweep_id=run.sweep_id,
         started_utc=run.began_utc,
         finished_utc=utc_now(),
@@ -233,95 +213,15 @@ def _record(
         profile=run.composition.settings.profile,
         rerank=json.dumps(asdict(run.composition.adjudicator.settings)),
         status="Degraded" if warnings else "Completed",
-        num_queries=num_queries,
-        num_shards=num_shards,
-        num_candidates=findings.num_candidates,
-        num_judged=len(findings.judgements),
-        num_calls=findings.num_calls,
-        num_cached=findings.num_cached,
-        num_hits=len(findings.hits),
+        num_queries=len(findings),
+        num_shards=len(frozenset().union(*(found.shard_ids for found in findings))),
+        num_candidates=sum(found.num_candidates for found in findings),
+        num_judged=len(judgements),
+        num_calls=sum(found.num_calls for found in findings),
+        num_cached=sum(found.num_cached for found in findings),
+        num_hits=len(hits),
         seconds=seconds,
         message="; ".join(warnings),
     )
-
-
-def _judge_all(run: _Run, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> _Findings:
-    """Searches for all queries at once, then judges query by query."""
-    findings = _Findings()
-    if not queries:
-        return findings
-    composition = run.composition
-    scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
-    with run.recorded.stage("coarse"):
-        views = encode_views(composition.encoder, composition.lexicon, queries)
-        found = find_candidates(
-            run.gallery, mean_views(views), queries, scopes, composition.settings.coarse.posture_weight
-        )
-    run.listener.start("judge", sum(len(candidates) for candidates in found))
-    for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
-        with run.recorded.stage("judge"):
-            _judge_query(run, query, len(ids), candidates, own, findings)
-    return findings
-
-
-def _judge_query(
-    run: _Run, query: Query, num_shards: int, candidates: Sequence[Candidate], views: Floats, findings: _Findings
-) -> None:
-    composition, now = run.composition, utc_now()
-    loaded, best = load_images(run.gallery, candidates, has_poses=composition.bodies is not None)
-    result = composition.adjudicator.adjudicate(
-        query,
-        loaded,
-        cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
-        hints=build_hints(views, best),
-    )
-    for note in result.notes:
-        run.listener.warn(f"query {query.name!r}: {note}")
-    judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
-    accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
-    findings.judgements += [
-        build_judgement(query, ranked, sweep_id=run.sweep_id, pipeline=composition.pipeline.digest, now=now)
-        for ranked in judged
-    ]
-    hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
-    rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
-    for hit, jpeg in zip(hits, draw_results(composition.mapper, query, rows), strict=True):
-        _write_picture(run.layout, hit, jpeg)
-    findings.hits += hits
-    if result.unjudged:
-        findings.open_pairs |= {(query.version, item.shard_id) for item in result.unjudged}
-        findings.open_names[query.name] = len(result.unjudged)
-    findings.num_candidates += len(candidates)
-    findings.num_calls += result.num_calls
-    findings.num_cached += result.num_cached
-    findings.tallies.append(
-        QueryTally(
-            query_name=query.name,
-            num_shards=num_shards,
-            num_candidates=len(candidates),
-            num_judged=len(judged),
-            num_hits=len(hits),
-        )
-    )
-    run.listener.advance("judge", len(candidates), query.name)
-
-
-def _build_hit(run: _Run, query: Query, ranked: RankedCandidate, best: dict[str, CropRow], now: datetime) -> HitRecord:
-    row = best[ranked.candidate.tracklet_id]
-    videos = index_videos(run.gallery.shard(ranked.candidate.shard_id).manifest.videos)
-    return build_hit(
-        query,
-        ranked,
-        row,
-        videos[row.video_id],
-        sweep_id=run.sweep_id,
-        pipeline=run.composition.pipeline.digest,
-        now=now,
-    )
-
-
-def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:
-    path = layout.reports / hit.picture_path
-    with guarded("create", path.parent):
-        create_directories(path.parent)
-    replace_file(path, jpeg, scratch=layout.temporary)
+    incidents = build_incidents(hits, _read_neighbors(run, hits, coverage), run.sweep_id)
+    return SweepContent(sweep=sweep, coverage=coverage, hits=hits, judgements=judgements, incidents=incidents)

@@ -47,6 +47,7 @@ class CoverageRecord:
 
     query_version: str
     shard_id: str
+    criteria: str = ""  # what decided which candidates became hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ class SweepContent:
     """All rows of one sweep; recording it again replaces them."""
 
     sweep: SweepRecord
-    coverage: tuple[CoverageRecord, ...] = ()
+    coverage: tuple[CoverageRecord, ...] = ()  # what was judged to the end: earlier hits there are replaced
     hits: tuple[HitRecord, ...] = field(repr=False, default=())
     judgements: tuple[JudgementRecord, ...] = field(repr=False, default=())
     incidents: tuple[IncidentRecord, ...] = field(repr=False, default=())

@@ -84,9 +84,9 @@ SWEEPS = _table(
 )
 COVERAGE = _table(
     "coverage",
-    "Which query version has been asked on which shard.",
+    "Which query version has been asked on which shard, and by what criteria candidates became hits.",
     "query_version shard_id",
-    text="query_version shard_id pipeline sweep_id",
+    text="query_version shard_id pipeline sweep_id criteria",
 )
 HITS = _table(
     "hits",
@@ -218,6 +218,7 @@ RUNS = _table(
 SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # rows that belong to one sweep
 SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows that are read from shards
 PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE, ERASURES)
+NAMING_QUERIES = (HITS, JUDGEMENTS, INCIDENTS, THRESHOLDS)
 ALL_TABLES = (*PUBLISHED, JUDGEMENT_CACHE)
 
 

@@ -17,7 +17,7 @@ from storage.hits import tables
 from storage.hits.database import open_working, roll_back, say_why
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import take_in
-from storage.hits.rows import FeedbackRecord, PublishReport, ReviewRecord, SearchRecord, SweepContent
+from storage.hits.rows import CoverageRecord, FeedbackRecord, PublishReport, ReviewRecord, SearchRecord, SweepContent
 from storage.hits.shrinking import copy_database, replace_database
 from storage.hits.snapshot import synchronize, write_snapshot
 
@@ -54,7 +54,7 @@ class HitStore:
         self._resources.close()
 
     def register_query(self, query: Query) -> None:
-        """Saves one version of a query; the same version again changes only whether it is enabled.
+        """Saves one version of a query; saved again, its name, criteria and whether it is enabled change.
 
         Raises:
             StoreError: If it can't be saved.
@@ -65,32 +65,46 @@ class HitStore:
             found = self._read(known, [query.version])
             created = found[0][0].replace(tzinfo=UTC) if found else datetime.now(UTC)
             self._upsert(tables.QUERIES, [tables.query_row(query, created)])
+            for table in tables.NAMING_QUERIES:
+                sql = f"UPDATE {table.name} SET query_name = ? WHERE query_version = ? AND query_name <> ?"  # noqa: S608 - names are our own
+                self._connection.execute(sql, [query.name, query.version, query.name])
 
         self._transact("save the query", save)
         reach("query.saved")
 
-    def pending(self, query_versions: Iterable[str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
-        """The (query version, shard id) pairs that no sweep has covered, not counting failed sweeps.
+    def pending(self, criteria: Mapping[str, str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
+        """The (query version, shard id) pairs that no sweep has covered by these criteria, not counting failed sweeps.
+
+        Args:
+            criteria: What decides which candidates become hits, by query version.
+            shard_ids: The shards that are there.
 
         Raises:
             StoreError: If the database can't be read.
         """
-        sql = "SELECT query_version, shard_id FROM coverage JOIN sweeps USING (sweep_id) WHERE status <> 'Failed'"
-        shards = list(shard_ids)
-        pairs = {(version, shard) for version in query_versions for shard in shards}
-        return pairs - set(self._read(sql))
+        sql = (
+            "SELECT query_version, shard_id, criteria FROM coverage JOIN sweeps USING (sweep_id) "
+            "WHERE status <> 'Failed'"
+        )
+        covered = {(version, shard) for version, shard, known in self._read(sql) if criteria.get(version) == known}
+        return {(version, shard) for shard in shard_ids for version in criteria} - covered
 
-    def record_sweep(self, content: SweepContent) -> None:
+    def record_sweep(self, content: SweepContent) -> frozenset[str]:
         """Puts the rows of one sweep in the place of those it had, in one transaction.
+
+        Returns:
+            The pictures, relative to the reports, of hits that are hits no longer.
 
         Raises:
             StoreError: If they can't be written; nothing has changed then.
         """
+        dropped: set[str] = set()
 
         def replace_rows() -> None:
             sweep_id = content.sweep.sweep_id
             for table in tables.SWEEP_TABLES:
                 self._connection.execute(f"DELETE FROM {table.name} WHERE sweep_id = ?", [sweep_id])  # noqa: S608 - names are our own
+            dropped.update(self._forget_decisions(content.coverage))
             grouped = [hit_id for incident in content.incidents for hit_id in incident.hit_ids]
             self._connection.execute("DELETE FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [grouped])
             for table, rows in _sweep_rows(content):
@@ -99,6 +113,20 @@ class HitStore:
 
         self._transact("record the sweep", replace_rows)
         reach("sweep.committed")
+        return frozenset(dropped - {hit.picture_path for hit in content.hits})
+
+    def _forget_decisions(self, covered: Sequence[CoverageRecord]) -> list[str]:
+        """Removes the hits in these shards, and gives their pictures; judgements stay, as not accepted."""
+        chosen = "(query_version, shard_id) IN (SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))"
+        pairs = [[pair.query_version for pair in covered], [pair.shard_id for pair in covered]]
+        found = self._read(f"SELECT hit_id, picture_path FROM hits WHERE {chosen}", pairs)  # noqa: S608 - names are our own
+        if found:
+            gone = [hit_id for hit_id, _ in found]
+            self._connection.execute("DELETE FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [gone])
+            self._connection.execute("DELETE FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))", [gone])
+            marks = f"UPDATE judgements SET accepted = false WHERE accepted AND {chosen}"  # noqa: S608 - names are our own
+            self._connection.execute(marks, pairs)
+        return [path for _, path in found]
 
     def record_feedback(self, feedback: FeedbackRecord) -> None:
         """Saves what a person says of a hit.

@@ -26,8 +26,8 @@ SELECT hit_id, start_utc, stop_utc FROM hits WHERE hit_id IN (SELECT unnest(?::V
 ORDER BY confidence DESC, start_utc, hit_id
 """
 _FOLLOW_SQL = """
-INSERT INTO coverage (query_version, shard_id, pipeline, sweep_id)
-SELECT query_version, ?, pipeline, sweep_id FROM coverage WHERE shard_id = ? ON CONFLICT DO NOTHING
+INSERT INTO coverage (query_version, shard_id, pipeline, sweep_id, criteria)
+SELECT query_version, ?, pipeline, sweep_id, criteria FROM coverage WHERE shard_id = ? ON CONFLICT DO NOTHING
 """
 # answers whose pictures an earlier version did not note go with the first erasure; masks are about no picture
 _GONE_ANSWERS = """

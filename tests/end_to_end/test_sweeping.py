@@ -103,6 +103,48 @@ def test_a_new_query_sees_the_whole_archive_and_the_old_ones_nothing_again(
     assert [(tally.query_name, tally.num_shards) for tally in report.queries] == [("green", 2)]
 
 
+def test_another_threshold_decides_again_without_asking_the_judge(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path
+) -> None:
+    sweep_store(composition, layout, queries(tmp_path, RED))
+    first = run_sql(layout, "select hit_id, picture_path from hits")[1]
+    calls = composition.judge.calls
+    strict = QUERY.format(name="red", text="a person in a red jacket walking", accept=1.0)
+    report = sweep_store(composition, layout, queries(tmp_path, strict))
+    assert (composition.judge.calls, [tally.num_hits for tally in report.queries]) == (calls, [0])
+    assert run_sql(layout, "select count(*) from hits")[1] == [(0,)]
+    assert not (layout.reports / first[0][1]).exists()
+    assert run_sql(layout, "select count(*) > 0 from judgements where not accepted")[1] == [(True,)]
+    report = sweep_store(composition, layout, queries(tmp_path, RED))
+    assert composition.judge.calls == calls
+    assert run_sql(layout, "select hit_id, picture_path from hits")[1] == first
+    assert (layout.reports / first[0][1]).exists()
+
+
+def test_a_lower_floor_asks_about_those_not_seen_yet_only(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path
+) -> None:
+    few = RED + "top_n = 1\n"
+    sweep_store(composition, layout, queries(tmp_path, few))
+    judged = run_sql(layout, "select count(*) from judgements")[1][0][0]
+    report = sweep_store(composition, layout, queries(tmp_path, RED))
+    assert report.num_cached > 0
+    assert run_sql(layout, "select count(*) from judgements")[1][0][0] > judged
+
+
+def test_a_renamed_query_asks_nothing_and_its_hits_carry_the_new_name(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path
+) -> None:
+    sweep_store(composition, layout, queries(tmp_path, RED))
+    calls = composition.judge.calls
+    renamed = RED.replace('"red"', '"scarlet"')
+    report = sweep_store(composition, layout, queries(tmp_path, renamed))
+    assert (report.queries, composition.judge.calls) == ((), calls)
+    assert run_sql(layout, "select distinct query_name from hits join queries using (query_version, query_name)")[
+        1
+    ] == [("scarlet",)]
+
+
 def test_new_footage_is_swept_and_old_footage_is_not(
     composition: FakeComposition, layout: StoreLayout, tmp_path: Path
 ) -> None:

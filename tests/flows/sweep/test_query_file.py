@@ -39,6 +39,19 @@ def test_version_follows_the_text(tmp_path: Path) -> None:
     assert versions[0] == versions[1] != versions[2]
 
 
+def test_a_changed_name_or_threshold_is_the_same_version(tmp_path: Path) -> None:
+    first = read(tmp_path, '[[query]]\nname = "a"\ntext = "a person falling"\n')
+    second = read(tmp_path, '[[query]]\nname = "b"\ntext = "a person falling"\naccept = 0.9\nfloor = 1\ntop_n = 7\n')
+    assert first[0].version == second[0].version
+    assert first[0].criteria != second[0].criteria
+
+
+def test_two_queries_that_ask_the_same_are_refused(tmp_path: Path) -> None:
+    rows = "".join(f'[[query]]\nname = "{name}"\ntext = "a person falling"\n' for name in "ab")
+    with pytest.raises(QueryError, match=r"a and b ask the same .*keep one"):
+        read(tmp_path, rows)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -116,7 +129,7 @@ def test_the_file_is_read_once_and_its_places_are_right(tmp_path: Path, monkeypa
     monkeypatch.setattr(
         "flows.sweep.query_file.read_own_file", lambda path, kind: reads.append(path) or path.read_bytes()
     )
-    rows = "".join(f'[[query]]\nname = "q{number}"\ntext = "a person"\n\n' for number in range(300))
+    rows = "".join(f'[[query]]\nname = "q{number}"\ntext = "person {number}"\n\n' for number in range(300))
     assert len(read(tmp_path, rows)) == 300
     assert len(reads) == 1
 

@@ -1,6 +1,7 @@
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -65,11 +66,11 @@ def test_the_same_hit_of_a_later_sweep_is_there_once(layout: StoreLayout) -> Non
 
 def test_what_is_covered_is_not_pending_unless_its_sweep_failed(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
-        assert store.pending(["q1"], ["a", "b"]) == {("q1", "a"), ("q1", "b")}
+        assert store.pending({"q1": ""}, ["a", "b"]) == {("q1", "a"), ("q1", "b")}
         store.record_sweep(make_content(status="Failed"))
-        assert store.pending(["q1"], ["a", "b"]) == {("q1", "a"), ("q1", "b")}
+        assert store.pending({"q1": ""}, ["a", "b"]) == {("q1", "a"), ("q1", "b")}
         store.record_sweep(make_content(status="Degraded"))
-        assert store.pending(["q1", "q2"], ["a"]) == {("q2", "a")}
+        assert store.pending({"q1": "", "q2": ""}, ["a"]) == {("q2", "a")}
 
 
 def test_a_failed_sweep_is_listed_without_hits(layout: StoreLayout) -> None:
@@ -106,6 +107,7 @@ def test_an_error_on_the_way_leaves_the_old_snapshot(layout: StoreLayout, point:
 
 KILLED = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from storage.disk import crashpoints
 from storage.hits.writer import HitStore
@@ -124,7 +126,7 @@ def test_a_killed_sweep_is_whole_or_absent_and_can_be_repeated(layout: StoreLayo
     assert ended.returncode == -9
     assert verify_store(layout, deep=True).is_clean
     with HitStore(layout) as store:
-        is_covered = store.pending(["q1"], ["a"]) == set()
+        is_covered = store.pending({"q1": ""}, ["a"]) == set()
         assert is_covered == (point != "sweep.rows_replaced")
         store.record_sweep(make_content())
         store.publish()
@@ -179,7 +181,28 @@ def test_a_database_that_finds_no_room_says_so_and_goes_on_later(layout: StoreLa
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert run_sql(layout, "SELECT tracklet_id FROM hits")[1] == [("a-t0",)]
     sweep_and_publish(layout, "s2", "a-t1")
-    assert run_sql(layout, "SELECT tracklet_id FROM hits ORDER BY ALL")[1] == [("a-t0",), ("a-t1",)]
+    assert run_sql(layout, "SELECT tracklet_id FROM hits ORDER BY ALL")[1] == [("a-t1",)]  # of the same shard
+
+
+def test_a_shard_decided_anew_keeps_its_judgements_and_gives_up_its_hits(layout: StoreLayout) -> None:
+    with HitStore(layout) as store:
+        store.record_sweep(make_content("s1", "a-t0"))
+        decided = replace(make_content("s2", "a-t1"), hits=(), incidents=())
+        dropped = store.record_sweep(decided)
+        store.publish()
+    assert dropped == {make_content("s1", "a-t0").hits[0].picture_path}
+    assert run_sql(layout, "SELECT count(*) FROM hits")[1] == [(0,)]
+    assert run_sql(layout, "SELECT count(*) FROM incidents")[1] == [(0,)]
+    judged = run_sql(layout, "SELECT tracklet_id, accepted FROM judgements ORDER BY ALL")[1]
+    assert [row[0] for row in judged] == ["a-t0", "a-t1"]
+    assert not judged[0][1]
+
+
+def test_other_criteria_make_a_covered_shard_pending(layout: StoreLayout) -> None:
+    with HitStore(layout) as store:
+        store.record_sweep(make_content())
+        assert store.pending({"q1": ""}, ["a"]) == set()
+        assert store.pending({"q1": "accept 0.9"}, ["a"]) == {("q1", "a")}
 
 
 def test_an_open_reader_keeps_what_it_opened(layout: StoreLayout) -> None:
@@ -187,7 +210,7 @@ def test_an_open_reader_keeps_what_it_opened(layout: StoreLayout) -> None:
         store.record_sweep(make_content("s1", "a-t0"))
         store.publish()
         with open_snapshot(layout) as old:
-            store.record_sweep(make_content("s2", "a-t1"))
+            store.record_sweep(replace(make_content("s2", "a-t1"), coverage=()))
             store.publish()
             with open_snapshot(layout) as new:
                 assert old.run("SELECT count(*) FROM hits")[1] == [(1,)]

@@ -57,7 +57,7 @@ def test_all_that_was_made_of_erased_footage_goes_and_the_rest_stays(layout: Sto
     assert [path.name for path in sorted((layout.reports / "pictures").iterdir())] == ["new.jpg", "pm.jpg"]
     assert read_quarantine(layout) == ()
     with HitStore(layout) as store:
-        assert store.pending(["q1"], [rest, new]) == set()
+        assert store.pending({"q1": ""}, [rest, new]) == set()
         keys = ["about-no-picture", f"answer-{new}", f"answer-{mixed}"]
         assert store.cached_judgements(keys) == {"about-no-picture": "{}"}
     assert report.counts == {

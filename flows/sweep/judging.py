@@ -1,0 +1,157 @@
+"""The judging of a sweep: all queries searched at once, then judged one by one, each giving its own findings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from flows.composition import Composition
+from flows.index.planning import utc_now
+from flows.report.pictures import draw_results
+from flows.runs.progress import Listener
+from flows.runs.recording import Recording
+from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
+from flows.sweep.findings import build_hit, build_judgement, index_videos
+from flows.sweep.judging_cache import StoredCache
+from flows.sweep.outcome import QueryTally
+from storage.disk.files import create_directories, guarded, replace_file
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.hits.rows import HitRecord, JudgementRecord
+from storage.hits.writer import HitStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRun:
+    """What stays the same throughout one sweep."""
+
+    composition: Composition
+    layout: StoreLayout
+    gallery: Gallery
+    hits: HitStore
+    sweep_id: str
+    began_utc: datetime
+    listener: Listener
+    recorded: Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryFindings:
+    """What one query found in the shards that it was asked on."""
+
+    query: Query
+    shard_ids: frozenset[str]
+    num_candidates: int
+    judgements: tuple[JudgementRecord, ...] = field(repr=False)
+    hits: tuple[HitRecord, ...] = field(repr=False)
+    open_shards: frozenset[str]  # with candidates that the judge was to be asked about and said nothing of
+    num_open: int
+    num_calls: int
+    num_cached: int
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """The shards that were judged to the end."""
+        return self.shard_ids - self.open_shards
+
+    @property
+    def tally(self) -> QueryTally:
+        """Its numbers, for the report."""
+        return QueryTally(
+            query_name=self.query.name,
+            num_shards=len(self.shard_ids),
+            num_candidates=self.num_candidates,
+            num_judged=len(self.judgements),
+            num_hits=len(self.hits),
+        )
+
+
+def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> list[QueryFindings]:
+    """Searches for all queries at once, then judges query by query.
+
+    Args:
+        run: The sweep.
+        queries: Those that have shards to be asked on.
+        shards: The ids of these shards, one set a query.
+    """
+    if not queries:
+        return []
+    composition = run.composition
+    scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
+    with run.recorded.stage("coarse"):
+        views = encode_views(composition.encoder, composition.lexicon, queries)
+        found = find_candidates(
+            run.gallery, mean_views(views), queries, scopes, composition.settings.coarse.posture_weight
+        )
+    run.listener.start("judge", sum(len(candidates) for candidates in found))
+    findings = []
+    for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
+        with run.recorded.stage("judge"):
+            findings.append(_judge_query(run, query, ids, candidates, own))
+        run.listener.advance("judge", len(candidates), query.name)
+    return findings
+
+
+def _judge_query(
+    run: SweepRun, query: Query, shard_ids: frozenset[str], candidates: Sequence[Candidate], views: Floats
+) -> QueryFindings:
+    composition, now = run.composition, utc_now()
+    loaded, best = load_images(run.gallery, candidates, has_poses=composition.bodies is not None)
+    result = composition.adjudicator.adjudicate(
+        query,
+        loaded,
+        cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
+        hints=build_hints(views, best),
+    )
+    for note in result.notes:
+        run.listener.warn(f"query {query.name!r}: {note}")
+    judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
+    accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
+    pipeline = composition.pipeline.digest
+    return QueryFindings(
+        query=query,
+        shard_ids=shard_ids,
+        num_candidates=len(candidates),
+        judgements=tuple(
+            build_judgement(query, ranked, sweep_id=run.sweep_id, pipeline=pipeline, now=now) for ranked in judged
+        ),
+        hits=_build_hits(run, query, accepted, best, now),
+        open_shards=frozenset(item.shard_id for item in result.unjudged),
+        num_open=len(result.unjudged),
+        num_calls=result.num_calls,
+        num_cached=result.num_cached,
+    )
+
+
+def _build_hits(
+    run: SweepRun, query: Query, accepted: Sequence[RankedCandidate], best: dict[str, CropRow], now: datetime
+) -> tuple[HitRecord, ...]:
+    """Builds the hits and writes their pictures."""
+    hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
+    rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
+    for hit, jpeg in zip(hits, draw_results(run.composition.mapper, query, rows), strict=True):
+        _write_picture(run.layout, hit, jpeg)
+    return tuple(hits)
+
+
+def _build_hit(
+    run: SweepRun, query: Query, ranked: RankedCandidate, best: dict[str, CropRow], now: datetime
+) -> HitRecord:
+    row = best[ranked.candidate.tracklet_id]
+    videos = index_videos(run.gallery.shard(ranked.candidate.shard_id).manifest.videos)
+    return build_hit(
+        query,
+        ranked,
+        row,
+        videos[row.video_id],
+        sweep_id=run.sweep_id,
+        pipeline=run.composition.pipeline.digest,
+        now=now,
+    )
+
+
+def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:
+    path = layout.reports / hit.picture_path
+    with guarded("create", path.parent):
+        create_directories(path.parent)
+    replace_file(path, jpeg, scratch=layout.temporary)
