@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from flows.commands import saved_queries
-from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table, say
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    StoreOption,
+    layout_of,
+    print_json,
+    print_records,
+    print_table,
+    say,
+)
 from flows.commands.limits import hard_limits
 from flows.sweep.page import write_latest_page
 from storage.hits.analyst import SqlLimits, run_sql
@@ -33,6 +42,8 @@ def sql(
         columns, found = run_sql(layout_of(store), query or TABLES_SQL, limits=limits)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in found])
+    elif query:
+        print_records(columns, found)
     else:
         print_table(columns, found)
 

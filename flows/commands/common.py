@@ -81,18 +81,42 @@ def _plain(value: object) -> str:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """Prints a table; cells are data and never read as markup."""
+    _console().print(_table(columns, rows, title))
+
+
+def print_records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints a table, or one line a value under the number of each record where a terminal is too narrow for it."""
+    table, console = _table(columns, rows), _console()
+    needed = console.measure(table, options=console.options.update_width(sys.maxsize)).maximum
+    if not sys.stdout.isatty() or needed <= console.width or not rows:
+        console.print(table)
+        return
+    names = [one_line(column) for column in columns]
+    width = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        say(f"-- {number} of {len(rows)}")
+        for name, value in zip(names, row, strict=True):
+            say(f"{name:{width}}  {_written(value)}".rstrip())
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> Table:
     table = Table(title=visible(title) or None, title_justify="left", header_style="bold", show_lines=False)
     for column in columns:
         table.add_column(Text(visible(column)), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    width = None if sys.stdout.isatty() else 160
-    Console(markup=False, highlight=False, width=width).print(table)
+        table.add_row(*(Text(visible(_written(value))) for value in row))
+    return table
 
 
-def _cell(value: object) -> Any:
+def _console() -> Console:
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _written(value: object) -> str:
     if isinstance(value, float):
-        return Text(f"{value:.3f}")
+        return f"{value:.3f}"
     if isinstance(value, datetime):
-        return Text(value.isoformat(sep=" ", timespec="seconds"))
-    return Text("" if value is None else visible(_plain(value) if isinstance(value, bytes) else str(value)))
+        return value.isoformat(sep=" ", timespec="seconds")
+    if value is None:
+        return ""
+    return _plain(value) if isinstance(value, bytes) else str(value)

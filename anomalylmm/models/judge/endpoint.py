@@ -282,7 +282,7 @@ def _tail(before: Sequence[PromptToken], after: Sequence[PromptToken], answer: s
     """
     same = itertools.takewhile(lambda pair: pair[0].token_id == pair[1].token_id, zip(before, after, strict=False))
     tail = after[sum(1 for _ in same) :]
-    said, wanted = _letters("".join(token.text for token in tail)), _letters(answer)
+    said, wanted = _letters("".join(token.text or "" for token in tail)), _letters(answer)
     if not tail or (said.startswith(wanted) and said != wanted):
         raise JudgeError(
             f"the endpoint scored {said[:60]!r} where {answer!r} was given: its chat template does not continue a last "

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, AliasPath, BaseModel, Field, ValidationError
 
 from anomalylmm.errors import JudgeError
 from anomalylmm.models.judge.answers import NO_WORDS, YES_WORDS
@@ -12,15 +13,50 @@ from anomalylmm.rerank.prompts import MAX_ANSWER_CHARACTERS
 MIN_LOG = -1e4  # stands for log 0
 ROUNDING = 1e-3  # a log-probability may be above 0 by so much
 SPACES = " \t\r\n\u2581\u0120"  # as tokenizers write them
+PROBLEMS = {  # by the field that is missing or wrong
+    "choices": "the endpoint's answer has no choices; set base_url to an OpenAI-compatible server",
+    "message": "the endpoint's answer has no text (message.content); serve a model that takes images and text, and one "
+    "that thinks without its thinking",
+    "logprobs": "the endpoint gives no logprobs, without which answers can't be weighed; use a server that does (vLLM "
+    'does by default), or read written answers only: rerank.reading = "generate", rerank.affirm_weight = 0',
+    "token": "the endpoint's logprobs name no tokens; use an OpenAI-compatible server",
+    "logprob": "the endpoint gave {} where a log-probability belongs; see the server's logs",
+    "prompt_logprobs": "the endpoint's prompt_logprobs hold no tokens; set the endpoint's scoring = \"first_token\"",
+}
+LogP = Annotated[float, Field(le=ROUNDING), AfterValidator(lambda value: min(0.0, max(MIN_LOG, value)))]
+Read = TypeVar("Read", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptToken:
+class _Scored(BaseModel, strict=True):
+    logprob: LogP
+
+
+class _Token(_Scored):
+    token: str
+
+
+class _Position(_Token):
+    top_logprobs: list[_Token] | None = None
+
+
+class _Reply(BaseModel, strict=True):
+    choice: dict[str, Any] = Field(validation_alias=AliasPath("choices", 0))
+
+
+class _Text(_Reply):
+    text: str = Field(validation_alias=AliasPath("choices", 0, "message", "content"))
+
+
+class _Weighed(_Reply):
+    first: _Position = Field(validation_alias=AliasPath("choices", 0, "logprobs", "content", 0))
+
+
+class PromptToken(BaseModel, strict=True):
     """One token of a prompt that the server scored."""
 
-    token_id: str
-    said_log_p: object  # not checked: what an image's tokens are given does not matter
-    text: str  # empty where the server does not say
+    token_id: str = ""
+    logprob: Any = None  # not checked: what an image's tokens are given does not matter
+    text: str | None = Field(None, validation_alias="decoded_token")  # not every server says
 
     @property
     def log_p(self) -> float:
@@ -29,7 +65,11 @@ class PromptToken:
         Raises:
             JudgeError: The server gave none; the first token of a prompt has none.
         """
-        return read_log(self.said_log_p)
+        return _read(_Scored, {"logprob": self.logprob}).logprob
+
+
+class _Prompt(BaseModel, strict=True):
+    prompt_logprobs: list[dict[str, PromptToken] | None] | None = Field(None, min_length=1)
 
 
 def read_text(payload: Mapping[str, Any]) -> str:
@@ -38,14 +78,7 @@ def read_text(payload: Mapping[str, Any]) -> str:
     Raises:
         JudgeError: There is none.
     """
-    message = _choice(payload).get("message")
-    text = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(text, str):
-        raise JudgeError(
-            "the endpoint's answer has no text (message.content); serve a model that takes images and text, and one "
-            "that thinks without its thinking"
-        )
-    return text.strip()[: MAX_ANSWER_CHARACTERS + 1]
+    return _read(_Text, payload).text.strip()[: MAX_ANSWER_CHARACTERS + 1]
 
 
 def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
@@ -54,21 +87,10 @@ def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
     Raises:
         JudgeError: The server gives none, or numbers that are none.
     """
-    logprobs = _choice(payload).get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
-        raise JudgeError(
-            "the endpoint gives no logprobs, without which answers can't be weighed; use a server that does (vLLM "
-            'does by default), or read written answers only: rerank.reading = "generate", rerank.affirm_weight = 0'
-        )
-    first = content[0]
-    listed = first.get("top_logprobs")
-    entries = [first, *(listed if isinstance(listed, list) else [])]
+    first = _read(_Weighed, payload).first
     top: dict[str, float] = {}
-    for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
-            raise JudgeError("the endpoint's logprobs name no tokens; use an OpenAI-compatible server")
-        top[entry["token"]] = max(read_log(entry.get("logprob")), top.get(entry["token"], MIN_LOG))
+    for entry in (first, *(first.top_logprobs or ())):
+        top[entry.token] = max(entry.logprob, top.get(entry.token, MIN_LOG))
     return top
 
 
@@ -78,34 +100,20 @@ def read_prompt_tokens(payload: Mapping[str, Any]) -> list[PromptToken] | None:
     Raises:
         JudgeError: They have another shape.
     """
-    listed = payload.get("prompt_logprobs")
+    listed = _read(_Prompt, payload).prompt_logprobs
     if listed is None:
         return None
-    if not isinstance(listed, list) or not listed:
-        raise JudgeError("the endpoint's prompt_logprobs are no list; set the endpoint's scoring = \"first_token\"")
-    return [_prompt_token(entry) for entry in listed]
+    firsts = [next(iter((entry or {"": PromptToken()}).items())) for entry in listed]
+    return [token.model_copy(update={"token_id": token_id}) for token_id, token in firsts]
 
 
-def _prompt_token(entry: Any) -> PromptToken:
-    if entry is None:
-        return PromptToken(token_id="", said_log_p=None, text="")
-    token_id, said = next(iter(entry.items())) if isinstance(entry, dict) and entry else ("", None)
-    if not isinstance(said, dict):
-        raise JudgeError("the endpoint's prompt_logprobs hold no tokens; set the endpoint's scoring = \"first_token\"")
-    text = said.get("decoded_token")
-    return PromptToken(token_id=token_id, said_log_p=said.get("logprob"), text=text if isinstance(text, str) else "")
-
-
-def read_log(value: Any) -> float:
-    """A log-probability.
-
-    Raises:
-        JudgeError: It is no number, NaN, or above 0.
-    """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not value <= ROUNDING:  # NaN is not below anything
-        raise JudgeError(f"the endpoint gave {str(value)[:40]} where a log-probability belongs; see the server's logs")
-    return min(0.0, float(max(MIN_LOG, value)))
+def _read(kind: type[Read], payload: Mapping[str, Any]) -> Read:
+    try:
+        return kind.model_validate(payload)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        field = next(str(name) for name in reversed(wrong["loc"]) if name in PROBLEMS)
+        raise JudgeError(PROBLEMS[field].format(str(wrong["input"])[:40])) from error
 
 
 def yes_and_no_of(top: Mapping[str, float]) -> tuple[float | None, float | None]:
@@ -141,10 +149,3 @@ def floor_of(top: Mapping[str, float]) -> float:
 def _log_sum(logs: Sequence[float]) -> float:
     most = max(logs)
     return most + math.log(sum(math.exp(log_p - most) for log_p in logs))
-
-
-def _choice(payload: Mapping[str, Any]) -> dict[str, Any]:
-    choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise JudgeError("the endpoint's answer has no choices; set base_url to an OpenAI-compatible server")
-    return choices[0]

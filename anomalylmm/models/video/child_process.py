@@ -1,20 +1,23 @@
-"""One decoding process and the pipe from it; knows how a process ends, and no decoder."""
+"""One decoding process and the connection from it (JSON and pixels, no pickle); knows how it ends, and no decoder."""
 
 import contextlib
 import json
 import os
-import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from anomalylmm.errors import ArchiveError
-from anomalylmm.models.video.wire import Fields, read_message
 
 CHILD = "anomalylmm.models.video.decoding_child"
-PIPE_BYTES = 1 << 20
-LEAVING_SECONDS = 2.0  # from the end of the pipe to the end of the process
+Fields = dict[str, Any]
+PIECE_BYTES = 1 << 17  # of a frame; a Connection sets aside room for a whole message again at each read
+LEAVING_SECONDS = 2.0  # from the end of the connection to the end of the process
 
 
 class ChildLostError(Exception):
@@ -22,7 +25,7 @@ class ChildLostError(Exception):
 
 
 class Child:
-    """One decoding process and the pipe from it."""
+    """One decoding process and the connection from it."""
 
     def __init__(self, task: Fields) -> None:
         """Starts the process; it ends when this object is closed or this process dies.
@@ -32,51 +35,50 @@ class Child:
         """
         command = [sys.executable, "-m", CHILD, json.dumps(task)]
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=child_environment(),
-            )
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    env=child_environment(),
+                )
+                self._connection = Connection(ours.detach())
         except OSError as error:
             raise ArchiveError(
                 f"no process could be started to decode {task['path']}: {error.strerror or error}; "
                 "free memory, processes or open files of this machine and run again"
             ) from error
-        if self._process.stdout is None:
-            raise ChildLostError("the decoder has no pipe")
-        self._pipe = self._process.stdout.fileno()
-        widen_pipe(self._pipe)
 
     def receive(self, patience_seconds: float) -> tuple[Fields, bytearray]:
-        """Waits for one message.
+        """Waits for one message: fields, and pixels where they are a frame's.
 
         Raises:
             ChildLostError: Nothing came in time, or the process ended.
         """
-        return read_message(lambda count: self._read(count, patience_seconds))
-
-    def _read(self, count: int, patience_seconds: float) -> bytearray:
-        data = bytearray(count)
-        view, filled = memoryview(data), 0
-        while filled < count:
-            ready, _, _ = select.select([self._pipe], [], [], patience_seconds)
-            if not ready:
-                raise ChildLostError(f"the decoder gave no sign of life for {patience_seconds:.0f} s")
-            received = os.readv(self._pipe, [view[filled:]])
-            if received == 0:
-                raise ChildLostError(f"the decoder ended unasked ({self._how_it_ended()})")
-            filled += received
-        return data
+        ours = socket.socket(fileno=self._connection.fileno())
+        patience = struct.pack("ll", *divmod(max(1, int(patience_seconds * 1e6)), 1_000_000))  # 0 would be for ever
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)  # also ends a wait within a message
+        ours.detach()
+        try:
+            fields: Fields = json.loads(self._connection.recv_bytes())
+            pixels, filled = bytearray(fields.get("height", 0) * fields.get("width", 0) * 3), 0
+            while filled < len(pixels):
+                filled += self._connection.recv_bytes_into(pixels, filled)
+        except BlockingIOError as error:
+            raise ChildLostError(f"the decoder gave no sign of life for {patience_seconds:.0f} s") from error
+        except (EOFError, OSError) as error:
+            raise ChildLostError(f"the decoder ended unasked ({self._how_it_ended()})") from error
+        return fields, pixels
 
     def _how_it_ended(self) -> str:
-        """Names the signal or exit code; a process that closed its pipe and stays is killed."""
+        """Names the signal or exit code; a process that closed its connection and stays is killed."""
         try:
             code = self._process.wait(LEAVING_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return "it closed its pipe and did not end"
+            return "it closed its connection and did not end"
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name
         return f"exit code {code}"
@@ -85,10 +87,9 @@ class Child:
         """Kills the process and collects it; may be called twice."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._connection.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     @property
     def process_id(self) -> int:
@@ -102,11 +103,3 @@ def child_environment() -> dict[str, str]:
     search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     own = {"PYTHONPATH": search_path, "PYTHONDONTWRITEBYTECODE": "1"}
     return {**os.environ, **single, **own}
-
-
-def widen_pipe(pipe: int) -> None:
-    """Gives the pipe room for most of a frame, where the platform can."""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

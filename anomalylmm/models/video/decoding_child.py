@@ -1,6 +1,6 @@
 """The process that decodes one video: decord where it can be trusted, else PyAV; ``frames.py`` may kill it.
 
-It must import fast and know neither torch nor the rest of the project but sampling and the wire.
+It must import fast and know neither torch nor the rest of the project but sampling and its parent's messages.
 
 decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at
 the first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first
@@ -18,8 +18,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import av.logging
@@ -27,9 +28,9 @@ import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.allocator import return_free_pages
+from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
 from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times, shrink
 from anomalylmm.models.video.steady_clock import is_steady
-from anomalylmm.models.video.wire import Fields, write_message
 
 INDEXED_FORMATS = ("mov", "mp4", "matroska", "webm", "avi")
 ALIVE_SECONDS = 1.0
@@ -71,16 +72,18 @@ class ErrorLog:
 class Outlet:
     """Sends messages to the parent and signs of life where there is nothing to say."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Takes the pipe to the parent."""
-        self._stream = stream
+    def __init__(self, connection: Connection) -> None:
+        """Takes the connection to the parent."""
+        self._connection = connection
         self._last = time.monotonic()
         self.last_pts: float | None = None
         self.covered_seconds = 0.0
 
     def send(self, fields: Fields, payload: memoryview | bytes = b"") -> None:
         """Sends one message."""
-        write_message(self._stream, fields, payload)
+        self._connection.send_bytes(json.dumps(fields).encode())
+        for start in range(0, len(payload), PIECE_BYTES):
+            self._connection.send_bytes(payload[start : start + PIECE_BYTES])
         self._last = time.monotonic()
 
     def send_picture(self, picture: Picture, max_width_px: int | None) -> None:
@@ -292,20 +295,20 @@ def main() -> None:
     """Decodes what the first argument, a JSON object, asks for; messages go to what was standard output."""
     av.logging.set_level(av.logging.ERROR)  # errors go to ``ErrorLog``
     task = Task(**json.loads(sys.argv[1]))
-    stream = os.fdopen(os.dup(1), "wb", buffering=0)
+    connection = Connection(os.dup(1))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     with contextlib.suppress(ImportError, OSError):
         die_with_parent()
     limit_memory(task.memory_limit_bytes)
-    outlet = Outlet(stream)
+    outlet = Outlet(connection)
     try:
         closing = run(task, outlet, ErrorLog())
-    except BrokenPipeError:
+    except ConnectionError:
         return
     except Exception as error:  # noqa: BLE001 - the end of this process; the parent is to know why
         limit_memory(None)  # so that there is room to tell
         closing = {"kind": "error", "reason": failure(error, task)}
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(ConnectionError):
         outlet.send(closing)
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.allocator import return_free_pages
-from anomalylmm.models.video.child_process import Child, ChildLostError, child_environment
-from anomalylmm.models.video.wire import Fields
+from anomalylmm.models.video.child_process import Child, ChildLostError, Fields, child_environment
 from anomalylmm.records import DecodeReport, DecodeStatus, FrameBatch, Image, VideoHeader
 
 __all__ = ["ChildSession", "VideoSource", "check_file", "child_environment"]

@@ -11,10 +11,10 @@ import av.error
 import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
+from anomalylmm.models.video.child_process import Fields
 from anomalylmm.models.video.resizing import resized
 from anomalylmm.models.video.steady_clock import SteadyClock
 from anomalylmm.models.video.still_spans import StillSpans
-from anomalylmm.models.video.wire import Fields
 from anomalylmm.records import Image
 
 ATTACHED_PICTURE = av.stream.Disposition.attached_pic
@@ -67,7 +67,7 @@ class Probe:
             )
 
     def fields(self) -> Fields:
-        """The message that opens the wire."""
+        """The first message to the parent."""
         height, width = self.first.image.shape[:2]
         return {
             "kind": "header",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flows.commands.common import print_json, print_table, say
+from flows.commands.common import print_json, print_records, print_table, say
 from flows.runs.terminal import one_line, visible
 
 
@@ -38,3 +38,43 @@ def test_all_ways_of_printing_are_guarded(capfd: pytest.CaptureFixture[str]) -> 
 def test_json_has_no_numbers_that_json_has_not(capfd: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [float("nan"), float("inf"), 1.5, None, True], ("x", 1): b"abc"})
     assert json.loads(capfd.readouterr().out) == {"a": ["nan", "inf", 1.5, None, True], "('x', 1)": "<3 bytes>"}
+
+
+WIDE = (["id", "note"], [["r1", "x" * 90], ["r2", "two\nlines \x1b[2J"]])
+
+
+def test_records_too_wide_for_the_terminal_are_listed_by_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _show_80_columns(monkeypatch)
+    print_records(*WIDE)
+    assert capsys.readouterr().out.splitlines() == [
+        *("-- 1 of 2", "id    r1", "note  " + "x" * 90),
+        *("-- 2 of 2", "id    r2", "note  two\\nlines \\x1b[2J"),
+    ]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(["id", "score"], [["r1", 0.5]]), (["c" * 90], [])])
+def test_records_that_fit_or_are_none_are_a_table(
+    columns: list[str],
+    rows: list[list[object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _show_80_columns(monkeypatch)
+    print_records(columns, rows)
+    assert "┏" in capsys.readouterr().out
+
+
+def test_records_go_into_a_file_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_records(*WIDE)
+    piped = capsys.readouterr().out
+    print_table(*WIDE)
+    assert piped == capsys.readouterr().out
+    assert "\x1b" not in piped
+
+
+def _show_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes standard output a terminal of 80 columns."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
