@@ -2,43 +2,45 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
+from typing import Any
 
 from prefect import flow, task
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.composition import Composition
-from flows.index.indexing import IndexReport, UnitReport, build_plan, build_report, index_unit
+from flows.index import indexing
+from flows.index.indexing import IndexReport, RunUnits
 from flows.index.planning import Unit
+from flows.index.unit import UnitReport, index_unit
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.runs.at_once import choose_number
 from flows.runs.notifying import tell_index, telling_failure
-from flows.runs.recording import index_figures, recording
-from flows.settings.forms import IndexForm
+from flows.settings.forms import IndexForm, SweepForm
 
 
 @task(name="index-unit", task_run_name="{unit.camera} {unit.date}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
-def index_unit_task(form: IndexForm, unit: Unit) -> UnitReport:
+def index_unit_task(form: IndexForm | SweepForm, unit: Unit) -> UnitReport:
     """Makes the shard of one camera's day; a retry finds nothing half done."""
     progress = RunProgress()
     progress.start("index MB", sum(video.size_bytes for video in unit.videos) / 1e6)
     return index_unit(form.compose(), form.layout(), Path(form.archive), unit, progress)
 
 
-def _index_units(form: IndexForm, units: Sequence[Unit], composition: Composition) -> list[UnitReport]:
-    """Runs the tasks, several at once where the machine has the cores."""
-    number = choose_number(composition.settings.shards.at_once, len(units))
-    if number == 1:
-        return [index_unit_task(form, unit) for unit in units]
-    composition.load_indexing_models()
-    begun, active = list[PrefectFuture[UnitReport]](), set[PrefectFuture[UnitReport]]()
-    for unit in units:
-        if len(active) == number:
-            active.remove(next(as_completed(list(active))))
-        begun.append(index_unit_task.submit(form, unit))
-        active.add(begun[-1])
-    return [future.result() for future in begun]
+def run_as_tasks(form: IndexForm | SweepForm) -> RunUnits:
+    """Makes each unit a task of the flow that runs, several at once where the machine has the cores."""
+
+    def run(units: Sequence[Unit]) -> list[UnitReport]:
+        composition = form.compose()
+        number = choose_number(composition.settings.shards.at_once, len(units))
+        if number > 1:
+            composition.load_indexing_models()
+        task: Any = index_unit_task  # Prefect's types expect a coroutine
+        runner: ThreadPoolTaskRunner[UnitReport] = ThreadPoolTaskRunner(max_workers=number)
+        with runner:
+            begun = [runner.submit(task, {"form": form, "unit": unit}) for unit in units]
+            return [future.result() for future in begun]
+
+    return run
 
 
 @flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False)
@@ -48,16 +50,18 @@ def index_archive(form: IndexForm) -> State[None]:
     Videos that are indexed already are passed over, so running it again is cheap. Videos that can't be read are
     listed on the run's page; the run then ends *Degraded* instead of *Completed*.
     """
-    began = monotonic()
-    composition, layout, archive = form.compose(), form.layout(), Path(form.archive)
-    told, progress = composition.settings.notify, RunProgress()
+    composition, layout, progress = form.compose(), form.layout(), RunProgress()
+    told = composition.settings.notify
     with telling_failure(told, layout, "index", progress):
-        layout.check_writable()
-        with recording(layout, "index", progress, composition) as run:
-            plan = build_plan(composition, layout, archive, retry=form.retry, erased=form.erased)
-            units = _index_units(form, plan.units, composition)
-            report = build_report(composition, plan, units, monotonic() - began)
-            run.end(**index_figures(report))
+        report = indexing.index_archive(
+            composition,
+            layout,
+            Path(form.archive),
+            retry=form.retry,
+            erased=form.erased,
+            listener=progress,
+            run_units=run_as_tasks(form),
+        )
         tell_index(told, layout, report, progress)
     return _show(report)
 

@@ -1,56 +1,25 @@
 """Indexing an archive: plan what is new, then make and publish one shard a unit. Called by the CLI and by Prefect."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
-from anomalylmm.records import Crop, Video
 from flows.composition import Composition
 from flows.index.archive_files import path_id
-from flows.index.cropping import Counts, CropStream, VideoCrops, VideoEnd, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
+from flows.index.unit import UnitReport, Unreadable, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
-from flows.runs.at_once import choose_number, until_stopped, work_at_once
+from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import index_figures, recording
-from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
+from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.runs import RunRecord
-from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
-from storage.shards.writer import ShardWriter
-from storage.upkeep.erasure import withdraw_erased
 from storage.upkeep.erasure_log import lift_erasures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """One video that could not be read whole, and why."""
-
-    path: str
-    reason: str
-    coverage: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitReport:
-    """What came of one unit."""
-
-    camera: str
-    date: str
-    shard_id: str  # empty where no video of the unit could be read
-    num_videos: int
-    num_tracklets: int
-    num_crops: int
-    video_seconds: float
-    seconds: float
-    counts: Counts
-    unreadable: tuple[Unreadable, ...]
-    promised_seconds: float = 0.0  # by the containers of the videos that were read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +47,7 @@ class IndexReport:
         return float(sum(getattr(unit, name) for unit in self.units))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Tally:
-    entries: list[VideoEntry] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-    tracklets: set[str] = field(default_factory=set)
-    num_crops: int = 0
+RunUnits = Callable[[Sequence[Unit]], list[UnitReport]]
 
 
 def build_plan(
@@ -164,8 +128,19 @@ def index_archive(
     erased: bool = False,
     only: Collection[str] | None = None,
     listener: Listener | None = None,
+    run_units: RunUnits | None = None,
 ) -> IndexReport:
-    """Indexes what is new in an archive (``only`` some paths in it, where given); what is indexed is not touched.
+    """Indexes what is new in an archive; what is indexed is not touched.
+
+    Args:
+        composition: Models and settings.
+        layout: The store.
+        archive: The folder of videos.
+        retry: Try videos again that could not be read before.
+        erased: Index again what was erased or is older than the retention.
+        only: Paths in the archive, where not all are wanted.
+        listener: Is told of the progress.
+        run_units: Works on the units; by default ``index_unit`` in threads, several at once.
 
     Raises:
         ArchiveError: There is no such folder, or no video in it.
@@ -180,15 +155,18 @@ def index_archive(
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
-        units = index_units(composition, layout, archive, plan.units, listener)
+        if run_units is None:
+            units = _run_in_threads(composition, layout, archive, plan.units, listener)
+        else:
+            units = run_units(plan.units)
         report = build_report(composition, plan, units, time.monotonic() - began)
         return replace(report, run=run.end(**index_figures(report)))
 
 
-def index_units(
+def _run_in_threads(
     composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
 ) -> list[UnitReport]:
-    """Indexes some units, several at once where the machine has the cores; models are shared."""
+    """Works on several units at once where the machine has the cores; they share the models."""
     number = choose_number(composition.settings.shards.at_once, len(units))
 
     def work(unit: Unit, stop: Event) -> UnitReport:
@@ -212,135 +190,4 @@ def build_report(composition: Composition, plan: Plan, units: Sequence[UnitRepor
         seconds=seconds,
         notes=plan.notes(),
         erased=plan.erased,
-    )
-
-
-def index_unit(
-    composition: Composition,
-    layout: StoreLayout,
-    archive: Path,
-    unit: Unit,
-    listener: Listener,
-    stop: Event | None = None,
-) -> UnitReport:
-    """Makes and publishes the shard of one unit; nothing is published where no video could be read.
-
-    Raises:
-        StoppedError: ``stop`` was set by whoever works on another unit; nothing is published.
-        StoreError: The store can't be written.
-    """
-    began = time.monotonic()
-    settings, pipeline = composition.settings, composition.pipeline
-    tally = _Tally()
-    key = ShardKey(
-        pipeline_digest=pipeline.digest,
-        camera=unit.camera,
-        date=unit.date,
-        shard_id=make_shard_id([video.video_id for video in unit.videos], pipeline.digest),
-    )
-    stream = CropStream(settings, composition.detector, composition.build_tracker, composition.bodies)
-    with ShardWriter(
-        layout,
-        key,
-        pipeline=pipeline.description,
-        encoder_id=composition.encoder.model_id,
-        dimension=composition.dimension,
-    ) as writer:
-        items = iter_unit_crops(unit.videos, archive, stream, composition.source, settings.decode.sample_fps)
-        items = until_stopped(items, stop or Event())
-        with closing(items):
-            for batch in _iter_batches(items, settings.encoder.batch_size, tally, layout, pipeline.digest, listener):
-                with stream.counts.timing("encode"):
-                    _encode(composition, writer, batch, tally)
-        seconds = time.monotonic() - began
-        with stream.counts.timing("publish"):
-            manifest = writer.publish_new(tally.entries, seconds) if tally.entries else None
-    manifest = withdraw_erased(layout, pipeline.digest, manifest)
-    for entry in tally.entries:
-        clear_quarantine(layout, pipeline.digest, entry.video_id)
-    return _report_unit(unit, manifest, tally, stream.counts, seconds)
-
-
-def _iter_batches(
-    items: Iterator[VideoCrops | VideoEnd],
-    batch_size: int,
-    tally: _Tally,
-    layout: StoreLayout,
-    pipeline_digest: str,
-    listener: Listener,
-) -> Iterator[list[tuple[Video, Crop]]]:
-    """Gathers crops of several tracklets and videos into batches for the encoder; notes the videos' ends."""
-    waiting: list[tuple[Video, Crop]] = []
-    for item in items:
-        if isinstance(item, VideoEnd):
-            note_end(item, tally, layout, pipeline_digest, listener)
-            continue
-        waiting += [(item.video, crop) for crop in item.crops]
-        while len(waiting) >= batch_size:
-            yield waiting[:batch_size]
-            waiting = waiting[batch_size:]
-    if waiting:
-        yield waiting
-
-
-def _encode(composition: Composition, writer: ShardWriter, batch: list[tuple[Video, Crop]], tally: _Tally) -> None:
-    vectors = composition.encoder.encode_images([crop.image for _, crop in batch])
-    quality = composition.settings.shards.jpeg_quality
-    writer.append(
-        [
-            build_row(video, crop, join_vector(vector, crop, composition.dimension), quality)
-            for (video, crop), vector in zip(batch, vectors, strict=True)
-        ]
-    )
-    tally.num_crops += len(batch)
-    tally.tracklets |= {crop.tracklet_id for _, crop in batch}
-
-
-def note_end(end: VideoEnd, tally: _Tally, layout: StoreLayout, pipeline_digest: str, listener: Listener) -> None:
-    """Notes what was decoded of a video; one that could not be read at all is quarantined with the reason."""
-    video = end.video
-    listener.advance("index MB", video.size_bytes / 1e6, video.path)
-    if end.header is None or end.report is None or end.report.status == "failed":
-        reason = end.error or (end.report.message if end.report else "")
-        record_quarantine(layout, _quarantine_entry(end, pipeline_digest, reason))
-        tally.unreadable.append(Unreadable(path=video.path, reason=reason))
-        listener.warn(f"{video.path}: {reason}")
-        return
-    tally.entries.append(VideoEntry.of(video, end.header, end.report))
-    if end.report.status == "partial":
-        tally.unreadable.append(Unreadable(path=video.path, reason=end.report.message, coverage=end.report.coverage))
-        listener.warn(f"{video.path}: read in part ({end.report.coverage:.0%}): {end.report.message}")
-
-
-def _quarantine_entry(end: VideoEnd, pipeline_digest: str, reason: str) -> QuarantineEntry:
-    video, now = end.video, utc_now()
-    return QuarantineEntry(
-        video_id=video.video_id,
-        pipeline_digest=pipeline_digest,
-        path=video.path,
-        camera=video.camera,
-        size_bytes=video.size_bytes,
-        reason=reason,
-        tries=1,
-        first_utc=now,
-        last_utc=now,
-        modified_ns=end.modified_ns,
-    )
-
-
-def _report_unit(
-    unit: Unit, manifest: ShardManifest | None, tally: _Tally, counts: Counts, seconds: float
-) -> UnitReport:
-    return UnitReport(
-        camera=unit.camera,
-        date=unit.date,
-        shard_id=manifest.key.shard_id if manifest else "",
-        num_videos=len(tally.entries),
-        num_tracklets=len(tally.tracklets),
-        num_crops=tally.num_crops,
-        video_seconds=sum(entry.seconds_decoded for entry in tally.entries),
-        seconds=seconds,
-        counts=counts,
-        unreadable=tuple(tally.unreadable),
-        promised_seconds=sum(entry.seconds_promised for entry in tally.entries),
     )

@@ -1,26 +1,24 @@
-"""The served deployments: flows by dotted name, the schedules, and one sweep at a time."""
+"""The served deployments: those of ``prefect.yaml``, with the places and hours that the operator names."""
 
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from prefect import serve
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+import yaml
+from prefect import Flow, serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron, Schedule
+from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.evaluate.flow import evaluate
-from flows.export.flow import export
-from flows.index.flow import index_archive
 from flows.index.wallclock import check_time_zone
-from flows.maintain.flow import maintain
-from flows.search.flow import search_now
-from flows.serve.automations import TAG, ensure_zombie_automation
-from flows.sweep.flow import sweep
+from flows.serve.automations import ensure_zombie_automation
+from flows.settings.model import configs_folder
 
-ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 MAX_RUNS = 4
+OPTIONAL_SCHEDULES = {"compaction": "compaction_cron", "retention": "retention_cron"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,63 +32,58 @@ class ServeOptions:
     queries_file: str = ""
     cron: str = "0 2 * * *"
     time_zone: str = "UTC"
-    compaction_cron: str = "0 7 * * *"  # after the retention, which takes indexes away; empty for never
+    compaction_cron: str = "0 7 * * *"  # after the retention, which removes indexes; empty for never
     retention_cron: str = "0 6 * * *"  # empty for never
 
 
-def _daily(cron: str, time_zone: str) -> Schedule | None:
-    return Cron(cron, timezone=time_zone) if cron else None
-
-
-def _form(options: ServeOptions, **more: Any) -> dict[str, Any]:
-    common = {"store": options.store, "profile": options.profile, "settings_file": options.settings_file}
-    return {"form": {**common, **more}}
+def read_declared() -> list[dict[str, Any]]:
+    """Reads the deployments of ``prefect.yaml``: in an installed wheel among the configs, else beside the packages."""
+    inside, outside = configs_folder() / "prefect.yaml", configs_folder().parent / "prefect.yaml"
+    text = (inside if inside.is_file() else outside).read_text(encoding="utf-8")
+    return cast("list[dict[str, Any]]", yaml.safe_load(text)["deployments"])
 
 
 def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
-    """Builds all deployments; the sweep, which indexes the archive first, and the retention have schedules.
+    """Builds all deployments; the sweep, which indexes the archive first, retention and compaction have schedules.
 
     Raises:
         ConfigurationError: There is no such time zone.
     """
     check_time_zone(options.time_zone)
-    dotted: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "enforce_parameter_schema": True}
-    nightly = Cron(options.cron, timezone=options.time_zone)
-    index_parameters = _form(options, **({"archive": options.archive} if options.archive else {}))
-    deployments = [
-        index_archive.to_deployment(
-            "index-archive", parameters=index_parameters, concurrency_limit=ONE_AT_A_TIME, tags=[TAG], **dotted
-        ),
-        sweep.to_deployment(
-            "nightly-sweep",
-            parameters=_form(options, queries_file=options.queries_file, archive=options.archive),
-            schedule=nightly,
-            concurrency_limit=ONE_AT_A_TIME,
-            tags=[TAG],
-            **dotted,
-        ),
-        search_now.to_deployment("search-now", parameters=_form(options), tags=[TAG], **dotted),
-        evaluate.to_deployment("evaluate", parameters=_form(options), tags=[TAG], **dotted),
-        export.to_deployment("export", parameters=_form(options, archive=options.archive), tags=[TAG], **dotted),
-        maintain.to_deployment("maintain", parameters=_form(options), tags=[TAG], **dotted),
-        maintain.to_deployment(
-            "compaction",
-            parameters=_form(options, action="compact indexes"),
-            schedule=_daily(options.compaction_cron, options.time_zone),
-            concurrency_limit=ONE_AT_A_TIME,
-            tags=[TAG],
-            **dotted,
-        ),
-        maintain.to_deployment(
-            "retention",
-            parameters=_form(options, action="apply retention"),
-            schedule=_daily(options.retention_cron, options.time_zone),
-            concurrency_limit=ONE_AT_A_TIME,
-            tags=[TAG],
-            **dotted,
-        ),
-    ]
-    return cast("list[RunnerDeployment]", deployments)  # coroutines only where an event loop runs
+    return [_build(declared, options) for declared in read_declared()]
+
+
+def _build(declared: Mapping[str, Any], options: ServeOptions) -> RunnerDeployment:
+    module, _, name = declared["entrypoint"].rpartition(".")
+    flow: Flow[Any, Any] = getattr(importlib.import_module(module), name)
+    limit = declared.get("concurrency_limit")
+    built = flow.to_deployment(
+        declared["name"],
+        parameters={"form": _fill_form(flow, declared, options)},
+        schedule=_schedule(declared, options),
+        concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
+        description=declared["description"],
+        tags=declared["tags"],
+        enforce_parameter_schema=declared["enforce_parameter_schema"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast("RunnerDeployment", built)  # a coroutine only where an event loop runs
+
+
+def _fill_form(flow: Flow[Any, Any], declared: Mapping[str, Any], options: ServeOptions) -> dict[str, Any]:
+    """What the run starts with: the action that is declared, and what the operator names in place of examples."""
+    schema = flow.parameters.model_dump()
+    known = set(next(item for name, item in schema["definitions"].items() if name.endswith("Form"))["properties"])
+    given = {name: getattr(options, name) for name in ("store", "profile", "settings_file", "archive", "queries_file")}
+    kept = {name: value for name, value in declared["parameters"]["form"].items() if name == "action"}
+    return {**kept, **{name: value for name, value in given.items() if name in known and (value or name != "archive")}}
+
+
+def _schedule(declared: Mapping[str, Any], options: ServeOptions) -> Any:
+    if not declared.get("schedules"):
+        return None
+    cron = getattr(options, OPTIONAL_SCHEDULES.get(declared["name"], "cron"))
+    return Cron(cron, timezone=options.time_zone) if cron else None
 
 
 def serve_deployments(options: ServeOptions) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 
+from flows.index.flow import run_as_tasks
 from flows.index.indexing import IndexReport, index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.runs.notifying import tell_index, tell_sweep, telling_failure
@@ -13,12 +14,6 @@ from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
-
-
-@task(name="index-archive", **NOT_KEPT)
-def index_task(form: SweepForm) -> IndexReport:
-    """Indexes the archive's new footage."""
-    return index_archive(form.compose(), form.layout(), Path(form.archive), listener=RunProgress())
 
 
 @task(name="sweep-queries", **NOT_KEPT)
@@ -38,7 +33,7 @@ def sweep(form: SweepForm) -> State[None]:
     """
     told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
     with telling_failure(told, layout, "sweep", progress):
-        indexed = index_task(form) if form.archive else None
+        indexed = _index(form, progress) if form.archive else None
         if indexed:
             tell_index(told, layout, indexed, progress)
         report = sweep_task(form)
@@ -51,6 +46,12 @@ def sweep(form: SweepForm) -> State[None]:
     show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
+
+
+def _index(form: SweepForm, progress: RunProgress) -> IndexReport:
+    """Indexes the archive's new footage, each camera's day as a task."""
+    units = run_as_tasks(form)
+    return index_archive(form.compose(), form.layout(), Path(form.archive), listener=progress, run_units=units)
 
 
 def _row(tally: object) -> dict[str, object]:

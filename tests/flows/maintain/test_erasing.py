@@ -15,8 +15,9 @@ from benchmarks.reliability import erasure_jobs
 from benchmarks.reliability.erasure_jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
 from benchmarks.reliability.kills_stand_ins import write_queries
 from flows.cli import app
-from flows.index.indexing import build_plan, index_unit
+from flows.index.indexing import build_plan
 from flows.index.planning import plan_archive
+from flows.index.unit import index_unit
 from flows.maintain import flow as flow_maintain
 from flows.maintain import retention
 from flows.maintain.erasing import erase_store

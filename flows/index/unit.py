@@ -1,0 +1,195 @@
+"""One unit of an archive, a camera's day, becomes one shard."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from anomalylmm.records import Crop, Video
+from flows.composition import Composition
+from flows.index.cropping import Counts, CropStream, VideoEnd, build_row, iter_unit_crops, join_vector
+from flows.index.planning import Unit, utc_now
+from flows.runs.at_once import until_stopped
+from flows.runs.progress import Listener
+from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
+from storage.shards.manifest import ShardManifest, VideoEntry
+from storage.shards.quarantine import QuarantineEntry, clear_quarantine, record_quarantine
+from storage.shards.writer import ShardWriter
+from storage.upkeep.erasure import withdraw_erased
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """One video that could not be read whole, and why."""
+
+    path: str
+    reason: str
+    coverage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitReport:
+    """What came of one unit."""
+
+    camera: str
+    date: str
+    shard_id: str  # empty where no video of the unit could be read
+    num_videos: int
+    num_tracklets: int
+    num_crops: int
+    video_seconds: float
+    seconds: float
+    counts: Counts
+    unreadable: tuple[Unreadable, ...]
+    promised_seconds: float = 0.0  # by the containers of the videos that were read
+
+
+def index_unit(
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    unit: Unit,
+    listener: Listener,
+    stop: Event | None = None,
+) -> UnitReport:
+    """Makes and publishes the shard of one unit; nothing is published where no video could be read.
+
+    Raises:
+        StoppedError: ``stop`` was set by whoever works on another unit; nothing is published.
+        StoreError: The store can't be written.
+    """
+    began, pipeline = time.monotonic(), composition.pipeline
+    stream = CropStream(composition.settings, composition.detector, composition.build_tracker, composition.bodies)
+    writer = ShardWriter(
+        layout,
+        _name_shard(unit, pipeline.digest),
+        pipeline=pipeline.description,
+        encoder_id=composition.encoder.model_id,
+        dimension=composition.dimension,
+    )
+    with writer:
+        build = _UnitBuilder(composition, writer, stream.counts)
+        items = iter_unit_crops(
+            unit.videos, archive, stream, composition.source, composition.settings.decode.sample_fps
+        )
+        with closing(until_stopped(items, stop or Event())) as unstopped:
+            for item in unstopped:
+                if isinstance(item, VideoEnd):
+                    listener.advance("index MB", item.video.size_bytes / 1e6, item.video.path)
+                    _warn(listener, build.end_video(layout, item))
+                else:
+                    build.add(item.video, item.crops)
+        build.encode_rest()
+        seconds = time.monotonic() - began
+        with stream.counts.timing("publish"):
+            manifest = writer.publish_new(build.entries, seconds) if build.entries else None
+    manifest = withdraw_erased(layout, pipeline.digest, manifest)
+    for entry in build.entries:
+        clear_quarantine(layout, pipeline.digest, entry.video_id)
+    return build.report(unit, manifest, seconds)
+
+
+class _UnitBuilder:
+    """Gathers the crops of several tracklets and videos into batches for the encoder, and what became of each video."""
+
+    def __init__(self, composition: Composition, writer: ShardWriter, counts: Counts) -> None:
+        self.entries: list[VideoEntry] = []
+        self._unreadable: list[Unreadable] = []
+        self._composition, self._writer, self._counts = composition, writer, counts
+        self._waiting: list[tuple[Video, Crop]] = []
+        self._tracklets: set[str] = set()
+        self._num_crops = 0
+
+    def add(self, video: Video, crops: Sequence[Crop]) -> None:
+        """Takes in crops; encodes and writes as many as fill a batch."""
+        self._waiting += [(video, crop) for crop in crops]
+        size = self._composition.settings.encoder.batch_size
+        while len(self._waiting) >= size:
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
+            self._encode(batch)
+
+    def encode_rest(self) -> None:
+        """Encodes and writes what is left."""
+        if self._waiting:
+            batch, self._waiting = self._waiting, []
+            self._encode(batch)
+
+    def end_video(self, layout: StoreLayout, end: VideoEnd) -> Unreadable | None:
+        """Keeps what was decoded of a video; gives what could not be read. Nothing read at all is quarantined."""
+        found = _find_unreadable(end)
+        if found:
+            self._unreadable.append(found)
+        if end.header is None or end.report is None or end.report.status == "failed":
+            reason = found.reason if found else ""
+            record_quarantine(layout, _quarantine_entry(end, self._composition.pipeline.digest, reason))
+        else:
+            self.entries.append(VideoEntry.of(end.video, end.header, end.report))
+        return found
+
+    def report(self, unit: Unit, manifest: ShardManifest | None, seconds: float) -> UnitReport:
+        """What came of the unit."""
+        return UnitReport(
+            camera=unit.camera,
+            date=unit.date,
+            shard_id=manifest.key.shard_id if manifest else "",
+            num_videos=len(self.entries),
+            num_tracklets=len(self._tracklets),
+            num_crops=self._num_crops,
+            video_seconds=sum(entry.seconds_decoded for entry in self.entries),
+            seconds=seconds,
+            counts=self._counts,
+            unreadable=tuple(self._unreadable),
+            promised_seconds=sum(entry.seconds_promised for entry in self.entries),
+        )
+
+    def _encode(self, batch: Sequence[tuple[Video, Crop]]) -> None:
+        composition = self._composition
+        quality = composition.settings.shards.jpeg_quality
+        with self._counts.timing("encode"):
+            vectors = composition.encoder.encode_images([crop.image for _, crop in batch])
+            self._writer.append(
+                [
+                    build_row(video, crop, join_vector(vector, crop, composition.dimension), quality)
+                    for (video, crop), vector in zip(batch, vectors, strict=True)
+                ]
+            )
+        self._num_crops += len(batch)
+        self._tracklets |= {crop.tracklet_id for _, crop in batch}
+
+
+def _name_shard(unit: Unit, pipeline_digest: str) -> ShardKey:
+    shard_id = make_shard_id([video.video_id for video in unit.videos], pipeline_digest)
+    return ShardKey(pipeline_digest=pipeline_digest, camera=unit.camera, date=unit.date, shard_id=shard_id)
+
+
+def _find_unreadable(end: VideoEnd) -> Unreadable | None:
+    """What could not be read of a video; None where all was."""
+    if end.header is None or end.report is None or end.report.status == "failed":
+        return Unreadable(path=end.video.path, reason=end.error or (end.report.message if end.report else ""))
+    if end.report.status == "partial":
+        return Unreadable(path=end.video.path, reason=end.report.message, coverage=end.report.coverage)
+    return None
+
+
+def _warn(listener: Listener, found: Unreadable | None) -> None:
+    if found:
+        part = f"read in part ({found.coverage:.0%}): " if found.coverage else ""
+        listener.warn(f"{found.path}: {part}{found.reason}")
+
+
+def _quarantine_entry(end: VideoEnd, pipeline_digest: str, reason: str) -> QuarantineEntry:
+    video, now = end.video, utc_now()
+    return QuarantineEntry(
+        video_id=video.video_id,
+        pipeline_digest=pipeline_digest,
+        path=video.path,
+        camera=video.camera,
+        size_bytes=video.size_bytes,
+        reason=reason,
+        tries=1,
+        first_utc=now,
+        last_utc=now,
+        modified_ns=end.modified_ns,
+    )
