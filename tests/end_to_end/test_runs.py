@@ -11,9 +11,6 @@ from typer.testing import CliRunner
 
 from anomalylmm.errors import ArchiveError, JudgeError, StoreBusyError
 from anomalylmm.protocols import Views
-from benchmarks.reliability.kills_forks import Forks
-from benchmarks.reliability.kills_server import Job
-from benchmarks.reliability.kills_stand_ins import compose_small, write_archive, write_queries
 from flows.cli import app
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
@@ -28,7 +25,10 @@ from storage.hits.analyst import run_sql
 from storage.hits.runs import read_runs
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure_log import ErasureRule
+from tests.drawn import compose_small, write_archive, write_queries
 from tests.fakes import ColorJudge
+from tests.faults.forks import Forks
+from tests.faults.server import Job
 from tests.flows.runs.test_notifying import Warnings
 
 

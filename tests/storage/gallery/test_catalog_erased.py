@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability.erasure_traces import read_plainly
 from storage.disk.layout import StoreLayout
 from storage.gallery import catalog
 from storage.gallery.catalog import catalog_path
@@ -12,6 +11,7 @@ from storage.gallery.gallery import Gallery
 from storage.upkeep import erasure
 from storage.upkeep.erasure import erase_footage, withdraw_erased
 from storage.upkeep.maintenance import collect_garbage, verify_store
+from tests.faults.erasure.traces import read_plainly
 from tests.storage.erased_stores import EVENING, MORNING, OLD, name_of, publish_videos
 from tests.storage.examples import PIPELINE
 
