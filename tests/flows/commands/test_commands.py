@@ -22,7 +22,7 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     def compose(profile: str | None, settings: Path | None) -> FakeComposition:
         return FakeComposition(load_settings(profile, settings))
 
-    for module in ("making", "searching", "upkeep"):
+    for module in ("index_and_sweep", "search", "upkeep"):
         monkeypatch.setattr(f"flows.commands.{module}.compose", compose)
 
 

@@ -1,6 +1,7 @@
 """What Prefect sees of the flows: forms, schedules, entry points."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,4 +84,4 @@ def test_served_deployments_name_flows_by_dotted_names() -> None:
     for deployment in build_deployments(ServeOptions(store="s", profile="pocket")):
         assert deployment.entrypoint is not None
         assert "/" not in deployment.entrypoint
-        assert deployment.entrypoint.startswith("flows.flow_")
+        assert re.fullmatch(r"flows\.\w+\.flow\.\w+", deployment.entrypoint)
