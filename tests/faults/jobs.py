@@ -80,14 +80,9 @@ def examine(store: str, skip: tuple[str, ...] = tuple(OF_THE_RUN), tables: tuple
     return {"problems": problems, "left": left, "content": read_content(layout, skip=frozenset(skip), tables=tables)}
 
 
-def trace(job: str, arguments: Mapping[str, Any]) -> list[str]:
+def trace(job: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
     """Runs another job and gives the crash points that it passed, in order."""
     passed: list[str] = []
     crashpoints.install(passed.append)
-    JOBS[job](**arguments)
+    job(**arguments)
     return passed
-
-
-JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job for job in (index, sweep, mend, note, compact, verify, collect, examine, trace)
-}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayo
 from storage.gallery.gallery import iter_shard_dirs
 from storage.shards.manifest import FileEntry, read_manifest
 from tests.drawn import write_archive, write_queries
-from tests.faults.forks import Forks
+from tests.faults import jobs
+from tests.faults.forks import one
 
 Passed = tuple[str, int]  # a crash point and the how many-th passing of it
 
@@ -21,7 +22,7 @@ class Phase:
     """One job, the store it starts from, and what an uninterrupted run of it left."""
 
     name: str
-    job: str
+    job: Callable[..., Any]
     arguments: Mapping[str, Any]  # all but the store
     template: Path
     expected: tuple[str, ...] = field(repr=False)
@@ -34,43 +35,43 @@ class Phase:
         shutil.copytree(self.template, store)
 
 
-def build_phases(forks: Forks, scratch: Path) -> list[Phase]:
+def build_phases(scratch: Path) -> list[Phase]:
     """Runs each phase once without interruption."""
-    index, sweep = build_main_phases(forks, scratch)
+    index, sweep = build_main_phases(scratch)
     damaged = damage(sweep.template, scratch / "damaged")
-    mending = _observe(forks, "verify --repair, index", "mend", index.arguments, damaged)
+    mending = _observe("verify --repair, index", jobs.mend, index.arguments, damaged)
     noted = scratch / "noted"
     shutil.copytree(sweep.template, noted)
-    forks.one("note", store=str(noted))  # once: what was acknowledged is not said again after a kill
-    noting = _observe(forks, "sweep, notes waiting", "sweep", sweep.arguments, noted)
-    compacting = _observe(forks, "compact", "compact", {}, sweep.template)
+    one(jobs.note, store=str(noted))  # once: what was acknowledged is not said again after a kill
+    noting = _observe("sweep, notes waiting", jobs.sweep, sweep.arguments, noted)
+    compacting = _observe("compact", jobs.compact, {}, sweep.template)
     return [index, sweep, replace(mending, expected=index.expected), noting, compacting]
 
 
-def build_main_phases(forks: Forks, scratch: Path) -> tuple[Phase, Phase]:
+def build_main_phases(scratch: Path) -> tuple[Phase, Phase]:
     """Runs index and sweep once without interruption."""
     archive = {"archive": str(write_archive(scratch / "archive"))}
     queries = {"queries": str(write_queries(scratch / "queries.toml"))}
     empty = scratch / "empty"
     empty.mkdir()
-    index = _observe(forks, "index", "index", archive, empty)
-    return index, _observe(forks, "sweep", "sweep", queries, scratch / "empty-index-1")
+    index = _observe("index", jobs.index, archive, empty)
+    return index, _observe("sweep", jobs.sweep, queries, scratch / "index")
 
 
-def build_decoding_phase(forks: Forks, scratch: Path) -> Phase:
+def build_decoding_phase(scratch: Path) -> Phase:
     """The index run with the real decoder, which is a process of its own."""
     folder = write_archive(scratch / "decoded", decodes=True)
     empty = scratch / "empty"
     empty.mkdir(exist_ok=True)
-    return _observe(forks, "index, real decoder", "index", {"archive": str(folder), "decodes": True}, empty)
+    return _observe("index, real decoder", jobs.index, {"archive": str(folder), "decodes": True}, empty)
 
 
-def _observe(forks: Forks, name: str, job: str, arguments: Mapping[str, Any], template: Path) -> Phase:
-    store = template.parent / f"{template.name}-{job}-{len(arguments)}"
+def _observe(name: str, job: Callable[..., Any], arguments: Mapping[str, Any], template: Path) -> Phase:
+    store = template.parent / name
     shutil.copytree(template, store)
-    problems = forks.one("verify", store=str(store)).result["problems"]
-    traced = forks.one("trace", job=job, arguments={"store": str(store), **arguments})
-    found = forks.one("examine", store=str(store)).result
+    problems = one(jobs.verify, store=str(store)).result["problems"]
+    traced = one(jobs.trace, job=job, arguments={"store": str(store), **arguments})
+    found = one(jobs.examine, store=str(store)).result
     if found["problems"] or found["left"]:
         raise RuntimeError(f"{name}: without any kill the store has {found['problems']}, {found['left']}")
     return Phase(

@@ -5,27 +5,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.faults.jobs import JOBS as UNLIMITED
 
-
-def small_files(job: str, arguments: Mapping[str, Any], limit: int) -> Any:
+def small_files(job: Callable[..., Any], arguments: Mapping[str, Any], limit: int) -> Any:
     """Does a job with files of ``limit`` bytes at most."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        return UNLIMITED[job](**arguments)
+        return job(**arguments)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-def small_memory(job: str, arguments: Mapping[str, Any], limit: int) -> Any:
+def small_memory(job: Callable[..., Any], arguments: Mapping[str, Any], limit: int) -> Any:
     """Does a job with ``limit`` bytes of address space more than it has now."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     allowed = pages * resource.getpagesize() + limit
     resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
     try:
-        return UNLIMITED[job](**arguments)
+        return job(**arguments)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-JOBS: dict[str, Callable[..., Any]] = {job.__name__: job for job in (small_files, small_memory)}

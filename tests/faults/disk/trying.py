@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.faults import jobs
 from tests.faults.content import compare
-from tests.faults.forks import Forks, open_forks, try_all
+from tests.faults.disk.jobs import small_files, small_memory
+from tests.faults.forks import Job, Outcome, one, try_all
+from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
 from tests.faults.phases import Phase, build_main_phases
-from tests.faults.server import Job, Outcome
 
-JOB_MODULES = ("tests.faults.jobs", "tests.faults.disk.jobs")
 DISK_BYTES = 48 << 20
 
 
@@ -25,10 +26,10 @@ class Trouble:
 
     name: str
     words: tuple[str, ...]  # one of them must be in the message
-    amounts: Mapping[str, Sequence[int]]  # job to how much there is
+    amounts: Mapping[str, Sequence[int]]  # phase to how much there is
     short: Mapping[str, Sequence[int]]
     make: Callable[[Path, int], Any] | None = None  # on a mounted disk; gives how to end it by a context manager
-    limit: str = ""  # a job of ``disk.jobs`` instead
+    limit: Callable[..., Any] | None = None  # what does a job under a limit instead
     must_say: bool = True  # memory may run out in a library that ends the process
 
     @property
@@ -40,23 +41,14 @@ class Trouble:
 def run(scratch: Path, *, short: bool) -> Ledger:
     """Runs index and sweep with each trouble in several amounts; what needs a mount and can't have it is skipped."""
     ledger, can_mount = Ledger(), _can_mount(scratch)
-    with open_forks(scratch, JOB_MODULES) as servers:
-        forks = servers.get()
-        phases = build_main_phases(forks, scratch)
-        servers.put(forks)
-        cases = [
-            (trouble, phase, amount)
-            for trouble in TROUBLES
-            for phase in phases
-            for amount in (trouble.short if short else trouble.amounts)[phase.job]
-            if can_mount or not trouble.needs_mount
-        ]
-        places = (scratch / f"case-{number}" for number in range(len(cases)))
-        try_all(
-            servers,
-            zip(cases, places, strict=True),
-            lambda forks, item: Attempt(forks, *item[0], item[1], ledger).play(),
-        )
+    cases = [
+        (trouble, phase, amount)
+        for phase in build_main_phases(scratch)
+        for trouble in TROUBLES
+        for amount in (trouble.short if short else trouble.amounts)[phase.name]
+        if can_mount or not trouble.needs_mount
+    ]
+    try_all(enumerate(cases), lambda item: Attempt(*item[1], scratch / f"case-{item[0]}", ledger).play())
     if not can_mount:
         names = ", ".join(trouble.name for trouble in TROUBLES if trouble.needs_mount)
         ledger.note(f"skipped, since mounting a tmpfs needs root: {names}")
@@ -160,14 +152,14 @@ TROUBLES = (
     Trouble(
         name="leave to write large files (ulimit -f)",
         words=("Allow larger files",),
-        limit="small_files",
+        limit=small_files,
         amounts={"index": [512 * n for n in range(1, 20)], "sweep": [KB * n for n in (4, 16, 64, 256, 1024, 4096)]},
         short={"index": (4 * KB,), "sweep": (MB,)},
     ),
     Trouble(
         name="enough memory (ulimit -v)",
         words=("emory",),
-        limit="small_memory",
+        limit=small_memory,
         must_say=False,
         amounts={"index": [MB * n for n in (4, 16, 64, 128, 256)], "sweep": [MB * n for n in (4, 16, 64, 128, 256)]},
         short={"index": (), "sweep": (32 * MB,)},
@@ -178,8 +170,8 @@ TROUBLES = (
 class Attempt:
     """One run in trouble, one without, and the comparison."""
 
-    def __init__(self, forks: Forks, trouble: Trouble, phase: Phase, amount: int, disk: Path, ledger: Ledger) -> None:
-        self._forks, self._trouble, self._phase, self._amount = forks, trouble, phase, amount
+    def __init__(self, trouble: Trouble, phase: Phase, amount: int, disk: Path, ledger: Ledger) -> None:
+        self._trouble, self._phase, self._amount = trouble, phase, amount
         self._disk, self._store, self._ledger = disk, disk / "store", ledger
 
     def play(self) -> None:
@@ -187,34 +179,34 @@ class Attempt:
         self._disk.mkdir()
         with _mounted(self._disk, f"size={DISK_BYTES},nr_inodes=1000") if self._trouble.needs_mount else ExitStack():
             self._phase.begin(self._store)
-            is_empty = self._phase.job == "index"
-            before = [] if is_empty else self._forks.one("examine", store=str(self._store)).result["content"]
+            is_empty = self._phase.name == "index"
+            before = [] if is_empty else one(jobs.examine, store=str(self._store)).result["content"]
             outcome = self._run_in_trouble()
             broken = [*self._look_at_end(outcome), *self._look_at_store(before)]
-        ending = "said so" if self._is_said(outcome) else "ended" if outcome.code or outcome.error else "was enough"
+        ending = "said so" if self._is_said(outcome) else "ended" if outcome.failure else "was enough"
         label = f"{self._phase.name} without {self._trouble.name}: {ending}"
         self._ledger.count(label, *(f"{self._amount} left: {line}" for line in broken))
 
     @property
     def _job(self) -> Job:
-        return Job(name=self._phase.job, arguments={"store": str(self._store), **self._phase.arguments})
+        return Job(do=self._phase.job, arguments={"store": str(self._store), **self._phase.arguments})
 
     def _run_in_trouble(self) -> Outcome:
         job, trouble = self._job, self._trouble
         if trouble.make is not None:
             with trouble.make(self._disk, self._amount):
-                return self._forks.run(job)[0]
-        limited = {"job": job.name, "arguments": job.arguments, "limit": self._amount}
-        return self._forks.run(Job(name=trouble.limit, module=JOB_MODULES[1], arguments=limited))[0]
+                return run_jobs(job)[0]
+        limited = {"job": job.do, "arguments": job.arguments, "limit": self._amount}
+        return run_jobs(Job(do=trouble.limit or small_files, arguments=limited))[0]
 
     def _look_at_end(self, outcome: Outcome) -> Iterator[str]:
         """It must end by itself, and either do its work after all or say what is missing."""
         if outcome.orphans:
             yield f"{outcome.orphans} child processes outlived it"
-        if not self._trouble.must_say or not (outcome.code or outcome.error):
+        if not self._trouble.must_say or not outcome.failure:
             return
         if outcome.error != "StoreError" or not self._is_said(outcome):
-            yield f"not said clearly: {outcome.code} {outcome.error} {outcome.message}"
+            yield f"not said clearly: {outcome.failure}"
 
     def _is_said(self, outcome: Outcome) -> bool:
         words = (words.lower() for words in self._trouble.words)
@@ -222,9 +214,9 @@ class Attempt:
 
     def _look_at_store(self, before: Sequence[str]) -> Iterator[str]:
         """What was published is there; a run with room comes to the expected content."""
-        problems = self._forks.one("verify", store=str(self._store)).result["problems"]
-        (again,) = self._forks.run(self._job)
-        found = self._forks.one("examine", store=str(self._store)).result
+        problems = one(jobs.verify, store=str(self._store)).result["problems"]
+        (again,) = run_jobs(self._job)
+        found = one(jobs.examine, store=str(self._store)).result
         after = compare(self._phase.expected, found["content"])
         missing = compare(before, found["content"]).lost
         wrong = {
@@ -234,5 +226,5 @@ class Attempt:
             "doubled": after.doubled,
         }
         yield from (f"{name}: {list(rows)[:3]}" for name, rows in wrong.items() if rows)
-        if again.error or again.code:
-            yield f"it can't go on once there is enough: {again.code} {again.error}: {again.message}"
+        if again.failure:
+            yield f"it can't go on once there is enough: {again.failure}"

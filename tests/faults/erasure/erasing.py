@@ -1,19 +1,19 @@
 """Erasing footage by several rules, whole and killed between all steps: what is found of it afterwards."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from storage.disk.crashpoints import CRASH_POINTS
 from tests.drawn import write_queries
+from tests.faults.erasure import jobs
 from tests.faults.erasure.jobs import ARCHIVE, write_noisy_archive
-from tests.faults.forks import NUM_AT_ONCE, Forks
+from tests.faults.forks import NUM_AT_ONCE, Job, Outcome, one
+from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
-from tests.faults.server import Job, Outcome
 
-MODULE = "tests.faults.erasure.jobs"
 POINTS = (
     *(name for name in CRASH_POINTS if name.startswith("erasure.")),
     "shard.renamed",
@@ -57,17 +57,13 @@ class Whole:
 class Bench:
     """The stores of one run."""
 
-    def __init__(self, scratch: Path, forks: Forks) -> None:
-        self.forks, self.scratch = forks, scratch
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
         self.archive = write_noisy_archive(scratch / "archive")
         self.queries = write_queries(scratch / "queries.toml")
         self.template = str(scratch / "template")
-        self.call("make", self.template, archive=str(self.archive), queries=str(self.queries))
-        self.videos: dict[str, list[str]] = self.call("videos", self.template)
-
-    def call(self, name: str, store: str, **arguments: Any) -> Any:
-        """Runs one job that is to succeed; gives what it gave."""
-        return self.forks.one(name, module=MODULE, store=store, **arguments).result
+        one(jobs.make, store=self.template, archive=str(self.archive), queries=str(self.queries))
+        self.videos: dict[str, list[str]] = one(jobs.videos, store=self.template).result
 
     def copy(self, name: str) -> str:
         """A store like the template."""
@@ -82,14 +78,13 @@ class Bench:
 def run(scratch: Path, *, short: bool) -> Ledger:
     """Tries the rules, then kills; a short run kills once at each step."""
     ledger = Ledger()
-    with Forks(scratch / "forks", (MODULE,)) as forks:
-        bench = Bench(scratch, forks)
-        for number, case in enumerate(CASES[:2] if short else CASES):
-            whole = _erase_whole(bench, case, ledger)
-            kills = list(_iter_kills(short)) if number == 0 or not short else []
-            for start in range(0, len(kills), NUM_AT_ONCE):
-                _kill(bench, whole, kills[start : start + NUM_AT_ONCE], ledger)
-        _try_beside_a_writer(bench, ledger)
+    bench = Bench(scratch)
+    for number, case in enumerate(CASES[:2] if short else CASES):
+        whole = _erase_whole(bench, case, ledger)
+        kills = list(_iter_kills(short)) if number == 0 or not short else []
+        for start in range(0, len(kills), NUM_AT_ONCE):
+            _kill(bench, whole, kills[start : start + NUM_AT_ONCE], ledger)
+    _try_beside_a_writer(bench, ledger)
     ledger.note("freed blocks of the disk itself and copies made elsewhere are beyond this test")
     return ledger
 
@@ -102,10 +97,10 @@ def _iter_kills(short: bool) -> Iterator[Kill]:
 def _erase_whole(bench: Bench, case: Case, ledger: Ledger) -> Whole:
     """Erases without interruption."""
     store, place = bench.copy("whole"), str(bench.scratch / "pieces.json")
-    number = bench.call("traces", store, video_ids=bench.ids(case), place=place)
-    before = len(bench.call("seek", store, place=place))
-    went = bench.call("erase", store, **case.rule)
-    told = bench.call("examine", store, archive=str(bench.archive), place=place)
+    number = one(jobs.traces, store=store, video_ids=bench.ids(case), place=place).result
+    before = len(one(jobs.seek, store=store, place=place).result)
+    went = one(jobs.erase, store=store, **case.rule).result
+    told = one(jobs.examine, store=store, archive=str(bench.archive), place=place).result
     broken = list(_look(bench, case, told))
     broken += [] if 0 < number <= before else [f"{before} of {number} pieces were there before"]
     broken += [] if went["videos"] == len(bench.ids(case)) else [f"{went['videos']} videos went"]
@@ -119,9 +114,9 @@ def _kill(bench: Bench, whole: Whole, kills: Sequence[Kill], ledger: Ledger) -> 
     """Erases in a store each, is killed at a step, has another command finish, and compares with the whole one."""
     stores = [bench.copy(f"killed-{number}") for number in range(len(kills))]
     pairs = list(zip(stores, kills, strict=True))
-    ended = bench.forks.run(*(_job("erase", store, kill_at=point, **whole.case.rule) for store, (point, _) in pairs))
+    ended = run_jobs(*(_job(jobs.erase, store, kill_at=point, **whole.case.rule) for store, (point, _) in pairs))
     given = {"queries": str(bench.queries), "archive": str(bench.archive), "place": whole.place}
-    finished = bench.forks.run(*(_job("finish_and_examine", store, how=way, **given) for store, (_, way) in pairs))
+    finished = run_jobs(*(_job(jobs.finish_and_examine, store, how=way, **given) for store, (_, way) in pairs))
     for store in stores:
         shutil.rmtree(store)
     for (point, way), end, finish in zip(kills, ended, finished, strict=True):
@@ -131,8 +126,8 @@ def _kill(bench: Bench, whole: Whole, kills: Sequence[Kill], ledger: Ledger) -> 
 
 
 def _judge(bench: Bench, whole: Whole, point: str, ended: Outcome, finished: Outcome) -> Iterator[str]:
-    if finished.error or finished.code:
-        yield f"it can't be finished: {finished.code} {finished.error} {finished.message}"
+    if finished.failure:
+        yield f"it can't be finished: {finished.failure}"
         return
     told = finished.result
     is_named = any("is unfinished" in problem for problem in told["said"])
@@ -159,11 +154,11 @@ def _look(bench: Bench, case: Case, told: dict[str, Any]) -> Iterator[str]:
 
 def _try_beside_a_writer(bench: Bench, ledger: Ledger) -> None:
     store = bench.copy("refused")
-    (outcome,) = bench.forks.run(_job("erase_while_swept", store))
+    (outcome,) = run_jobs(_job(jobs.erase_while_swept, store))
     broken = [] if outcome.error == "StoreBusyError" else [outcome.error or "it was not refused"]
-    is_same = bench.call("content", store) == bench.call("content", bench.template)
+    is_same = one(jobs.content, store=store).result == one(jobs.content, store=bench.template).result
     ledger.count("beside a writer", *broken, *([] if is_same else ["a refused erasure changed something"]))
 
 
-def _job(name: str, store: str, *, kill_at: str = "", **arguments: Any) -> Job:
-    return Job(name=name, module=MODULE, arguments={"store": store, **arguments}, kill_at=kill_at)
+def _job(do: Callable[..., Any], store: str, *, kill_at: str = "", **arguments: Any) -> Job:
+    return Job(do=do, arguments={"store": store, **arguments}, kill_at=kill_at)

@@ -1,7 +1,6 @@
 """What a forked process does to a store of which something is to be erased; each gives what JSON can hold."""
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,9 +163,3 @@ def _fill_catalogs(layout: StoreLayout) -> None:
         entries = Catalog.open(catalog_path(layout, summary.pipeline_digest)).entries
         if len(entries) != summary.num_shards:
             raise RuntimeError(f"{len(entries)} of {summary.num_shards} shards are in the catalog")
-
-
-JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job
-    for job in (make, traces, seek, erase, finish_and_examine, content, examine, videos, erase_while_swept)
-}

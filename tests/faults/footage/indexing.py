@@ -21,12 +21,12 @@ from storage.shards.manifest import VideoEntry, read_manifest
 from storage.shards.quarantine import QuarantineEntry, read_quarantine
 from tests.fakes import FakeComposition
 from tests.faults.footage.clips import FPS
+from tests.faults.footage.jobs import count_all, decord, pyav
 from tests.faults.footage.kinds import KINDS, Specimen, make_kind
-from tests.faults.footage.plain import count_all
 from tests.faults.ledger import Ledger
 
 SAMPLE_FPS = 4.0
-LIBRARIES = ("pyav", "decord")
+LIBRARIES = {"pyav": pyav, "decord": decord}
 STALL_SECONDS = 45.0  # long, since a child that gets no turn on a busy machine is silent as well
 HUNG_SECONDS = 2 * (STALL_SECONDS + STARTING_SECONDS) + 15.0  # it is replaced once; a margin
 SECONDS_PER_FILE = 60.0  # of a kind's whole run, on a busy machine
@@ -154,8 +154,8 @@ def _count_plain(outcomes: Sequence[Outcome], scratch: Path) -> None:
         for specimen in outcome.specimens
         if specimen.seconds and stat.S_ISREG((scratch / f"archive{number}" / specimen.name).stat().st_mode)
     ]
-    for library in LIBRARIES:
-        counts = count_all(scratch, library, [path for *_, path in wanted])
+    for library, decode in LIBRARIES.items():
+        counts = count_all(scratch, decode, [path for *_, path in wanted])
         for (outcome, name, _), num_frames in zip(wanted, counts, strict=True):
             outcome.plain.setdefault(library, {})[name] = num_frames / FPS
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.disk.crashpoints import CRASH_POINTS
+from tests.faults import jobs
 from tests.faults.content import compare
-from tests.faults.forks import Forks, open_forks, try_all
+from tests.faults.forks import Job, Outcome, one, try_all
+from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
 from tests.faults.phases import Passed, Phase, build_decoding_phase, build_phases, name_files
-from tests.faults.server import Job, Outcome
 
 # erasures are killed by the kind of their own, compactions by the tests of storage
 POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.")))
@@ -40,18 +41,11 @@ class Round:
 def run(scratch: Path, *, short: bool) -> Ledger:
     """Kills index, sweep, repair, compaction and notes, about 25 times in short and 500 times else."""
     ledger, reached = Ledger(), set[str]()
-    with open_forks(scratch) as servers:
-        forks = servers.get()
-        phases = build_phases(forks, scratch)
-        if not short:
-            phases.append(build_decoding_phase(forks, scratch))
-        servers.put(forks)
-        rounds = enumerate(_plan_short(phases) if short else _plan_long(phases))
-        try_all(
-            servers,
-            rounds,
-            lambda forks, item: reached.update(Killing(forks, item[1], scratch / f"round-{item[0]}", ledger).play()),
-        )
+    phases = build_phases(scratch)
+    if not short:
+        phases.append(build_decoding_phase(scratch))
+    rounds = enumerate(_plan_short(phases) if short else _plan_long(phases))
+    try_all(rounds, lambda item: reached.update(Killing(item[1], scratch / f"round-{item[0]}", ledger).play()))
     for name in POINTS:
         ledger.count(REACHED, *(() if name in reached else (f"none at {name}",)))
     ledger.note("SIGKILL keeps what the kernel has taken: this is no test of power cuts")
@@ -88,8 +82,8 @@ def _plan_long(phases: Sequence[Phase]) -> Iterator[Round]:
 class Killing:
     """One round: kills in a row, then a run to the end, then the comparison."""
 
-    def __init__(self, forks: Forks, item: Round, place: Path, ledger: Ledger) -> None:
-        self._forks, self._round, self._place, self._ledger = forks, item, place, ledger
+    def __init__(self, item: Round, place: Path, ledger: Ledger) -> None:
+        self._round, self._place, self._ledger = item, place, ledger
         self._chance = random.Random(f"{item.phase.name} {item.num_processes} {item.seed}")
         self._num_stores, self._num_killed, self._is_fresh = 0, 0, False
         self._seconds = item.phase.seconds  # that an uninterrupted run takes; less where the machine has become quieter
@@ -134,7 +128,7 @@ class Killing:
 
     def _kill(self, point: Passed | None) -> bool:
         """Lets the processes run into their ends; False where none was killed."""
-        outcomes = self._forks.run(*[self._job(point) for _ in range(self._round.num_processes)])
+        outcomes = run_jobs(*[self._job(point) for _ in range(self._round.num_processes)])
         num_killed = sum(outcome.killed for outcome in outcomes)
         self._num_killed += num_killed
         broken = [line for outcome in outcomes for line in self._look_at_end(outcome)]
@@ -151,29 +145,29 @@ class Killing:
         phase = self._round.phase
         arguments = {"store": str(self._store), **phase.arguments}
         if point is not None:
-            return Job(name=phase.job, arguments=arguments, kill_at=point[0], kill_count=point[1])
-        return Job(name=phase.job, arguments=arguments, kill_after=self._chance.uniform(0.0, self._seconds))
+            return Job(do=phase.job, arguments=arguments, kill_at=point[0], kill_count=point[1])
+        return Job(do=phase.job, arguments=arguments, kill_after=self._chance.uniform(0.0, self._seconds))
 
     def _look_at_end(self, outcome: Outcome) -> Iterator[str]:
         if outcome.orphans:
             yield f"{outcome.orphans} child processes outlived a killed parent"
         may_wait = self._round.num_processes > 1 and outcome.error == "StoreBusyError"
-        if not outcome.killed and (outcome.code or (outcome.error and not may_wait)):
-            yield f"a process ended with {outcome.code} {outcome.error}: {outcome.message}"
+        if outcome.failure and not outcome.killed and not may_wait:
+            yield f"a process ended with {outcome.failure}"
 
     def _look_at_store(self) -> list[str]:
-        problems = self._forks.one("verify", store=str(self._store)).result["problems"]
+        problems = one(jobs.verify, store=str(self._store)).result["problems"]
         is_new = name_files(problems, self._store) - self._round.phase.problems
         return [f"damaged after a kill: {'; '.join(problems)}"] if is_new else []
 
     def _end(self) -> None:
         """Runs to the end and compares with a run that nobody killed."""
         phase, label = self._round.phase, f"{self._round.phase.name}, run to its end after kills"
-        (outcome,) = self._forks.run(Job(name=phase.job, arguments={"store": str(self._store), **phase.arguments}))
-        if outcome.code or outcome.error:
-            self._ledger.count(label, f"it can't: {outcome.code} {outcome.error}: {outcome.message}")
+        (outcome,) = run_jobs(Job(do=phase.job, arguments={"store": str(self._store), **phase.arguments}))
+        if outcome.failure:
+            self._ledger.count(label, f"it can't: {outcome.failure}")
             return
-        found = self._forks.one("examine", store=str(self._store)).result
+        found = one(jobs.examine, store=str(self._store)).result
         difference = compare(phase.expected, found["content"])
         wrong = {
             "damaged": found["problems"],

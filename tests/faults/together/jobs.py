@@ -120,8 +120,3 @@ def take_lock(store: str) -> float:
     began = time.monotonic()
     with writer_lock(StoreLayout(Path(store)).hits_lock):
         return time.monotonic() - began
-
-
-JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job for job in (sweep_often, index_all, collect_often, read_often, count, take_lock)
-}

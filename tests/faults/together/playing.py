@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.drawn import ARCHIVE, write_archive, write_queries
+from tests.faults import jobs as store_jobs
 from tests.faults.content import OF_THE_GALLERY, OF_THE_RUN, compare
-from tests.faults.forks import JOB_MODULES, Forks
+from tests.faults.forks import Job, Outcome, one
+from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
-from tests.faults.server import Job, Outcome
+from tests.faults.together import jobs
 
-MODULE = "tests.faults.together.jobs"
 NUM_READERS = 10
 NUM_ROUNDS = 4
 NUM_ORPHANS = 3
@@ -38,7 +39,6 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
 class Bench:
     """What all rounds begin with and are to end with."""
 
-    forks: Forks
     scratch: Path
     archive: Path
     template: Path  # a part of the archive is indexed and swept
@@ -53,35 +53,32 @@ class Bench:
 def run(scratch: Path, *, short: bool) -> Ledger:
     """Plays the scenarios: all at once in short, else each several times; then kills writers for their lock."""
     ledger = Ledger()
-    with Forks(scratch / "server", (*JOB_MODULES, MODULE)) as forks:
-        bench = _prepare(forks, scratch)
-        for name in list(SCENARIOS)[-1:] if short else SCENARIOS:
-            for number in range(1 if short else NUM_ROUNDS):
-                _play(bench, name, scratch / f"{'-'.join(SCENARIOS[name])}-{number}", ledger)
-        _kill_holders(bench, KILLED_AT[1:2] if short else KILLED_AT, ledger)
+    bench = _prepare(scratch)
+    for name in list(SCENARIOS)[-1:] if short else SCENARIOS:
+        for number in range(1 if short else NUM_ROUNDS):
+            _play(bench, name, scratch / f"{'-'.join(SCENARIOS[name])}-{number}", ledger)
+    _kill_holders(bench, KILLED_AT[1:2] if short else KILLED_AT, ledger)
     return ledger
 
 
-def _prepare(forks: Forks, scratch: Path) -> Bench:
+def _prepare(scratch: Path) -> Bench:
     part = {name: blocks for name, blocks in ARCHIVE.items() if name.startswith("gate/2026-03-14")}
     archive, template = write_archive(scratch / "archive"), scratch / "template"
-    bench = Bench(forks=forks, scratch=scratch, archive=archive, template=template, first=(), expected=())
-    forks.one("index", store=str(template), archive=str(write_archive(scratch / "part", videos=part)))
-    forks.one("sweep", store=str(template), queries=bench.queries("red"))
-    first = forks.one("count", module=MODULE, store=str(template)).result
+    bench = Bench(scratch=scratch, archive=archive, template=template, first=(), expected=())
+    one(store_jobs.index, store=str(template), archive=str(write_archive(scratch / "part", videos=part)))
+    one(store_jobs.sweep, store=str(template), queries=bench.queries("red"))
+    first = one(jobs.count, store=str(template)).result
     store = scratch / "one-after-the-other"
     shutil.copytree(template, store)
     expected = _finish(bench, store)
-    return Bench(
-        forks=forks, scratch=scratch, archive=archive, template=template, first=tuple(first), expected=expected
-    )
+    return Bench(scratch=scratch, archive=archive, template=template, first=tuple(first), expected=expected)
 
 
 def _finish(bench: Bench, store: Path) -> tuple[str, ...]:
     """Indexes and sweeps what is left, and reads everything."""
-    bench.forks.one("index", store=str(store), archive=str(bench.archive))
-    bench.forks.one("sweep", store=str(store), queries=bench.queries(*COLORS))
-    found = bench.forks.one("examine", store=str(store), skip=SKIPPED, tables=TABLES).result
+    one(store_jobs.index, store=str(store), archive=str(bench.archive))
+    one(store_jobs.sweep, store=str(store), queries=bench.queries(*COLORS))
+    found = one(store_jobs.examine, store=str(store), skip=SKIPPED, tables=TABLES).result
     return (*found["content"], *(f"problem {problem}" for problem in found["problems"]))
 
 
@@ -90,7 +87,7 @@ def _play(bench: Bench, name: str, place: Path, ledger: Ledger) -> None:
     shutil.copytree(bench.template, place / "store")
     (place / "signs").mkdir()
     _leave_orphans(place / "store" / "temporary")
-    outcomes = bench.forks.run(*_build_jobs(bench, place, SCENARIOS[name]))
+    outcomes = run_jobs(*_build_jobs(bench, place, SCENARIOS[name]))
     difference = compare(bench.expected, _finish(bench, place / "store"))
     broken = [line for outcome in outcomes for line in _look_at_end(outcome)]
     broken += [f"lost {difference.lost[:2]}"] if difference.lost else []
@@ -116,21 +113,21 @@ def _build_jobs(bench: Bench, place: Path, parts: Sequence[str]) -> Iterator[Job
         own: dict[str, Any] = {"name": f"writer-{number}"}
         if part == "sweep":
             queries = [bench.queries(*next(orders)), bench.queries(*COLORS)]
-            yield Job(name="sweep_often", module=MODULE, arguments={**shared, **own, "queries": queries})
+            yield Job(do=jobs.sweep_often, arguments={**shared, **own, "queries": queries})
         elif part == "index":
             arguments = {**shared, **own, "archive": str(bench.archive)}
-            yield Job(name="index_all", module=MODULE, arguments=arguments)
+            yield Job(do=jobs.index_all, arguments=arguments)
         else:
             arguments = {**shared, "num_writers": num_writers}
-            yield Job(name="collect_often", module=MODULE, arguments=arguments)
+            yield Job(do=jobs.collect_often, arguments=arguments)
     for number in range(NUM_READERS):
         arguments = {**shared, "num_writers": num_writers, "plain": number % 2 == 0}
-        yield Job(name="read_often", module=MODULE, arguments=arguments)
+        yield Job(do=jobs.read_often, arguments=arguments)
 
 
 def _look_at_end(outcome: Outcome) -> Iterator[str]:
-    if outcome.code or outcome.error:
-        yield f"a process ended with {outcome.code} {outcome.error}: {outcome.message}"
+    if outcome.failure:
+        yield f"a process ended with {outcome.failure}"
         return
     yield from (f"not a clear message: {text}" for text in outcome.result.get("waited", []) if not BUSY.search(text))
     if outcome.result.get("removed", [NUM_ORPHANS]) != [NUM_ORPHANS]:
@@ -161,8 +158,8 @@ def _kill_holders(bench: Bench, points: Sequence[str], ledger: Ledger) -> None:
         store = bench.scratch / f"lock-{number}"
         shutil.copytree(bench.template, store)
         arguments = {"store": str(store), "queries": bench.queries("green")}
-        (killed,) = bench.forks.run(Job(name="sweep", arguments=arguments, kill_at=point))
-        (taken,) = bench.forks.run(Job(name="take_lock", module=MODULE, arguments={"store": str(store)}))
-        is_free = killed.killed and not taken.error and not taken.code
-        told = f"killed at {point}: {killed.code}, then {taken.error} {taken.message}"
+        (killed,) = run_jobs(Job(do=store_jobs.sweep, arguments=arguments, kill_at=point))
+        (taken,) = run_jobs(Job(do=jobs.take_lock, arguments={"store": str(store)}))
+        is_free = killed.killed and not taken.failure
+        told = f"killed at {point}: {killed.code}, then {taken.failure}"
         ledger.count("lock of a killed writer", *(() if is_free else (told,)))

@@ -3,28 +3,25 @@
 import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import av.logging
+import decord as decord_library
 
-from tests.faults.forks import Forks
-from tests.faults.server import Job
+from tests.faults.forks import Job, run
 
-MODULE = "tests.faults.footage.plain"
 LIMIT_SECONDS = 60.0
 MEMORY_BYTES = 6 << 30
 NUM_AT_ONCE = 2
 
 
-def count_all(scratch: Path, library: str, paths: Sequence[Path]) -> list[int]:
-    """Counts the frames that a library decodes of each file before it ends, by itself or by a limit."""
-    tallies = [scratch / f"{library}-{number}" for number in range(len(paths))]
+def count_all(scratch: Path, decode: Callable[[str, str], None], paths: Sequence[Path]) -> list[int]:
+    """Counts the frames that plain PyAV or decord decodes of each file before it ends, by itself or by a limit."""
+    tallies = [scratch / f"{decode.__name__}-{number}" for number in range(len(paths))]
     places = [{"path": str(path), "tally": str(tally)} for path, tally in zip(paths, tallies, strict=True)]
-    jobs = [Job(name=library, module=MODULE, patience=LIMIT_SECONDS, arguments=place) for place in places]
-    with Forks(scratch / f"forks-{library}", (MODULE,)) as forks:
-        for start in range(0, len(jobs), NUM_AT_ONCE):
-            forks.run(*jobs[start : start + NUM_AT_ONCE])
+    jobs = [Job(do=decode, patience=LIMIT_SECONDS, arguments=place) for place in places]
+    for start in range(0, len(jobs), NUM_AT_ONCE):
+        run(*jobs[start : start + NUM_AT_ONCE])
     return [tally.stat().st_size if tally.exists() else 0 for tally in tallies]
 
 
@@ -43,15 +40,10 @@ def pyav(path: str, tally: str) -> None:
 
 def decord(path: str, tally: str) -> None:
     """Appends a byte to a file for each frame that decord decodes."""
-    import decord as library
-
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    library.logging.set_level(library.logging.QUIET)
+    decord_library.logging.set_level(decord_library.logging.QUIET)
     with Path(tally).open("ab", buffering=0) as seen:
-        reader = library.VideoReader(path, ctx=library.cpu(0), num_threads=1)
+        reader = decord_library.VideoReader(path, ctx=decord_library.cpu(0), num_threads=1)
         for _ in range(len(reader)):
             reader.next().asnumpy()
             seen.write(b".")
-
-
-JOBS: dict[str, Callable[..., Any]] = {"pyav": pyav, "decord": decord}
