@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +36,18 @@ def compare(expected: Iterable[str], found: Iterable[str]) -> Difference:
     return Difference(
         lost=tuple(sorted((wanted - there).elements())), doubled=tuple(sorted((there - wanted).elements()))
     )
+
+
+def iter_wrong(expected: Iterable[str], found: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a store that a job examined: damage, leftovers, rows lost or doubled."""
+    difference = compare(expected, found["content"])
+    wrong = {
+        "damaged": found["problems"],
+        "left behind": found["left"],
+        "lost": difference.lost,
+        "doubled": difference.doubled,
+    }
+    yield from (f"{name}: {list(rows)[:3]}" for name, rows in wrong.items() if rows)
 
 
 def read_content(layout: StoreLayout, *, skip: frozenset[str] = OF_THE_RUN, tables: Sequence[str] = ()) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import jobs
-from tests.faults.content import compare
+from tests.faults.content import compare, iter_wrong
 from tests.faults.disk.jobs import small_files, small_memory
 from tests.faults.forks import Job, Outcome, one, try_all
 from tests.faults.forks import run as run_jobs
@@ -217,14 +217,8 @@ class Attempt:
         problems = one(jobs.verify, store=str(self._store)).result["problems"]
         (again,) = run_jobs(self._job)
         found = one(jobs.examine, store=str(self._store)).result
-        after = compare(self._phase.expected, found["content"])
-        missing = compare(before, found["content"]).lost
-        wrong = {
-            "damaged": [*problems, *found["problems"]],
-            "left behind": found["left"],
-            "lost": [*missing, *after.lost],
-            "doubled": after.doubled,
-        }
-        yield from (f"{name}: {list(rows)[:3]}" for name, rows in wrong.items() if rows)
+        yield from (f"damaged: {problem}" for problem in problems)
+        yield from (f"lost: {row}" for row in compare(before, found["content"]).lost[:3])
+        yield from iter_wrong(self._phase.expected, found)
         if again.failure:
             yield f"it can't go on once there is enough: {again.failure}"

@@ -1,8 +1,8 @@
 """Hostile queries, as searches and as files of saved queries."""
 
+import json
 from pathlib import Path
 
-from flows.commands.saved_queries import _quote
 from flows.search.flow import write_summary
 from flows.search.searching import SearchRequest, search_store
 from flows.settings.model import Settings
@@ -116,9 +116,8 @@ def _search(layout: StoreLayout, text: str) -> str:
 
 def _sweep(bench: Bench, layout: StoreLayout) -> str:
     file = bench.ground.scratch / "taken.toml"
-    rows = [
-        f'[[query]]\nname = "q{n}"\ntext = {_quote(text)}\nfloor = -10\ntop_n = 2\n' for n, text in enumerate(TAKEN)
-    ]
+    texts = [json.dumps(text, ensure_ascii=False) for text in TAKEN]
+    rows = [f'[[query]]\nname = "q{n}"\ntext = {text}\nfloor = -10\ntop_n = 2\n' for n, text in enumerate(texts)]
     file.write_text("\n".join(rows), encoding="utf-8")
     report = sweep_store(DrawnComposition(judge=ToldJudge()), layout, file)
     if len(report.queries) != len(TAKEN):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.disk.crashpoints import CRASH_POINTS
 from tests.faults import jobs
-from tests.faults.content import compare
+from tests.faults.content import iter_wrong
 from tests.faults.forks import Job, Outcome, one, try_all
 from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
@@ -168,12 +168,5 @@ class Killing:
             self._ledger.count(label, f"it can't: {outcome.failure}")
             return
         found = one(jobs.examine, store=str(self._store)).result
-        difference = compare(phase.expected, found["content"])
-        wrong = {
-            "damaged": found["problems"],
-            "left behind": found["left"],
-            "lost": difference.lost,
-            "doubled": difference.doubled,
-        }
-        self._ledger.count(label, *(f"{name}: {list(rows)[:3]}" for name, rows in wrong.items() if rows))
+        self._ledger.count(label, *iter_wrong(phase.expected, found))
         shutil.rmtree(self._store)

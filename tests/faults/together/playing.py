@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.drawn import ARCHIVE, write_archive, write_queries
 from tests.faults import jobs as store_jobs
-from tests.faults.content import OF_THE_GALLERY, OF_THE_RUN, compare
+from tests.faults.content import OF_THE_GALLERY, OF_THE_RUN, iter_wrong
 from tests.faults.forks import Job, Outcome, one
 from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
@@ -70,16 +70,15 @@ def _prepare(scratch: Path) -> Bench:
     first = one(jobs.count, store=str(template)).result
     store = scratch / "one-after-the-other"
     shutil.copytree(template, store)
-    expected = _finish(bench, store)
+    expected = tuple(_finish(bench, store)["content"])
     return Bench(scratch=scratch, archive=archive, template=template, first=tuple(first), expected=expected)
 
 
-def _finish(bench: Bench, store: Path) -> tuple[str, ...]:
+def _finish(bench: Bench, store: Path) -> dict[str, Any]:
     """Indexes and sweeps what is left, and reads everything."""
     one(store_jobs.index, store=str(store), archive=str(bench.archive))
     one(store_jobs.sweep, store=str(store), queries=bench.queries(*COLORS))
-    found = one(store_jobs.examine, store=str(store), skip=SKIPPED, tables=TABLES).result
-    return (*found["content"], *(f"problem {problem}" for problem in found["problems"]))
+    return dict(one(store_jobs.examine, store=str(store), skip=SKIPPED, tables=TABLES).result)
 
 
 def _play(bench: Bench, name: str, place: Path, ledger: Ledger) -> None:
@@ -88,11 +87,8 @@ def _play(bench: Bench, name: str, place: Path, ledger: Ledger) -> None:
     (place / "signs").mkdir()
     _leave_orphans(place / "store" / "temporary")
     outcomes = run_jobs(*_build_jobs(bench, place, SCENARIOS[name]))
-    difference = compare(bench.expected, _finish(bench, place / "store"))
     broken = [line for outcome in outcomes for line in _look_at_end(outcome)]
-    broken += [f"lost {difference.lost[:2]}"] if difference.lost else []
-    broken += [f"doubled {difference.doubled[:2]}"] if difference.doubled else []
-    ledger.count(name, *broken)
+    ledger.count(name, *broken, *iter_wrong(bench.expected, _finish(bench, place / "store")))
     _look_at_reads(bench.first, outcomes, ledger)
     shutil.rmtree(place)
 

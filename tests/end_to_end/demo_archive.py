@@ -1,9 +1,13 @@
-"""What the bundled demo archive shows by construction, read from its truth.json."""
+"""Pieces of the bundled demo archive, and what it shows by construction, read from its truth.json."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+
+DEMO = Path(__file__).parents[2] / "configs/demo_archive"
+SQUARE, CAR_PARK = "square/2026-03-14/12-40-30.mp4", "carpark/2026-03-14/16-05-24.mp4"
 Box = tuple[float, float, float, float]
 MIN_OVERLAP = 0.1
 SLACK_SECONDS = 1.0
@@ -47,3 +51,17 @@ def read_events(path: Path, camera: str) -> list[Event]:
         for row in rows
         if row["camera"] == camera
     ]
+
+
+def cut_video(name: str, target: Path, seconds: float) -> Path:
+    """Copies the beginning of a video of the archive without encoding it anew."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(DEMO / name)) as opened, av.open(str(target), "w") as written:
+        stream = opened.streams.video[0]
+        copied = written.add_stream_from_template(stream)
+        for packet in opened.demux(stream):
+            if packet.dts is None or packet.dts * packet.time_base > seconds:
+                break
+            packet.stream = copied
+            written.mux(packet)
+    return target
