@@ -1,6 +1,7 @@
 """What all tests share: no network, one thread, no settings from outside."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,3 +19,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("ANOMALYLMM_") and name not in ("ANOMALYLMM_VENV", "ANOMALYLMM_GPU", "ANOMALYLMM_WEIGHTS"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def judge_url() -> Iterator[str]:
+    """The address of a server of the pocket judge in a process of its own."""
+    from tests.anomalylmm.models.judge.serving import judge_server
+
+    with judge_server("pocket/judge") as url:
+        yield url

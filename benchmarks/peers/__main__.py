@@ -43,7 +43,7 @@ def _by_side(trials: Sequence[Trial]) -> Mapping[str, list[Trial]]:
     return {side: [trial for trial in trials if trial.side == side] for side in SIDES}
 
 
-def _ratios(trials: Sequence[Trial]) -> list[float]:
+def ratios_of(trials: Sequence[Trial]) -> list[float]:
     """Gives how many times faster ours was, pair by pair."""
     ours, naive = _by_side(trials).values()
     return [slow.seconds / fast.seconds for fast, slow in zip(ours, naive, strict=True)]
@@ -90,7 +90,7 @@ def main() -> None:
         truth = archive / "truth.json"
         events, video_seconds = read_truth(truth), read_camera_seconds(truth)
         trials = _try_all(archive, options.settings, events, options.runs, options.out, resume=options.resume)
-    ratios = _ratios(trials)
+    ratios = ratios_of(trials)
     content = {"trials": [asdict(trial) for trial in trials], "times faster": ratios}
     options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
     rows = tabulate(trials, events, video_seconds)

@@ -103,14 +103,14 @@ def write_tiles(bodies: BodySet, out: Path, split: str, numbers: Iterable[int], 
         if label.is_file():
             continue
         u = Random(SEED[split] + number)
-        picture, persons = render_tile(bodies, SPLIT[split], u, real, _mix_of(split, number))
+        picture, persons = render_tile(bodies, SPLIT[split], u, real, mix_of(split, number))
         quality = [cv2.IMWRITE_JPEG_QUALITY, u.randint(50, 94)]
         cv2.imwrite(str(images / f"{number:06d}.jpg"), np.ascontiguousarray(picture[..., ::-1]), quality)
         (postures / f"{number:06d}.txt").write_text("".join(f"{p.behavior}\n" for p in persons), encoding="ascii")
         label.write_text("".join(box_line(p.box) for p in persons), encoding="ascii")
 
 
-def _mix_of(split: str, number: int) -> Mix:
+def mix_of(split: str, number: int) -> Mix:
     return MIXES[max(first for first in MIXES if first <= number)] if split == "train" else USUAL
 
 

@@ -12,9 +12,9 @@ from benchmarks.lengths.archives import check_plan, make_archive
 from benchmarks.lengths.options import build_settings
 from benchmarks.lengths.repeating import check_video, read_span, repeat
 from benchmarks.lengths.report import compare_longest, draw, list_slopes, select, write_markdown
-from benchmarks.reliability.footage_clips import FPS, Clip, encode
 from benchmarks.watching import Watched, run_watched
 from flows.index.planning import content_digest
+from tests.faults.footage.clips import FPS, Clip, encode
 
 CLIP = Clip(num_frames=20, bframes=2)  # 2.5 s, a key frame a second
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.floor import Took, compare, measure
 from benchmarks.maps import cells_inside
-from benchmarks.peers.__main__ import _ratios, tabulate
+from benchmarks.peers.__main__ import ratios_of, tabulate
 from benchmarks.peers.seen import Look, count_seen
 from benchmarks.peers.trial import Trial
 from benchmarks.rendered.scoring import Event
@@ -60,7 +60,7 @@ def trial(side: str, seconds: float) -> Trial:
 
 def test_pairs_are_compared_and_medians_shown() -> None:
     trials = [trial("ours", 2), trial("naive", 20), trial("naive", 40), trial("ours", 2)]
-    assert _ratios(trials) == [10, 20]
+    assert ratios_of(trials) == [10, 20]
     ours, naive = tabulate(trials, [FALL, WALK], video_seconds=60)
     assert ours == ("ours", "2.0", "120", "5", "100", "1 of 1", "2 of 2")
     assert naive[1] == "30.0"

@@ -105,7 +105,7 @@ def test_joints_are_turned_back(turn: int) -> None:
     image[y, x] = 1
     row, column = np.argwhere(np.rot90(image, turn))[0]
     seen = np.array([[[(column + 0.5) / 100, (row + 0.5) / 100, 1]]], np.float32)
-    back = evaluation._turn_back(seen, turn)[0, 0]
+    back = evaluation.turn_back(seen, turn)[0, 0]
     np.testing.assert_allclose(back[:2], [(x + 0.5) / 100, (y + 0.5) / 100], atol=1e-5)
 
 

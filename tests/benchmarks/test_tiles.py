@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from benchmarks.rendered.tiles import MIXES, SIZE_PX, Mix, _mix_of, render_tile
+from benchmarks.rendered.tiles import MIXES, SIZE_PX, Mix, mix_of, render_tile
 
 NO_BODIES = cast("Any", None)
 
@@ -26,7 +26,7 @@ def test_some_blank_tiles_are_quite_black() -> None:
 
 
 def test_only_training_tiles_change_with_their_number() -> None:
-    assert _mix_of("train", 4499) == _mix_of("val", 9999) == _mix_of("test", 0) == Mix()
-    assert _mix_of("train", 4500) == MIXES[4500]
-    assert _mix_of("train", 8299) == MIXES[6300]
-    assert _mix_of("train", 9999) == MIXES[8300]
+    assert mix_of("train", 4499) == mix_of("val", 9999) == mix_of("test", 0) == Mix()
+    assert mix_of("train", 4500) == MIXES[4500]
+    assert mix_of("train", 8299) == MIXES[6300]
+    assert mix_of("train", 9999) == MIXES[8300]

@@ -1,7 +1,6 @@
 """One builder for each adapter of each protocol; weights are random and tiny, or the pocket ones."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -119,16 +118,6 @@ def build_judge(name: str, folder: Path) -> Any:
     return build_judge(JudgeSpec(weights=weights, device="cpu", family=family, **options))
 
 
-def build_endpoint(stack: ExitStack) -> Any:
-    from anomalylmm.models.registry import EndpointSpec, build_endpoint
-    from tests.anomalylmm.models.judge.serving import judge_server
-
-    url = stack.enter_context(judge_server("pocket/judge", "--max-new-tokens", "4"))
-    judge = build_endpoint(EndpointSpec(base_url=url, model="pocket", max_views=2, concurrency=2))
-    stack.callback(judge.close)
-    return judge
-
-
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
     "source": (build_source, ["fake", "decord", "pyav"]),
     "cutter": (build_cutter, ["fake", "pyav"]),
@@ -194,5 +183,12 @@ def encoder(request: pytest.FixtureRequest, folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def judge(request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
-    with ExitStack() as stack:
-        yield build_endpoint(stack) if request.param == "endpoint" else build_judge(request.param, folder)
+    if request.param != "endpoint":
+        yield build_judge(request.param, folder)
+        return
+    from anomalylmm.models.registry import EndpointSpec, build_endpoint
+
+    url = request.getfixturevalue("judge_url")
+    judge = build_endpoint(EndpointSpec(base_url=url, model="pocket", max_views=2, max_new_tokens=4, concurrency=2))
+    yield judge
+    judge.close()

@@ -11,9 +11,6 @@ from typer.testing import CliRunner
 
 from anomalylmm.errors import ArchiveError, JudgeError, StoreBusyError
 from anomalylmm.protocols import Views
-from benchmarks.reliability.kills_forks import Forks
-from benchmarks.reliability.kills_server import Job
-from benchmarks.reliability.kills_stand_ins import compose_small, write_archive, write_queries
 from flows.cli import app
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
@@ -28,7 +25,11 @@ from storage.hits.analyst import run_sql
 from storage.hits.runs import read_runs
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure_log import ErasureRule
+from tests.drawn import compose_small, write_archive, write_queries
 from tests.fakes import ColorJudge
+from tests.faults import jobs
+from tests.faults.forks import Job, one
+from tests.faults.forks import run as run_jobs
 from tests.flows.runs.test_notifying import Warnings
 
 
@@ -144,14 +145,13 @@ def test_a_run_that_is_interrupted_ended_early(layout: StoreLayout) -> None:
 
 @pytest.mark.parametrize("job", ["index", "sweep"])
 def test_a_killed_run_leaves_a_row(job: str, layout: StoreLayout, archive: Path, queries: Path, tmp_path: Path) -> None:
-    with Forks(tmp_path / "server") as forks:
-        forks.one("index", store=str(layout.root), archive=str(archive))
-        more = write_archive(tmp_path / "more", videos={"gate/2026-03-16/10-00-00.mp4": (("blue", 0, 3),)})
-        given, point = {
-            "index": ({"archive": str(more)}, "shard.index_written"),
-            "sweep": ({"queries": str(queries)}, "sweep.committed"),
-        }[job]
-        (killed,) = forks.run(Job(name=job, arguments={"store": str(layout.root), **given}, kill_at=point))
+    one(jobs.index, store=str(layout.root), archive=str(archive))
+    more = write_archive(tmp_path / "more", videos={"gate/2026-03-16/10-00-00.mp4": (("blue", 0, 3),)})
+    do, given, point = {
+        "index": (jobs.index, {"archive": str(more)}, "shard.index_written"),
+        "sweep": (jobs.sweep, {"queries": str(queries)}, "sweep.committed"),
+    }[job]
+    (killed,) = run_jobs(Job(do=do, arguments={"store": str(layout.root), **given}, kill_at=point))
     assert killed.killed
     run = read_runs(layout)[-1]
     assert (run.kind, run.state, run.ended_utc, run.num_videos) == (job, "Ended early", None, None)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from anomalylmm.footage.sampling import Sampler, sample_times
 from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
-from benchmarks.reliability.kills_stand_ins import LaneTracker
 from flows.index.cropping import CropStream, VideoEnd, VideoFrames
 from flows.index.planning import plan_archive
 from flows.settings.model import Settings
@@ -22,6 +21,7 @@ from storage.shards.reading import load_crops, load_tracklet, read_rows
 from storage.shards.schema import table_to_rows
 from storage.shards.vectors import open_index, read_vectors
 from storage.shards.writer import verify_shard
+from tests.drawn import LaneTracker
 from tests.fakes import BlockDetector, draw
 from tests.storage.examples import DIMENSION, make_key, make_rows, make_video, open_writer, unit_vectors
 

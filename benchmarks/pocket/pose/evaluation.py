@@ -40,7 +40,7 @@ def find_joints(net: PoseNet, people: People, turns: Sequence[int] = (0,)) -> ND
         people: N persons.
         turns: Quarter turns in which the net sees each person; the one of which it is surest counts.
     """
-    found = np.stack([_turn_back(_run(net, people, turn), turn) for turn in turns])  # (T, N, 17, 3)
+    found = np.stack([turn_back(_run(net, people, turn), turn) for turn in turns])  # (T, N, 17, 3)
     best = found[:, :, FACE:, 2].mean(2).argmax(0)
     return found[best, np.arange(len(people))]
 
@@ -55,7 +55,7 @@ def _run(net: PoseNet, people: People, turn: int) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def _turn_back(joints: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
+def turn_back(joints: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
     """Joints seen in a picture that numpy's ``rot90`` turned, in the picture before."""
     for _ in range(turn):
         joints = np.stack([1 - joints[..., 1], joints[..., 0], joints[..., 2]], axis=-1)

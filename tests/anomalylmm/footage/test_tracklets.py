@@ -84,7 +84,8 @@ def test_a_sure_glimpse_is_kept(score, number):
 def test_a_moment_of_an_open_tracklet_takes_the_place_of_a_worse_one():
     builder = TrackletBuilder("v", seconds_per_crop=5.0, max_tracklet_seconds=20)
     walk(builder, [STANDING] * 40)
-    assert len(builder._open[7].best) == 4
+    [crops] = closed(builder)
+    assert len(crops) == 4
 
 
 def test_ids_come_from_content_not_from_track_numbers():

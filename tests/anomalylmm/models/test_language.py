@@ -97,9 +97,9 @@ def test_shared_cache_and_full_forward_agree(judge: TransformersJudge) -> None:
 
 def test_many_answers_are_scored_in_pieces(judge: TransformersJudge) -> None:
     whole = judge.score_answers([[PICTURES[0]]], PROMPT, ANSWERS)
-    most, judge._scorer._most_rows = judge._scorer._most_rows, 1
+    most, judge._scorer._max_rows = judge._scorer._max_rows, 1
     pieces = judge.score_answers([[PICTURES[0]]], PROMPT, ANSWERS)
-    judge._scorer._most_rows = most
+    judge._scorer._max_rows = most
     np.testing.assert_allclose(whole, pieces, atol=1e-4)
 
 

@@ -11,9 +11,6 @@ from typer.testing import CliRunner
 
 from anomalylmm.errors import ConfigurationError, StoreBusyError, StoreError
 from anomalylmm.records import Video
-from benchmarks.reliability import erasure_jobs
-from benchmarks.reliability.erasure_jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
-from benchmarks.reliability.kills_stand_ins import write_queries
 from flows.cli import app
 from flows.index.indexing import build_plan
 from flows.index.planning import plan_archive
@@ -36,6 +33,9 @@ from storage.hits.writer import HitStore
 from storage.upkeep import erasure
 from storage.upkeep.erasure_log import ErasureRule, read_erasures, read_unfinished
 from storage.upkeep.maintenance import verify_store
+from tests.drawn import write_queries
+from tests.faults.erasure import jobs as erasure_jobs
+from tests.faults.erasure.jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
 
 RUNNER = CliRunner()
 OLD = ErasureRule(before_utc=datetime(2026, 3, 15, tzinfo=UTC))

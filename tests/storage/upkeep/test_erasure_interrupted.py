@@ -35,7 +35,7 @@ from tests.storage.erased_stores import (
 from tests.storage.examples import NOON, PIPELINE
 from tests.storage.shards.test_quarantine import make_entry
 
-POINTS = [  # benchmarks/reliability kills at all of them
+POINTS = [  # tests/faults kills at all of them
     "shard.renamed",
     "erasure.noted",
     "erasure.shards_removed",

@@ -26,20 +26,20 @@ Body = dict[str, Any]
 class Answerer:
     """Answers the bodies of requests with one judge, one at a time."""
 
-    def __init__(self, judge: TransformersJudge, scores_text: bool) -> None:
-        self._judge, self._scores_text = judge, scores_text
+    def __init__(self, judge: TransformersJudge) -> None:
+        self._judge = judge
         self._lock = threading.Lock()
 
-    def answer(self, body: Body) -> Body:
+    def answer(self, body: Body, *, scores_text: bool) -> Body:
         """Gives the chat completion."""
         views, prompt, given = read_messages(body)
         with self._lock, torch.inference_mode():
-            text = "" if given else self._judge.complete([views], prompt)[0]
+            text = "" if given or body["max_tokens"] == 1 else self._judge.complete([views], prompt)[0]
             choice: Body = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
             if body.get("logprobs"):
                 choice["logprobs"] = {"content": [self._first_token(views, prompt, body["top_logprobs"])]}
             reply: Body = {"object": "chat.completion", "model": body["model"], "choices": [choice]}
-            if self._scores_text and body.get("prompt_logprobs") is not None:
+            if scores_text and body.get("prompt_logprobs") is not None:
                 reply["prompt_logprobs"] = self._prompt_logprobs(views, prompt, given)
         return reply
 
@@ -88,15 +88,16 @@ def read_data_url(url: str) -> Image:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers POST /v1/chat/completions."""
+    """Answers POST /v1/chat/completions, and below /plain as a server that scores no text of a prompt."""
 
     protocol_version = "HTTP/1.1"
     answerer: Answerer
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        known = self.path == "/v1/chat/completions"
-        content = json.dumps(self.answerer.answer(body) if known else {"error": "not found"}).encode()
+        scores_text, known = self.path == "/v1/chat/completions", self.path.endswith("/v1/chat/completions")
+        reply = self.answerer.answer(body, scores_text=scores_text) if known else {"error": "not found"}
+        content = json.dumps(reply).encode()
         self.send_response(200 if known else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -111,13 +112,11 @@ def main() -> None:
     """Loads the judge, listens on a free port of loopback and says which."""
     parser = argparse.ArgumentParser()
     parser.add_argument("weights")
-    parser.add_argument("--max-new-tokens", type=int, default=48)
-    parser.add_argument("--no-prompt-logprobs", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     weights = resolve(options.weights, "judge")
-    judge = TransformersJudge(weights, device="cpu", max_views=16, max_new_tokens=options.max_new_tokens)
-    Handler.answerer = Answerer(judge, not options.no_prompt_logprobs)
+    judge = TransformersJudge(weights, device="cpu", max_views=16)
+    Handler.answerer = Answerer(judge)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         sys.stdout.write(f"{server.server_address[1]}\n")
         sys.stdout.flush()

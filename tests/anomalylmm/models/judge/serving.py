@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[4]
 
 
 @contextmanager
-def judge_server(weights: str, *options: str) -> Iterator[str]:
+def judge_server(weights: str) -> Iterator[str]:
     """Runs the small server of a judge and gives its base URL."""
-    command = [sys.executable, "-m", "tests.anomalylmm.models.judge.judge_server", weights, *options]
+    command = [sys.executable, "-m", "tests.anomalylmm.models.judge.judge_server", weights]
     environment = {**child_environment(), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:

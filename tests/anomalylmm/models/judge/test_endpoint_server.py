@@ -11,7 +11,6 @@ from anomalylmm.models.weights import resolve
 from anomalylmm.records import Image
 from anomalylmm.rerank.stages import Adjudicator
 from tests.anomalylmm.models.judge.judge_server import read_data_url
-from tests.anomalylmm.models.judge.serving import judge_server
 from tests.anomalylmm.scripted import LEXICON, candidate_of, query_of
 
 WEIGHTS = "pocket/judge"
@@ -27,15 +26,9 @@ def paint(number: int) -> Image:
     return read_data_url(write_data_url(np.kron(coarse, np.ones((24, 24, 1), np.uint8))))
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with judge_server(WEIGHTS) as address:
-        yield address
-
-
 @pytest.fixture
-def endpoint(url: str) -> Iterator[EndpointJudge]:
-    judge = EndpointJudge(base_url=url, model="pocket", max_views=2, concurrency=2)
+def endpoint(judge_url: str) -> Iterator[EndpointJudge]:
+    judge = EndpointJudge(base_url=judge_url, model="pocket", max_views=2, concurrency=2)
     yield judge
     judge.close()
 
@@ -76,9 +69,9 @@ def test_yes_over_no_is_that_of_the_judge_in_process(
 
 
 def test_yes_over_no_of_few_likely_tokens_is_the_same(
-    url: str, in_process: TransformersJudge, views: list[list[Image]]
+    judge_url: str, in_process: TransformersJudge, views: list[list[Image]]
 ) -> None:
-    judge = EndpointJudge(base_url=url, model="pocket", top_logprobs=1)
+    judge = EndpointJudge(base_url=judge_url, model="pocket", top_logprobs=1)
     np.testing.assert_allclose(judge.affirm(views, CLOZE), in_process.affirm(sent(views), CLOZE), atol=1e-3)
     judge.close()
 
@@ -90,13 +83,13 @@ def test_written_answers_are_those_of_the_judge_in_process(
 
 
 def test_a_server_that_scores_no_text_still_tells_first_words_apart(
-    in_process: TransformersJudge, views: list[list[Image]]
+    judge_url: str, in_process: TransformersJudge, views: list[list[Image]]
 ) -> None:
     answers = ["red", "blue"]
-    with judge_server(WEIGHTS, "--no-prompt-logprobs") as url:
-        judge = EndpointJudge(base_url=url, model="pocket", top_logprobs=200)
-        theirs = judge.score_answers(views, CLOZE, answers)
-        judge.close()
+    plain = judge_url.replace("/v1", "/plain/v1")
+    judge = EndpointJudge(base_url=plain, model="pocket", top_logprobs=200)
+    theirs = judge.score_answers(views, CLOZE, answers)
+    judge.close()
     np.testing.assert_allclose(theirs, in_process.score_answers(sent(views), CLOZE, answers), atol=1e-3)
 
 

@@ -12,7 +12,7 @@ from anomalylmm.models.detect.yolo import YoloDetector, choose_file
 from anomalylmm.models.onnx import openvino_copy, openvino_streams
 from anomalylmm.models.onnx.openvino_copy import open_copy
 from anomalylmm.models.registry import DetectorSpec, detector_id
-from anomalylmm.models.weights import resolve
+from anomalylmm.models.weights import ResolvedWeights, resolve
 from anomalylmm.records import Detections
 from flows.settings.model import configs_folder
 from tests.anomalylmm.models.tiny_models import resolved, save_detector
@@ -24,20 +24,32 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "anomalylmm" / "openvino"
 
 
-def read_frames() -> list[np.ndarray]:
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
     stream = cv2.VideoCapture(str(next((configs_folder() / "demo_archive").rglob("square/*/*.mp4"))))
-    frames = []
-    for number in range(480):
-        frame = stream.read()[1]
+    pictures = []
+    for number in range(240):
+        stream.grab()
         if number % 60 == 59:
-            frames.append(np.ascontiguousarray(frame[..., ::-1]))
-    return frames
+            pictures.append(np.ascontiguousarray(stream.retrieve()[1][..., ::-1]))
+    return pictures
 
 
-def test_both_runtimes_find_the_same_persons() -> None:
-    weights, frames = resolve("pocket/detector", "detector"), read_frames()
-    found = [YoloDetector(weights, runtime=runtime).detect(frames) for runtime in ("openvino", "onnxruntime")]
-    assert sum(map(len, found[0])) > 10
+@pytest.fixture(scope="module")
+def filled_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("filled")
+
+
+@pytest.fixture
+def pocket(cache: Path, filled_cache: Path, monkeypatch: pytest.MonkeyPatch) -> ResolvedWeights:
+    """The pocket detector, whose copy all tests share."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(filled_cache))
+    return resolve("pocket/detector", "detector")
+
+
+def test_both_runtimes_find_the_same_persons(pocket: ResolvedWeights, frames: list[np.ndarray]) -> None:
+    found = [YoloDetector(pocket, runtime=runtime).detect(frames) for runtime in ("openvino", "onnxruntime")]
+    assert sum(map(len, found[0])) > 5
     for ours, plain in zip(*found, strict=True):
         assert lacks(ours, plain) == lacks(plain, ours) == []
 
@@ -122,15 +134,17 @@ def compiled(detector: YoloDetector) -> object:
     return detector._model.predictor.model.backend.ov_compiled_model
 
 
-def test_on_streams_a_picture_is_seen_as_on_all_cores_and_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, frames, found = resolve("pocket/detector", "detector"), read_frames(), []
+def test_on_streams_a_picture_is_seen_as_on_all_cores_and_as_alone(
+    pocket: ResolvedWeights, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
     for cores in (1, 3):
         monkeypatch.setattr(openvino_streams, "num_cores", lambda cores=cores: cores)
-        detector = YoloDetector(weights, runtime="openvino")
+        detector = YoloDetector(pocket, runtime="openvino")
         assert isinstance(compiled(detector), openvino_streams.StreamedModel) == (cores > 1)
         found.append(detector.detect(frames))
     found.append([detector.detect([frame])[0] for frame in frames])
-    assert sum(map(len, found[0])) > 10
+    assert sum(map(len, found[0])) > 5
     for plain, streamed, alone in zip(*found, strict=True):
         np.testing.assert_array_equal(plain.boxes_xyxy_px, streamed.boxes_xyxy_px)
         np.testing.assert_array_equal(plain.scores, streamed.scores)
@@ -158,11 +172,11 @@ class Backend:
         self.ov_compiled_model: object = openvino.Core().compile_model(str(folder / "model.xml"), "CPU")
 
 
-def test_loading_leaves_torch_its_threads() -> None:
+def test_loading_leaves_torch_its_threads(pocket: ResolvedWeights) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 2)
     try:
-        YoloDetector(resolve("pocket/detector", "detector"))
+        YoloDetector(pocket)
         assert torch.get_num_threads() == threads + 2
     finally:
         torch.set_num_threads(threads)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -9,21 +10,26 @@ import numpy as np
 import pytest
 
 from anomalylmm.models.video.frames import ChildSession, VideoSource
-from anomalylmm.records import Image
+from anomalylmm.records import Floats, Image
 from tests.anomalylmm.models.video.clips import damage
 
 FPS, GOP, SIZE = 10, 20, (320, 240)
 Scene = Callable[[int], Image]
 
 
+@cache
+def look_at_ground(noise: float) -> Floats:
+    """Some pictures (N, H, W, 3) of a fixed camera with sensor noise."""
+    ground = np.random.default_rng(3).integers(80, 140, (SIZE[1], SIZE[0], 3)).astype(np.float32)
+    return ground + np.random.default_rng(4).normal(0, noise, (31, *ground.shape)).astype(np.float32)
+
+
 def scene(passes: range = range(0), noise: float = 2.0) -> Scene:
     """A fixed camera with sensor noise; somebody passes during some frames."""
-    ground = np.random.default_rng(3).integers(80, 140, (SIZE[1], SIZE[0], 3)).astype(np.float32)
-
-    grain = np.random.default_rng(4).normal(0, noise, (31, *ground.shape)).astype(np.float32)
+    pictures = look_at_ground(noise)
 
     def draw(number: int) -> Image:
-        picture = ground + grain[number % len(grain)]
+        picture = pictures[number % len(pictures)].copy()
         if number in passes:
             left = 10 + 40 * (number - passes.start)
             picture[80:200, left : left + 40] = (220, 40, 40)
@@ -60,24 +66,24 @@ CODECS = [("libx264", ""), ("libx264", "bf=3"), ("libx265", ""), ("mpeg4", "")]
 @pytest.mark.parametrize(("codec", "options"), CODECS)
 @pytest.mark.parametrize("suffix", ["mp4", "ts"])
 def test_a_still_scene_gives_its_key_frames(tmp_path: Path, codec: str, options: str, suffix: str) -> None:
-    path = film(tmp_path / f"still.{suffix}", scene(), 40, codec=codec, options=options)
+    path = film(tmp_path / f"still.{suffix}", scene(), 20, codec=codec, options=options)
     session, times = walk(path)
     whole = walk(path, None)[1]
     assert set(times) < set(whole)
     assert len(times) < 0.6 * len(whole)
     assert np.diff(times).max() <= 2.01
     assert (session.report.status, session.report.message) == ("complete", "")
-    assert session.report.seconds_decoded == pytest.approx(40, abs=0.11)
+    assert session.report.seconds_decoded == pytest.approx(20, abs=0.11)
 
 
 @pytest.mark.parametrize(("codec", "options"), CODECS)
-@pytest.mark.parametrize("first", [302, 307, 313])
+@pytest.mark.parametrize("first", [102, 107, 113])
 def test_who_passes_between_two_key_frames_is_seen(tmp_path: Path, codec: str, options: str, first: int) -> None:
-    path = film(tmp_path / "passing.mp4", scene(range(first, first + 6)), 40, codec=codec, options=options)
+    path = film(tmp_path / "passing.mp4", scene(range(first, first + 6)), 20, codec=codec, options=options)
     _, times = walk(path)
     passing = [pts for pts in times if first / FPS <= pts < (first + 6) / FPS]
     assert len(passing) == 3  # of six frames at ten a second, every second one is sampled
-    assert len(times) < 150
+    assert len(times) < 75
 
 
 def test_a_scene_that_moves_is_decoded_whole(tmp_path: Path) -> None:

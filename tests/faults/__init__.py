@@ -1,0 +1,1 @@
+"""Fault injection: kills, full disks, broken footage, hostile input; what was tried and which promises were broken."""

@@ -1,0 +1,1 @@
+"""No room, no inodes, no right to write, too little memory."""

@@ -1,0 +1,1 @@
+"""Erasing footage, whole and interrupted."""

@@ -1,0 +1,1 @@
+"""SIGKILL at every named point and at any moment."""

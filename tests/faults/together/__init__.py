@@ -1,0 +1,1 @@
+"""Processes at work on one store at once."""
