@@ -132,6 +132,12 @@ class EncoderSettings(Section):
     dimension: int | None = Field(None, ge=1, description="lmm: how many first numbers of its vectors are kept")
     max_pixels: PixelArea = Field(None, ge=1, description="lmm: most pixels of a crop that it is shown")
 
+    @model_validator(mode="after")
+    def _check_family(self) -> "EncoderSettings":
+        if self.family == "dual" and (self.dimension or self.max_pixels):
+            raise ValueError('dimension and max_pixels are for family = "lmm" only; leave them out')
+        return self
+
 
 class EndpointSettings(Section):
     """An OpenAI-compatible server that judges; pictures of people are sent to it."""

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.judge import transformers_judge
 from flows.composition import Composition
 from flows.settings.model import Settings, load_settings, load_with_origins, profile_names
 
@@ -137,11 +139,10 @@ def test_what_is_no_file_is_not_read(place: str) -> None:
 
 
 def test_how_long_the_judge_may_write_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr("flows.composition.registry.build_judge", asked.append)
-    judge = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
-    assert judge is None
-    assert asked[0].max_new_tokens == 200
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(transformers_judge, "TransformersJudge", lambda _, **options: asked.update(options))
+    _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
+    assert asked["max_new_tokens"] == 200
 
 
 def test_importing_the_settings_loads_no_model_library() -> None:
