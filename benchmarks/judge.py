@@ -109,7 +109,7 @@ def measure(composition: Composition, layout: StoreLayout, queries: Sequence[Que
 def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence[Query]) -> Iterator[Case]:
     gallery = open_gallery(composition, layout)
     views = encode_views(composition.encoder, composition.lexicon, queries)
-    found = find_candidates(gallery, mean_views(views), queries, [scope_of(query) for query in queries])
+    found = find_candidates(gallery, mean_views(views), queries, [scope_of(query) for query in queries], 0.0)
     for query, candidates, own in zip(queries, found, views, strict=True):
         loaded, best = load_images(gallery, candidates, has_poses=composition.bodies is not None)
         if loaded:

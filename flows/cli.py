@@ -8,7 +8,7 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, compact, erase, evaluate, export, index_and_sweep, review, search, upkeep
+from flows.commands import analysis, compact, erase, evaluate, export, index_and_sweep, review, search, settings, upkeep
 from flows.runs.terminal import visible
 
 EXIT_CODES = """\
@@ -34,6 +34,7 @@ export.add_to(app)
 review.add_to(app)
 evaluate.add_to(app)
 upkeep.add_to(app)
+settings.add_to(app)
 compact.add_to(app)
 erase.add_to(app)
 

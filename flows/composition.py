@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from anomalylmm.errors import ConfigurationError, WeightsError
-from anomalylmm.models import registry
+from anomalylmm.models.allocator import share_one_heap
+from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 from anomalylmm.models.video.recorded import recorded_utc
-from anomalylmm.models.weights import WeightsKind, resolve
+from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
 from anomalylmm.protocols import (
@@ -39,7 +40,7 @@ def open_composition(settings: Settings) -> "Composition":
     return Composition(settings)
 
 
-class DualEncoder(ImageEncoder, TextEncoder, PatchTextMapper, Protocol):
+class ImageTextEncoder(ImageEncoder, TextEncoder, PatchTextMapper, Protocol):
     """What the composition builds as encoder: images, texts and the map between them."""
 
 
@@ -101,17 +102,29 @@ class Composition:
 
     def model_ids(self) -> dict[str, str]:
         """Names the models that decide the content of shards, by the digests of their weights; loads none."""
-        detector = registry.detector_id(self._detector_spec())
-        ids = {"detector": detector, "dual_encoder": registry.encoder_id(self._encoder_spec())}
-        if self.settings.pose.family == "none":
+        detector, pose = self.settings.detector, self.settings.pose
+        found = self._find(detector.weights, "detector")
+        ids = {"detector": name_by_runtime(found, self._device, detector.runtime), "dual_encoder": self._encoder_id}
+        if pose.family == "none":
             return ids
-        posture = registry.resolve_weights(self._head_spec()).model_id
-        return {**ids, "pose": registry.pose_id(self._pose_spec()), "posture": posture}
+        pose_id = name_by_runtime(self._find(pose.weights, "pose"), self._device, pose.runtime)
+        return {**ids, "pose": pose_id, "posture": self._find(pose.head, "posture").model_id}
 
     @cached_property
     def detector(self) -> PersonDetector:
         """The person detector."""
-        return registry.build_detector(self._detector_spec())
+        from anomalylmm.models.detect.nanodet import NanoDetDetector
+        from anomalylmm.models.detect.yolo import YoloDetector
+
+        detector = self.settings.detector
+        detector_class = NanoDetDetector if detector.family == "nanodet" else YoloDetector
+        return detector_class(
+            self._find(detector.weights, "detector"),
+            image_size=detector.image_size,
+            confidence=detector.confidence,
+            runtime=detector.runtime,
+            device=self._device,
+        )
 
     @cached_property
     def bodies(self) -> BodyReader | None:
@@ -119,45 +132,47 @@ class Composition:
         pose = self.settings.pose
         if pose.family == "none":
             return None
-        head = registry.load_posture_head(self._head_spec())
-        return BodyReader(registry.build_pose(self._pose_spec()), head)
+        from anomalylmm.models.pose.movenet import MoveNetPose
+        from anomalylmm.models.pose.posture_head import load_head
+        from anomalylmm.models.pose.yolo_pose import YoloPose
+
+        head = load_head(self._find(pose.head, "posture"))
+        pose_class = YoloPose if pose.family == "yolo-pose" else MoveNetPose
+        estimator = pose_class(self._find(pose.weights, "pose"), runtime=pose.runtime, device=self._device)
+        return BodyReader(estimator, head)
 
     @property
     def dimension(self) -> int:
         """Of a crop's vector: the encoder's, and a number for each posture where poses are estimated."""
         return self.encoder.dimension + (len(CHANNELS) if self.bodies else 0)
 
-    def _pose_spec(self) -> registry.PoseSpec:
-        pose = self.settings.pose
-        return registry.PoseSpec(family=pose.family, runtime=pose.runtime, **self._weights(pose.weights))
-
-    def _head_spec(self) -> registry.PostureSpec:
-        return registry.PostureSpec(**self._weights(self.settings.pose.head))
-
-    def _detector_spec(self) -> registry.DetectorSpec:
-        detector = self.settings.detector
-        return registry.DetectorSpec(
-            family=detector.family,
-            imgsz=detector.image_size,
-            confidence=detector.confidence,
-            runtime=detector.runtime,
-            **self._weights(detector.weights),
-        )
-
     @cached_property
-    def encoder(self) -> DualEncoder:
+    def encoder(self) -> ImageTextEncoder:
         """The encoder of crops and sentences."""
-        return registry.build_encoder(self._encoder_spec())
-
-    def _encoder_spec(self) -> registry.EncoderSpec:
         encoder = self.settings.encoder
-        return registry.EncoderSpec(
-            family=encoder.family,
+        weights = self._find(encoder.weights, "dual_encoder")
+        if encoder.family == "dual":
+            from anomalylmm.models.encode.dual_encoder import DualEncoder
+
+            return DualEncoder(weights, device=self._device, batch_size=encoder.batch_size)
+        from anomalylmm.models.encode.lmm_encoder import LmmEncoder
+
+        return LmmEncoder(
+            weights,
+            model_id=self._encoder_id,
+            device=self._device,
             batch_size=encoder.batch_size,
             dimension=encoder.dimension,
             max_pixels=encoder.max_pixels,
-            **self._weights(encoder.weights),
         )
+
+    @property
+    def _encoder_id(self) -> str:
+        """All that decides the encoder's vectors."""
+        encoder = self.settings.encoder
+        kept = f"@{encoder.dimension}d" if encoder.dimension else ""
+        shown = f"@{encoder.max_pixels}px" if encoder.max_pixels else ""
+        return self._find(encoder.weights, "dual_encoder").model_id + kept + shown
 
     def load_indexing_models(self) -> None:
         """Loads detector and encoder now, once, before several threads ask for them."""
@@ -165,24 +180,28 @@ class Composition:
 
     @cached_property
     def judge(self) -> Judge:
-        """The judge."""
+        """The judge; a server is not asked yet."""
         judge = self.settings.judge
         if judge.family == "endpoint":
-            return registry.build_endpoint(self._endpoint_spec())
-        return registry.build_judge(
-            registry.JudgeSpec(
-                family=judge.family,
-                batch_size=judge.batch_size,
-                max_views=judge.max_views,
-                max_pixels=judge.max_pixels,
-                max_new_tokens=judge.max_new_tokens,
-                **self._weights(judge.weights),
-            )
+            return self._build_endpoint()
+        from anomalylmm.models.judge.reranker import RerankerJudge
+        from anomalylmm.models.judge.transformers_judge import TransformersJudge
+
+        judge_class = RerankerJudge if judge.family == "reranker" else TransformersJudge
+        return judge_class(
+            self._find(judge.weights, "judge"),
+            device=self._device,
+            batch_size=judge.batch_size,
+            max_views=judge.max_views,
+            max_pixels=judge.max_pixels,
+            max_new_tokens=judge.max_new_tokens,
         )
 
-    def _endpoint_spec(self) -> registry.EndpointSpec:
+    def _build_endpoint(self) -> Judge:
+        from anomalylmm.models.judge.endpoint import EndpointJudge
+
         judge, endpoint = self.settings.judge, self.settings.judge.endpoint
-        return registry.EndpointSpec(
+        return EndpointJudge(
             api_key=_read_key(endpoint.api_key_env),
             max_views=judge.max_views,
             max_pixels=judge.max_pixels,
@@ -202,22 +221,29 @@ class Composition:
     @cached_property
     def mapper(self) -> PatchTextMapper:
         """What shows where in a picture a text applies: the encoder, or the judge where the settings say so."""
-        return registry.build_judge_mapper(self.judge) if self.settings.judge.maps else self.encoder
+        if not self.settings.judge.maps:
+            return self.encoder
+        from anomalylmm.models.judge.transformers_judge import TransformersJudge
+
+        if not isinstance(self.judge, TransformersJudge):
+            raise ConfigurationError("judge.maps needs a judge in this process; set judge.maps = false")
+        return self.judge.build_mapper()
 
     @cached_property
     def source(self) -> FrameSource:
-        """The decoder."""
+        """The decoder; nothing is started."""
+        from anomalylmm.models.video.frames import VideoSource
+
+        share_one_heap()
         decode, gate = self.settings.decode, self.settings.gate
-        return registry.build_source(
-            registry.DecodeSpec(
-                decoder=decode.decoder,
-                still_share=gate.min_changed_share / 2 if decode.skip_still and gate.enabled else None,
-                batch_frames=decode.batch_frames,
-                stall_seconds=decode.stall_seconds,
-                max_width_px=decode.max_width or None,
-                memory_limit_bytes=decode.memory_mib << 20 or None,
-                max_seconds=decode.minutes_per_video * 60 or None,
-            )
+        return VideoSource(
+            decoder=decode.decoder,
+            still_share=gate.min_changed_share / 2 if decode.skip_still and gate.enabled else None,
+            batch_frames=decode.batch_frames,
+            stall_seconds=decode.stall_seconds,
+            max_width_px=decode.max_width or None,
+            memory_limit_bytes=decode.memory_mib << 20 or None,
+            max_seconds=decode.minutes_per_video * 60 or None,
         )
 
     @cached_property
@@ -229,14 +255,16 @@ class Composition:
 
     def build_tracker(self) -> Tracker:
         """Builds a tracker for one video."""
-        spec = registry.TrackerSpec(
-            name=self.settings.tracker.name,
+        from anomalylmm.models.detect.tracker import UltralyticsTracker
+
+        tracker = self.settings.tracker
+        return UltralyticsTracker(
+            tracker.name,
             sample_fps=self.settings.decode.sample_fps,
             buffer_seconds=self.settings.tracklets.max_gap_seconds,
-            min_score=self.settings.tracker.start_confidence,
-            reach_per_second=self.settings.tracker.reach,
+            min_score=tracker.start_confidence,
+            reach_per_second=tracker.reach,
         )
-        return registry.build_tracker(spec)
 
     def probe_start(self, path: Path) -> datetime | None:
         """Asks a container when it was recorded; None where it does not say or can't be opened."""
@@ -281,14 +309,15 @@ class Composition:
             where=str(found.path),
         )
 
-    def _weights(self, name: str) -> dict[str, Any]:
+    def _find(self, name: str, kind: WeightsKind) -> ResolvedWeights:
         settings = self.settings
-        return {
-            "weights": name,
-            "device": settings.device,
-            "allow_network": settings.allow_network,
-            "allow_pickle": settings.allow_pickle,
-        }
+        return resolve(name, kind, allow_network=settings.allow_network, allow_pickle=settings.allow_pickle)
+
+    @cached_property
+    def _device(self) -> str:
+        from anomalylmm.models.hub.devices import choose_device
+
+        return str(choose_device(self.settings.device))
 
 
 def _read_key(variable: str) -> str:

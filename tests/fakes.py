@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.models.detect.tracker import UltralyticsTracker
-from anomalylmm.models.video.frames import VideoSource
 from anomalylmm.protocols import Views
 from anomalylmm.records import Detections, Floats, Image
 from flows.composition import Composition
 from flows.settings.model import Settings
+from tests.adapters import build_source, build_tracker
 
 COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 220)}
 SIZE = (320, 240)
@@ -180,11 +179,11 @@ class FakeComposition(Composition):
     @cached_property
     def source(self) -> Any:
         """The real decoder."""
-        return VideoSource(batch_frames=4, stall_seconds=20.0)
+        return build_source(batch_frames=4, stall_seconds=20.0)
 
     def build_tracker(self) -> Any:
         """A real tracker."""
-        return UltralyticsTracker(sample_fps=self.settings.decode.sample_fps)
+        return build_tracker(sample_fps=self.settings.decode.sample_fps)
 
     def probe_start(self, path: Path) -> datetime | None:
         """Asks no container."""

@@ -11,7 +11,7 @@ from anomalylmm.records import Box, Image
 SHARPNESS_SIDE_PX = 128  # all crops are compared at this size
 
 
-def context_box(box: Box, width: int, height: int, *, margin: float = 0.25, square: bool = True) -> Box:
+def context_box(box: Box, width: int, height: int, *, margin: float, square: bool = True) -> Box:
     """Grows a tight box by a margin on each side, inside the frame, on whole pixels.
 
     Behavior needs the surroundings: a bicycle, a car, the other person. At the border the box is shifted before it is

@@ -22,9 +22,9 @@ class MotionGate:
     def __init__(
         self,
         *,
-        max_idle_seconds: float = 10.0,
-        linger_seconds: float = 3.0,
-        min_changed_share: float = 0.001,
+        max_idle_seconds: float,
+        linger_seconds: float,
+        min_changed_share: float,
         threshold: float = 12.0,
         background_seconds: float = 20.0,
         width_px: int = 96,

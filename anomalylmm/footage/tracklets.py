@@ -55,12 +55,12 @@ class TrackletBuilder:
         self,
         video_id: str,
         *,
-        seconds_per_crop: float = 1.0,
-        min_detections: int = 2,
-        sure_score: float = math.inf,
-        max_gap_seconds: float = 2.0,
-        max_tracklet_seconds: float = 15.0,
-        margin: float = 0.25,
+        seconds_per_crop: float,
+        min_detections: int,
+        sure_score: float,
+        max_gap_seconds: float,
+        max_tracklet_seconds: float,
+        margin: float,
         max_crop_px: int = 448,
     ) -> None:
         if min(min_detections, max_crop_px) < 1 or min(seconds_per_crop, max_tracklet_seconds) <= 0:

@@ -22,7 +22,7 @@ import numpy as np
 from anomalylmm.models.weights import resolve
 from anomalylmm.records import CropRow, Floats
 from benchmarks.peers.shelves import Laps, Shelf
-from flows.composition import Composition, DualEncoder
+from flows.composition import Composition, ImageTextEncoder
 from flows.index.cropping import read_jpeg
 from flows.settings.model import load_settings
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
@@ -52,7 +52,7 @@ class Answers:
 class PictureModel:
     """Our encoder with the three methods that VisualAISearch calls of CLIP."""
 
-    encoder: DualEncoder
+    encoder: ImageTextEncoder
 
     def encode_image(self, picture: Any) -> Any:
         return _to_tensor(self.encoder.encode_images([np.array(picture.convert("RGB"))]))
@@ -213,7 +213,7 @@ def _describe_index(about: Mapping[str, Any]) -> str:
     return f"{chosen}; {about['size in bytes'] / about['nb vectors']:.0f} bytes a vector"
 
 
-def _open_encoder() -> DualEncoder:
+def _open_encoder() -> ImageTextEncoder:
     return Composition(load_settings(PROFILE)).encoder
 
 
@@ -228,7 +228,7 @@ def _to_tensor(vectors: Floats) -> Any:
     return torch.from_numpy(vectors)
 
 
-def _iter_rows(encoder: DualEncoder, paths: Sequence[Path]) -> Iterator[list[CropRow]]:
+def _iter_rows(encoder: ImageTextEncoder, paths: Sequence[Path]) -> Iterator[list[CropRow]]:
     size = load_settings(PROFILE).encoder.batch_size
     for start in range(0, len(paths), size):
         some = paths[start : start + size]

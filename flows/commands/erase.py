@@ -22,7 +22,8 @@ from flows.commands.search import DAY_FORMATS
 from flows.index.planning import utc_now
 from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
 from flows.maintain.retention import build_rules
-from flows.settings.model import MAX_DAYS, load_settings
+from flows.settings.model import load_settings
+from flows.settings.sections import MAX_DAYS
 from storage.disk.layout import StoreLayout
 from storage.upkeep.erasure_log import ErasureRule, read_unfinished
 

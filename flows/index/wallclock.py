@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import ClockSource
-from flows.settings.model import CameraSettings
+from flows.settings.sections import CameraSettings
 
 TOKENS = {
     "camera": r"(?P<camera>[^/]+?)",

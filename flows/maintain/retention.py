@@ -9,7 +9,8 @@ from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
 from flows.index.planning import utc_now
 from flows.runs.progress import Listener
-from flows.settings.model import RetentionSettings, Settings
+from flows.settings.model import Settings
+from flows.settings.sections import RetentionSettings
 from storage.disk.layout import StoreLayout
 from storage.upkeep.erasure_log import ErasedFootage, ErasureRule
 

@@ -17,7 +17,7 @@ from flows.index.indexing import IndexReport
 from flows.index.planning import utc_now
 from flows.runs.progress import Listener
 from flows.search.searching import SearchReport
-from flows.settings.model import NotifySettings
+from flows.settings.sections import NotifySettings
 from flows.sweep.outcome import SweepReport
 from storage.disk.layout import StoreLayout
 from storage.hits.rows import HitRecord

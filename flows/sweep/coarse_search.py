@@ -66,7 +66,7 @@ def find_candidates(
     vectors: Floats,
     queries: Sequence[Query],
     scopes: Sequence[Scope],
-    posture_weight: float = 0.0,
+    posture_weight: float,
 ) -> list[tuple[Candidate, ...]]:
     """Finds each query's best tracklets in its scope, above its floor; no pictures are loaded yet.
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from anomalylmm.records import Image
+from tests.adapters import compose
 from tests.anomalylmm.models.video.clips import every, write_clip
 from tests.conformance import fakes
 
@@ -35,70 +36,61 @@ def pictures() -> list[Image]:
 
 
 def build_source(name: str, _folder: Path) -> Any:
-    from anomalylmm.models.registry import DecodeSpec, build_source
-
-    if name == "fake":
-        return fakes.FakeSource()
-    return build_source(DecodeSpec(decoder=name, batch_frames=4))
+    return fakes.FakeSource() if name == "fake" else compose(decode={"decoder": name, "batch_frames": 4}).source
 
 
 def build_cutter(name: str, _folder: Path) -> Any:
-    from anomalylmm.models.video.clips import VideoClips
-
-    return fakes.FakeCutter() if name == "fake" else VideoClips()
+    return fakes.FakeCutter() if name == "fake" else compose().clips
 
 
 def build_detector(name: str, folder: Path) -> Any:
-    from anomalylmm.models.registry import DetectorSpec, build_detector
     from tests.anomalylmm.models.tiny_models import save_detector, save_nanodet
 
     if name == "fake":
         return fakes.FakeDetector()
     runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
     if name.startswith("pocket"):
-        return build_detector(DetectorSpec(weights="pocket/detector", device="cpu", runtime=runtime))
-    if name.startswith("nanodet"):
-        weights = str(save_nanodet(folder / f"{name}.onnx"))
-        return build_detector(DetectorSpec(weights=weights, family="nanodet", device="cpu", imgsz=64, runtime=runtime))
-    path = save_detector(folder / f"{name}.onnx", batch="batch" if name.startswith("dynamic") else 1)
-    return build_detector(DetectorSpec(weights=str(path), device="cpu", runtime=runtime))
+        path, changed = Path("pocket/detector"), {"family": "yolo", "image_size": 640}
+    elif name.startswith("nanodet"):
+        path, changed = save_nanodet(folder / f"{name}.onnx"), {"family": "nanodet", "image_size": 64}
+    else:
+        path = save_detector(folder / f"{name}.onnx", batch="batch" if name.startswith("dynamic") else 1)
+        changed = {"family": "yolo", "image_size": 640}
+    return compose(detector={"weights": str(path), "runtime": runtime, "confidence": 0.25, **changed}).detector
 
 
 def build_pose(name: str, folder: Path) -> Any:
-    from anomalylmm.models.registry import PoseSpec, build_pose
     from tests.anomalylmm.models.tiny_models import save_pose
 
     if name == "fake":
         return fakes.FakePose()
     runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
     weights = "pocket/pose" if name.startswith("pocket") else str(save_pose(folder / f"{name}.onnx"))
-    return build_pose(PoseSpec(weights=weights, device="cpu", runtime=runtime))
+    return compose(pose={"weights": weights, "runtime": runtime}).bodies.estimator
 
 
 def build_tracker(name: str, _folder: Path) -> Any:
-    from anomalylmm.models.registry import TrackerSpec, build_tracker
-
-    return fakes.FakeTracker() if name == "fake" else build_tracker(TrackerSpec(name=name, sample_fps=2.0))
+    if name == "fake":
+        return fakes.FakeTracker()
+    return compose(tracker={"name": name, "start_confidence": 0.25}, decode={"sample_fps": 2.0}).build_tracker()
 
 
 def build_encoder(name: str, folder: Path) -> Any:
-    from anomalylmm.models.registry import EncoderSpec, build_encoder
     from tests.anomalylmm.models import tiny_models
     from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
     if name == "fake":
         return fakes.FakeEncoder()
     if name == "pocket":
-        return build_encoder(EncoderSpec(weights="pocket/dual_encoder", device="cpu", batch_size=2))
+        return compose(encoder={"batch_size": 2}).encoder
     if name == "lmm":
         weights = str(save_qwen3_vl(folder / "qwen3_vl"))
-        return build_encoder(EncoderSpec(weights=weights, device="cpu", batch_size=2, family="lmm", dimension=16))
+        return compose(encoder={"weights": weights, "batch_size": 2, "family": "lmm", "dimension": 16}).encoder
     save = {"siglip": tiny_models.save_siglip, "clip": tiny_models.save_clip}[name]
-    return build_encoder(EncoderSpec(weights=str(save(folder / name)), device="cpu", batch_size=2))
+    return compose(encoder={"weights": str(save(folder / name)), "batch_size": 2}).encoder
 
 
 def build_judge(name: str, folder: Path) -> Any:
-    from anomalylmm.models.registry import JudgeSpec, build_judge
     from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
     from tests.anomalylmm.models.tiny_models import save_smolvlm
     from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
@@ -115,7 +107,7 @@ def build_judge(name: str, folder: Path) -> Any:
     weights = str(savers[name](folder / name)) if name in savers else "pocket/judge"
     family = "reranker" if name == "reranker" else "transformers"
     options = {"batch_size": 3, "max_views": 2, "max_new_tokens": 4}
-    return build_judge(JudgeSpec(weights=weights, device="cpu", family=family, **options))
+    return compose(judge={"weights": weights, "family": family, **options}).judge
 
 
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
@@ -186,9 +178,7 @@ def judge(request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
     if request.param != "endpoint":
         yield build_judge(request.param, folder)
         return
-    from anomalylmm.models.registry import EndpointSpec, build_endpoint
-
-    url = request.getfixturevalue("judge_url")
-    judge = build_endpoint(EndpointSpec(base_url=url, model="pocket", max_views=2, max_new_tokens=4, concurrency=2))
+    endpoint = {"base_url": request.getfixturevalue("judge_url"), "model": "pocket", "concurrency": 2}
+    judge = compose(judge={"family": "endpoint", "max_views": 2, "max_new_tokens": 4, "endpoint": endpoint}).judge
     yield judge
     judge.close()

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomalylmm.models.pose.posture_head import load_head
+from anomalylmm.models.weights import resolve
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
-from anomalylmm.posture.head import PostureHead
 from anomalylmm.records import Detections, Floats, Image
 from flows.index.indexing import index_archive
 from flows.settings.model import load_settings
@@ -46,10 +47,7 @@ class Posing(FakeComposition):
 
     @cached_property
     def bodies(self) -> Any:
-        from anomalylmm.models.registry import PostureSpec, load_posture_head
-
-        head: PostureHead = load_posture_head(PostureSpec(weights="pocket/posture"))
-        return BodyReader(FallingPose(), head)
+        return BodyReader(FallingPose(), load_head(resolve("pocket/posture", "posture")))
 
     def model_ids(self) -> dict[str, str]:
         return {**super().model_ids(), "pose": FallingPose.model_id}

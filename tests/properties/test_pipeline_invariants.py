@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalylmm.footage.sampling import Sampler, sample_times
-from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
 from flows.index.cropping import CropStream, VideoEnd, VideoFrames
 from flows.index.planning import plan_archive
@@ -21,6 +20,7 @@ from storage.shards.reading import load_crops, load_tracklet, read_rows
 from storage.shards.schema import table_to_rows
 from storage.shards.vectors import open_index, read_vectors
 from storage.shards.writer import verify_shard
+from tests.adapters import build_tracklets
 from tests.drawn import LaneTracker
 from tests.fakes import BlockDetector, draw
 from tests.storage.examples import DIMENSION, make_key, make_rows, make_video, open_writer, unit_vectors
@@ -174,7 +174,7 @@ def test_a_shard_gives_back_what_was_written_however_it_was_appended(sizes: list
 def test_every_crop_is_inside_its_frame_and_its_tracklet(
     width: int, height: int, margin: float, frames: list[list[tuple[float, ...]]]
 ) -> None:
-    builder = TrackletBuilder("v", min_detections=1, margin=margin, max_crop_px=200)
+    builder = build_tracklets("v", min_detections=1, margin=margin, max_crop_px=200)
     image = np.zeros((height, width, 3), np.uint8)
     for number, boxes in enumerate(frames):
         found = Detections(

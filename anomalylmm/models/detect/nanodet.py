@@ -23,29 +23,29 @@ class NanoDetDetector:
         self,
         weights: ResolvedWeights,
         *,
-        imgsz: int = 416,
-        confidence: float = 0.4,
+        image_size: int,
+        confidence: float,
+        device: str,
+        runtime: str,
         iou: float = 0.5,
-        device: str = "cpu",
         max_detections: int = 100,
-        runtime: str = "auto",
     ) -> None:
         """Loads the model and tries it on a gray picture.
 
         Args:
             weights: ``.onnx`` file: pictures (N, 3, H, W) RGB 0..1 to rows x0, y0, x1, y1, score (N, A, 5).
-            imgsz: Longer side in pixels that frames are scaled to.
+            image_size: Longer side in pixels that frames are scaled to.
             confidence: Least score of a detection.
-            iou: Overlap above which the weaker of two boxes is dropped.
             device: ``"cpu"`` or ``"cuda:0"``.
-            max_detections: Most persons of one frame.
             runtime: What runs it: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
+            iou: Overlap above which the weaker of two boxes is dropped.
+            max_detections: Most persons of one frame.
 
         Raises:
             WeightsError: The file is damaged, or is not a NanoDet model of this project.
         """
         self.model_id = name_by_runtime(weights, device, runtime)
-        self._side, self._confidence, self._iou, self._most = imgsz, confidence, iou, max_detections
+        self._side, self._confidence, self._iou, self._most = image_size, confidence, iou, max_detections
         self._engine = OnnxEngine(weights.path, device=device, runtime=runtime)
         shape = self._try(weights)
         if len(shape) != 3 or shape[2] != ROW:

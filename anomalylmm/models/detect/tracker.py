@@ -20,12 +20,12 @@ class UltralyticsTracker:
 
     def __init__(
         self,
-        name: str = "bytetrack",
+        name: str,
         *,
         sample_fps: float,
-        buffer_seconds: float = 2.0,
-        min_score: float = 0.25,
-        reach_per_second: float = 0.0,
+        buffer_seconds: float,
+        min_score: float,
+        reach_per_second: float,
     ) -> None:
         """Builds the tracker.
 

@@ -60,31 +60,31 @@ class YoloDetector:
         self,
         weights: ResolvedWeights,
         *,
-        imgsz: int = 640,
-        confidence: float = 0.25,
+        image_size: int,
+        confidence: float,
+        device: str,
+        runtime: str,
         iou: float = 0.7,
-        device: str = "cpu",
         max_detections: int = 100,
-        runtime: str = "auto",
     ) -> None:
         """Loads the model.
 
         Args:
             weights: ``.onnx`` file, OpenVINO folder, or ``.pt`` file that ``resolve`` has allowed.
-            imgsz: Side in pixels that frames are scaled to; a fixed-size export decides itself.
+            image_size: Side in pixels that frames are scaled to; a fixed-size export decides itself.
             confidence: Least score of a detection.
-            iou: Overlap above which the weaker of two boxes is dropped (models with built-in NMS ignore it).
             device: ``"cpu"`` or ``"cuda:0"``.
-            max_detections: Most persons of one frame.
             runtime: What runs an ONNX file on a CPU: ``"openvino"``, which is about twice as fast, ``"onnxruntime"``,
                 or ``"auto"`` for the first that can.
+            iou: Overlap above which the weaker of two boxes is dropped (models with built-in NMS ignore it).
+            max_detections: Most persons of one frame.
 
         Raises:
             WeightsError: The file is damaged, or the model knows no persons.
         """
         self.model_id = weights.model_id
         self._options: dict[str, Any] = {
-            "imgsz": imgsz,
+            "imgsz": image_size,
             "conf": confidence,
             "iou": iou,
             "device": device,

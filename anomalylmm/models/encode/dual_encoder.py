@@ -21,9 +21,7 @@ WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 class DualEncoder:
     """Implements ``ImageEncoder``, ``TextEncoder`` and ``PatchTextMapper`` with one model."""
 
-    def __init__(
-        self, weights: ResolvedWeights, *, device: str = "auto", dtype: str = "auto", batch_size: int = 32
-    ) -> None:
+    def __init__(self, weights: ResolvedWeights, *, device: str, batch_size: int, dtype: str = "auto") -> None:
         """Loads the model.
 
         Raises:

@@ -31,24 +31,24 @@ class LmmEncoder:
         self,
         weights: ResolvedWeights,
         *,
+        device: str,
+        batch_size: int,
+        dimension: int | None,
+        max_pixels: int | None,
         model_id: str = "",
-        device: str = "auto",
         dtype: str = "auto",
-        batch_size: int = 8,
-        dimension: int | None = None,
-        max_pixels: int | None = None,
     ) -> None:
         """Loads the model without its language head.
 
         Args:
             weights: Folder of an embedding model of images and text with a chat template.
-            model_id: Name of all that decides the vectors; the weights' own unless given.
             device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
-            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
             batch_size: Images or texts encoded together.
             dimension: First numbers of the vector that are kept, where the model was trained for that (Matryoshka);
                 None keeps all.
             max_pixels: Most pixels of one image that the model is given; None leaves it to its processor.
+            model_id: Name of all that decides the vectors; the weights' own unless given.
+            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
 
         Raises:
             WeightsError: The folder is damaged or holds no such model.

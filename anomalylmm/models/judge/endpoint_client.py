@@ -23,10 +23,10 @@ class EndpointClient:
         self,
         *,
         base_url: str,
-        api_key: str = "",
-        timeout_seconds: float = 120.0,
-        retries: int = 3,
-        connections: int = 8,
+        api_key: str,
+        timeout_seconds: float,
+        retries: int,
+        connections: int,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Opens no connection yet.

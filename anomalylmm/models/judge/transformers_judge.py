@@ -31,24 +31,24 @@ class TransformersJudge:
         self,
         weights: ResolvedWeights,
         *,
-        device: str = "auto",
+        device: str,
+        batch_size: int,
+        max_views: int,
+        max_new_tokens: int,
+        max_pixels: int | None,
         dtype: str = "auto",
-        batch_size: int = 8,
-        max_views: int = 4,
-        max_new_tokens: int = USUAL_NEW_TOKENS,
-        max_pixels: int | None = None,
     ) -> None:
         """Loads the model.
 
         Args:
             weights: Folder of a model that ``AutoModelForImageTextToText`` knows.
             device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
-            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
             batch_size: Candidates asked about together.
             max_views: Images of one candidate it is shown; more are left out.
             max_new_tokens: Longest answer written.
             max_pixels: Most pixels of one image that the model is given, and so its image tokens; None leaves it to
                 the model's processor.
+            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
 
         Raises:
             WeightsError: The folder is damaged, holds no such model, or its processor has no chat template.

@@ -17,7 +17,7 @@ LOGGER = logging.getLogger(__name__)
 class OnnxEngine:
     """A model that is called with batches."""
 
-    def __init__(self, path: Path, *, device: str = "cpu", runtime: str = "auto", precision: str | None = None) -> None:
+    def __init__(self, path: Path, *, device: str, runtime: str, precision: str | None = None) -> None:
         """Loads the model.
 
         Args:

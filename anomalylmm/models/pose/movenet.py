@@ -19,9 +19,7 @@ Square = tuple[int, int, int]  # left, top and side in pixels of the frame
 class MoveNetPose:
     """Cuts a square around each person and finds the joints in it; implements ``PoseEstimator``."""
 
-    def __init__(
-        self, weights: ResolvedWeights, *, runtime: str = "auto", device: str = "cpu", batch_size: int = 16
-    ) -> None:
+    def __init__(self, weights: ResolvedWeights, *, runtime: str, device: str, batch_size: int = 16) -> None:
         """Loads the net and tries it on a black picture.
 
         Args:

@@ -20,7 +20,7 @@ OPTIONS: dict[str, Any] = {"conf": 0.1, "imgsz": 640, "max_det": 100, "verbose":
 class YoloPose:
     """Finds the joints of everybody in a frame and gives them to the boxes they belong to; a ``PoseEstimator``."""
 
-    def __init__(self, weights: ResolvedWeights, *, runtime: str = "auto", device: str = "cpu") -> None:
+    def __init__(self, weights: ResolvedWeights, *, runtime: str, device: str) -> None:
         """Loads the model.
 
         Args:

@@ -24,7 +24,7 @@ TYPICAL_FPS = 25  # only a hint to the encoder; each frame keeps its own time
 class VideoClips:
     """Reads and writes pieces of videos; implements ``ClipCutter``."""
 
-    def __init__(self, *, stall_seconds: float = 20.0) -> None:
+    def __init__(self, *, stall_seconds: float) -> None:
         """Remembers after which silence a decoding child is killed."""
         self._stall_seconds = stall_seconds
 

@@ -220,13 +220,13 @@ class VideoSource:
     def __init__(
         self,
         *,
-        batch_frames: int = 8,
-        stall_seconds: float = 20.0,
-        memory_limit_bytes: int | None = None,
-        max_seconds: float | None = None,
-        max_width_px: int | None = None,
-        decoder: str = "pyav",
-        still_share: float | None = None,
+        batch_frames: int,
+        stall_seconds: float,
+        memory_limit_bytes: int | None,
+        max_seconds: float | None,
+        max_width_px: int | None,
+        decoder: str,
+        still_share: float | None,
     ) -> None:
         """Remembers the settings; nothing is started.
 

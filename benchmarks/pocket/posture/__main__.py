@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from anomalylmm.models.registry import PoseSpec, build_pose
+from anomalylmm.models.pose.movenet import MoveNetPose
+from anomalylmm.models.weights import resolve
 from anomalylmm.posture.classes import STILLS
 from benchmarks.pocket.cards import Card, write_cards
 from benchmarks.pocket.posture.augment import plain_features
@@ -25,7 +26,7 @@ def main() -> None:
     """Train the head on rendered crops and print its rendered figures as JSON."""
     options = _parser().parse_args()
     torch.set_num_threads(options.threads)
-    estimator = build_pose(PoseSpec(weights=options.pose, device="cpu"))
+    estimator = MoveNetPose(resolve(options.pose, "pose"), runtime="auto", device="cpu")
     samples = _read(options, estimator, "train")
     head = write_head(train_head(samples, rounds=options.rounds), options.out)
     figures = {part: measure(head, _read(options, estimator, part)) for part in ("validation", "test")}

@@ -90,8 +90,8 @@ class Pictures:
     """What the coarse search knows of a benchmark's N pictures."""
 
     vectors: Floats = field(repr=False)  # (N, D)
-    postures: Floats | None = field(default=None, repr=False)  # (N, P); None where no poses are estimated
-    posture_weight: float = 0.0  # standard deviations that a posture surely shown is worth
+    postures: Floats | None = field(repr=False)  # (N, P); None where no poses are estimated
+    posture_weight: float  # standard deviations that a posture surely shown is worth
 
     def score(self, queries: Sequence[Query], texts: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores all pictures for Q queries with text vectors (Q, D): (Q, N) as a search does, and as z-scores."""

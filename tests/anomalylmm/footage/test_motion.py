@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.footage.motion import MotionGate
+from tests.adapters import build_gate
 
 
 def street(noise=0, x=None, seed=0):
@@ -19,7 +19,7 @@ def opened(gate, images, step=0.5):
 
 
 def test_a_still_noisy_scene_closes_the_gate_but_is_looked_at_again():
-    gate = MotionGate(max_idle_seconds=10, linger_seconds=1)
+    gate = build_gate(max_idle_seconds=10, linger_seconds=1)
     looks = opened(gate, [street(noise=12, seed=index) for index in range(60)])
     assert looks[0]
     assert not any(looks[4:20])
@@ -29,26 +29,26 @@ def test_a_still_noisy_scene_closes_the_gate_but_is_looked_at_again():
 
 
 def test_a_small_person_opens_it_and_it_lingers():
-    gate = MotionGate(linger_seconds=2, max_idle_seconds=100)
+    gate = build_gate(linger_seconds=2, max_idle_seconds=100)
     opened(gate, [street()] * 20)
     assert gate.is_moving(street(x=100), 10.0)
     assert gate.is_moving(street(), 12.0)
 
 
 def test_someone_who_stays_is_still_seen_at_each_look():
-    gate = MotionGate(max_idle_seconds=5, background_seconds=5)
+    gate = build_gate(max_idle_seconds=5, background_seconds=5)
     looks = opened(gate, [street()] * 10 + [street(x=100)] * 200)
     assert all(any(looks[start : start + 14]) for start in range(10, 190))
 
 
 def test_changing_light_is_no_motion():
-    gate = MotionGate(linger_seconds=0, max_idle_seconds=1000)
+    gate = build_gate(linger_seconds=0, max_idle_seconds=1000)
     looks = opened(gate, [np.clip(street().astype(int) + index, 0, 255).astype(np.uint8) for index in range(40)])
     assert sum(looks) == 1
 
 
 def test_a_clock_that_steps_back_and_another_size_begin_anew():
-    gate = MotionGate(linger_seconds=0, max_idle_seconds=1000)
+    gate = build_gate(linger_seconds=0, max_idle_seconds=1000)
     opened(gate, [street()] * 5)
     assert gate.is_moving(street(), 0.0)
     assert gate.is_moving(street()[:100], 1.0)
@@ -56,9 +56,9 @@ def test_a_clock_that_steps_back_and_another_size_begin_anew():
 
 def test_the_same_pictures_give_the_same_answers():
     images = [street(noise=15, x=index * 5, seed=index) for index in range(30)]
-    assert opened(MotionGate(), images) == opened(MotionGate(), images)
+    assert opened(build_gate(), images) == opened(build_gate(), images)
 
 
 def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(ConfigurationError):
-        MotionGate(linger_seconds=-1)
+        build_gate(linger_seconds=-1)

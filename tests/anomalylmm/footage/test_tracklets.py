@@ -3,8 +3,8 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.footage.crops import context_box, cut, sharpness
-from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.records import Detections
+from tests.adapters import build_tracklets
 
 FRAME = np.random.default_rng(3).integers(0, 255, (240, 320, 3), dtype=np.uint8)
 STANDING = (100, 50, 130, 130)
@@ -28,7 +28,7 @@ def closed(builder):
 
 
 def test_a_track_becomes_one_tracklet_of_a_few_crops():
-    builder = TrackletBuilder("v", seconds_per_crop=2.0)
+    builder = build_tracklets("v", seconds_per_crop=2.0)
     walk(builder, [STANDING] * 10)
     [crops] = closed(builder)
     assert len(crops) == 3
@@ -41,14 +41,14 @@ def test_a_track_becomes_one_tracklet_of_a_few_crops():
 
 @pytest.mark.parametrize("start", range(20, 28))
 def test_what_lasts_twice_the_span_of_a_crop_has_one(start):
-    builder = TrackletBuilder("v", seconds_per_crop=1.0, max_tracklet_seconds=60)
+    builder = build_tracklets("v", seconds_per_crop=1.0, max_tracklet_seconds=60)
     walk(builder, [STANDING] * start + [LYING] * 6 + [STANDING] * 40, step=1 / 3)
     [crops] = closed(builder)
     assert LYING in {tuple(map(int, crop.box_xyxy_px)) for crop in crops}
 
 
 def test_a_span_gives_its_best_moment():
-    builder = TrackletBuilder("v", seconds_per_crop=1.0)
+    builder = build_tracklets("v", seconds_per_crop=1.0)
     for index, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.5, 0.8]):
         boxes = np.array([STANDING], np.float32)
         builder.add(
@@ -59,7 +59,7 @@ def test_a_span_gives_its_best_moment():
 
 
 def test_a_long_track_is_split_and_a_silent_one_closes():
-    builder = TrackletBuilder("v", max_tracklet_seconds=10, max_gap_seconds=2)
+    builder = build_tracklets("v", max_tracklet_seconds=10, max_gap_seconds=2)
     walk(builder, [STANDING] * 60)
     assert len(list(builder.iter_closed())) == 2
     builder.add(found(), np.zeros(0, dtype=np.int64), FRAME, 33.0)
@@ -68,21 +68,21 @@ def test_a_long_track_is_split_and_a_silent_one_closes():
 
 
 def test_glimpses_unknown_numbers_and_empty_boxes_give_nothing():
-    builder = TrackletBuilder("v", min_detections=2)
+    builder = build_tracklets("v", min_detections=2)
     builder.add(found(STANDING, STANDING, (5, 5, 5, 5), (np.nan, 0, 1, 1)), np.array([1, -1, 2, 3]), FRAME, 0.0)
     assert closed(builder) == []
 
 
 @pytest.mark.parametrize(("score", "number"), [(0.5, 0), (0.7, 1)])
 def test_a_sure_glimpse_is_kept(score, number):
-    builder = TrackletBuilder("v", min_detections=2, sure_score=0.6)
+    builder = build_tracklets("v", min_detections=2, sure_score=0.6)
     boxes = np.array([STANDING], np.float32)
     builder.add(Detections(boxes_xyxy_px=boxes, scores=np.array([score], np.float32)), np.array([1]), FRAME, 0.0)
     assert len(closed(builder)) == number
 
 
 def test_a_moment_of_an_open_tracklet_takes_the_place_of_a_worse_one():
-    builder = TrackletBuilder("v", seconds_per_crop=5.0, max_tracklet_seconds=20)
+    builder = build_tracklets("v", seconds_per_crop=5.0, max_tracklet_seconds=20)
     walk(builder, [STANDING] * 40)
     [crops] = closed(builder)
     assert len(crops) == 4
@@ -91,17 +91,17 @@ def test_a_moment_of_an_open_tracklet_takes_the_place_of_a_worse_one():
 def test_ids_come_from_content_not_from_track_numbers():
     ids = []
     for number in (7, 99):
-        builder = TrackletBuilder("v")
+        builder = build_tracklets("v")
         walk(builder, [STANDING, LYING] * 5, number=number)
         ids.append([crop.crop_id for crops in closed(builder) for crop in crops])
-    other = TrackletBuilder("w")
+    other = build_tracklets("w")
     walk(other, [STANDING, LYING] * 5)
     assert ids[0] == ids[1]
     assert not set(ids[0]) & {crop.crop_id for crops in closed(other) for crop in crops}
 
 
 def test_a_clock_that_steps_back_ends_all_tracklets():
-    builder = TrackletBuilder("v")
+    builder = build_tracklets("v")
     walk(builder, [STANDING] * 4, start=100)
     walk(builder, [STANDING] * 4, start=0)
     assert len(closed(builder)) == 2
@@ -109,22 +109,22 @@ def test_a_clock_that_steps_back_ends_all_tracklets():
 
 def test_each_detection_needs_its_number():
     with pytest.raises(ShapeError, match="track_numbers"):
-        TrackletBuilder("v").add(found(STANDING), np.zeros(2, dtype=np.int64), FRAME, 0.0)
+        build_tracklets("v").add(found(STANDING), np.zeros(2, dtype=np.int64), FRAME, 0.0)
     with pytest.raises(ConfigurationError):
-        TrackletBuilder("v", seconds_per_crop=0)
+        build_tracklets("v", seconds_per_crop=0)
 
 
 def test_a_context_box_is_shifted_before_it_is_made_smaller():
-    assert context_box((0, 0, 40, 40), 320, 240) == (0, 0, 60, 60)
-    assert context_box((300, 200, 320, 240), 320, 240) == (260, 180, 320, 240)
-    assert context_box((0, 10, 320, 230), 320, 240) == (0, 0, 320, 240)
-    assert context_box((100, 100, 120, 140), 320, 240, square=False) == (95, 90, 125, 150)
+    assert context_box((0, 0, 40, 40), 320, 240, margin=0.25) == (0, 0, 60, 60)
+    assert context_box((300, 200, 320, 240), 320, 240, margin=0.25) == (260, 180, 320, 240)
+    assert context_box((0, 10, 320, 230), 320, 240, margin=0.25) == (0, 0, 320, 240)
+    assert context_box((100, 100, 120, 140), 320, 240, margin=0.25, square=False) == (95, 90, 125, 150)
 
 
 @pytest.mark.parametrize("box", [(np.nan, 0, 1, 1), (400, 0, 500, 10), (10, 10, 10, 20)])
 def test_a_box_outside_the_frame_is_refused(box):
     with pytest.raises(ShapeError, match="box"):
-        context_box(box, 320, 240)
+        context_box(box, 320, 240, margin=0.25)
 
 
 def test_sharpness_compares_across_sizes():

@@ -14,6 +14,7 @@ from anomalylmm.models.hub.devices import choose_device, choose_dtype
 from anomalylmm.models.judge.likelihood import share_beginnings
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
+from tests.adapters import build_dual_encoder, build_judge
 from tests.anomalylmm.models import tiny_models
 from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
 from tests.anomalylmm.models.tiny_models import resolved
@@ -28,7 +29,7 @@ ANSWERS = ["running", "falling down", "lying on the ground", "no"]
 @pytest.fixture(scope="module")
 def siglip(tmp_path_factory: pytest.TempPathFactory) -> DualEncoder:
     folder = tiny_models.save_siglip(tmp_path_factory.mktemp("siglip"))
-    return DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
+    return build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
 
 
 SAVERS = {
@@ -42,9 +43,9 @@ SAVERS = {
 @pytest.fixture(scope="module", params=[*SAVERS, "pocket"])
 def judge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TransformersJudge:
     if request.param == "pocket":
-        return TransformersJudge(resolve("pocket/judge", "judge"), device="cpu", max_views=2)
+        return build_judge(resolve("pocket/judge", "judge"), device="cpu", max_views=2)
     folder = SAVERS[request.param](tmp_path_factory.mktemp(request.param))
-    return TransformersJudge(resolved(folder, "judge"), device="cpu", max_views=2, max_new_tokens=4)
+    return build_judge(resolved(folder, "judge"), device="cpu", max_views=2, max_new_tokens=4)
 
 
 def test_a_pooling_head_that_sees_one_patch_gives_that_patchs_vector(siglip: DualEncoder) -> None:
@@ -61,7 +62,7 @@ def test_texts_of_siglip_are_padded_to_full_length(siglip: DualEncoder) -> None:
 def test_unknown_words_come_from_the_vocabulary_beside_the_weights(tmp_path: Path) -> None:
     folder = tiny_models.save_siglip(tmp_path / "model")
     tiny_models.write_vocabulary(folder, ["a", "man", "RED"])
-    encoder = DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
+    encoder = build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
     assert encoder.unknown_words("A man, a plan: a Red canal, a plan") == ("plan", "canal")
 
 
@@ -73,7 +74,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
     folder = tiny_models.save_siglip(tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(WeightsError, match="model"):
-        DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
+        build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
 
 
 def test_missing_tensors_are_not_replaced_by_random_ones(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_missing_tensors_are_not_replaced_by_random_ones(tmp_path: Path) -> None
     del tensors["vision_model.post_layernorm.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsError, match=r"lacks 1 tensors .*post_layernorm"):
-        DualEncoder(resolved(folder, "dual_encoder"), device="cpu")
+        build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
 
 
 def test_shared_cache_and_full_forward_agree(judge: TransformersJudge) -> None:

@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from anomalylmm.models.encode.lmm_encoder import LmmEncoder
-from anomalylmm.models.judge.reranker import RerankerJudge
-from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind
 from anomalylmm.records import Image
 from anomalylmm.rerank.prompts import write_affirm_prompt
+from tests.adapters import build_judge, build_lmm_encoder, build_reranker
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
@@ -58,7 +56,7 @@ def test_a_gpu_gives_what_a_cpu_gives(tmp_path: Path) -> None:
     weights = resolved(save_qwen3_vl(tmp_path / "qwen"), "judge")
     views, answers = [[draw("red")], [draw("blue")]], ["falling down", "running"]
     scores = [
-        TransformersJudge(weights, device=device, dtype="float32").score_answers(views, "a man is", answers)
+        build_judge(weights, device=device, dtype="float32").score_answers(views, "a man is", answers)
         for device in ("cpu", "cuda")
     ]
     np.testing.assert_allclose(*scores, atol=1e-2)
@@ -67,7 +65,7 @@ def test_a_gpu_gives_what_a_cpu_gives(tmp_path: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("name", JUDGES)
 def test_a_large_judge_tells_colors_apart(name: str) -> None:
-    judge = TransformersJudge(find(name, "judge"), max_pixels=None)
+    judge = build_judge(find(name, "judge"), device="auto")
     scores = judge.score_answers([[draw("red")], [draw("blue")]], "What color is the disk?", ["red", "blue"])
     assert scores[0, 0] > scores[0, 1]
     assert scores[1, 1] > scores[1, 0]
@@ -78,14 +76,14 @@ def test_a_large_judge_tells_colors_apart(name: str) -> None:
 
 @pytest.mark.weights
 def test_a_large_reranker_tells_colors_apart() -> None:
-    judge = RerankerJudge(find(RERANKER, "judge"))
+    judge = build_reranker(find(RERANKER, "judge"), device="auto")
     margins = judge.affirm([[draw("red")], [draw("blue")]], write_affirm_prompt("a red disk"))
     assert margins[0] > margins[1]
 
 
 @pytest.mark.weights
 def test_a_large_embedder_puts_sentences_beside_their_pictures() -> None:
-    encoder = LmmEncoder(find(EMBEDDER, "dual_encoder"), dimension=1024)
+    encoder = build_lmm_encoder(find(EMBEDDER, "dual_encoder"), device="auto", dimension=1024)
     cosines = encoder.encode_images([draw("red"), draw("blue")]) @ encoder.encode_texts(["a red disk", "a blue disk"]).T
     assert cosines[0, 0] > cosines[0, 1]
     assert cosines[1, 1] > cosines[1, 0]

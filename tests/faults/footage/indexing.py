@@ -43,6 +43,8 @@ class TimedSource(VideoSource):
             memory_limit_bytes=decode.memory_mib << 20,
             max_seconds=decode.minutes_per_video * 60,
             max_width_px=decode.max_width,
+            decoder=decode.decoder,
+            still_share=None,
         )
         self.seconds: dict[str, float] = {}
 

@@ -7,12 +7,13 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from anomalylmm.errors import AnomalyLMMError
-from anomalylmm.models.registry import DetectorSpec, EncoderSpec, JudgeSpec, build_detector, build_encoder, build_judge
 from anomalylmm.models.weights import resolve
+from flows.composition import Composition
+from flows.settings.model import Settings
 from tests.faults.hostile.files import Payload
 from tests.faults.hostile.trial import MARKER, Bench
 
@@ -137,14 +138,10 @@ def _write_onnx(path: Path, location: str) -> None:
 
 def main() -> None:
     """Loads what standard input lists, and says of each whether it was refused."""
-    builders: dict[str, Callable[[str], object]] = {
-        "detector": lambda name: build_detector(DetectorSpec(weights=name)),
-        "encoder": lambda name: build_encoder(EncoderSpec(weights=name)),
-        "judge": lambda name: build_judge(JudgeSpec(weights=name)),
-    }
     for kind, name in json.load(sys.stdin):
         try:
-            builders[kind](name)
+            family = {"family": "yolo"} if kind == "detector" else {}
+            getattr(Composition(Settings.model_validate({kind: {"weights": name, **family}})), kind)
         except AnomalyLMMError as error:
             told = f"refused: {error}"
         except Exception as error:  # noqa: BLE001 - that is what is looked for

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
 from flows.index.planning import Plan, content_digest, divide, iter_video_paths, plan_archive
-from flows.settings.model import CameraSettings, Settings, ShardSettings
+from flows.settings.model import Settings
+from flows.settings.sections import CameraSettings, ShardSettings
 
 
 def no_probe(path: Path) -> datetime | None:

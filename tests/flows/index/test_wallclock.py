@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import ConfigurationError
 from flows.index.wallclock import build_patterns, clock_of, compile_pattern, read_path
-from flows.settings.model import CameraSettings
+from flows.settings.sections import CameraSettings
 
 BERLIN = build_patterns((), "Europe/Berlin")
 

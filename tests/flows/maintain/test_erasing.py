@@ -23,7 +23,8 @@ from flows.runs.progress import Silence
 from flows.search import searching
 from flows.search.searching import SearchRequest, search_store
 from flows.settings.forms import MaintainForm
-from flows.settings.model import RetentionSettings, Settings, load_settings
+from flows.settings.model import Settings, load_settings
+from flows.settings.sections import RetentionSettings
 from flows.sweep.sweeping import sweep_store
 from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout

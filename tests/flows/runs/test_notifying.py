@@ -13,7 +13,8 @@ from flows.cli import app
 from flows.export.exporting import ExportReport, Problem
 from flows.runs.notifying import OF_WHO_ASKS, run_command, tell_export, tell_search, tell_sweep, telling_failure
 from flows.search.searching import Result, SearchReport
-from flows.settings.model import NotifySettings, load_settings
+from flows.settings.model import load_settings
+from flows.settings.sections import NotifySettings
 from flows.sweep.outcome import SweepReport
 from storage.disk.layout import StoreLayout
 from tests.fakes import FakeComposition

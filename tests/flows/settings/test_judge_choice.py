@@ -7,7 +7,6 @@ import pytest
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.judge.endpoint import EndpointJudge
 from anomalylmm.models.judge.reranker import RerankerJudge
-from anomalylmm.models.registry import encoder_id
 from flows.composition import Composition, open_composition
 from flows.settings.model import Settings, load_settings
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
@@ -60,6 +59,23 @@ def test_an_endpoint_is_listed_without_weights(endpoint: Settings) -> None:
     assert set(rows) == {"detector", "pose", "posture", "dual_encoder", "judge"}
 
 
+def test_an_endpoint_has_no_gradients() -> None:
+    judge = {"family": "endpoint", "maps": True, "endpoint": {"model": "m"}}
+    with pytest.raises(ConfigurationError, match=r"judge\.maps"):
+        load_settings("pocket", None, {}, judge=judge)
+
+
+def test_a_dual_encoder_has_no_dimension_to_set() -> None:
+    with pytest.raises(ConfigurationError, match='family = "lmm"'):
+        load_settings("pocket", None, {}, encoder={"dimension": 8})
+
+
+@pytest.mark.parametrize("section", ["detector", "pose", "encoder", "judge"])
+def test_an_unknown_family_is_named_with_the_known_ones(section: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{section}\.family: .* should be '.* or '.*'bag'"):
+        load_settings("pocket", None, {}, **{section: {"family": "bag"}})
+
+
 def test_an_endpoint_needs_a_models_name() -> None:
     with pytest.raises(ConfigurationError, match=r"endpoint\.model"):
         load_settings("pocket", None, {}, judge={"family": "endpoint"})
@@ -81,4 +97,4 @@ def test_the_dimension_of_an_embedding_lmm_makes_another_pipeline(tmp_path: Path
         for more in ({}, {"dimension": 8})
     )
     assert whole.pipeline.digest != part.pipeline.digest
-    assert part.encoder.model_id == part.model_ids()["dual_encoder"] == encoder_id(part._encoder_spec())
+    assert part.encoder.model_id == part.model_ids()["dual_encoder"]

@@ -1,12 +1,16 @@
 """Settings from profile, file, environment and arguments."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.judge import transformers_judge
 from flows.composition import Composition
-from flows.settings.model import load_settings, profile_names
+from flows.settings.model import Settings, load_settings, load_with_origins, profile_names
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -19,6 +23,69 @@ def test_later_sources_win(tmp_path: Path) -> None:
     file.write_text("[decode]\nsample_fps = 4\nbatch_frames = 2\n")
     settings = load_settings("pocket", file, {"ANOMALYLMM_DECODE__SAMPLE_FPS": "5"}, detector={"confidence": 0.7})
     assert (settings.decode.sample_fps, settings.decode.batch_frames, settings.detector.confidence) == (5.0, 2, 0.7)
+
+
+def test_only_loading_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYLMM_DECODE__SAMPLE_FPS", "5")
+    assert (Settings().decode.sample_fps, Settings.model_validate({}).decode.sample_fps) == (3.0, 3.0)
+    assert load_settings().decode.sample_fps == 5.0
+
+
+def test_a_list_in_the_environment_is_json() -> None:
+    settings = load_settings(environment={"ANOMALYLMM_NOTIFY__COMMAND": '["tell", "me"]'})
+    assert settings.notify.command == ("tell", "me")
+    with pytest.raises(ConfigurationError, match=r"NOTIFY__COMMAND='\["):
+        load_settings(environment={"ANOMALYLMM_NOTIFY__COMMAND": "tell me"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DECODE__SAMPLE_FPS", "fast", r"decode\.sample_fps: .*valid number.*given: 'fast'.*anomalylmm settings"),
+        ("DECODE__SAMPLE_FSP", "4", r"decode\.sample_fsp: Extra inputs .*given: '4'"),
+        ("DECODE", "4", r"decode: .*valid dictionary"),
+        ("JUDGE__ENDPOINT__RETRIES", "99", r"judge\.endpoint\.retries: .*less than or equal to 20"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_was_expected(name: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings("pocket", None, {f"ANOMALYLMM_{name}": value})
+
+
+def test_every_setting_knows_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[decode]\nsample_fps = 4\nbatch_frames = 2\n[judge.endpoint]\nretries = 1\n")
+    environment = {"ANOMALYLMM_DECODE__SAMPLE_FPS": "5", "ANOMALYLMM_GATE": '{"linger_seconds": 1}'}
+    loaded = load_with_origins("cpu", file, environment, device="cpu")
+    assert loaded.origin_of(("profile",)) == loaded.origin_of(("device",)) == "argument"
+    assert loaded.origin_of(("decode", "sample_fps")) == "ANOMALYLMM_DECODE__SAMPLE_FPS"
+    assert loaded.origin_of(("gate", "linger_seconds")) == "ANOMALYLMM_GATE"
+    assert (
+        loaded.origin_of(("judge", "endpoint", "retries")) == loaded.origin_of(("decode", "batch_frames")) == str(file)
+    )
+    assert loaded.origin_of(("judge", "weights")) == "profile cpu"
+    assert loaded.origin_of(("gate", "enabled")) == "default"
+
+
+@pytest.mark.parametrize("source", ["argument", "ANOMALYLMM_PROFILE", "file", "default"])
+def test_the_profile_is_chosen_by_the_strongest_source(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('profile = "gpu"' if source != "default" else "")
+    environment = {"ANOMALYLMM_PROFILE": "" if source in ("file", "default") else "cpu"}
+    loaded = load_with_origins("pocket" if source == "argument" else None, file, environment)
+    chosen = {"argument": "pocket", "ANOMALYLMM_PROFILE": "cpu", "file": "gpu", "default": "pocket"}
+    assert loaded.settings.profile == chosen[source]
+    assert loaded.origin_of(("profile",)) == (str(file) if source == "file" else source)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"), [("pocket", "2ebe10c4e28fe388"), ("cpu", "26b78e832b40239a"), ("gpu", "30fe7c5c44be231c")]
+)
+def test_what_decides_shards_stays_so_that_stores_need_no_new_index(
+    name: str, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Composition, "model_ids", lambda _: {})  # weights may be trained again
+    assert Composition(load_settings(name, environment={})).pipeline.digest == digest
 
 
 def test_an_unknown_profile_is_named_with_the_known_ones() -> None:
@@ -72,8 +139,15 @@ def test_what_is_no_file_is_not_read(place: str) -> None:
 
 
 def test_how_long_the_judge_may_write_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr("flows.composition.registry.build_judge", asked.append)
-    judge = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
-    assert judge is None
-    assert asked[0].max_new_tokens == 200
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(transformers_judge, "TransformersJudge", lambda _, **options: asked.update(options))
+    _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
+    assert asked["max_new_tokens"] == 200
+
+
+def test_importing_the_settings_loads_no_model_library() -> None:
+    program = (
+        "import sys, flows.settings.model\n"
+        "assert not {'torch', 'transformers', 'ultralytics', 'decord', 'av', 'prefect'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

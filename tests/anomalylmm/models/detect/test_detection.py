@@ -7,9 +7,10 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, WeightsError
 from anomalylmm.models.detect.tracker import UltralyticsTracker
-from anomalylmm.models.detect.yolo import YoloDetector, person_class
+from anomalylmm.models.detect.yolo import person_class
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Detections
+from tests.adapters import build_tracker, build_yolo
 from tests.anomalylmm.models.tiny_models import resolved, save_detector
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
@@ -22,7 +23,7 @@ def of_color(channel: int) -> np.ndarray:
 
 
 def test_images_are_rgb_and_boxes_end_at_the_frame(tmp_path: Path) -> None:
-    detector = YoloDetector(resolved(save_detector(tmp_path / "red.onnx"), "detector"))
+    detector = build_yolo(resolved(save_detector(tmp_path / "red.onnx"), "detector"))
     red, green, blue = detector.detect([of_color(0), of_color(1), of_color(2)])
     np.testing.assert_allclose(red.boxes_xyxy_px, [[0, 32, 80, 128]], atol=0.5)
     np.testing.assert_allclose(red.scores, [1], atol=1e-3)
@@ -32,8 +33,8 @@ def test_images_are_rgb_and_boxes_end_at_the_frame(tmp_path: Path) -> None:
 def test_less_than_the_confidence_is_left_out(tmp_path: Path) -> None:
     path = save_detector(tmp_path / "red.onnx")
     dim = (of_color(0) // 2).astype(np.uint8)
-    assert len(YoloDetector(resolved(path, "detector"), confidence=0.4).detect([dim])[0]) == 1
-    assert len(YoloDetector(resolved(path, "detector"), confidence=0.6).detect([dim])[0]) == 0
+    assert len(build_yolo(resolved(path, "detector"), confidence=0.4).detect([dim])[0]) == 1
+    assert len(build_yolo(resolved(path, "detector"), confidence=0.6).detect([dim])[0]) == 0
 
 
 def test_persons_are_found_by_name() -> None:
@@ -47,7 +48,7 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a model")
     with pytest.raises(WeightsError, match=r"broken\.onnx"):
-        YoloDetector(resolved(path, "detector"))
+        build_yolo(resolved(path, "detector"))
 
 
 def one_person(score: float = 0.9) -> Detections:
@@ -59,7 +60,7 @@ NOBODY = Detections(boxes_xyxy_px=np.zeros((0, 4), np.float32), scores=np.zeros(
 
 def test_a_hidden_person_keeps_the_number_for_the_seconds_of_the_buffer() -> None:
     for hidden_frames, is_same in ((4, True), (12, False)):
-        tracker = UltralyticsTracker(sample_fps=4.0, buffer_seconds=2.0)
+        tracker = build_tracker(sample_fps=4.0, buffer_seconds=2.0)
         first = [tracker.update(one_person(), FRAME)[0] for _ in range(3)][-1]
         for _ in range(hidden_frames):
             tracker.update(NOBODY, FRAME)
@@ -68,12 +69,12 @@ def test_a_hidden_person_keeps_the_number_for_the_seconds_of_the_buffer() -> Non
 
 
 def test_trackers_number_from_one_each() -> None:
-    numbers = [UltralyticsTracker(sample_fps=2.0).update(one_person(), FRAME)[0] for _ in range(2)]
+    numbers = [build_tracker(sample_fps=2.0).update(one_person(), FRAME)[0] for _ in range(2)]
     assert numbers == [1, 1]
 
 
 def test_a_doubtful_detection_belongs_to_no_track() -> None:
-    assert UltralyticsTracker(sample_fps=2.0).update(one_person(0.15), FRAME).tolist() == [-1]
+    assert build_tracker(sample_fps=2.0).update(one_person(0.15), FRAME).tolist() == [-1]
 
 
 def passing(tracker: UltralyticsTracker, shift_px: float) -> list[int]:
@@ -87,19 +88,19 @@ def passing(tracker: UltralyticsTracker, shift_px: float) -> list[int]:
 
 
 def test_who_leaves_his_box_between_frames_is_followed_by_reach() -> None:
-    assert passing(UltralyticsTracker(sample_fps=3.0, reach_per_second=1.5), 38) == [1, 1, 1, 1]
-    assert len(set(passing(UltralyticsTracker(sample_fps=3.0), 38))) == 4
+    assert passing(build_tracker(sample_fps=3.0, reach_per_second=1.5), 38) == [1, 1, 1, 1]
+    assert len(set(passing(build_tracker(sample_fps=3.0), 38))) == 4
 
 
 def test_a_new_track_has_its_number_at_once() -> None:
-    tracker = UltralyticsTracker(sample_fps=3.0)
+    tracker = build_tracker(sample_fps=3.0)
     tracker.update(NOBODY, FRAME)
     assert tracker.update(one_person(), FRAME).tolist() == [1]
 
 
 def test_an_unknown_tracker_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="bytetrack, botsort"):
-        UltralyticsTracker("deepsort", sample_fps=2.0)
+        build_tracker("deepsort", sample_fps=2.0)
 
 
 def test_whatever_the_libraries_raise_for_a_hostile_file_is_an_error_of_ours(
@@ -112,4 +113,4 @@ def test_whatever_the_libraries_raise_for_a_hostile_file_is_an_error_of_ours(
     path = tmp_path / "x.pt.txt"
     weights = ResolvedWeights(path=path, model_id="x", digest="x", license="x", source="local")
     with pytest.raises(WeightsError, match="acceptable suffix"):
-        YoloDetector(weights)
+        build_yolo(weights)

@@ -7,9 +7,9 @@ import pytest
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.detect.nanodet import inner_size, letterbox, suppress
-from anomalylmm.models.registry import DetectorSpec, build_detector, detector_id
 from anomalylmm.records import Image
-from tests.anomalylmm.models.tiny_models import save_detector, save_nanodet
+from tests.adapters import build_nanodet
+from tests.anomalylmm.models.tiny_models import resolved, save_detector, save_nanodet
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,14 @@ def test_of_boxes_that_overlap_the_strongest_stays() -> None:
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_boxes_are_those_of_the_frame_not_of_what_the_network_sees(weights: Path, runtime: str) -> None:
-    spec = DetectorSpec(weights=str(weights), family="nanodet", device="cpu", imgsz=64, runtime=runtime)
-    found = build_detector(spec).detect([_frame(100, 200)])[0]
+    found = build_nanodet(resolved(weights, "detector"), runtime=runtime).detect([_frame(100, 200)])[0]
     assert found.boxes_xyxy_px.shape == (1, 4)
     np.testing.assert_allclose(found.boxes_xyxy_px[0], [0, 0, 100, 50], atol=0.5)
 
 
 def test_two_runtimes_are_two_detectors(weights: Path) -> None:
     named = [
-        detector_id(DetectorSpec(weights=str(weights), family="nanodet", device="cpu", runtime=runtime))
+        build_nanodet(resolved(weights, "detector"), runtime=runtime).model_id
         for runtime in ("openvino", "onnxruntime")
     ]
     assert named[0] == f"{named[1]}+openvino"
@@ -60,14 +59,14 @@ def test_two_runtimes_are_two_detectors(weights: Path) -> None:
 def test_another_kind_of_model_is_refused_with_its_shape(tmp_path: Path) -> None:
     path = save_detector(tmp_path / "yolo.onnx", batch="batch")
     with pytest.raises(WeightsError, match=r"nanodet|NanoDet"):
-        build_detector(DetectorSpec(weights=str(path), family="nanodet", device="cpu", imgsz=64))
+        build_nanodet(resolved(path, "detector"))
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="can't be loaded"):
-        build_detector(DetectorSpec(weights=str(path), family="nanodet", device="cpu"))
+        build_nanodet(resolved(path, "detector"))
 
 
 @pytest.mark.parametrize(("height", "width"), [(450, 1920), (77, 301), (1080, 608)])

@@ -8,8 +8,8 @@ import torch
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.encode.lmm_encoder import IMAGE_INSTRUCTION, LmmEncoder
-from anomalylmm.models.registry import EncoderSpec, build_encoder, encoder_id
 from anomalylmm.models.weights import ResolvedWeights
+from tests.adapters import build_lmm_encoder, compose
 from tests.anomalylmm.models import tiny_models
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> ResolvedWeights:
 
 @pytest.fixture(scope="module")
 def encoder(weights: ResolvedWeights) -> LmmEncoder:
-    return LmmEncoder(weights, device="cpu", batch_size=3)
+    return build_lmm_encoder(weights, device="cpu", batch_size=3)
 
 
 def test_a_vector_is_the_last_tokens_state_of_the_models_own_template(encoder: LmmEncoder) -> None:
@@ -42,7 +42,7 @@ def test_a_vector_is_the_last_tokens_state_of_the_models_own_template(encoder: L
 
 
 def test_a_smaller_dimension_keeps_the_first_numbers(encoder: LmmEncoder, weights: ResolvedWeights) -> None:
-    small = LmmEncoder(weights, device="cpu", dimension=8)
+    small = build_lmm_encoder(weights, device="cpu", dimension=8)
     whole = encoder.encode_images(IMAGES)[:, :8]
     np.testing.assert_allclose(
         small.encode_images(IMAGES), whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-5
@@ -52,17 +52,14 @@ def test_a_smaller_dimension_keeps_the_first_numbers(encoder: LmmEncoder, weight
 
 def test_a_dimension_beyond_the_models_is_refused(weights: ResolvedWeights) -> None:
     with pytest.raises(ConfigurationError, match=r"dimension is 64, .* gives 32"):
-        LmmEncoder(weights, device="cpu", dimension=64)
+        build_lmm_encoder(weights, device="cpu", dimension=64)
 
 
 def test_what_decides_the_vectors_is_in_the_name(weights: ResolvedWeights) -> None:
-    spec = EncoderSpec(weights=str(weights.path), device="cpu", family="lmm", dimension=8, max_pixels=1024)
-    assert encoder_id(spec) == f"{weights.model_id}@8d@1024px"
-    assert build_encoder(spec).model_id == encoder_id(spec)
-    with pytest.raises(ConfigurationError, match='family to "lmm"'):
-        encoder_id(EncoderSpec(weights=str(weights.path), dimension=8))
-    with pytest.raises(ConfigurationError, match="dual, lmm"):
-        encoder_id(EncoderSpec(weights=str(weights.path), family="bag"))
+    encoder = {"weights": str(weights.path), "family": "lmm", "dimension": 8, "max_pixels": 1024}
+    composition = compose(encoder=encoder)
+    assert composition.encoder.model_id == f"{weights.model_id}@8d@1024px"
+    assert composition.model_ids()["dual_encoder"] == composition.encoder.model_id
 
 
 def test_maps_of_pictures_of_different_size_share_the_largest_grid(encoder: LmmEncoder) -> None:
@@ -76,5 +73,5 @@ def test_words_are_unknown_only_where_a_list_says_so(tmp_path: Path, encoder: Lm
     assert encoder.unknown_words("a zorblax") == ()
     folder = save_qwen3_vl(tmp_path / "qwen")
     tiny_models.write_vocabulary(folder, ["a", "man"])
-    listed = LmmEncoder(resolved(folder, "dual_encoder"), device="cpu")
+    listed = build_lmm_encoder(resolved(folder, "dual_encoder"), device="cpu")
     assert listed.unknown_words("a man, a zorblax") == ("zorblax",)

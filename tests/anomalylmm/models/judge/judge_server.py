@@ -19,6 +19,7 @@ from anomalylmm.models.judge.likelihood import lengthen
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from anomalylmm.records import Image
+from tests.adapters import build_judge
 
 Body = dict[str, Any]
 
@@ -115,7 +116,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     weights = resolve(options.weights, "judge")
-    judge = TransformersJudge(weights, device="cpu", max_views=16)
+    judge = build_judge(weights, device="cpu", max_views=16)
     Handler.answerer = Answerer(judge)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         sys.stdout.write(f"{server.server_address[1]}\n")

@@ -12,6 +12,7 @@ import pytest
 from anomalylmm.errors import ConfigurationError, JudgeError
 from anomalylmm.models.judge.endpoint import EndpointJudge, write_data_url
 from anomalylmm.records import Image
+from tests.adapters import build_endpoint
 from tests.anomalylmm.models.judge.judge_server import read_data_url
 from tests.anomalylmm.models.judge.serving import Script, scripted_server
 
@@ -27,7 +28,7 @@ def serve() -> Iterator[Serve]:
         def start(script: Script, **options: Any) -> EndpointJudge:
             url = stack.enter_context(scripted_server(script))
             settings = {"model": "m", "retries": 2, "timeout_seconds": 60.0, "sleep": lambda _seconds: None}
-            judge = EndpointJudge(base_url=url, **{**settings, **options})
+            judge = build_endpoint(base_url=url, **{**settings, **options})
             stack.callback(judge.close)
             return judge
 
@@ -93,7 +94,7 @@ def test_a_server_that_stays_broken_is_named_with_its_words_and_a_remedy(serve: 
 
 
 def test_nobody_listening_is_a_clear_error() -> None:
-    judge = EndpointJudge(base_url="http://127.0.0.1:9/v1", model="m", retries=1, sleep=lambda _seconds: None)
+    judge = build_endpoint(base_url="http://127.0.0.1:9/v1", model="m", retries=1, sleep=lambda _seconds: None)
     with pytest.raises(JudgeError, match=r"2 tries.*see that the server runs"):
         judge.affirm([[VIEW]], "Is it?")
     judge.close()
@@ -168,7 +169,7 @@ def test_the_key_is_sent_and_never_repeated(serve: Serve, caplog: pytest.LogCapt
 )
 def test_an_address_that_is_none_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url"):
-        EndpointJudge(base_url=url, model="m")
+        build_endpoint(base_url=url, model="m")
 
 
 def test_order_is_kept_and_concurrency_bounded(serve: Serve) -> None:
@@ -304,7 +305,7 @@ def test_a_server_that_scored_text_once_must_go_on(serve: Serve) -> None:
 
 def test_what_changes_answers_changes_the_judges_name() -> None:
     options = {"base_url": "http://127.0.0.1:8000/v1", "model": "org/m"}
-    judges = [EndpointJudge(**options), EndpointJudge(**options), EndpointJudge(**options, max_pixels=9999)]
+    judges = [build_endpoint(**options), build_endpoint(**options), build_endpoint(**options, max_pixels=9999)]
     names = [judge.judge_id for judge in judges]
     assert names[0] == names[1] != names[2]
     assert names[0].startswith("org/m@endpoint-")

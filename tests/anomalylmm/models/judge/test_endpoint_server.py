@@ -10,6 +10,7 @@ from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from anomalylmm.records import Image
 from anomalylmm.rerank.stages import Adjudicator
+from tests.adapters import build_endpoint, build_judge
 from tests.anomalylmm.models.judge.judge_server import read_data_url
 from tests.anomalylmm.scripted import LEXICON, candidate_of, query_of
 
@@ -28,14 +29,14 @@ def paint(number: int) -> Image:
 
 @pytest.fixture
 def endpoint(judge_url: str) -> Iterator[EndpointJudge]:
-    judge = EndpointJudge(base_url=judge_url, model="pocket", max_views=2, concurrency=2)
+    judge = build_endpoint(base_url=judge_url, model="pocket", max_views=2, concurrency=2)
     yield judge
     judge.close()
 
 
 @pytest.fixture(scope="module")
 def in_process() -> TransformersJudge:
-    return TransformersJudge(resolve(WEIGHTS, "judge"), device="cpu", max_views=2)
+    return build_judge(resolve(WEIGHTS, "judge"), device="cpu", max_views=2)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_yes_over_no_is_that_of_the_judge_in_process(
 def test_yes_over_no_of_few_likely_tokens_is_the_same(
     judge_url: str, in_process: TransformersJudge, views: list[list[Image]]
 ) -> None:
-    judge = EndpointJudge(base_url=judge_url, model="pocket", top_logprobs=1)
+    judge = build_endpoint(base_url=judge_url, model="pocket", top_logprobs=1)
     np.testing.assert_allclose(judge.affirm(views, CLOZE), in_process.affirm(sent(views), CLOZE), atol=1e-3)
     judge.close()
 
@@ -87,7 +88,7 @@ def test_a_server_that_scores_no_text_still_tells_first_words_apart(
 ) -> None:
     answers = ["red", "blue"]
     plain = judge_url.replace("/v1", "/plain/v1")
-    judge = EndpointJudge(base_url=plain, model="pocket", top_logprobs=200)
+    judge = build_endpoint(base_url=plain, model="pocket", top_logprobs=200)
     theirs = judge.score_answers(views, CLOZE, answers)
     judge.close()
     np.testing.assert_allclose(theirs, in_process.score_answers(sent(views), CLOZE, answers), atol=1e-3)

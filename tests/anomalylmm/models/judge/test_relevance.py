@@ -8,11 +8,9 @@ import torch
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.judge.relevance import image_token
-from anomalylmm.models.judge.reranker import RerankerJudge
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
-from anomalylmm.models.registry import build_judge_mapper
 from anomalylmm.models.weights import resolve
-from tests.anomalylmm.models import tiny_models
+from tests.adapters import build_judge, build_reranker
 from tests.anomalylmm.models.test_language import SAVERS
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
@@ -23,13 +21,13 @@ SQUARE, WIDE = (RNG.integers(0, 255, (64, side, 3), dtype=np.uint8) for side in 
 
 @pytest.fixture(scope="module")
 def pocket() -> TransformersJudge:
-    return TransformersJudge(resolve("pocket/judge", "judge"), device="cpu")
+    return build_judge(resolve("pocket/judge", "judge"), device="cpu")
 
 
 @pytest.mark.parametrize("family", SAVERS)
 def test_every_family_shows_where_it_looks(family: str, tmp_path: Path) -> None:
-    judge = TransformersJudge(resolved(SAVERS[family](tmp_path / family), "judge"), device="cpu")
-    maps = build_judge_mapper(judge).patch_maps([SQUARE, WIDE], "a man is running")
+    judge = build_judge(resolved(SAVERS[family](tmp_path / family), "judge"), device="cpu")
+    maps = judge.build_mapper().patch_maps([SQUARE, WIDE], "a man is running")
     assert maps.ndim == 3
     assert maps.shape[0] == 2
     assert maps.min() >= 0
@@ -81,7 +79,7 @@ def test_the_judge_answers_as_before(pocket: TransformersJudge) -> None:
 
 
 def test_a_reranker_shows_where_too(tmp_path: Path) -> None:
-    judge = RerankerJudge(resolved(save_qwen3_vl(tmp_path / "qwen"), "judge"), device="cpu")
+    judge = build_reranker(resolved(save_qwen3_vl(tmp_path / "qwen"), "judge"), device="cpu")
     assert judge.build_mapper().patch_maps([WIDE], "a man is running").shape[0] == 1
 
 
@@ -89,8 +87,3 @@ def test_tokens_in_no_known_layout_are_refused(pocket: TransformersJudge) -> Non
     mapper = pocket.build_mapper()
     with pytest.raises(ConfigurationError, match="60 tokens of a picture"):
         mapper._grid({}, 60)
-
-
-def test_an_endpoint_has_no_gradients() -> None:
-    with pytest.raises(ConfigurationError, match=r"judge\.maps"):
-        build_judge_mapper(tiny_models)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.models.encode.lmm_encoder import LmmEncoder
 from anomalylmm.models.judge.reranker import INSTRUCTION, SYSTEM, RerankerJudge, fill, unwrap
 from anomalylmm.query.masking import mask_query
 from anomalylmm.rerank.prompts import (
@@ -18,6 +17,7 @@ from anomalylmm.rerank.prompts import (
     write_cloze_prompt,
 )
 from anomalylmm.rerank.stages import Adjudicator
+from tests.adapters import build_lmm_encoder, build_reranker
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 from tests.anomalylmm.scripted import LEXICON, candidate_of, query_of
@@ -29,7 +29,7 @@ CLOZE = mask_query("a man in a red coat is falling", LEXICON)
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> RerankerJudge:
-    return RerankerJudge(resolved(save_qwen3_vl(tmp_path_factory.mktemp("qwen")), "judge"), device="cpu", max_views=2)
+    return build_reranker(resolved(save_qwen3_vl(tmp_path_factory.mktemp("qwen")), "judge"), device="cpu", max_views=2)
 
 
 def test_the_models_own_template_is_filled_with_the_sentence_and_the_views(judge: RerankerJudge) -> None:
@@ -88,13 +88,13 @@ def test_a_vocabulary_without_yes_and_no_is_refused(judge: RerankerJudge, monkey
 
 def test_the_pixels_it_is_shown_can_be_limited(tmp_path: Path) -> None:
     weights = resolved(save_qwen3_vl(tmp_path / "qwen"), "judge")
-    small = RerankerJudge(weights, device="cpu", max_pixels=300)
+    small = build_reranker(weights, device="cpu", max_pixels=300)
     assert small.judge_id == f"{weights.model_id}@300px"
     assert small._chat.inputs_of(VIEWS[0], "a")["image_grid_thw"].prod().item() * 16 <= 300
 
 
 def test_the_three_stages_run_on_it_with_an_embedding_lmms_maps(judge: RerankerJudge, tmp_path: Path) -> None:
-    mapper = LmmEncoder(resolved(save_qwen3_vl(tmp_path / "qwen"), "dual_encoder"), device="cpu")
+    mapper = build_lmm_encoder(resolved(save_qwen3_vl(tmp_path / "qwen"), "dual_encoder"), device="cpu")
     judged = Adjudicator(judge, LEXICON, mapper=mapper).adjudicate(
         query_of("a man in a red coat is falling"), [candidate_of(rank, rank + 1) for rank in range(2)]
     )

@@ -11,10 +11,10 @@ from anomalylmm.errors import WeightsError
 from anomalylmm.models.detect.yolo import YoloDetector, choose_file
 from anomalylmm.models.onnx import openvino_copy, openvino_streams
 from anomalylmm.models.onnx.openvino_copy import open_copy
-from anomalylmm.models.registry import DetectorSpec, detector_id
 from anomalylmm.models.weights import ResolvedWeights, resolve
 from anomalylmm.records import Detections
 from flows.settings.model import configs_folder
+from tests.adapters import build_yolo, compose
 from tests.anomalylmm.models.tiny_models import resolved, save_detector
 
 
@@ -48,7 +48,7 @@ def pocket(cache: Path, filled_cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_both_runtimes_find_the_same_persons(pocket: ResolvedWeights, frames: list[np.ndarray]) -> None:
-    found = [YoloDetector(pocket, runtime=runtime).detect(frames) for runtime in ("openvino", "onnxruntime")]
+    found = [build_yolo(pocket, runtime=runtime).detect(frames) for runtime in ("openvino", "onnxruntime")]
     assert sum(map(len, found[0])) > 5
     for ours, plain in zip(*found, strict=True):
         assert lacks(ours, plain) == lacks(plain, ours) == []
@@ -124,7 +124,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypa
 
 def test_the_runtime_is_part_of_the_detectors_name() -> None:
     named = [
-        detector_id(DetectorSpec(weights="pocket/detector", device="cpu", runtime=runtime))
+        compose(detector={"weights": "pocket/detector", "runtime": runtime}).model_ids()["detector"]
         for runtime in ("openvino", "auto", "onnxruntime")
     ]
     assert named[0] == named[1] == f"{named[2]}+openvino"
@@ -140,7 +140,7 @@ def test_on_streams_a_picture_is_seen_as_on_all_cores_and_as_alone(
     found = []
     for cores in (1, 3):
         monkeypatch.setattr(openvino_streams, "num_cores", lambda cores=cores: cores)
-        detector = YoloDetector(pocket, runtime="openvino")
+        detector = build_yolo(pocket, runtime="openvino")
         assert isinstance(compiled(detector), openvino_streams.StreamedModel) == (cores > 1)
         found.append(detector.detect(frames))
     found.append([detector.detect([frame])[0] for frame in frames])
@@ -176,7 +176,7 @@ def test_loading_leaves_torch_its_threads(pocket: ResolvedWeights) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 2)
     try:
-        YoloDetector(pocket)
+        build_yolo(pocket)
         assert torch.get_num_threads() == threads + 2
     finally:
         torch.set_num_threads(threads)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from anomalylmm.errors import ConfigurationError, WeightsError
+from anomalylmm.errors import WeightsError
 from anomalylmm.models.onnx import engine as onnx_engine
-from anomalylmm.models.pose.movenet import MoveNetPose, cut_square, square_around
+from anomalylmm.models.pose.movenet import cut_square, square_around
 from anomalylmm.models.pose.yolo_pose import give_joints
-from anomalylmm.models.registry import PoseSpec, PostureSpec, build_pose, pose_id, resolve_weights
+from anomalylmm.models.weights import resolve
 from anomalylmm.records import Detections
+from tests.adapters import build_movenet, compose
 from tests.anomalylmm.models.tiny_models import resolved, save_detector, save_pose
 
 
@@ -35,7 +36,7 @@ def test_beyond_the_edge_the_last_pixels_go_on(square: tuple[int, int, int]) -> 
 def test_joints_are_mapped_back_to_the_frame(tmp_path: Path) -> None:
     weights = resolved(save_pose(tmp_path / "a.onnx"), "pose")
     white = np.full((100, 100, 3), 255, np.uint8)
-    joints = MoveNetPose(weights, runtime="onnxruntime").estimate([white], [persons((10, 20, 50, 100))])[0]
+    joints = build_movenet(weights, runtime="onnxruntime").estimate([white], [persons((10, 20, 50, 100))])[0]
     np.testing.assert_allclose(joints[0, :, 0], -20 + 100 * np.linspace(0.1, 0.9, 17), atol=1e-3)
     np.testing.assert_allclose(joints[0, :, 1], 10 + 100 * np.linspace(0.1, 0.9, 17), atol=1e-3)
 
@@ -44,19 +45,19 @@ def test_more_persons_than_a_batch_holds_stay_in_order(tmp_path: Path) -> None:
     weights = resolved(save_pose(tmp_path / "a.onnx"), "pose")
     frame = np.random.default_rng(0).integers(0, 255, (90, 200, 3), dtype=np.uint8)
     found = persons(*((10.0 * n, 10, 10.0 * n + 20, 70) for n in range(7)))
-    some = MoveNetPose(weights, runtime="onnxruntime", batch_size=3).estimate([frame], [found])[0]
-    every = MoveNetPose(weights, runtime="openvino").estimate([frame], [found])[0]
+    some = build_movenet(weights, runtime="onnxruntime", batch_size=3).estimate([frame], [found])[0]
+    every = build_movenet(weights, runtime="openvino").estimate([frame], [found])[0]
     np.testing.assert_allclose(some, every, atol=0.05)
 
 
 def test_other_nets_and_broken_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="a pose net takes"):
-        MoveNetPose(resolved(save_detector(tmp_path / "detector.onnx"), "pose"))
+        build_movenet(resolved(save_detector(tmp_path / "detector.onnx"), "pose"))
     with pytest.raises(WeightsError, match="a pose net takes"):
-        MoveNetPose(resolved(save_pose(tmp_path / "few.onnx", joints=13), "pose"))
+        build_movenet(resolved(save_pose(tmp_path / "few.onnx", joints=13), "pose"))
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="fetch it again"):
-        MoveNetPose(resolved(tmp_path / "broken.onnx", "pose"))
+        build_movenet(resolved(tmp_path / "broken.onnx", "pose"))
 
 
 def test_onnx_runtime_takes_over_where_openvino_fails_unless_it_was_named(
@@ -68,33 +69,28 @@ def test_onnx_runtime_takes_over_where_openvino_fails_unless_it_was_named(
     monkeypatch.setattr(onnx_engine, "StreamedModel", fail)
     weights = resolved(save_pose(tmp_path / "a.onnx"), "pose")
     with pytest.raises(WeightsError, match="onnxruntime"):
-        MoveNetPose(weights, runtime="openvino")
+        build_movenet(weights, runtime="openvino")
     frame = np.zeros((50, 50, 3), np.uint8)
-    assert MoveNetPose(weights).estimate([frame], [persons((0, 0, 20, 20))])[0].shape == (1, 17, 3)
+    assert build_movenet(weights).estimate([frame], [persons((0, 0, 20, 20))])[0].shape == (1, 17, 3)
 
 
 def test_a_model_is_named_by_its_weights_and_what_runs_them(tmp_path: Path) -> None:
-    path = save_pose(tmp_path / "a.onnx")
-    plain = PoseSpec(weights=str(path), device="cpu", runtime="onnxruntime")
-    by_openvino = PoseSpec(weights=str(path), device="cpu", runtime="openvino")
-    assert pose_id(by_openvino) == pose_id(plain) + "+openvino"
-    assert [build_pose(spec).model_id for spec in (plain, by_openvino)] == [pose_id(plain), pose_id(by_openvino)]
+    weights = resolved(save_pose(tmp_path / "a.onnx"), "pose")
+    names = [build_movenet(weights, runtime=runtime).model_id for runtime in ("onnxruntime", "openvino")]
+    assert names == [weights.model_id, f"{weights.model_id}+openvino"]
+    settings = {"weights": str(weights.path), "runtime": "openvino"}
+    assert compose(pose=settings).model_ids()["pose"] == names[1]
 
 
 def test_files_are_found_by_what_they_are_for(tmp_path: Path) -> None:
     save_pose(tmp_path / "a.onnx")
     (tmp_path / "head.safetensors").write_bytes(b"")
-    assert resolve_weights(PoseSpec(weights=str(tmp_path))).path.name == "a.onnx"
-    assert resolve_weights(PostureSpec(weights=str(tmp_path))).path.name == "head.safetensors"
+    assert resolved(tmp_path, "pose").path.name == "a.onnx"
+    assert resolved(tmp_path, "posture").path.name == "head.safetensors"
     with pytest.raises(WeightsError, match="no-such-head"):
-        resolve_weights(PostureSpec(weights="no-such-head"))
+        resolve("no-such-head", "posture")
     with pytest.raises(WeightsError, match="no-such-pose"):
-        resolve_weights(PoseSpec(weights="org/no-such-pose"))
-
-
-def test_unknown_families_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="movenet"):
-        build_pose(PoseSpec(weights="pocket/detector", family="openpose"))
+        resolve("org/no-such-pose", "pose")
 
 
 def test_joints_go_to_the_box_that_overlaps_most_and_to_one_only() -> None:
@@ -110,7 +106,7 @@ def test_joints_go_to_the_box_that_overlaps_most_and_to_one_only() -> None:
 def test_without_gpu_support_an_onnx_file_runs_on_the_processor_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = onnx_engine.OnnxEngine(save_pose(tmp_path / "a.onnx"), device="cuda:0")
+    engine = onnx_engine.OnnxEngine(save_pose(tmp_path / "a.onnx"), device="cuda:0", runtime="auto")
     side = engine.input_shape[-1]
     assert engine(np.zeros((2, 3, side, side), np.float32)).shape == (2, 17, 3)
     assert "runs on the CPU; install onnxruntime-gpu" in caplog.text

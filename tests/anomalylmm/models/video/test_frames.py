@@ -13,7 +13,8 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.video import frames
-from anomalylmm.models.video.frames import ChildSession, VideoSource
+from anomalylmm.models.video.frames import ChildSession
+from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import (
     damage,
     draw_number,
@@ -31,7 +32,7 @@ VARIED = [50 * number + number * number for number in range(60)]
 
 def decode(path: Path, sample_fps: float = 3.0, **options: object) -> tuple[ChildSession, list[float], list[int]]:
     """Decodes a whole clip; gives its session, times and frame numbers."""
-    session = VideoSource(**options).open_session(path, sample_fps=sample_fps)  # type: ignore[arg-type]
+    session = build_source(**options).open_session(path, sample_fps=sample_fps)  # type: ignore[arg-type]
     batches = list(session)
     times = [pts for batch in batches for pts in batch.pts_seconds]
     return session, times, [read_number(image) for batch in batches for image in batch.images]
@@ -87,7 +88,7 @@ def test_time_counts_from_the_start_of_the_stream(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (180, 2), (270, 1)])
 def test_turned_videos_come_upright(tmp_path: Path, decoder: str, degrees: int, turns: int) -> None:
     path = rotate(write_clip(tmp_path / "turned.mp4", times_ms=every(5), options={"crf": "1"}), degrees)
-    session = VideoSource(decoder=decoder).open_session(path, sample_fps=10.0)
+    session = build_source(decoder=decoder).open_session(path, sample_fps=10.0)
     image = next(iter(session)).images[0]
     session.close()
     expected = np.rot90(draw_number(0), turns)
@@ -100,14 +101,14 @@ def test_turned_videos_come_upright(tmp_path: Path, decoder: str, degrees: int, 
 @pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
 def test_odd_sizes_are_kept(tmp_path: Path, codec: str) -> None:
     path = write_clip(tmp_path / "odd.mkv", codec=codec, times_ms=every(20), size=(161, 121))
-    session = VideoSource().open_session(path, sample_fps=5.0)
+    session = build_source().open_session(path, sample_fps=5.0)
     assert {image.shape for batch in session for image in batch.images} == {(121, 161, 3)}
 
 
 @pytest.mark.parametrize("name", ["wide.mp4", "wide.ts"])
 def test_wide_frames_are_made_smaller_in_proportion(tmp_path: Path, name: str) -> None:
     path = write_clip(tmp_path / name, times_ms=every(10), size=(320, 240))
-    session = VideoSource(max_width_px=100).open_session(path, sample_fps=5.0)
+    session = build_source(max_width_px=100).open_session(path, sample_fps=5.0)
     assert {image.shape for batch in session for image in batch.images} == {(75, 100, 3)}
     assert session.header.width_px == 320
 
@@ -140,10 +141,10 @@ def test_what_is_no_video_is_refused_with_name_reason_and_remedy(tmp_path: Path)
     cut = truncate(write_clip(tmp_path / "cut.mp4", times_ms=every(50)), 0.5)
     for path in (text, empty, cut, write_sound(tmp_path / "sound.mp4"), tmp_path / "absent.mp4", tmp_path):
         with pytest.raises(VideoError, match=path.name) as caught:
-            VideoSource().open_session(path, sample_fps=1.0)
+            build_source().open_session(path, sample_fps=1.0)
         assert any(verb in str(caught.value) for verb in ("check", "copy", "give"))
     with pytest.raises(VideoError, match="holds no video stream"):
-        VideoSource().open_session(tmp_path / "sound.mp4", sample_fps=1.0)
+        build_source().open_session(tmp_path / "sound.mp4", sample_fps=1.0)
 
 
 def test_a_name_full_of_quotes_is_only_a_name(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_name_full_of_quotes_is_only_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("decoder", "told"), [("pyav", "pyav"), ("decord", "decord+pyav")])
 def test_a_hanging_decoder_is_killed_and_the_rest_salvaged(long_clip: Path, decoder: str, told: str) -> None:
-    session = VideoSource(batch_frames=1, stall_seconds=3.0, decoder=decoder).open_session(long_clip, sample_fps=10.0)
+    session = build_source(batch_frames=1, stall_seconds=3.0, decoder=decoder).open_session(long_clip, sample_fps=10.0)
     times, stopped = [], 0
     for batch in session:
         if not times:
@@ -167,7 +168,7 @@ def test_a_hanging_decoder_is_killed_and_the_rest_salvaged(long_clip: Path, deco
 
 
 def test_a_crash_of_the_decoder_is_salvaged(long_clip: Path) -> None:
-    session = VideoSource(batch_frames=1).open_session(long_clip, sample_fps=10.0)
+    session = build_source(batch_frames=1).open_session(long_clip, sample_fps=10.0)
     times: list[float] = []
     for batch in session:
         if not times:
@@ -178,7 +179,7 @@ def test_a_crash_of_the_decoder_is_salvaged(long_clip: Path) -> None:
 
 
 def test_two_crashes_end_the_video_without_an_exception(long_clip: Path) -> None:
-    session = VideoSource(batch_frames=1).open_session(long_clip, sample_fps=10.0)
+    session = build_source(batch_frames=1).open_session(long_clip, sample_fps=10.0)
     killed = set[int]()
     for _ in session:
         if session.process_id not in killed:
@@ -190,7 +191,7 @@ def test_two_crashes_end_the_video_without_an_exception(long_clip: Path) -> None
 
 
 def test_closing_early_leaves_no_process(long_clip: Path) -> None:
-    session = VideoSource().open_session(long_clip, sample_fps=10.0)
+    session = build_source().open_session(long_clip, sample_fps=10.0)
     for _ in session:
         break
     session.close()
@@ -198,7 +199,7 @@ def test_closing_early_leaves_no_process(long_clip: Path) -> None:
 
 
 def test_a_slow_reader_is_not_a_hang(long_clip: Path) -> None:
-    session = VideoSource(batch_frames=4, stall_seconds=2.0).open_session(long_clip, sample_fps=10.0)
+    session = build_source(batch_frames=4, stall_seconds=2.0).open_session(long_clip, sample_fps=10.0)
     count = 0
     for batch in session:
         if count == 0:
@@ -209,8 +210,8 @@ def test_a_slow_reader_is_not_a_hang(long_clip: Path) -> None:
 
 def test_the_child_ends_with_its_parent(long_clip: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from anomalylmm.models.video.frames import VideoSource\n"
-        "session = VideoSource().open_session(Path(sys.argv[1]), sample_fps=10.0)\n"
+        "import sys, time; from pathlib import Path; from tests.adapters import build_source\n"
+        "session = build_source().open_session(Path(sys.argv[1]), sample_fps=10.0)\n"
         "sys.stdout.write(f'{session.process_id}\\n'); sys.stdout.flush(); time.sleep(60)"
     )
     command = [sys.executable, "-c", program, str(long_clip)]
@@ -228,12 +229,12 @@ def test_the_child_ends_with_its_parent(long_clip: Path) -> None:
 def test_memory_can_be_bounded(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", times_ms=every(10))
     with pytest.raises(VideoError, match=r"clip\.mp4"):
-        VideoSource(memory_limit_bytes=50_000_000).open_session(path, sample_fps=1.0)
+        build_source(memory_limit_bytes=50_000_000).open_session(path, sample_fps=1.0)
 
 
 def test_an_unknown_decoder_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="pyav, decord"):
-        VideoSource(decoder="opencv")
+        build_source(decoder="opencv")
 
 
 @pytest.mark.skipif(
@@ -241,7 +242,7 @@ def test_an_unknown_decoder_is_refused() -> None:
 )
 def test_the_street_is_decoded_whole() -> None:
     assert STREET.is_file(), f"real footage is missing: put OpenCV's vtest.avi at {STREET}"
-    session = VideoSource().open_session(STREET, sample_fps=2.0)
+    session = build_source().open_session(STREET, sample_fps=2.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     np.testing.assert_allclose(times, np.arange(159) / 2, atol=0.002)
     assert session.report.status == "complete"

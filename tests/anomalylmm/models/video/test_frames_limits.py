@@ -10,7 +10,7 @@ from anomalylmm.errors import ArchiveError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.child_process import Child, ChildLostError
 from anomalylmm.models.video.decoding_child import Task, failure
-from anomalylmm.models.video.frames import VideoSource
+from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import every, write_clip
 
 
@@ -20,7 +20,7 @@ def write_small(path: Path, **options: object) -> Path:
 
 def test_too_little_memory_is_said_with_the_setting_and_costs_the_file_only(tmp_path: Path) -> None:
     path = write_small(tmp_path / "large.mkv", codec="mjpeg", size=(4000, 3000))
-    source = VideoSource(decoder="pyav", memory_limit_bytes=90 << 20)
+    source = build_source(decoder="pyav", memory_limit_bytes=90 << 20)
     with pytest.raises(VideoError, match=r"large\.mkv.* more memory than the 90 MiB that decode\.memory_mib") as caught:
         source.open_session(path, sample_fps=1.0)
     assert "index --retry" in str(caught.value)
@@ -36,7 +36,7 @@ def test_a_video_that_takes_too_long_keeps_what_came_and_names_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_clip(tmp_path / "clip.mp4", times_ms=every(60))
-    session = VideoSource(batch_frames=4, max_seconds=3600.0).open_session(path, sample_fps=10.0)
+    session = build_source(batch_frames=4, max_seconds=3600.0).open_session(path, sample_fps=10.0)
     batches = iter(session)
     next(batches)
     session._waited_seconds = 3601.0
@@ -48,7 +48,7 @@ def test_a_video_that_takes_too_long_keeps_what_came_and_names_the_setting(
 
 def test_a_batch_of_large_frames_is_handed_on_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "BATCH_BYTES", 2 * 160 * 120 * 3)
-    session = VideoSource(batch_frames=8, decoder="pyav").open_session(write_small(tmp_path / "a.mp4"), sample_fps=10.0)
+    session = build_source().open_session(write_small(tmp_path / "a.mp4"), sample_fps=10.0)
     assert {len(batch.images) for batch in session} == {2}
 
 
@@ -56,14 +56,14 @@ def test_a_stream_whose_clock_starts_again_is_read_to_its_end(tmp_path: Path) ->
     part = write_small(tmp_path / "part.ts").read_bytes()
     joined = tmp_path / "joined.ts"
     joined.write_bytes(part + part)
-    session = VideoSource().open_session(joined, sample_fps=10.0)
+    session = build_source().open_session(joined, sample_fps=10.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     assert len(times) >= 36
     assert np.all(np.diff(times) > 0)
 
 
 def test_a_raw_stream_that_has_no_times_is_read_as_25_frames_a_second(tmp_path: Path) -> None:
-    session = VideoSource().open_session(write_small(tmp_path / "raw.h264"), sample_fps=5.0)
+    session = build_source().open_session(write_small(tmp_path / "raw.h264"), sample_fps=5.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     assert times == pytest.approx([0.0, 0.2, 0.4, 0.6])
 
@@ -71,14 +71,14 @@ def test_a_raw_stream_that_has_no_times_is_read_as_25_frames_a_second(tmp_path: 
 def test_a_name_that_is_not_utf_8_is_only_a_name(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     write_small(tmp_path / "clip.mp4").rename(path)
-    session = VideoSource().open_session(path, sample_fps=5.0)
+    session = build_source().open_session(path, sample_fps=5.0)
     assert sum(len(batch.images) for batch in session) == 10
 
 
 def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match=r"pipe\.mp4 is not a file"):
-        VideoSource().open_session(tmp_path / "pipe.mp4", sample_fps=1.0)
+        build_source().open_session(tmp_path / "pipe.mp4", sample_fps=1.0)
 
 
 def test_a_system_that_starts_no_process_ends_the_run_and_blames_no_video(monkeypatch: pytest.MonkeyPatch) -> None:

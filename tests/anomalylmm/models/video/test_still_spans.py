@@ -9,8 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from anomalylmm.models.video.frames import ChildSession, VideoSource
+from anomalylmm.models.video.frames import ChildSession
 from anomalylmm.records import Floats, Image
+from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import damage
 
 FPS, GOP, SIZE = 10, 20, (320, 240)
@@ -56,7 +57,7 @@ def read_options(text: str) -> dict[str, str]:
 
 
 def walk(path: Path, share: float | None = 0.001, fps: float = 5.0) -> tuple[ChildSession, list[float]]:
-    session = VideoSource(still_share=share).open_session(path, sample_fps=fps)
+    session = build_source(still_share=share).open_session(path, sample_fps=fps)
     return session, [pts for batch in session for pts in batch.pts_seconds]
 
 

@@ -1,0 +1,46 @@
+"""The command ``settings``."""
+
+import textwrap
+from itertools import groupby
+
+import typer
+
+from flows.commands.common import JsonOption, ProfileOption, SettingsOption, print_json, say
+from flows.settings.listing import SettingRow, list_settings
+from flows.settings.model import load_with_origins
+
+WIDTH = 100
+ORIGIN_COLUMN = 56
+
+
+def settings(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """Prints every setting in force: its value and unit, what it does and where it comes from.
+
+    A setting comes from the default, the profile, your file, an environment variable or an argument; a setting of
+    re-ranking that none of them gives comes from the preset. Exits with 2 where a file or a value is wrong.
+
+    Example: `anomalylmm settings --profile cpu --settings mine.toml`
+    """
+    rows = list_settings(load_with_origins(profile, settings))
+    if json:
+        print_json(rows)
+        return
+    for section, group in groupby(rows, key=lambda row: row.section):
+        if section:
+            typer.echo(f"\n[{section}]")
+        for row in group:
+            for line in _lines(row):
+                say(line)
+
+
+def _lines(row: SettingRow) -> list[str]:
+    first = f"{row.assignment.ljust(ORIGIN_COLUMN)} {row.origin}"
+    return [
+        *textwrap.wrap(first, WIDTH, subsequent_indent="  "),
+        *textwrap.wrap(row.description, WIDTH, initial_indent="    ", subsequent_indent="    "),
+    ]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds this command."""
+    app.command("settings")(settings)
