@@ -72,13 +72,14 @@ def serve_for_a_moment(recorder: Recorder) -> str:
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
+        start_new_session=True,
     ) as process:
         os.close(terminal)
         try:
             shown = read_terminal(master, SERVED)
             time.sleep(LATER_SECONDS)
         finally:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the server gets it too
         shown += read_terminal(master)
     os.close(master)
     return shown.decode(errors="replace")
