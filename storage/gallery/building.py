@@ -31,7 +31,7 @@ from storage.shards.reading import read_columns
 from storage.shards.schema import crops_schema
 from storage.shards.vectors import open_or_rebuild, write_index
 
-BITS = 4  # of a code, for which FAISS has its fast scan
+BITS = 4  # of the code of each dimension, for which FAISS has its fast scan
 CENTROIDS = 2**BITS  # and rows that training needs at least
 TRAINING_ROWS = 16_384  # spread over all shards; 16 centroids a code need few
 ITERATIONS = 10
@@ -90,8 +90,7 @@ def _train(shards: Sequence[GalleryShard]) -> Any:
     step = max(1, rows // TRAINING_ROWS)
     sample = np.concatenate([vectors[::step] for shard in shards for vectors in _iter_vectors(shard)])
     sample = sample[np.isfinite(sample).all(axis=1)]
-    codes = dimension // 2 if dimension % 2 == 0 else dimension
-    index = faiss.IndexPQFastScan(dimension, codes, BITS, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexPQFastScan(dimension, dimension, BITS, faiss.METRIC_INNER_PRODUCT)
     index.pq.cp.niter = ITERATIONS
     index.pq.cp.min_points_per_centroid = 1  # no warning where there are few
     index.train(np.ascontiguousarray(sample))

@@ -1,4 +1,4 @@
-"""Compacted indexes: the vectors of many shards of one pipeline in one FAISS index of four bits for two dimensions.
+"""Compacted indexes: the vectors of many shards of one pipeline in one FAISS index with four bits a dimension.
 
 They are derived: results do not depend on them, and deleting one loses nothing. An index is used while each of its
 shards is there as it was.

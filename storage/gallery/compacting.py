@@ -28,7 +28,7 @@ from storage.gallery.gallery import Gallery
 from storage.gallery.opening import open_shards
 from storage.gallery.shard import GalleryShard
 
-MAX_ROWS = 1 << 20  # of one index, which a search holds in memory: 55 MB for 206 dimensions
+MAX_ROWS = 1 << 20  # of one index, which a search holds in memory: 108 MB for 206 dimensions
 MIN_ROWS = 1000  # fewer are searched as quickly in their shards
 FULL_SHARE = 0.5  # an index as full as this is not built again for the shards that come after it
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from anomalylmm.errors import ShardError
+from anomalylmm.errors import ShardError, StoreError
 from storage.disk.files import guarded
 from storage.disk.layout import CROPS_FILE, MANIFEST_FILE, encode_name
 from storage.shards.manifest import ShardManifest, load_manifest_content, read_manifest
@@ -74,6 +74,11 @@ class GalleryShard:
         """The whole manifest, read again.
 
         Raises:
-            StoreError: If it can't be read any more.
+            ShardError: If the shard was removed or changed since the gallery was opened.
         """
-        return read_manifest(self.directory)
+        try:
+            return read_manifest(self.directory)
+        except StoreError as error:
+            raise ShardError(
+                f"{self.directory} was removed or changed meanwhile; run the search again: {error}"
+            ) from error
