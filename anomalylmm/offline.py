@@ -39,7 +39,7 @@ def switch_off() -> None:
     """Sets the switches that the user has not set, and replaces two packages that switches don't keep quiet.
 
     OpenVINO has a stand-in of its own for its telemetry and uses it where the import fails. Prefect imports its
-    analytics anew at each use, so that it is never too late to replace them.
+    analytics at each use, so that it is never too late to replace them.
     """
     for name, value in SWITCHES.items():
         if not os.environ.get(name):

@@ -63,7 +63,7 @@ class FrameBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeReport:
-    """What was decoded beside what the container promised."""
+    """What was decoded, compared with what the container promised."""
 
     status: DecodeStatus
     decoder: str  # "decord", "pyav", or "decord+pyav" after a salvage
@@ -214,7 +214,7 @@ class Query:
 
     @property
     def criteria(self) -> str:
-        """What decides, with the same evidence, which candidates become hits; changed ones decide anew."""
+        """The settings that decide which candidates become hits, given the same evidence."""
         return f"floor {self.floor_z:g}, accept {self.accept:g}, top_n {self.top_n}"
 
 

@@ -15,8 +15,9 @@ class MotionGate:
 
     The picture is compared as a small color one (who wears the street's gray level still has another color):
     averaging removes sensor noise, and the median difference is taken out, so that automatic exposure and lamps do
-    not count as motion. After motion the gate stays open for ``linger_seconds``, because who falls often lies still
-    at once; a still scene is glanced at every ``max_idle_seconds``, where who lies or stands still is seen again.
+    not count as motion. After motion the gate stays open for ``linger_seconds``, because a person who
+    falls often lies still at once. One frame of a still scene passes every ``max_idle_seconds``, so that a person who
+    lies or stands still is seen again.
     """
 
     def __init__(

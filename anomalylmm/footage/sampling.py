@@ -2,23 +2,9 @@
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from anomalylmm.errors import ConfigurationError
 
 _SLACK = 1e-6  # share of a sampling period by which container clocks round
-
-
-def sample_times(start: float, stop: float, sample_fps: float) -> NDArray[np.float64]:
-    """Lists the sample times of ``[start, stop)``; shape (T,), empty where the interval is.
-
-    Raises:
-        ConfigurationError: ``sample_fps`` is not a positive number.
-    """
-    _check_rate(sample_fps)
-    count = max(0, math.ceil((stop - start) * sample_fps - _SLACK))
-    return start + np.arange(count, dtype=np.float64) / sample_fps
 
 
 class Sampler:

@@ -24,7 +24,7 @@ class Background:
         self._last_seconds = -math.inf
 
     def forget(self) -> None:
-        """Begins anew with the next picture."""
+        """Starts over with the next picture."""
         self._mean = None
 
     def changed_share(self, small: Floats, pts_seconds: float) -> float:

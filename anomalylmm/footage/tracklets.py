@@ -161,7 +161,7 @@ class TrackletBuilder:
     def _take_over(self, number: int, box: Box) -> BodyTrack:
         """Gives a tracklet that begins the last joints of its track, or of one that has just ended here.
 
-        Who falls changes the box so much that trackers often begin a new track, and the fall would lie between two.
+        A fall changes the box so much that trackers often begin a new track, and the fall would lie between two tracks.
         """
         if number in self._earlier:
             return self._earlier.pop(number)

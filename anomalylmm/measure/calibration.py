@@ -45,7 +45,7 @@ def calibrate(accept: float, reviewed: Iterable[ReviewedHit]) -> Calibration:
     C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
     binomial", Biometrika 26, 1934, p. 404). So nothing less than four rejected hits without a confirmed one changes
     anything. ``R`` rejected hits raise it at most by ``(1 - accept) / 2 * R / (R + 5)``: never over half of the way
-    to certainty, since a hit that is not shown can't be confirmed, and a query must not fall silent for ever. It is
+    to certainty, since a hit that is not shown can't be confirmed, and a query must not fall silent forever. It is
     never below ``accept``, since nobody has seen what lies there.
 
     One more confirmed hit never raises the threshold, one more rejected hit never lowers it. Of several words on one

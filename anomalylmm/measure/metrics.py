@@ -56,7 +56,7 @@ class TwinConfusion:
 
 
 def order_by_score(scores: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Orders N items by score downwards; equal scores keep the items' own order, NaN goes last. Shape (N,).
+    """Orders N items by falling score; equal scores keep the items' own order, NaN comes last. Shape (N,).
 
     Raises:
         ShapeError: The scores are not (N,).
@@ -89,7 +89,7 @@ def average_precision(ranks: Sequence[int], num_positives: int | None = None, li
     Args:
         ranks: 0-based ranks of the positives that were found.
         num_positives: How many there are in all; as many as ranks when absent. Those not found count as 0.
-        limit: Only the first so many places count (AP@limit); the best there is to reach is then 1 as well.
+        limit: Only this many first places count (AP@limit); the best there is to reach is then 1 as well.
 
     Raises:
         ShapeError: There is no positive, or fewer than ranks.

@@ -19,7 +19,7 @@ def share_one_heap() -> None:
 
     Frames pass through several threads. By default glibc gives each of them arenas of its own, which never shrink:
     memory grew by 28 % from ten minutes of video to an hour. Mapping each large block by itself keeps memory level too,
-    but the system then clears every page of every batch anew: detection took 1.15 times, encoding 1.8 times as long.
+    but the system then clears every page of every batch again: detection took 1.15 times, encoding 1.8 times as long.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt

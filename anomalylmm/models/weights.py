@@ -33,7 +33,7 @@ class ResolvedWeights:
     path: Path  # file (.onnx, .pt) or folder
     model_id: str  # name@first 12 digits of the digest
     digest: str  # sha256 over the files
-    license: str  # "unknown" where nothing beside the weights says
+    license: str  # "unknown" where no file next to the weights says
     source: WeightsSource
 
 
@@ -219,7 +219,7 @@ def _file_digest(path: str, size_bytes: int, modified_ns: int) -> str:  # noqa: 
 
 
 def license_of(path: Path) -> str:
-    """The license that a model card or license file beside the weights states, else ``unknown``."""
+    """The license that a model card or license file next to the weights states, else ``unknown``."""
     folder = path if path.is_dir() else path.parent
     for card in (folder / "README.md", folder / "MODEL_CARD.md"):
         if not card.is_file():

@@ -13,7 +13,7 @@ from anomalylmm.records import Floats
 
 STILL_SECONDS = 1.3  # over which what a still shows is averaged
 FALL_SECONDS = 1.25  # from upright to down
-AFTER_SECONDS = 1.5  # in which who has fallen is seen lying
+AFTER_SECONDS = 1.5  # within which a person who fell is seen lying
 FALL_DROP, DROP_WIDTH = 0.25, 0.04  # body heights, and over how many the rule turns from no to yes
 DOWN_ANGLE, ANGLE_WIDTH = 45.0, 6.0  # degrees of the trunk from upright
 RUN_SPEED, SPEED_WIDTH = 1.9, 0.2  # body heights a second

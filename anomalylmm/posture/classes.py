@@ -26,9 +26,9 @@ CHANNELS = STILLS + CHANGES  # columns of a crop's posture
 class Reading:
     """How a word is read from a posture."""
 
-    channels: tuple[str, ...]  # whose scores are added; the coarse search goes by the first
+    channels: tuple[str, ...]  # whose scores are added; the coarse search uses the first
     even: float  # sum of the scores at which joints are undecided
-    weight: float = 1.0  # how far it is trusted beside the judge, 0..1
+    weight: float = 1.0  # how far it is trusted compared with the judge, 0..1
 
 
 # Words without an entry are left to the encoder and the judge: joints do not show phones, bicycles or cars. Where the

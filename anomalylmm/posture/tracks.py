@@ -12,7 +12,7 @@ from anomalylmm.posture.features import body_size, box_gap
 from anomalylmm.records import Body, Box, Floats
 
 SURE_SCORE = 0.15  # least mean score of a body's joints from the shoulders down
-MAX_GROWTH = 2.0  # of the longer side of a box from one track to the one that goes on with it
+MAX_GROWTH = 2.0  # of the longer side of a box, from one track to the track that continues it
 _BODY = slice(5, 17)
 
 

@@ -1,4 +1,4 @@
-"""Posture in the coarse search: numbers beside the encoder's vector, so that one inner product serves both.
+"""Posture in the coarse search: numbers appended to the encoder's vector, so that one inner product serves both.
 
 A crop's vector is the encoder's (D, unit length) followed by its posture (P). A query's is that of its text followed
 by a weight on the postures that its behaviors ask for. The weight is in standard deviations of what the text alone

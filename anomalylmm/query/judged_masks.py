@@ -1,4 +1,4 @@
-"""Has a judge name the words of a query to mask, once for ever; knows no files."""
+"""Has a judge name the words of a query to mask, once, and keeps the answer; knows no files."""
 
 import hashlib
 import json

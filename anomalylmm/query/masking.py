@@ -268,7 +268,7 @@ def _read_mask(part: str, text: str, problems: list[str]) -> Mask | None:
 
 
 def _cuts_word(text: str, position: int) -> bool:
-    """Tells whether a position lies inside a word; in scripts without letter case words are not told apart."""
+    """Tells whether a position lies inside a word; in scripts without letter case words can't be told apart."""
     return 0 < position < len(text) and all(
         character.isdigit() or character.lower() != character.upper() for character in text[position - 1 : position + 1]
     )

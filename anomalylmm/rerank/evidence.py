@@ -124,7 +124,7 @@ def build_evidence(
     """Builds evidence from a judge's raw numbers: infinite ones are limited, and one NaN makes it unusable."""
     scores, facets = (np.asarray(numbers, dtype=np.float64) for numbers in (log_scores, facet_logits))
     if np.isnan(scores).any() or np.isnan(affirm_logit) or np.isnan(facets).any():
-        return Evidence(error="the judge gave numbers that are none (NaN)", seconds=seconds)
+        return Evidence(error="the judge gave NaN or infinite values", seconds=seconds)
     return Evidence(
         log_scores=_limit(scores),
         answer=answer[: MAX_KEPT_CHARACTERS + 1],

@@ -63,7 +63,7 @@ def choose_uncertain(z_scores: Sequence[float], view_cosines: Sequence[Sequence[
     Args:
         z_scores: One a candidate, in coarse order.
         view_cosines: One row a candidate, one number a view; views that not all candidates have are not counted.
-        margin: Difference of z-scores up to which two candidates are not told apart.
+        margin: Difference of z-scores up to which two candidates count as equal.
     """
     if not z_scores:
         return []

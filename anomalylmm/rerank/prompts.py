@@ -29,7 +29,7 @@ MASKING_PROMPT = (
     'Which words of this sentence say what a person does (kind "action"), and which are colors (kind "color")? '
     'Copy them from the sentence and answer with JSON only: [{{"word": "...", "kind": "action"}}].\n{text}'
 )
-NOT_A_NUMBER = "gave numbers that are none (NaN)"
+NOT_A_NUMBER = "gave NaN or infinite values"
 MAX_REASON_CHARACTERS = 240
 MAX_ANSWER_CHARACTERS = 2000
 MAX_WORD_CHARACTERS = 30

@@ -32,7 +32,7 @@ class RerankSettings:
     rank_weight: float = 0.05  # c of the mean
     rank_decay: float = 0.5
     coarse_weight: float = 1.0  # c of the product
-    posture_weight: float = 0.85  # of what joints say beside the judge, in slots that joints can speak to; 0: none
+    posture_weight: float = 0.85  # of the joints compared with the judge, in slots that joints can answer; 0: none
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view
@@ -41,7 +41,7 @@ class RerankSettings:
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
     masking: MaskingWay = "lexicon"  # who names the words to mask where the user has not
-    facets: bool = False  # one yes-or-no question a behavior, beside that on the whole sentence
+    facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairwise.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
     pair_margin: float = 0.5  # logits by which a pair must be won, on the mean of both orders
@@ -99,7 +99,7 @@ PRESETS: Mapping[str, RerankSettings] = {"default": DEFAULT, "paper": PAPER}
 def score(match: float | None, affirm: float | None, rank: int, settings: RerankSettings) -> float:
     """Computes S of a candidate of 0-based coarse rank by the mean.
 
-    Where one of match and affirm is missing (no slots, or the sentence was not asked), the other bears its weight.
+    Where one of match and affirm is missing (no slots, or the sentence was not asked), the other takes its weight.
     """
     weights = (settings.match_weight, settings.affirm_weight)
     known = [(weight, value) for weight, value in zip(weights, (match, affirm), strict=True) if value is not None]
@@ -121,9 +121,9 @@ def product_score(
         settings: a, b and c.
     """
     logs = [weight * math.log(max(match, _LEAST)) for match, weight in zip(matches, weights, strict=True)]
-    sentence = settings.affirm_weight + (0.0 if logs else settings.match_weight)  # it bears the slots' weight too
-    told = sentence * math.log(max(affirm, _LEAST)) if affirm is not None else 0.0
-    return settings.match_weight * len(logs) * sum(logs) + told + settings.coarse_weight * _finite(z_score)
+    sentence = settings.affirm_weight + (0.0 if logs else settings.match_weight)  # it takes the slots' weight too
+    own = sentence * math.log(max(affirm, _LEAST)) if affirm is not None else 0.0
+    return settings.match_weight * len(logs) * sum(logs) + own + settings.coarse_weight * _finite(z_score)
 
 
 def join_experts(match: float, posture: float, weight: float) -> float:
@@ -153,10 +153,10 @@ def rank_prior(rank: int, settings: RerankSettings) -> float:
 
 def agreement_logit(score_: float, candidate: Candidate, settings: RerankSettings) -> float:
     """Recovers from S how well match and affirm agree without the coarse search, as a logit."""
-    told = score_ - coarse_term(candidate, settings)
+    own = score_ - coarse_term(candidate, settings)
     if settings.fusion == "product":
-        return told
-    agreement = told / (settings.match_weight + settings.affirm_weight)
+        return own
+    agreement = own / (settings.match_weight + settings.affirm_weight)
     limited = min(max(agreement, _LEAST), 1 - _LEAST)
     return math.log(limited / (1 - limited))
 

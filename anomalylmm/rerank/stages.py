@@ -201,7 +201,7 @@ class Adjudicator:
                 case.verdicts[position] = share_verdict(case.verdicts[leader], *candidates, self.settings)
 
     def _order(self, case: _Case) -> tuple[list[int], list[Promotion]]:
-        """Orders the chosen by score, then close neighbors by comparison; who has no score keeps its place."""
+        """Orders the chosen by score, then close neighbors by comparison; without a score a candidate keeps its place."""
         chosen = case.plan.chosen
         scores = [case.score_of(position) for position in chosen]
         ordered = order_scored(scores)
@@ -234,8 +234,8 @@ class Adjudicator:
 
     def _tell(self, case: _Case, winner: int, loser: int, reading: PairReading) -> None:
         name = case.candidates[loser].tracklet_id
-        told = f"put before tracklet {name} by comparison ({reading.mean:+.2f} logits)"
-        case.verdicts[winner] = add_reason(case.verdicts[winner], told)
+        reason = f"put before tracklet {name} by comparison ({reading.mean:+.2f} logits)"
+        case.verdicts[winner] = add_reason(case.verdicts[winner], reason)
 
     def _explain(self, case: _Case, order: Sequence[int]) -> None:
         """Has the judge write why, for accepted candidates only, the first ones first."""
@@ -246,8 +246,8 @@ class Adjudicator:
                 continue
             written = case.asker.write(case.looks[position][0], prompt)
             if written is not None:
-                told = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
-                case.verdicts[position] = add_reason(verdict, told)
+                reason = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
+                case.verdicts[position] = add_reason(verdict, reason)
 
     def _note(self, case: _Case) -> tuple[str, ...]:
         notes = []
@@ -289,7 +289,7 @@ def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool
 
 
 def names_a_side(text: str) -> bool:
-    """Tells whether a sentence speaks of left or right, which a mirrored picture turns round."""
+    """Tells whether a sentence speaks of left or right, which a mirrored picture reverses."""
     return any(word in SIDES for word in re.findall(r"[a-z]+", text.lower()))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import QueryError
 from anomalylmm.footage.crops import context_box, cut
-from anomalylmm.footage.sampling import Sampler, sample_times
+from anomalylmm.footage.sampling import Sampler
 from anomalylmm.measure.incidents import HitInterval, group_incidents
 from anomalylmm.query.coarse import best_tracklets
 from anomalylmm.query.lexicon import Lexicon
@@ -93,14 +93,6 @@ def test_sampled_times_increase_and_are_no_more_than_the_rate_allows(times, rate
     assert all(before < after for before, after in pairwise(wanted))
     if wanted:
         assert len(wanted) <= (wanted[-1] - wanted[0]) * rate + 1.001
-
-
-@given(st.floats(0, 1e4), st.floats(0, 1e3), st.floats(0.1, 30))
-def test_sample_times_are_regular_and_inside(start, length, rate):
-    times = sample_times(start, start + length, rate)
-    assert abs(len(times) - length * rate) <= 1
-    assert (np.diff(times) > 0).all()
-    assert ((times >= start) & (times < start + length + 1e-6)).all()
 
 
 @given(QUERIES)

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalylmm.footage.sampling import Sampler, sample_times
+from anomalylmm.footage.sampling import Sampler
 from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
 from flows.index.cropping import CropStream, VideoEnd, VideoFrames
 from flows.index.planning import plan_archive
@@ -126,13 +126,6 @@ def test_the_sampler_picks_the_first_frame_at_or_after_each_sample_time(steps: l
     slots = [np.floor((at - times[0]) * rate + 1e-6) for at in times]  # the newest sample time that a frame has reached
     assert picked == [at for before, slot, at in zip([-1, *slots], slots, times, strict=False) if slot > before]
     assert all(earlier < later for earlier, later in pairwise(picked))
-
-
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.floats(0.2, 30), st.floats(0, 1e4))
-def test_sample_times_of_adjoining_pieces_are_those_of_the_whole(sizes: list[int], rate: float, start: float) -> None:
-    borders = [start + count / rate for count in accumulate([0, *sizes])]
-    pieces = [sample_times(left, right, rate) for left, right in pairwise(borders)]
-    np.testing.assert_allclose(np.concatenate(pieces), sample_times(start, borders[-1], rate), atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)

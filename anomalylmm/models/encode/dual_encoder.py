@@ -52,7 +52,7 @@ class DualEncoder:
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that the encoder has never been taught, in order, each once.
 
-        ``vocabulary.txt`` beside the weights decides; without one, the tokenizer's unknown token does.
+        ``vocabulary.txt`` next to the weights decides; without one, the tokenizer's unknown token does.
         """
         words = dict.fromkeys(WORD.findall(text.lower()))
         if self._vocabulary is not None:
@@ -125,7 +125,7 @@ def scale_each(maps: Floats) -> Floats:
 
 
 def read_vocabulary(weights: ResolvedWeights) -> frozenset[str] | None:
-    """The words the model was trained on, where a file beside the weights lists them."""
+    """The words the model was trained on, where a file next to the weights lists them."""
     file = weights.path / "vocabulary.txt"
     if not file.is_file():
         return None

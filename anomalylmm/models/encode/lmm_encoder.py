@@ -81,7 +81,7 @@ class LmmEncoder:
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Words that ``vocabulary.txt`` beside the weights does not list; none without one: such models read all."""
+        """Words that ``vocabulary.txt`` next to the weights does not list; without that file all words are known."""
         if self._vocabulary is None:
             return ()
         return tuple(word for word in dict.fromkeys(WORD.findall(text.lower())) if word not in self._vocabulary)

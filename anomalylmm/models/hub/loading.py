@@ -57,7 +57,7 @@ def load_processor(weights: ResolvedWeights) -> Any:
 
 
 def image_inputs(processor: Any, images: list[Any]) -> dict[str, torch.Tensor]:
-    """Prepares N RGB images; whatever tensors the model wants of them."""
+    """Turns N RGB images into the tensors that the model expects."""
     inputs = processor.image_processor(images=images, return_tensors="pt", input_data_format="channels_last")
     return {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
 

@@ -215,7 +215,7 @@ class EndpointJudge:
         if self._scores_text is None:
             LOGGER.warning(
                 "%s does not score given answers (prompt_logprobs): only the first token of each answer is weighed, "
-                "and slots after the first are not told apart; serve it with vLLM for exact likelihoods",
+                "and slots after the first can't be told apart; serve it with vLLM for exact likelihoods",
                 self.judge_id,
             )
         self._scores_text = False
@@ -295,7 +295,7 @@ def _sum(tokens: Sequence[PromptToken], tail: Sequence[str]) -> float:
     """Sum of log p of a prompt's last tokens.
 
     Raises:
-        JudgeError: They are others than behind the first question, or numbers that are none.
+        JudgeError: They are others than behind the first question, or NaN or infinite values.
     """
     last = tokens[-len(tail) :]
     if tuple(token.token_id for token in last) != tuple(tail):

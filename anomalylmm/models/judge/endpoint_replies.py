@@ -85,7 +85,7 @@ def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
     """Log-probabilities of the likeliest tokens at the first answer position, by their text.
 
     Raises:
-        JudgeError: The server gives none, or numbers that are none.
+        JudgeError: The server gives none, or NaN or infinite values.
     """
     first = _read(_Weighed, payload).first
     top: dict[str, float] = {}

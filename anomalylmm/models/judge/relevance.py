@@ -24,7 +24,7 @@ class JudgeMapper:
     The margin of a yes over a no to the whole sentence is followed back to the image tokens that the language model
     reads. A token counts by the dot product of the margin's gradient and what sets the token apart from the picture's
     mean one (gradient times input, as in Grad-CAM, Selvaraju et al., 2017; without the mean the pocket judge's maps
-    point beside the person); what speaks against the sentence counts nothing. One forward and one backward pass a
+    point next to the person); what speaks against the sentence counts nothing. One forward and one backward pass a
     picture.
     """
 

@@ -1,4 +1,4 @@
-"""Turns an ONNX detector into OpenVINO's form, once for all, beside nobody's weights but in the user's cache."""
+"""Converts an ONNX model for OpenVINO once; kept in the user's cache, not next to the weights."""
 
 import json
 import os
@@ -40,8 +40,8 @@ def name_by_runtime(weights: ResolvedWeights, device: str, runtime: str) -> str:
 def open_copy(weights: ResolvedWeights) -> Path:
     """Gives the folder of the converted model, made now where it is not there yet.
 
-    A folder goes by the digest of the weights and the library's version; it is built apart and renamed, so one that is
-    there is whole. Where the cache can't be written, a temporary folder serves.
+    A folder is named by the digest of the weights and the library's version; it is built elsewhere and
+    renamed, so a folder that is there is whole. Where the cache can't be written, a temporary folder serves.
 
     Raises:
         WeightsError: The library is missing, or can't read the file.

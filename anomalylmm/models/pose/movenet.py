@@ -92,7 +92,7 @@ def cut_square(image: Image, square: Square, side_px: int) -> Image:
 
 
 def _part_by(joints: Floats, counts: Sequence[int]) -> Iterator[Floats]:
-    """Parts (N, 17, 3) into frames of so many persons."""
+    """Splits (N, 17, 3) by the number of persons in each frame."""
     start = 0
     for count in counts:
         yield joints[start : start + count]

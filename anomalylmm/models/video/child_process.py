@@ -58,7 +58,7 @@ class Child:
             ChildLostError: Nothing came in time, or the process ended.
         """
         ours = socket.socket(fileno=self._connection.fileno())
-        patience = struct.pack("ll", *divmod(max(1, int(patience_seconds * 1e6)), 1_000_000))  # 0 would be for ever
+        patience = struct.pack("ll", *divmod(max(1, int(patience_seconds * 1e6)), 1_000_000))  # 0 would wait forever
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)  # also ends a wait within a message
         ours.detach()
         try:

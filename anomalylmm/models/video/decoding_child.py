@@ -260,7 +260,7 @@ def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
 def die_with_parent() -> None:
     """Asks the kernel to end this process when its standard input, held open by the parent, is closed.
 
-    A signal, not a thread: a hanging decoder may hold the interpreter's lock for ever.
+    A signal, not a thread: a hanging decoder may hold the interpreter's lock forever.
     """
     import fcntl
 

@@ -2,7 +2,7 @@
 
 import math
 
-SETTLED_FRAMES = 3  # so many frames in a row off the clock are a new clock, fewer are slips
+SETTLED_FRAMES = 3  # frames in a row off the clock that mean a new clock; fewer are slips
 LEAP_SECONDS = 86_400.0  # a camera may pause for a day; a longer leap is a broken clock
 STEP_BACK_SECONDS = 1.0  # more than frames usually are out of order
 USUAL_SECONDS = 0.04  # of a frame whose length nobody tells

@@ -2,7 +2,7 @@
 
 A key frame costs one frame of decoding, a span between two of them often fifty. A span is still where the key frames
 before and after it look alike and its packets are as small as those of still spans are: who passes between two key
-frames must be drawn by the packets between them. Who lies or stands there is on the key frames.
+frames must be drawn by the packets between them. A person who lies or stands there is on the key frames.
 """
 
 from collections import deque

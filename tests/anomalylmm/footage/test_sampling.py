@@ -3,13 +3,7 @@ import math
 import pytest
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.footage.sampling import Sampler, sample_times
-
-
-def test_sample_times_fill_the_half_open_interval():
-    assert sample_times(1.0, 3.0, 2).tolist() == [1.0, 1.5, 2.0, 2.5]
-    assert sample_times(3.0, 1.0, 2).tolist() == []
-    assert len(sample_times(0.0, 0.3, 10)) == 3
+from anomalylmm.footage.sampling import Sampler
 
 
 def test_a_walking_decoder_gives_the_first_frame_at_or_after_each_sample_time():
@@ -27,5 +21,3 @@ def test_a_gap_gives_no_burst_and_a_step_back_gives_nothing():
 def test_a_rate_that_means_nothing_is_refused(rate):
     with pytest.raises(ConfigurationError, match="sample_fps"):
         Sampler(rate)
-    with pytest.raises(ConfigurationError, match="sample_fps"):
-        sample_times(0, 1, rate)
