@@ -201,7 +201,7 @@ class Adjudicator:
                 case.verdicts[position] = share_verdict(case.verdicts[leader], *candidates, self.settings)
 
     def _order(self, case: _Case) -> tuple[list[int], list[Promotion]]:
-        """Orders the chosen by score, then close neighbors by comparison; without a score a candidate keeps its place."""
+        """Orders the chosen by score, then close neighbors by comparison; those without a score keep their place."""
         chosen = case.plan.chosen
         scores = [case.score_of(position) for position in chosen]
         ordered = order_scored(scores)

@@ -30,8 +30,8 @@ class UltralyticsTracker:
         """Builds the tracker.
 
         At a few frames a second, a walking person leaves their box between two frames, so boxes are linked by
-        their overlap after each has grown on all sides (buffered IoU: Yang et al., "Hard to Track Objects with Irregular Motions
-        and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023).
+        their overlap after each has grown on all sides (buffered IoU: Yang et al., "Hard to Track Objects
+        with Irregular Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023).
 
         Args:
             name: ``"bytetrack"`` or ``"botsort"`` (corrects the motion of the camera, never looks at appearance).
