@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from anomalylmm.errors import ConfigurationError
+from flows.clock import utc_now
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
@@ -19,7 +20,6 @@ from flows.commands.common import (
     say,
 )
 from flows.commands.search import DAY_FORMATS
-from flows.index.planning import utc_now
 from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
 from flows.maintain.retention import build_rules
 from flows.settings.model import load_settings

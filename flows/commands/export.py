@@ -23,7 +23,7 @@ from flows.commands.search import DAY_FORMATS, end_of
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
-from flows.runs.notifying import OF_WHO_ASKS, tell_export, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 
 ArchiveOption = Annotated[
@@ -85,10 +85,13 @@ def export(
     style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
     request = ExportRequest(output=output, choice=choice, archive=archive, style=style, max_hits=most)
     composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+    notify = composition.settings.notify
+    with (
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "export", progress, except_for=CALLER_ERRORS),
+    ):
         report = export_hits(composition, layout, request, listener=progress)
-        tell_export(told, layout, report, progress)
+        notify_report(notify, layout, "export", report, progress)
     _print(report, json)
     if strict and report.problems:
         raise typer.Exit(8)

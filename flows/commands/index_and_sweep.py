@@ -20,7 +20,7 @@ from flows.commands.common import (
     say,
 )
 from flows.index.indexing import IndexReport, index_archive
-from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
@@ -45,10 +45,10 @@ def index(
     Example: `anomalylmm index /media/cameras --store store`
     """
     composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "index", progress):
+    notify = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
-        tell_index(told, layout, report, progress)
+        notify_report(notify, layout, "index", report, progress)
     if json:
         lists = {"unreadable": report.unreadable, "duplicates": report.duplicates, "notes": report.notes}
         print_json({**_summary(report), **lists, "run": report.run})
@@ -111,10 +111,10 @@ def sweep(
     Example: `anomalylmm sweep --queries my-queries.toml`
     """
     composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "sweep", progress):
+    notify = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "sweep", progress):
         report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
-        tell_sweep(told, layout, report, progress)
+        notify_report(notify, layout, "sweep", report, progress)
     if json:
         print_json(report)
     else:

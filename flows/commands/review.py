@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from anomalylmm.errors import ConfigurationError
+from flows.clock import utc_now
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
 from flows.commands.limits import hard_limits
-from flows.index.planning import utc_now
 from flows.review.calibrating import QueryThreshold, read_thresholds
 from flows.review.feedback import (
     SQL_LIMITS,

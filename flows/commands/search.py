@@ -17,7 +17,7 @@ from flows.commands.common import (
     print_json,
     say,
 )
-from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.search.searching import SearchReport, SearchRequest, search_store
 
@@ -61,10 +61,13 @@ def search(
         judged=judged,
     )
     composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+    notify = composition.settings.notify
+    with (
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS),
+    ):
         report = search_store(composition, layout, request, listener=progress)
-        tell_search(told, layout, report, progress)
+        notify_report(notify, layout, "search", report, progress)
     if json:
         found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
         print_json({"text": text, "like": like, **found})

@@ -14,7 +14,7 @@ from flows.index.planning import Unit
 from flows.index.unit import UnitReport, index_unit
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.runs.at_once import choose_number
-from flows.runs.notifying import tell_index, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.settings.forms import IndexForm, SweepForm
 
 
@@ -51,8 +51,8 @@ def index_archive(form: IndexForm) -> State[None]:
     listed on the run's page; the run then ends *Degraded* instead of *Completed*.
     """
     composition, layout, progress = form.compose(), form.layout(), RunProgress()
-    told = composition.settings.notify
-    with telling_failure(told, layout, "index", progress):
+    notify = composition.settings.notify
+    with notify_failure(notify, layout, "index", progress):
         report = indexing.index_archive(
             composition,
             layout,
@@ -62,7 +62,7 @@ def index_archive(form: IndexForm) -> State[None]:
             listener=progress,
             run_units=run_as_tasks(form),
         )
-        tell_index(told, layout, report, progress)
+        notify_report(notify, layout, "index", report, progress)
     return _show(report)
 
 

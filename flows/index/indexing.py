@@ -2,24 +2,28 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.archive_files import path_id
-from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
+from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive
 from flows.index.unit import UnitReport, Unreadable, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import index_figures, recording
+from flows.runs.recording import list_reasons, recording
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.runs import RunRecord
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
 from storage.upkeep.erasure_log import lift_erasures
+
+MAX_LISTED = 100  # unreadable videos listed in one notification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,45 @@ class IndexReport:
     def total(self, name: str) -> float:
         """Sums a number of all units."""
         return float(sum(getattr(unit, name) for unit in self.units))
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a notification is about."""
+        return ("degraded",) if self.unreadable else ()
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """The values that a notification contains."""
+        unreadable = [asdict(video) for video in self.unreadable[:MAX_LISTED]]
+        return {
+            "num_videos": int(self.total("num_videos")),
+            "num_unreadable": len(self.unreadable),
+            "unreadable": unreadable,
+        }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The values that the run's record contains."""
+        counts = [unit.counts for unit in self.units]
+        promised = self.total("promised_seconds")
+        in_part = sum(video.coverage > 0 for video in self.unreadable)
+        return {
+            "state": self.state,
+            "reasons": list_reasons(videos_not_read=len(self.unreadable) - in_part, videos_read_in_part=in_part),
+            "num_videos": int(self.total("num_videos")),
+            "num_unreadable": len(self.unreadable),
+            "num_quarantined": self.quarantined,
+            "frames_sampled": sum(item.frames for item in counts),
+            "frames_detected": sum(item.frames_detected for item in counts),
+            "num_tracklets": int(self.total("num_tracklets")),
+            "num_crops": int(self.total("num_crops")),
+            "coverage": min(1.0, self.total("video_seconds") / promised) if promised else None,
+            "num_shards": sum(bool(unit.shard_id) for unit in self.units),
+            "stage_seconds": {
+                name: sum(getattr(item, f"{name}_seconds") for item in counts)
+                for name in ("decode", "detect", "track", "encode", "publish")
+            },
+        }
 
 
 RunUnits = Callable[[Sequence[Unit]], list[UnitReport]]
@@ -160,7 +203,7 @@ def index_archive(
         else:
             units = run_units(plan.units)
         report = build_report(composition, plan, units, time.monotonic() - began)
-        return replace(report, run=run.end(**index_figures(report)))
+        return replace(report, run=run.end(**report.figures))
 
 
 def _run_in_threads(

@@ -252,8 +252,3 @@ def _pieces(videos: list[Video], max_videos: int, max_bytes: int) -> Iterator[li
         size += video.size_bytes
     if piece:
         yield piece
-
-
-def utc_now() -> datetime:
-    """Reads the clock; the one place that does."""
-    return datetime.now(tz=UTC)

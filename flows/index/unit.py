@@ -8,9 +8,10 @@ from pathlib import Path
 from threading import Event
 
 from anomalylmm.records import Crop, Video
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.cropping import Counts, CropStream, VideoEnd, build_row, iter_unit_crops, join_vector
-from flows.index.planning import Unit, utc_now
+from flows.index.planning import Unit
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import erasure_figures, recording
+from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
 from storage.gallery.opening import iter_shard_dirs
@@ -78,8 +78,20 @@ def erase_store(
         report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
         if report.erasures and layout.snapshot.exists():
             write_latest_page(layout)
-        run.end(**erasure_figures(report))
+        run.end(**_figures(report))
     return report
+
+
+def _figures(report: ErasureReport) -> dict[str, Any]:
+    shards = [shard for erasure in report.erasures for shard in erasure.shards]
+    return {
+        "state": "Degraded" if report.unknown else "Completed",
+        "reasons": list_reasons(shards_not_looked_into=len(report.unknown)),
+        "num_videos": sum(len(erasure.video_ids) for erasure in report.erasures),
+        "num_shards": len(shards),
+        "num_crops": sum(shard.num_crops for shard in shards),
+        "num_hits": report.total("num_hits"),
+    }
 
 
 def collect_and_show(layout: StoreLayout) -> GcReport:

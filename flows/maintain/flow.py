@@ -4,12 +4,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.index.planning import utc_now
+from flows.clock import utc_now
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.erasing import collect_and_show, describe, erase_store
 from flows.maintain.retention import build_rules, wait_for_turn
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
-from flows.runs.notifying import telling_failure
+from flows.runs.notifying import notify_failure
 from flows.settings.forms import MaintainForm
 from storage.gallery.compacting import compact_store
 from storage.upkeep.erasure import ErasureReport
@@ -44,7 +44,7 @@ def _apply_retention(form: MaintainForm) -> State[None]:
     rules = build_rules(settings.retention, utc_now())
     if not rules:
         return completed("the settings have no [retention], so everything is kept")
-    with telling_failure(settings.notify, layout, "erase", progress):
+    with notify_failure(settings.notify, layout, "erase", progress):
         report = wait_for_turn(lambda: erase_store(layout, rules, listener=progress), progress)
     show_markdown("maintain-retention", write_summary(report), "what the retention erased")
     show_table("maintain-erased", list_shards(report), "shards that went")

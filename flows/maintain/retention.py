@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
-from flows.index.planning import utc_now
+from flows.clock import utc_now
 from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
-from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.search.searching import Result, SearchReport, SearchRequest, search_store
 from flows.settings.forms import SearchForm
 
@@ -30,10 +30,10 @@ def search_now(form: SearchForm) -> State[None]:
         judged=form.judged,
     )
     composition, layout, progress = form.compose(), form.layout(), RunProgress()
-    told = composition.settings.notify
-    with telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+    notify = composition.settings.notify
+    with notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS):
         report = search_store(composition, layout, request, listener=progress)
-        tell_search(told, layout, report, progress)
+        notify_report(notify, layout, "search", report, progress)
     show_markdown("search-results", write_summary(report), "the ranking, with pictures")
     show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")
     accepted = sum(result.accepted for result in report.results)

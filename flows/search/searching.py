@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from anomalylmm.errors import QueryError, StoreError
 from anomalylmm.query.masking import check_text
 from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
 from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import Recording, recording, search_figures
+from flows.runs.recording import Recording, list_reasons, recording
 from flows.search.reference import join_text_and_picture, read_reference
 from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.sweep.query_file import QueryRow, build_query, choose_mask_way, mask_row
@@ -79,6 +80,7 @@ class SearchReport:
     num_calls: int
     seconds: float
     page_path: str
+    num_shards: int = 0
     num_judged: int = 0
     num_cached: int = 0
     num_open: int = 0  # candidates whom the judge was to be asked about and said nothing of
@@ -87,6 +89,44 @@ class SearchReport:
     def state(self) -> str:
         """Completed, or Degraded where the judge said nothing of some."""
         return "Degraded" if self.num_open else "Completed"
+
+    @property
+    def accepted(self) -> list[Result]:
+        """The results that the judge accepted."""
+        return [result for result in self.results if result.accepted]
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a notification is about."""
+        happened = {"search_hits": bool(self.accepted), "degraded": self.state == "Degraded"}
+        return tuple(event for event, has_happened in happened.items() if has_happened)
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """The values that a notification contains."""
+        names = ("tracklet_id", "camera", "when", "video", "moment", "confidence", "reason")
+        return {
+            "text": self.text,
+            "num_results": len(self.results),
+            "num_accepted": len(self.accepted),
+            "warnings": list(self.warnings),
+            "report": self.page_path,
+            "results": [{name: getattr(result, name) for name in names} for result in self.accepted],
+        }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The values that the run's record contains."""
+        return {
+            "state": self.state,
+            "reasons": list_reasons(candidates_not_judged=self.num_open),
+            "num_shards": self.num_shards,
+            "num_candidates": self.num_candidates,
+            "num_judged": self.num_judged,
+            "num_calls": self.num_calls,
+            "num_cached": self.num_cached,
+            "num_hits": len(self.accepted),
+        }
 
 
 def search_store(
@@ -107,7 +147,7 @@ def search_store(
         report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
         _log(layout, request, len(report.results), report.seconds)
         report = _unless_erased(_with_page(report, layout), layout, stamp)
-        run.end(**search_figures(report, len(gallery.shards)))
+        run.end(**report.figures)
     return report
 
 
@@ -130,6 +170,7 @@ def _search(
         cloze=query.cloze.masked,
         results=results,
         warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
+        num_shards=len(gallery.shards),
         num_crops=gallery.num_crops,
         num_candidates=len(candidates),
         num_calls=found.num_calls,

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.index.flow import run_as_tasks
 from flows.index.indexing import IndexReport, index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
-from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.settings.forms import SweepForm
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
@@ -31,13 +31,13 @@ def sweep(form: SweepForm) -> State[None]:
     what is new. The run's artifacts show the best hits with pictures. It ends *Degraded* instead of *Completed* where
     videos or shards could not be read.
     """
-    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
-    with telling_failure(told, layout, "sweep", progress):
+    notify, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with notify_failure(notify, layout, "sweep", progress):
         indexed = _index(form, progress) if form.archive else None
         if indexed:
-            tell_index(told, layout, indexed, progress)
+            notify_report(notify, layout, "index", indexed, progress)
         report = sweep_task(form)
-        tell_sweep(told, layout, report, progress)
+        notify_report(notify, layout, "sweep", report, progress)
     unreadable = indexed.unreadable if indexed else ()
     if unreadable:
         rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]

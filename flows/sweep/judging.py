@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.report.pictures import draw_results
 from flows.runs.progress import Listener
 from flows.runs.recording import Recording

@@ -10,11 +10,11 @@ from pathlib import Path
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.measure.incidents import HitInterval
 from anomalylmm.records import Query
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.review.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import recording, sweep_figures
+from flows.runs.recording import recording
 from flows.sweep.findings import build_incidents, read_interval
 from flows.sweep.judging import QueryFindings, SweepRun, judge_queries
 from flows.sweep.judging_cache import StoredCache
@@ -22,7 +22,7 @@ from flows.sweep.outcome import SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import Gallery
+from storage.gallery.gallery import Gallery, pipelines
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
@@ -34,8 +34,6 @@ def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
     Raises:
         StoreError: Nothing is indexed, or only by other pipelines; the message says which and what to do.
     """
-    from storage.gallery.gallery import pipelines
-
     gallery = Gallery.open(layout, composition.pipeline.digest)
     if gallery.shards:
         return gallery
@@ -81,7 +79,7 @@ def sweep_store(
         for query in queries:
             hits.register_query(query)
         report = _sweep(run, queries)
-        return replace(report, run=recorded.end(**sweep_figures(report)))
+        return replace(report, run=recorded.end(**report.figures))
 
 
 def _mask_anew(run: SweepRun, queries: list[Query], queries_file: Path) -> list[Query]:
