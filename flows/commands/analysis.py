@@ -1,15 +1,13 @@
-"""Commands for the analyst: ``sql``, ``report`` and ``queries``."""
+"""Commands for the analyst: ``sql`` and ``report``."""
 
 from typing import Annotated
 
 import typer
 
-from flows.commands import saved_queries
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
     StoreOption,
-    layout_of,
     print_json,
     print_records,
     print_table,
@@ -17,6 +15,7 @@ from flows.commands.common import (
 )
 from flows.commands.limits import hard_limits
 from flows.sweep.page import write_latest_page
+from storage.disk.layout import StoreLayout
 from storage.hits.analyst import SqlLimits, run_sql
 
 TABLES_SQL = (
@@ -39,7 +38,7 @@ def sql(
     """
     limits = SqlLimits(seconds=timeout, memory_bytes=int(memory * 1e9), rows=rows)
     with hard_limits(limits.seconds, limits.memory_bytes):
-        columns, found = run_sql(layout_of(store), query or TABLES_SQL, limits=limits)
+        columns, found = run_sql(StoreLayout(store), query or TABLES_SQL, limits=limits)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in found])
     elif query:
@@ -53,11 +52,4 @@ def report(store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `anomalylmm report --store store`
     """
-    say(write_latest_page(layout_of(store)))
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("sql")(sql)
-    app.command("report")(report)
-    saved_queries.add_to(app)
+    say(write_latest_page(StoreLayout(store)))

@@ -18,7 +18,6 @@ from rich.text import Text
 from flows.composition import Composition
 from flows.runs.terminal import one_line, visible
 from flows.settings.model import load_settings
-from storage.disk.layout import StoreLayout
 
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="ANOMALYLMM_STORE", help="Folder of shards, hits and reports.")
@@ -40,11 +39,6 @@ _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-
 def compose(profile: str | None, settings: Path | None) -> Composition:
     """Builds the composition of a command from its options."""
     return Composition(load_settings(profile, settings))
-
-
-def layout_of(store: Path) -> StoreLayout:
-    """Names the store's paths."""
-    return StoreLayout(store)
 
 
 def print_json(value: object) -> None:

@@ -14,7 +14,6 @@ from flows.commands.common import (
     ProfileOption,
     SettingsOption,
     StoreOption,
-    layout_of,
     print_json,
     print_table,
     say,
@@ -61,7 +60,7 @@ def erase(
 
     Example: `anomalylmm erase --camera gate --older-than 30 --dry-run`
     """
-    layout = layout_of(store)
+    layout = StoreLayout(store)
     rules = _build_rules(older_than, before, camera or [], video or [])
     if retention:
         if rules:
@@ -127,8 +126,3 @@ def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> N
         typer.echo(describe(report))
     if report.unknown:
         raise typer.Exit(8)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("erase")(erase)

@@ -174,8 +174,3 @@ def _print_clips(report: ClipReport) -> None:
     for warning in document["warnings"]:
         say(f"note: {warning}")
     say(f"report: {report.folder / 'clips.md'}")
-
-
-def add_to(parent: typer.Typer) -> None:
-    """Adds these commands."""
-    parent.add_typer(app, name="evaluate")

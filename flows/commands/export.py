@@ -15,7 +15,6 @@ from flows.commands.common import (
     StoreOption,
     StrictOption,
     compose,
-    layout_of,
     print_json,
     say,
 )
@@ -25,6 +24,7 @@ from flows.export.clips import ClipStyle
 from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from storage.disk.layout import StoreLayout
 
 ArchiveOption = Annotated[
     Path | None,
@@ -84,7 +84,7 @@ def export(
     )
     style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
     request = ExportRequest(output=output, choice=choice, archive=archive, style=style, max_hits=most)
-    composition, layout = compose(profile, settings), layout_of(store)
+    composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with (
         TerminalProgress(quiet=quiet) as progress,
@@ -108,8 +108,3 @@ def _print(report: ExportReport, json: bool) -> None:
         f"{report.output}: {report.num_hits} hits, {report.num_clips} clips, {report.num_pictures} pictures, "
         f"{report.state}, {report.seconds:.1f} s"
     )
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("export")(export)

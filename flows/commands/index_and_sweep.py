@@ -14,7 +14,6 @@ from flows.commands.common import (
     StoreOption,
     StrictOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
@@ -25,6 +24,7 @@ from flows.runs.progress import TerminalProgress
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
 
 
 def index(
@@ -44,7 +44,7 @@ def index(
 
     Example: `anomalylmm index /media/cameras --store store`
     """
-    composition, layout = compose(profile, settings), layout_of(store)
+    composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
@@ -110,7 +110,7 @@ def sweep(
 
     Example: `anomalylmm sweep --queries my-queries.toml`
     """
-    composition, layout = compose(profile, settings), layout_of(store)
+    composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "sweep", progress):
         report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
@@ -134,9 +134,3 @@ def _print_sweep(report: SweepReport) -> None:
     )
     if report.report_path:
         say(f"report: {report.report_path}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("index")(index)
-    app.command("sweep")(sweep)

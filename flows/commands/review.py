@@ -7,7 +7,7 @@ import typer
 
 from anomalylmm.errors import ConfigurationError
 from flows.clock import utc_now
-from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
+from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_table
 from flows.commands.limits import hard_limits
 from flows.review.calibrating import QueryThreshold, read_thresholds
 from flows.review.feedback import (
@@ -52,7 +52,7 @@ def feedback(
 
     Example: `anomalylmm feedback --sql "select hit_id, 'reject' as verdict from hits where camera = 'gate'"`
     """
-    layout = layout_of(store)
+    layout = StoreLayout(store)
     _check_modes(single=hit is not None, csv=csv is not None, sql=sql is not None, list=listing, thresholds=thresholds)
     if listing:
         _show_list(list_feedback(layout), json)
@@ -130,8 +130,3 @@ def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
         for item in found
     ]
     print_table(("query", "accept", "threshold", "confirmed", "rejected", "evidence"), rows)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("feedback")(feedback)

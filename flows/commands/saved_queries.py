@@ -18,7 +18,6 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
@@ -79,7 +78,7 @@ def show(
     Example: `anomalylmm queries show fall --queries my-queries.toml`
     """
     composition = compose(profile, settings)
-    found = _read(composition, file or context.obj or default_query_file(), layout_of(store))
+    found = _read(composition, file or context.obj or default_query_file(), StoreLayout(store))
     missing = sorted(set(names or ()) - {item.query.name for item in found})
     if missing:
         known = ", ".join(item.query.name for item in found)
@@ -147,8 +146,3 @@ def _plain(item: SavedQuery) -> dict[str, Any]:
         "masks": masks,
         "problems": item.problems,
     }
-
-
-def add_to(parent: typer.Typer) -> None:
-    """Adds these commands."""
-    parent.add_typer(app)

@@ -13,13 +13,13 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     say,
 )
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.search.searching import SearchReport, SearchRequest, search_store
+from storage.disk.layout import StoreLayout
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -60,7 +60,7 @@ def search(
         limit=limit,
         judged=judged,
     )
-    composition, layout = compose(profile, settings), layout_of(store)
+    composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with (
         TerminalProgress(quiet=quiet) as progress,
@@ -101,8 +101,3 @@ def _print(report: SearchReport) -> None:
     if not report.results:
         say("nothing found")
     say(f"page: {report.page_path}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("search")(search)

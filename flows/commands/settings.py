@@ -39,8 +39,3 @@ def _lines(row: SettingRow) -> list[str]:
         *textwrap.wrap(first, WIDTH, subsequent_indent="  "),
         *textwrap.wrap(row.description, WIDTH, initial_indent="    ", subsequent_indent="    "),
     ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("settings")(settings)

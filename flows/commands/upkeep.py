@@ -1,4 +1,4 @@
-"""Commands for the operator: ``verify``, ``gc``, ``serve``, ``models`` and ``doctor``."""
+"""Commands for the operator: ``verify``, ``gc``, ``compact``, ``serve``, ``models`` and ``doctor``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,16 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
 )
+from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe
-from storage.upkeep.erasure import ErasureReport
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacting import compact_store
+from storage.upkeep.erasure import ErasureReport, require_store
 from storage.upkeep.maintenance import verify_store
 
 
@@ -32,7 +34,7 @@ def verify(
 
     Example: `anomalylmm verify --deep`
     """
-    report = verify_store(layout_of(store), deep=deep)
+    report = verify_store(StoreLayout(store), deep=deep)
     if json:
         print_json(report)
     else:
@@ -51,13 +53,27 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
 
     Example: `anomalylmm gc`
     """
-    report = collect_and_show(layout_of(store))
+    report = collect_and_show(StoreLayout(store))
     if json:
         print_json(report)
     else:
         if report.erasures:
             typer.echo(describe(ErasureReport(erasures=report.erasures)))
         typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
+
+
+def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Combines the vectors of many shards so that searches read less. Results stay the same. It is safe to repeat.
+
+    Example: `anomalylmm compact`
+    """
+    layout = StoreLayout(store)
+    require_store(layout)
+    report = compact_store(layout)
+    if json:
+        print_json(report)
+    else:
+        typer.echo(describe_compaction(report))
 
 
 def serve(
@@ -121,7 +137,7 @@ def doctor(
 
     Example: `anomalylmm doctor`
     """
-    findings = examine(compose(profile, settings), layout_of(store))
+    findings = examine(compose(profile, settings), StoreLayout(store))
     if json:
         print_json(findings)
     else:
@@ -129,12 +145,3 @@ def doctor(
             say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("verify")(verify)
-    app.command("gc")(gc)
-    app.command("serve")(serve)
-    app.command("models")(models)
-    app.command("doctor")(doctor)
