@@ -25,7 +25,7 @@ from flows.runs.terminal import visible
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
 4 archive or video unreadable · 5 store damaged or not writable · 6 another process is writing ·
-7 the judge did not answer · 8 done, but not everything could be read (with --strict; erase always) · 130 interrupted
+7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) · 130 interrupted
 """
 
 app = typer.Typer(

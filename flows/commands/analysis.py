@@ -25,14 +25,16 @@ TABLES_SQL = (
 
 
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL statement; without it the tables are listed.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SQL statement; leave it out to list the tables.")] = None,
     store: StoreOption = DEFAULT_STORE,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds after which it is ended; 0 for no limit.")] = 300,
-    memory: Annotated[float, typer.Option(min=0, help="Memory it may take, in GB; 0 for most of the machine's.")] = 4,
-    rows: Annotated[int, typer.Option(min=0, help="Rows it may give; 0 for no limit.")] = 1_000_000,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds after which the statement is stopped; 0 for no limit.")
+    ] = 300,
+    memory: Annotated[float, typer.Option(min=0, help="Memory it may use, in GB; 0 for most of the machine's.")] = 4,
+    rows: Annotated[int, typer.Option(min=0, help="Rows it may return; 0 for no limit.")] = 1_000_000,
     json: JsonOption = False,
 ) -> None:
-    """Asks SQL over the published hits, read-only; a running sweep is not in its way.
+    """Runs one SQL statement on the published tables, read-only. It works during a sweep.
 
     Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
@@ -48,7 +50,7 @@ def sql(
 
 
 def report(store: StoreOption = DEFAULT_STORE) -> None:
-    """Writes the page of all published hits, best first, with pictures and the judge's slots.
+    """Writes an HTML page of all published hits, best first, with pictures and the judge's answers.
 
     Example: `anomalylmm report --store store`
     """

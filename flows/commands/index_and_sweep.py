@@ -32,15 +32,17 @@ def index(
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try videos again that could not be read before.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again to read videos that could not be read before.")
+    ] = False,
     erased: Annotated[
-        bool, typer.Option("--erased", help="Index again what was erased or is older than the retention.")
+        bool, typer.Option("--erased", help="Also index footage that was erased or is older than the retention.")
     ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Finds the persons in new videos of an archive and stores their crops as searchable shards.
+    """Finds people in the new videos of an archive and stores their crops as searchable shards.
 
     Example: `anomalylmm index /media/cameras --store store`
     """
@@ -91,7 +93,7 @@ def _print_index(report: IndexReport) -> None:
         print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
-        print_table(("video", "read", "reason"), rows, title="not read, or not whole")
+        print_table(("video", "read", "reason"), rows, title="not read, or read only in part")
     for note in report.notes:
         say(f"note: {note}")
     summary = _summary(report)
@@ -106,7 +108,7 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Runs the saved queries over what they have not covered yet and publishes the hits.
+    """Runs the saved queries on the footage they have not covered yet, and publishes the hits.
 
     Example: `anomalylmm sweep --queries my-queries.toml`
     """

@@ -27,10 +27,10 @@ from storage.upkeep.maintenance import verify_store
 
 def verify(
     store: StoreOption = DEFAULT_STORE,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every byte and compare digests.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every byte and compare digests.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Proves that every shard is whole and the hit tables open; exits with 5 where something is wrong.
+    """Checks that every shard is complete and that the hit tables can be opened. Exits with 5 if not.
 
     Example: `anomalylmm verify --deep`
     """
@@ -49,7 +49,7 @@ def verify(
 
 
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Removes what abandoned runs left behind, and finishes interrupted erasures; nothing else is touched.
+    """Removes what abandoned runs left behind and finishes interrupted erasures. Nothing else is changed.
 
     Example: `anomalylmm gc`
     """
@@ -80,19 +80,21 @@ def serve(
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = "pocket",
     settings: SettingsOption = None,
-    archive: Annotated[Path | None, typer.Option("--archive", help="Archive to index before each sweep.")] = None,
+    archive: Annotated[
+        Path | None, typer.Option("--archive", help="Archive whose new videos are indexed before each sweep.")
+    ] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
-    cron: Annotated[str, typer.Option("--cron", help="When the nightly sweep runs.")] = "0 2 * * *",
-    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of the schedules, an IANA name.")] = "UTC",
+    cron: Annotated[str, typer.Option("--cron", help="Schedule of the nightly sweep.")] = "0 2 * * *",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of the schedules (IANA name).")] = "UTC",
     retention_cron: Annotated[
         str,
-        typer.Option("--retention-cron", help="When what is older than [retention] says is erased; empty for never."),
+        typer.Option("--retention-cron", help="Schedule for applying [retention]; empty for never."),
     ] = "0 6 * * *",
     compaction_cron: Annotated[
-        str, typer.Option("--compaction-cron", help="When indexes are compacted; empty for never.")
+        str, typer.Option("--compaction-cron", help="Schedule for compacting indexes; empty for never.")
     ] = "0 7 * * *",
 ) -> None:
-    """Serves the flows to a Prefect server (PREFECT_API_URL), sweep and upkeep scheduled; ends with Ctrl-C.
+    """Serves the flows to a Prefect server (PREFECT_API_URL), with schedules for sweep and upkeep. Stop it with Ctrl-C.
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
@@ -114,7 +116,7 @@ def serve(
 
 
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
-    """Lists the models of the profile: where they come from, digest and licence; exits with 3 where one is missing.
+    """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
 
     Example: `anomalylmm models --profile cpu`
     """
@@ -122,7 +124,7 @@ def models(profile: ProfileOption = None, settings: SettingsOption = None, json:
     if json:
         print_json(rows)
     else:
-        print_table(("model", "weights", "resolved", "licence", "path or remedy"), [row.cells() for row in rows])
+        print_table(("model", "weights", "resolved", "license", "path or remedy"), [row.cells() for row in rows])
     if not all(row.found for row in rows):
         raise typer.Exit(3)
 
@@ -133,7 +135,7 @@ def doctor(
     settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Examines versions, models, store, decoder and that telemetry is off; exits with 1 where something is wrong.
+    """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
 
     Example: `anomalylmm doctor`
     """
