@@ -1,4 +1,4 @@
-"""Indexing an archive: plan what is new, then make and publish one shard a unit. Called by the CLI and by Prefect."""
+"""Indexes an archive: plans what is new, then makes and publishes one shard for each unit."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -28,7 +28,7 @@ MAX_LISTED = 100  # unreadable videos listed in one notification
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
-    """What came of an index run."""
+    """The result of an index run."""
 
     pipeline_digest: str
     known: int
@@ -37,17 +37,17 @@ class IndexReport:
     units: tuple[UnitReport, ...]
     unreadable: tuple[Unreadable, ...]
     seconds: float
-    notes: tuple[str, ...] = ()  # what else was left out, and what to do about it
-    erased: int = 0  # videos passed over because they were erased or are older than the retention
+    notes: tuple[str, ...] = ()  # what else was skipped, and what to do about it
+    erased: int = 0  # videos skipped because they were erased or are older than the retention
     run: RunRecord | None = None
 
     @property
     def state(self) -> str:
-        """Completed, or Degraded where something could not be read."""
+        """Completed, or Degraded if something could not be read."""
         return "Degraded" if self.unreadable else "Completed"
 
     def total(self, name: str) -> float:
-        """Sums a number of all units."""
+        """Returns the sum of a field over all units."""
         return float(sum(getattr(unit, name) for unit in self.units))
 
     @property
@@ -102,15 +102,15 @@ def build_plan(
     erased: bool = False,
     only: Collection[str] | None = None,
 ) -> Plan:
-    """Plans an index run: what valid shards hold, what is quarantined and what was erased is left out.
+    """Plans an index run. Videos that are in a valid shard, quarantined or erased are skipped.
 
-    ``erased`` takes in what was erased and what is older than the retention; an erasure to come takes it again.
-    A quarantined video is planned again where its file has changed, and with ``retry`` until it has had its tries.
-    What can't even be opened as a file is quarantined here, and notes of files that are others now are dropped.
+    ``erased`` includes footage that was erased or is older than the retention; a later erasure removes it again.
+    A quarantined video is tried again if its file has changed, or with ``retry`` up to the maximum number of tries.
+    Files that can't be opened are quarantined here. Quarantine entries of files that were replaced are removed.
 
     Raises:
-        ArchiveError: There is no such folder, or no video in it.
-        ConfigurationError: No path fits the camera patterns given.
+        ArchiveError: The folder does not exist or contains no video.
+        ConfigurationError: No path matches the given camera patterns.
         StoreError: The quarantine can't be written.
     """
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
@@ -139,7 +139,7 @@ def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int
 
 
 def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> None:
-    """Removes the notes of paths where another content lies now, unless the old one lies elsewhere still."""
+    """Removes the entries of files whose content was replaced, unless the old content is still in the archive."""
     paths, ids = {path for path, _ in plan.seen}, {video_id for _, video_id in plan.seen}
     for note in notes:
         if note.path in paths and note.video_id not in ids:
@@ -173,20 +173,20 @@ def index_archive(
     listener: Listener | None = None,
     run_units: RunUnits | None = None,
 ) -> IndexReport:
-    """Indexes what is new in an archive; what is indexed is not touched.
+    """Indexes what is new in an archive; existing shards stay unchanged.
 
     Args:
         composition: Models and settings.
         layout: The store.
         archive: The folder of videos.
-        retry: Try videos again that could not be read before.
-        erased: Index again what was erased or is older than the retention.
-        only: Paths in the archive, where not all are wanted.
-        listener: Is told of the progress.
-        run_units: Works on the units; by default ``index_unit`` in threads, several at once.
+        retry: Try again to read videos that could not be read before.
+        erased: Also index footage that was erased or is older than the retention.
+        only: The paths in the archive to index; by default all.
+        listener: Receives the progress.
+        run_units: Processes the units; by default ``index_unit`` in several threads.
 
     Raises:
-        ArchiveError: There is no such folder, or no video in it.
+        ArchiveError: The folder does not exist or contains no video.
         StoreError: The store can't be written.
     """
     began = time.monotonic()
@@ -209,7 +209,7 @@ def index_archive(
 def _run_in_threads(
     composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
 ) -> list[UnitReport]:
-    """Works on several units at once where the machine has the cores; they share the models."""
+    """Processes several units at once if the machine has enough cores; they share the models."""
     number = choose_number(composition.settings.shards.at_once, len(units))
 
     def work(unit: Unit, stop: Event) -> UnitReport:
@@ -221,7 +221,7 @@ def _run_in_threads(
 
 
 def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
-    """Joins what came of a plan's units."""
+    """Combines the reports of a plan's units."""
     lost = [Unreadable(path=path, reason=reason) for path, reason in plan.unreadable]
     return IndexReport(
         pipeline_digest=composition.pipeline.digest,

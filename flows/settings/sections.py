@@ -212,7 +212,7 @@ class RerankSettingsSection(Section):
     preset: Literal["default", "paper"] = Field("default", description="source of all values below that you do not set")
     fusion: Literal["mean", "product"] | None = Field(
         None,
-        description="mean: the paper's weighted mean with the coarse rank; product: probabilities with the coarse z-score",
+        description="mean: the weighted mean of the paper, with the rank; product: probabilities and the z-score",
     )
     match_weight: float | None = Field(None, ge=0, description="weight of the judge's answers about the masked words")
     affirm_weight: float | None = Field(

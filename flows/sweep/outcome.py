@@ -1,4 +1,4 @@
-"""What came of a sweep, as commands and flows report it."""
+"""The result of a sweep."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from storage.hits.runs import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryTally:
-    """What one query found in one sweep."""
+    """The counts of one query in one sweep."""
 
     query_name: str
     num_shards: int
@@ -22,7 +22,7 @@ class QueryTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What came of a sweep."""
+    """The result of a sweep."""
 
     sweep_id: str
     state: str
@@ -35,7 +35,7 @@ class SweepReport:
     warnings: tuple[str, ...]
     report_path: str
     top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)
-    num_open: int = 0  # candidates left to the next sweep
+    num_open: int = 0  # candidates left for the next sweep
     num_damaged: int = 0  # shards that could not be read
     run: RunRecord | None = None
 
