@@ -1,5 +1,5 @@
-"""When, and again: settings, the composition root, commands and Prefect flows."""
+"""Settings, composition root, commands and Prefect flows."""
 
 from anomalylmm import offline
 
-offline.switch_off()  # before a module of this package imports Prefect
+offline.switch_off()  # must happen before Prefect is imported

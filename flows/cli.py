@@ -1,4 +1,4 @@
-"""The ``anomalylmm`` command: gathers the commands and turns errors into messages and exit codes."""
+"""The ``anomalylmm`` program: registers the commands and turns errors into messages and exit codes."""
 
 import os
 import sys
@@ -8,13 +8,24 @@ from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
-from flows.commands import analysis, compact, erase, evaluate, export, index_and_sweep, review, search, settings, upkeep
+from flows.commands import (
+    analysis,
+    erase,
+    evaluate,
+    export,
+    index_and_sweep,
+    review,
+    saved_queries,
+    search,
+    settings,
+    upkeep,
+)
 from flows.runs.terminal import visible
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
 4 archive or video unreadable · 5 store damaged or not writable · 6 another process is writing ·
-7 the judge did not answer · 8 done, but not everything could be read (with --strict; erase always) · 130 interrupted
+7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) · 130 interrupted
 """
 
 app = typer.Typer(
@@ -27,16 +38,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-index_and_sweep.add_to(app)
-search.add_to(app)
-analysis.add_to(app)
-export.add_to(app)
-review.add_to(app)
-evaluate.add_to(app)
-upkeep.add_to(app)
-settings.add_to(app)
-compact.add_to(app)
-erase.add_to(app)
+for command in (
+    *(index_and_sweep.index, index_and_sweep.sweep, search.search, analysis.sql, analysis.report),
+    *(export.export, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, upkeep.models, upkeep.doctor),
+    *(settings.settings, upkeep.compact, erase.erase),
+):
+    app.command()(command)
+app.add_typer(saved_queries.app)
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def _print_version(value: bool) -> None:
@@ -47,11 +56,11 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def options(version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True)) -> None:
-    """Holds what all commands share."""
+    """Registers the options that all commands share."""
 
 
 def main() -> None:
-    """Runs one command; expected errors become one message and their exit code."""
+    """Runs one command; an expected error is printed as one message and sets the exit code."""
     try:
         app()
     except AnomalyLMMError as error:

@@ -1,4 +1,4 @@
-"""The composition root: the one place that builds models from settings. Nothing else imports ``anomalylmm.models``."""
+"""The composition root. It builds all models from the settings; nothing else imports ``anomalylmm.models``."""
 
 import hashlib
 import json
@@ -36,17 +36,17 @@ from storage.shards.schema import SCHEMA_VERSION
 
 @lru_cache(maxsize=2)
 def open_composition(settings: Settings) -> "Composition":
-    """Gives this process's composition of some settings, so that its models are loaded once for all tasks."""
+    """Returns the composition for some settings, shared in this process so that models are loaded only once."""
     return Composition(settings)
 
 
 class ImageTextEncoder(ImageEncoder, TextEncoder, PatchTextMapper, Protocol):
-    """What the composition builds as encoder: images, texts and the map between them."""
+    """An encoder of images and texts that can also map words to places in an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What decides the content of shards, and its digest."""
+    """Everything that decides the content of shards, and its digest."""
 
     description: dict[str, Any]
     digest: str
@@ -61,27 +61,27 @@ class ModelRow:
     found: bool
     model_id: str = ""
     license: str = ""
-    where: str = ""  # path, or what to do where it is missing
+    where: str = ""  # path, or what to do if it is missing
 
     def cells(self) -> tuple[str, str, str, str, str]:
-        """Gives the row of a table."""
+        """Returns the cells of a table row."""
         return self.role, self.weights, self.model_id if self.found else "MISSING", self.license, self.where
 
 
 class Composition:
-    """Builds each model once, when it is first asked for."""
+    """Builds each model once, when it is first used."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     @cached_property
     def lexicon(self) -> Lexicon:
-        """The words of behaviors, colors and garments."""
+        """The lexicon of behaviors, colors and garments."""
         return Lexicon.load()
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """All that decides what indexing an input gives: models, parameters, schema."""
+        """The models, parameters and schema that decide the result of indexing."""
         settings = self.settings
         description = {
             "schema_version": SCHEMA_VERSION,
@@ -101,7 +101,7 @@ class Composition:
         return Pipeline(description=description, digest=hashlib.sha256(text.encode()).hexdigest()[:16])
 
     def model_ids(self) -> dict[str, str]:
-        """Names the models that decide the content of shards, by the digests of their weights; loads none."""
+        """Returns the ids of the models that decide the content of shards, without loading them."""
         detector, pose = self.settings.detector, self.settings.pose
         found = self._find(detector.weights, "detector")
         ids = {"detector": name_by_runtime(found, self._device, detector.runtime), "dual_encoder": self._encoder_id}
@@ -128,7 +128,7 @@ class Composition:
 
     @cached_property
     def bodies(self) -> BodyReader | None:
-        """What reads joints and postures; None where the profile estimates no poses."""
+        """The reader of joints and postures; None if the profile has no pose model."""
         pose = self.settings.pose
         if pose.family == "none":
             return None
@@ -143,7 +143,7 @@ class Composition:
 
     @property
     def dimension(self) -> int:
-        """Of a crop's vector: the encoder's, and a number for each posture where poses are estimated."""
+        """The dimension of a crop's vector: that of the encoder, plus one for each posture if poses are estimated."""
         return self.encoder.dimension + (len(CHANNELS) if self.bodies else 0)
 
     @cached_property
@@ -168,19 +168,19 @@ class Composition:
 
     @property
     def _encoder_id(self) -> str:
-        """All that decides the encoder's vectors."""
+        """The encoder's id with all settings that change its vectors."""
         encoder = self.settings.encoder
         kept = f"@{encoder.dimension}d" if encoder.dimension else ""
         shown = f"@{encoder.max_pixels}px" if encoder.max_pixels else ""
         return self._find(encoder.weights, "dual_encoder").model_id + kept + shown
 
     def load_indexing_models(self) -> None:
-        """Loads detector and encoder now, once, before several threads ask for them."""
+        """Loads the models for indexing, before several threads use them."""
         _ = self.detector, self.encoder, self.bodies
 
     @cached_property
     def judge(self) -> Judge:
-        """The judge; a server is not asked yet."""
+        """The judge; a server is not contacted yet."""
         judge = self.settings.judge
         if judge.family == "endpoint":
             return self._build_endpoint()
@@ -211,7 +211,7 @@ class Composition:
 
     @cached_property
     def adjudicator(self) -> Adjudicator:
-        """The three stages, with the preset of the profile and what the settings change of it."""
+        """The three stages, with the preset and the changes from the settings."""
         chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
         settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
         if self.settings.judge.family == "reranker":
@@ -220,18 +220,18 @@ class Composition:
 
     @cached_property
     def mapper(self) -> PatchTextMapper:
-        """What shows where in a picture a text applies: the encoder, or the judge where the settings say so."""
+        """Locates words in a picture: the encoder, or the judge with ``judge.maps``."""
         if not self.settings.judge.maps:
             return self.encoder
         from anomalylmm.models.judge.transformers_judge import TransformersJudge
 
         if not isinstance(self.judge, TransformersJudge):
-            raise ConfigurationError("judge.maps needs a judge in this process; set judge.maps = false")
+            raise ConfigurationError("judge.maps needs a local chat model as the judge; set judge.maps = false")
         return self.judge.build_mapper()
 
     @cached_property
     def source(self) -> FrameSource:
-        """The decoder; nothing is started."""
+        """The decoder; no process is started yet."""
         from anomalylmm.models.video.frames import VideoSource
 
         share_one_heap()
@@ -248,7 +248,7 @@ class Composition:
 
     @cached_property
     def clips(self) -> ClipCutter:
-        """What cuts clips for an export."""
+        """The cutter of clips for an export."""
         from anomalylmm.models.video.clips import VideoClips
 
         return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
@@ -267,11 +267,11 @@ class Composition:
         )
 
     def probe_start(self, path: Path) -> datetime | None:
-        """Asks a container when it was recorded; None where it does not say or can't be opened."""
+        """Reads the recording time from a container; None if it has none or can't be opened."""
         return recorded_utc(path)
 
     def list_models(self) -> list[ModelRow]:
-        """Lists the profile's models without loading them, or asking an endpoint."""
+        """Lists the profile's models without loading them or contacting a server."""
         rows = [self._locate(role, weights) for role, weights in self._roles()]
         return [*rows, self._endpoint_row()] if self.settings.judge.family == "endpoint" else rows
 
@@ -321,7 +321,7 @@ class Composition:
 
 
 def _read_key(variable: str) -> str:
-    """Reads an endpoint's key; none where no variable is named.
+    """Reads an endpoint's key; empty if no variable is named.
 
     Raises:
         ConfigurationError: The variable is not set.
@@ -333,14 +333,14 @@ def _read_key(variable: str) -> str:
 
 
 def _check_yes_no_only(settings: RerankSettings) -> None:
-    """Checks that a re-ranker, which says yes or no and nothing else, is asked for nothing else.
+    """Checks that the settings ask a re-ranker, which can only answer yes or no, for nothing else.
 
     Raises:
-        ConfigurationError: It is; the message names the settings.
+        ConfigurationError: They do; the message names the settings.
     """
     fitting = {"reading": "likelihood", "masking": "lexicon", "explain": False, "pairwise": False}
     wrong = [f"rerank.{name} = {json.dumps(fit)}" for name, fit in fitting.items() if getattr(settings, name) != fit]
     if wrong:
         raise ConfigurationError(
-            f'a re-ranker says yes or no and writes nothing; with judge.family = "reranker" set {", ".join(wrong)}'
+            f'a re-ranker can only answer yes or no; with judge.family = "reranker" set {", ".join(wrong)}'
         )

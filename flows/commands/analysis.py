@@ -1,15 +1,13 @@
-"""Commands for the analyst: ``sql``, ``report`` and ``queries``."""
+"""Commands for the analyst: ``sql`` and ``report``."""
 
 from typing import Annotated
 
 import typer
 
-from flows.commands import saved_queries
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
     StoreOption,
-    layout_of,
     print_json,
     print_records,
     print_table,
@@ -17,6 +15,7 @@ from flows.commands.common import (
 )
 from flows.commands.limits import hard_limits
 from flows.sweep.page import write_latest_page
+from storage.disk.layout import StoreLayout
 from storage.hits.analyst import SqlLimits, run_sql
 
 TABLES_SQL = (
@@ -26,20 +25,22 @@ TABLES_SQL = (
 
 
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL statement; without it the tables are listed.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SQL statement; leave it out to list the tables.")] = None,
     store: StoreOption = DEFAULT_STORE,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds after which it is ended; 0 for no limit.")] = 300,
-    memory: Annotated[float, typer.Option(min=0, help="Memory it may take, in GB; 0 for most of the machine's.")] = 4,
-    rows: Annotated[int, typer.Option(min=0, help="Rows it may give; 0 for no limit.")] = 1_000_000,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds after which the statement is stopped; 0 for no limit.")
+    ] = 300,
+    memory: Annotated[float, typer.Option(min=0, help="Memory it may use, in GB; 0 for most of the machine's.")] = 4,
+    rows: Annotated[int, typer.Option(min=0, help="Rows it may return; 0 for no limit.")] = 1_000_000,
     json: JsonOption = False,
 ) -> None:
-    """Asks SQL over the published hits, read-only; a running sweep is not in its way.
+    """Runs one SQL statement on the published tables, read-only. It works during a sweep.
 
     Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
     limits = SqlLimits(seconds=timeout, memory_bytes=int(memory * 1e9), rows=rows)
     with hard_limits(limits.seconds, limits.memory_bytes):
-        columns, found = run_sql(layout_of(store), query or TABLES_SQL, limits=limits)
+        columns, found = run_sql(StoreLayout(store), query or TABLES_SQL, limits=limits)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in found])
     elif query:
@@ -49,15 +50,8 @@ def sql(
 
 
 def report(store: StoreOption = DEFAULT_STORE) -> None:
-    """Writes the page of all published hits, best first, with pictures and the judge's slots.
+    """Writes an HTML page of all published hits, best first, with pictures and the judge's answers.
 
     Example: `anomalylmm report --store store`
     """
-    say(write_latest_page(layout_of(store)))
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("sql")(sql)
-    app.command("report")(report)
-    saved_queries.add_to(app)
+    say(write_latest_page(StoreLayout(store)))

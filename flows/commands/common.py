@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results are printed."""
+"""Options that several commands share, and functions that print results."""
 
 import json
 import math
@@ -18,7 +18,6 @@ from rich.text import Text
 from flows.composition import Composition
 from flows.runs.terminal import one_line, visible
 from flows.settings.model import load_settings
-from storage.disk.layout import StoreLayout
 
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="ANOMALYLMM_STORE", help="Folder of shards, hits and reports.")
@@ -28,23 +27,20 @@ ProfileOption = Annotated[
 ]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option("--settings", envvar="ANOMALYLMM_SETTINGS", help="TOML file of your own that overrides the profile."),
+    typer.Option("--settings", envvar="ANOMALYLMM_SETTINGS", help="Your own TOML file, which overrides the profile."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 8 where not everything could be read.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 8 if something could not be read.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress bars.")]
 DEFAULT_STORE = Path("store")
-_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # JSON lets them stand
+_UNPRINTED = re.compile(
+    "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)  # json.dumps leaves them as they are
 
 
 def compose(profile: str | None, settings: Path | None) -> Composition:
-    """Builds the composition of a command from its options."""
+    """Builds the composition from a command's options."""
     return Composition(load_settings(profile, settings))
-
-
-def layout_of(store: Path) -> StoreLayout:
-    """Names the store's paths."""
-    return StoreLayout(store)
 
 
 def print_json(value: object) -> None:
@@ -54,12 +50,12 @@ def print_json(value: object) -> None:
 
 
 def say(text: object, *, err: bool = False) -> None:
-    """Prints one line of text; what would steer a terminal, or begin another line, is written out."""
+    """Prints one line of text with line breaks and terminal control characters escaped."""
     typer.echo(one_line(str(text)), err=err)
 
 
 def _to_json(value: object) -> Any:
-    """Gives what JSON has: names of fields are texts, and numbers that are none are written as texts."""
+    """Converts a value to JSON types; keys, NaN and infinite values become strings."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
@@ -80,12 +76,12 @@ def _plain(value: object) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """Prints a table; cells are data and never read as markup."""
+    """Prints a table; text in cells is never interpreted as markup."""
     _console().print(_table(columns, rows, title))
 
 
 def print_records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table, or one line a value under the number of each record where a terminal is too narrow for it."""
+    """Prints a table, or one line for each value if the terminal is too narrow for a table."""
     table, console = _table(columns, rows), _console()
     needed = console.measure(table, options=console.options.update_width(sys.maxsize)).maximum
     if not sys.stdout.isatty() or needed <= console.width or not rows:

@@ -1,4 +1,4 @@
-"""The ``erase`` command: footage and all that was made of it, by age, camera or video."""
+"""The ``erase`` command: removes everything that was derived from some footage, by age, camera or video."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -7,19 +7,18 @@ from typing import Annotated
 import typer
 
 from anomalylmm.errors import ConfigurationError
+from flows.clock import utc_now
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
     ProfileOption,
     SettingsOption,
     StoreOption,
-    layout_of,
     print_json,
     print_table,
     say,
 )
 from flows.commands.search import DAY_FORMATS
-from flows.index.planning import utc_now
 from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
 from flows.maintain.retention import build_rules
 from flows.settings.model import load_settings
@@ -31,44 +30,46 @@ from storage.upkeep.erasure_log import ErasureRule, read_unfinished
 def erase(
     store: StoreOption = DEFAULT_STORE,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", min=0, max=MAX_DAYS, help="Videos that began so many days ago.")
+        float | None,
+        typer.Option("--older-than", min=0, max=MAX_DAYS, help="Videos that began at least this many days ago."),
     ] = None,
     before: Annotated[
         datetime | None, typer.Option(formats=DAY_FORMATS, help="Videos that began before this day or moment, UTC.")
     ] = None,
-    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; can be repeated.")] = None,
     video: Annotated[
         list[str] | None,
-        typer.Option("--video", help="This video: its id, or its path as the table videos lists it; may be repeated."),
+        typer.Option("--video", help="This video: its id, or its path as in the table videos; can be repeated."),
     ] = None,
     retention: Annotated[
-        bool, typer.Option("--retention", help="What is older than [retention] in the settings says.")
+        bool, typer.Option("--retention", help="What is older than [retention] in the settings allows.")
     ] = False,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; erase nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased, and erase nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Erases videos from the store with their crops, vectors, hits, pictures and judgements; the archive is only read.
 
-    A camera alone means all its footage up to now. Erased footage is not indexed again unless `index --erased` asks.
-    Without any rule it finishes an erasure that was interrupted.
+    `--camera` alone selects all footage of that camera up to now. Erased footage is not indexed again unless you run
+    `index --erased`. Without any rule, an interrupted erasure is finished.
 
-    Exits with 0 where it is done or nothing falls under the rule, 1 where the question was not answered with yes, 2 for
-    wrong arguments, 6 while a sweep or another erasure runs, 8 where it is done but damaged shards could not be looked
-    into.
+    Exit codes: 0 done, or nothing to erase · 1 not confirmed · 2 wrong arguments · 6 a sweep or another erasure is
+    running · 8 done, but damaged shards could not be checked.
 
     Example: `anomalylmm erase --camera gate --older-than 30 --dry-run`
     """
-    layout = layout_of(store)
+    layout = StoreLayout(store)
     rules = _build_rules(older_than, before, camera or [], video or [])
     if retention:
         if rules:
-            raise ConfigurationError("--retention takes its rules from the settings; leave the other rules out")
+            raise ConfigurationError("--retention takes its rules from the settings; leave out the other rules")
         rules = build_rules(load_settings(profile, settings).retention, utc_now())
         if not rules:
-            raise ConfigurationError("the settings have no [retention], so everything is kept; give days, see the docs")
+            raise ConfigurationError(
+                "the settings have no [retention], so everything is kept; set days under [retention]"
+            )
     elif not rules and not read_unfinished(layout):
         raise ConfigurationError(
             "nothing says what to erase, and no erasure was interrupted; give --older-than DAYS, --before DATE, "
@@ -90,7 +91,7 @@ def _build_rules(
     now = utc_now()
     if (older_than is not None and before is not None) or (videos and (cameras or before or older_than is not None)):
         raise ConfigurationError(
-            "rules can't be mixed like this; give --older-than or --before, with or without --camera, or --video alone"
+            "these rules can't be combined; give --older-than or --before, with or without --camera, or --video alone"
         )
     if videos:
         return (ErasureRule(videos=tuple(videos)),)
@@ -108,15 +109,15 @@ def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
         print_json({"shards": [asdict(shard) for shard in plan.shards], **videos, **counts, "unknown": plan.unknown})
         return
     if plan.is_empty:
-        say(f"nothing falls under the rule; the store's cameras: {', '.join(list_cameras(layout)) or 'none'}")
+        say(f"nothing matches the rule; the store's cameras: {', '.join(list_cameras(layout)) or 'none'}")
     else:
         print_table(("camera", "date", "videos", "crops", "shard"), preview.rows(), title="to erase")
         typer.echo(
             f"{len(plan.video_ids)} videos, {preview.num_hits} published hits, {preview.num_judgements} judgements, "
-            f"{len(plan.search_ids)} searches like an erased picture; cached answers, pages and all pictures with them"
+            f"{len(plan.search_ids)} searches by an erased picture; also cached answers, pages and all pictures of them"
         )
     for place in plan.unknown:
-        say(f"warning: {place} is damaged, so it can't be told whether it holds a named video", err=True)
+        say(f"warning: {place} is damaged, so it is unknown whether it contains a named video", err=True)
 
 
 def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> None:
@@ -127,8 +128,3 @@ def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> N
         typer.echo(describe(report))
     if report.unknown:
         raise typer.Exit(8)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("erase")(erase)

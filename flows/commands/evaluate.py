@@ -1,4 +1,4 @@
-"""The ``evaluate`` commands: the method measured on a benchmark, or on a user's own labeled clips."""
+"""The ``evaluate`` commands: measure the method on a benchmark or on labeled clips."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ class _BenchmarkFirst(TyperGroup):
     """A group in which ``evaluate rendered ...`` is short for ``evaluate benchmark rendered ...``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Adds the name of the first command where none is given."""
+        """Adds the name of the first command if no command is given."""
         if args and args[0] not in (*self.commands, "--help"):
             args = ["benchmark", *args]
         return super().parse_args(ctx, args)
@@ -49,27 +49,30 @@ def evaluate() -> None:
 
 @app.command("benchmark")
 def evaluate_by_benchmark(
-    benchmark: Annotated[BenchmarkName, typer.Argument(help="rendered, or your own copy of pab, ucc or pab-2026.")],
+    benchmark: Annotated[BenchmarkName, typer.Argument(help="rendered, or pab, ucc or pab-2026 if you have a copy.")],
     root: Annotated[Path, typer.Option("--root", help="Folder of the benchmark; it is only read.")],
     split: Annotated[
-        str, typer.Option("--split", help="Folder under annotation; choose settings by validation, not by test.")
+        str, typer.Option("--split", help="Folder under annotation. Choose settings on validation, not on test.")
     ] = "test",
-    out: Annotated[Path, typer.Option("--out", help="Folder of the report, and of what resumes it.")] = Path(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report and of the state to resume from.")] = Path(
         "evaluation"
     ),
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many queries, drawn by a fixed seed.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many queries, drawn with a fixed seed.")
+    ] = None,
     variants: Annotated[
-        str, typer.Option("--variants", help="Names or groups of variants, with commas: stages,presets,N,slots.")
+        str,
+        typer.Option("--variants", help="Names or groups of variants, separated by commas: stages,presets,N,slots."),
     ] = "",
     captions: Annotated[
-        str, typer.Option("--captions", help="Key of the sentences asked, e.g. captions_held_out.")
+        str, typer.Option("--captions", help="Key of the sentences to use, e.g. captions_held_out.")
     ] = CAPTIONS,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measures the method on a benchmark: R@k, mAP, ablation, cost and a failure sheet; goes on where it was stopped.
+    """Measures R@k, mAP, ablation and cost on a benchmark and draws a failure sheet. An interrupted run is resumed.
 
     Example: `anomalylmm evaluate rendered --root benchmark --split validation --variants stages,N`
     """
@@ -118,15 +121,18 @@ def _cells(row: dict[str, Any]) -> list[object]:
 def evaluate_by_clips(
     folder: Annotated[Path, typer.Argument(help="Folder of clips with a labels.csv; it is only read.")],
     labels: Annotated[
-        Path | None, typer.Option("--labels", help="Another file of labels than labels.csv in the folder.")
+        Path | None, typer.Option("--labels", help="File of labels; by default labels.csv in the folder.")
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Clips whose path fits this pattern, or whose column part is this; repeatable."),
+        typer.Option(
+            "--only", help="Clips whose path matches this pattern, or whose column part equals it; can be repeated."
+        ),
     ] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
     store: Annotated[
-        Path | None, typer.Option("--store", help="Store that is kept, to look at the hits; else a temporary one.")
+        Path | None,
+        typer.Option("--store", help="Store to keep, so that you can look at the hits; by default a temporary one."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("evaluation"),
     profile: ProfileOption = None,
@@ -136,12 +142,13 @@ def evaluate_by_clips(
 ) -> None:
     """Measures a profile on your own labeled clips: events found, false hits, normal clips flagged.
 
-    `labels.csv` has a line a clip with the columns `file` (relative to the folder) and `behaviors` (several divided
-    by `;`, none for a clip in which nothing happens). `start_seconds` and `stop_seconds` may say when; then a clip may
-    have several lines. The clips are indexed, the enabled queries swept and the hits compared with the labels.
+    `labels.csv` has one line for each clip with the columns `file` (relative to the folder) and `behaviors` (separated
+    by `;`, empty if nothing happens in the clip). The columns `start_seconds` and `stop_seconds` are optional; with
+    them a clip can have several lines. The clips are indexed, the enabled queries are swept, and the hits are compared
+    with the labels.
 
-    Exit codes: 0 measured, whatever the figures are · 2 wrong labels, queries or settings · 4 a clip is missing, or
-    none can be read · 5 store or report can't be written.
+    Exit codes: 0 measured, whatever the scores · 2 wrong labels, queries or settings · 4 a clip is missing, or no clip
+    can be read · 5 the store or the report can't be written.
 
     Example: `anomalylmm evaluate clips my-clips --only "falls/*"`
     """
@@ -174,8 +181,3 @@ def _print_clips(report: ClipReport) -> None:
     for warning in document["warnings"]:
         say(f"note: {warning}")
     say(f"report: {report.folder / 'clips.md'}")
-
-
-def add_to(parent: typer.Typer) -> None:
-    """Adds these commands."""
-    parent.add_typer(app, name="evaluate")

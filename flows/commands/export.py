@@ -1,4 +1,4 @@
-"""The ``export`` command: hits with clips and pictures, to hand on as evidence."""
+"""The ``export`` command: hits with clips and pictures, to pass on as evidence."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from flows.commands.common import (
     StoreOption,
     StrictOption,
     compose,
-    layout_of,
     print_json,
     say,
 )
@@ -23,51 +22,59 @@ from flows.commands.search import DAY_FORMATS, end_of
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
-from flows.runs.notifying import OF_WHO_ASKS, tell_export, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from storage.disk.layout import StoreLayout
 
 ArchiveOption = Annotated[
     Path | None,
-    typer.Option("--archive", envvar="ANOMALYLMM_ARCHIVE", help="Folder of the source videos; without it no clips."),
+    typer.Option(
+        "--archive", envvar="ANOMALYLMM_ARCHIVE", help="Folder of the source videos; without it no clips are exported."
+    ),
 ]
 
 
 def export(
-    output: Annotated[Path, typer.Argument(help="Folder to make, or a file ending in .zip; must not exist.")],
+    output: Annotated[Path, typer.Argument(help="New folder, or new file that ends in .zip.")],
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     archive: ArchiveOption = None,
-    hit: Annotated[list[str] | None, typer.Option("--hit", help="Id of a hit; may be repeated.")] = None,
-    query: Annotated[str, typer.Option("--query", help="Hits of the saved query of this name.")] = "",
+    hit: Annotated[list[str] | None, typer.Option("--hit", help="Id of a hit; can be repeated.")] = None,
+    query: Annotated[str, typer.Option("--query", help="Hits of the saved query with this name.")] = "",
     since: Annotated[
         datetime | None, typer.Option(formats=DAY_FORMATS, help="Hits from this day or moment on, UTC.")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=DAY_FORMATS, help="Hits up to this day (included) or moment, UTC.")
+        datetime | None,
+        typer.Option(formats=DAY_FORMATS, help="Hits up to and including this day, or up to this moment, UTC."),
     ] = None,
-    sweep: Annotated[str, typer.Option("--sweep", help="Hits of this sweep's id.")] = "",
-    incident: Annotated[str, typer.Option("--incident", help="Hits of this incident's id.")] = "",
-    sql: Annotated[str, typer.Option("--sql", help="SELECT over the published tables that gives hit_id.")] = "",
+    sweep: Annotated[str, typer.Option("--sweep", help="Hits of the sweep with this id.")] = "",
+    incident: Annotated[str, typer.Option("--incident", help="Hits of the incident with this id.")] = "",
+    sql: Annotated[str, typer.Option("--sql", help="SELECT on the published tables that returns hit_id.")] = "",
     margin: Annotated[
-        float, typer.Option("--margin", min=0, max=600, help="Seconds shown before and after the person was seen.")
+        float, typer.Option("--margin", min=0, max=600, help="Seconds of video before and after the person is seen.")
     ] = 2.0,
     blur: Annotated[bool, typer.Option("--blur/--no-blur", help="Blur the heads of bystanders.")] = True,
-    box: Annotated[bool, typer.Option("--box", help="Draw the box of the person asked about into clips.")] = False,
-    times: Annotated[bool, typer.Option("--times", help="Burn camera, local and media time into clips.")] = False,
-    most: Annotated[int, typer.Option("--most", min=1, max=10_000, help="Refuse to export more hits.")] = MAX_HITS,
+    box: Annotated[bool, typer.Option("--box", help="Draw a box around the person in the clips.")] = False,
+    times: Annotated[
+        bool, typer.Option("--times", help="Write the camera, local time and media time into the clips.")
+    ] = False,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=10_000, help="Export nothing if more hits than this are chosen.")
+    ] = MAX_HITS,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Exports hits with clips, pictures, tables, a page to look at offline and digests of it all.
+    """Exports hits with clips, pictures, tables, a page for viewing offline, and digests of all files.
 
-    All that is given must hold of a hit. Heads of bystanders are blurred as far as the detector finds them: look at
-    every clip before you hand it on. What of a hit is missing (a video that is gone or has changed) is said and fails
-    nothing else.
+    A hit is exported if it meets all conditions that you give. The heads of bystanders are blurred if the detector
+    finds them, so watch every clip before you pass it on. If part of a hit is missing, for example because its video
+    was deleted or changed, this is reported and the rest is exported.
 
-    Exit codes: 0 done · 2 nothing fits, or the output exists · 3 the detector's weights are missing · 4 no such archive
-    · 5 no sweep has published, or the output can't be written · 8 with --strict: something of a hit is missing
+    Exit codes: 0 done · 2 no hit matches, or the output exists · 3 the detector's weights are missing · 4 no such
+    archive · 5 no sweep has published, or the output can't be written · 8 with --strict: part of a hit is missing
 
     Example: `anomalylmm export fall.zip --query fall --since 2026-03-01 --archive /media/cameras`
 
@@ -84,11 +91,14 @@ def export(
     )
     style = ClipStyle(margin_seconds=margin, blur=blur, draw_box=box, burn_times=times)
     request = ExportRequest(output=output, choice=choice, archive=archive, style=style, max_hits=most)
-    composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+    composition, layout = compose(profile, settings), StoreLayout(store)
+    notify = composition.settings.notify
+    with (
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "export", progress, except_for=CALLER_ERRORS),
+    ):
         report = export_hits(composition, layout, request, listener=progress)
-        tell_export(told, layout, report, progress)
+        notify_report(notify, layout, "export", report, progress)
     _print(report, json)
     if strict and report.problems:
         raise typer.Exit(8)
@@ -105,8 +115,3 @@ def _print(report: ExportReport, json: bool) -> None:
         f"{report.output}: {report.num_hits} hits, {report.num_clips} clips, {report.num_pictures} pictures, "
         f"{report.state}, {report.seconds:.1f} s"
     )
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("export")(export)

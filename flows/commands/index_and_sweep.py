@@ -14,17 +14,17 @@ from flows.commands.common import (
     StoreOption,
     StrictOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
 )
 from flows.index.indexing import IndexReport, index_archive
-from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
 
 
 def index(
@@ -32,23 +32,25 @@ def index(
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try videos again that could not be read before.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again to read videos that could not be read before.")
+    ] = False,
     erased: Annotated[
-        bool, typer.Option("--erased", help="Index again what was erased or is older than the retention.")
+        bool, typer.Option("--erased", help="Also index footage that was erased or is older than the retention.")
     ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Finds the persons in new videos of an archive and stores their crops as searchable shards.
+    """Finds people in the new videos of an archive and stores their crops as searchable shards.
 
     Example: `anomalylmm index /media/cameras --store store`
     """
-    composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "index", progress):
+    composition, layout = compose(profile, settings), StoreLayout(store)
+    notify = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
-        tell_index(told, layout, report, progress)
+        notify_report(notify, layout, "index", report, progress)
     if json:
         lists = {"unreadable": report.unreadable, "duplicates": report.duplicates, "notes": report.notes}
         print_json({**_summary(report), **lists, "run": report.run})
@@ -91,7 +93,7 @@ def _print_index(report: IndexReport) -> None:
         print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
-        print_table(("video", "read", "reason"), rows, title="not read, or not whole")
+        print_table(("video", "read", "reason"), rows, title="not read, or read only in part")
     for note in report.notes:
         say(f"note: {note}")
     summary = _summary(report)
@@ -106,15 +108,15 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Runs the saved queries over what they have not covered yet and publishes the hits.
+    """Runs the saved queries on the footage they have not covered yet, and publishes the hits.
 
     Example: `anomalylmm sweep --queries my-queries.toml`
     """
-    composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "sweep", progress):
+    composition, layout = compose(profile, settings), StoreLayout(store)
+    notify = composition.settings.notify
+    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "sweep", progress):
         report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
-        tell_sweep(told, layout, report, progress)
+        notify_report(notify, layout, "sweep", report, progress)
     if json:
         print_json(report)
     else:
@@ -134,9 +136,3 @@ def _print_sweep(report: SweepReport) -> None:
     )
     if report.report_path:
         say(f"report: {report.report_path}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("index")(index)
-    app.command("sweep")(sweep)

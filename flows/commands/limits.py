@@ -1,6 +1,7 @@
-"""Hard limits of a command that runs what people paste: some of DuckDB's functions look at none of its own."""
+"""Hard limits for commands that run SQL from users, because some DuckDB functions ignore DuckDB's own limits."""
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,18 +10,18 @@ from pathlib import Path
 
 from anomalylmm.errors import QueryError
 
-GRACE_SECONDS = 5.0  # for DuckDB to end by itself
-SPARE = 2  # times the memory that DuckDB may take: the result is held beside it
+GRACE_SECONDS = 5.0  # for DuckDB to stop by itself
+MEMORY_FACTOR = 2  # of DuckDB's limit, because the result needs memory too
 SPARE_BYTES = 256 << 20
 
 
 @contextmanager
 def hard_limits(seconds: float, memory_bytes: int) -> Iterator[None]:
-    """Ends the process some seconds after its time is over, and lets it have no more than twice its memory.
+    """Exits the process a few seconds after its time is over, and limits its memory to about twice that of DuckDB.
 
     Args:
-        seconds: What DuckDB was told; 0 for no limit.
-        memory_bytes: What DuckDB was told; 0 for no limit.
+        seconds: DuckDB's time limit; 0 for no limit.
+        memory_bytes: DuckDB's memory limit; 0 for no limit.
     """
     timer = threading.Timer(seconds + GRACE_SECONDS, _end)
     timer.daemon = True
@@ -35,16 +36,13 @@ def hard_limits(seconds: float, memory_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def _memory_limit(memory_bytes: int) -> Iterator[None]:
-    """Limits the data of this process, where the system can (Linux)."""
-    size = Path("/proc/self/statm")
-    if not memory_bytes or not size.exists():
+    """Limits the data segment of this process."""
+    if not memory_bytes:
         yield
         return
-    import resource
-
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    data_bytes = int(size.read_text().split()[5]) * resource.getpagesize()
-    wanted = data_bytes + SPARE * memory_bytes + SPARE_BYTES
+    data_bytes = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    wanted = data_bytes + MEMORY_FACTOR * memory_bytes + SPARE_BYTES
     limits = [limit for limit in before if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *limits]), before[1]))
     try:
@@ -54,6 +52,6 @@ def _memory_limit(memory_bytes: int) -> Iterator[None]:
 
 
 def _end() -> None:
-    sys.stderr.write("error: this SQL did not end when its time was over, so the program ends; see --timeout\n")
+    sys.stderr.write("error: this SQL did not stop when its time was over, so the program exits; see --timeout\n")
     sys.stderr.flush()
     os._exit(QueryError.exit_code)

@@ -1,4 +1,4 @@
-"""The ``feedback`` command: confirming and rejecting hits, and what follows from it."""
+"""The ``feedback`` command: confirms and rejects hits, and shows how this changes the thresholds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from anomalylmm.errors import ConfigurationError
-from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, layout_of, print_json, print_table
+from flows.clock import utc_now
+from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_table
 from flows.commands.limits import hard_limits
-from flows.index.planning import utc_now
 from flows.review.calibrating import QueryThreshold, read_thresholds
 from flows.review.feedback import (
     SQL_LIMITS,
@@ -27,32 +27,32 @@ MAX_LISTED = 200
 
 
 def feedback(
-    hit: Annotated[str | None, typer.Argument(help="The id of a hit, from the report or the table hits.")] = None,
+    hit: Annotated[str | None, typer.Argument(help="Id of a hit, as shown in the report and the table hits.")] = None,
     verdict: Annotated[str | None, typer.Argument(help="confirm or reject")] = None,
     store: StoreOption = DEFAULT_STORE,
-    note: Annotated[str, typer.Option(help="Why, in your own words.")] = "",
-    by: Annotated[str, typer.Option(help="Who says so; without it whoever is logged in.")] = "",
+    note: Annotated[str, typer.Option(help="Your reason, in your own words.")] = "",
+    by: Annotated[str, typer.Option(help="Your name; by default the user who is logged in.")] = "",
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="File with the columns hit_id, verdict and, where wanted, note and by.")
+        Path | None, typer.Option("--csv", help="File with the columns hit_id and verdict, and optionally note and by.")
     ] = None,
     sql: Annotated[
-        str | None, typer.Option("--sql", help="SELECT over the published tables that gives the same columns.")
+        str | None, typer.Option("--sql", help="SELECT on the published tables that returns these columns.")
     ] = None,
-    listing: Annotated[bool, typer.Option("--list", help="Show what was said, published or waiting.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List all feedback, published or waiting.")] = False,
     thresholds: Annotated[
-        bool, typer.Option("--thresholds", help="Show from which confidence on the next sweep accepts, and why.")
+        bool, typer.Option("--thresholds", help="Show the confidence from which the next sweep accepts, and why.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Confirms or rejects hits; each query's acceptance threshold follows from it in the next sweep.
+    """Confirms or rejects hits. The next sweep adjusts the acceptance threshold of each query accordingly.
 
-    It never waits for a running sweep: what you say is kept aside and taken in by the next one.
+    It does not wait for a running sweep: feedback is stored separately, and the next sweep reads it.
 
     Example: `anomalylmm feedback 5f0c... reject --note "a dog"`
 
     Example: `anomalylmm feedback --sql "select hit_id, 'reject' as verdict from hits where camera = 'gate'"`
     """
-    layout = layout_of(store)
+    layout = StoreLayout(store)
     _check_modes(single=hit is not None, csv=csv is not None, sql=sql is not None, list=listing, thresholds=thresholds)
     if listing:
         _show_list(list_feedback(layout), json)
@@ -77,7 +77,9 @@ def _read_remarks(
     if csv is None and sql is None:
         return [Remark(place="", hit_id=(hit or "").strip(), verdict=verdict or "", note=note, who=who)]
     if note:
-        raise ConfigurationError("--note goes with one HIT; give notes of many hits in a column named note")
+        raise ConfigurationError(
+            "--note can only be used with one HIT; to give notes for many hits, use a column named note"
+        )
     if csv is not None:
         return read_csv(csv, who)
     with hard_limits(SQL_LIMITS.seconds, SQL_LIMITS.memory_bytes):
@@ -111,7 +113,7 @@ def _show_list(listed: list[Listed], json: bool) -> None:
     ]
     print_table(("when (UTC)", "hit", "query", "confidence", "verdict", "by", "note", "state"), rows)
     if len(listed) > MAX_LISTED:
-        typer.echo(f"and {len(listed) - MAX_LISTED} older ones: anomalylmm feedback --list --json")
+        typer.echo(f"{len(listed) - MAX_LISTED} older entries are not shown; see anomalylmm feedback --list --json")
 
 
 def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
@@ -130,8 +132,3 @@ def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
         for item in found
     ]
     print_table(("query", "accept", "threshold", "confirmed", "rejected", "evidence"), rows)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("feedback")(feedback)

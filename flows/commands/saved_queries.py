@@ -1,4 +1,4 @@
-"""The ``queries`` commands: the saved queries with their masks, as they are swept."""
+"""The ``queries`` commands: show the saved queries and their masks."""
 
 import json as json_lines
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
@@ -35,7 +34,7 @@ app = typer.Typer(name="queries", invoke_without_command=True, no_args_is_help=F
 
 @app.callback()
 def queries(context: typer.Context, file: FileOption = None, json: JsonOption = False) -> None:
-    """Checks the saved queries' file and shows how each is masked by lexicon and user; `show` tells all.
+    """Checks the file of saved queries and shows how the lexicon or the user masks each one. `show` prints all details.
 
     Example: `anomalylmm queries --queries my-queries.toml`
     """
@@ -63,23 +62,23 @@ def queries(context: typer.Context, file: FileOption = None, json: JsonOption = 
 @app.command("show")
 def show(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Names of queries; all without.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of queries; by default all.")] = None,
     file: FileOption = None,
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Shows text, version and masks of saved queries: kind and contrasts of each mask, and who made it.
+    """Shows the text, version and masks of saved queries, with the kind and contrasts of each mask and who chose it.
 
-    The line that begins with `masks =` can be put under the query in your queries.toml and edited there; from then on
-    these masks count, and the query is a new version if they differ. Where the settings have the judge name the masks
-    (`masking = "judge"`), it is asked once for each text and its answer is remembered in the store.
+    You can copy the line that begins with `masks =` into the query in your queries.toml and edit it. These masks are
+    then used, and if they differ, the query gets a new version. With `masking = "judge"` in the settings, the judge
+    chooses the masks. It is asked once for each text, and its answer is kept in the store.
 
     Example: `anomalylmm queries show fall --queries my-queries.toml`
     """
     composition = compose(profile, settings)
-    found = _read(composition, file or context.obj or default_query_file(), layout_of(store))
+    found = _read(composition, file or context.obj or default_query_file(), StoreLayout(store))
     missing = sorted(set(names or ()) - {item.query.name for item in found})
     if missing:
         known = ", ".join(item.query.name for item in found)
@@ -110,17 +109,17 @@ def _lines(item: SavedQuery, lexicon: Lexicon) -> list[str]:
         f"  cloze  {cloze.masked}",
     ]
     for slot in cloze.slots:
-        against = ", ".join(slot.contrasts) or "UNKNOWN only; name contrasts to compare it with"
+        against = ", ".join(slot.contrasts) or "UNKNOWN only; add contrasts to compare it with other words"
         lines.append(f"  mask   {cloze.text[slot.start : slot.stop]!r} ({slot.kind}) asks for {slot.word}")
         lines.append(f"         against {against}")
     if not cloze.slots:
-        lines.append("  mask   none: no action or color word; the judge can only be asked for the whole sentence")
+        lines.append("  mask   none: no action or color word; the judge can only be asked about the whole sentence")
     lines += [f"  note   {problem}" for problem in item.problems]
     return [*lines, f"  masks = [{', '.join(_to_toml(cloze.text, slot, lexicon) for slot in cloze.slots)}]", ""]
 
 
 def _to_toml(text: str, slot: Slot, lexicon: Lexicon) -> str:
-    """Writes a mask as a row that gives this very slot again; contrasts only where they are not the lexicon's."""
+    """Writes a mask that results in this slot; contrasts only if they differ from the lexicon's."""
     word, kind, means = (_quote(value) for value in (text[slot.start : slot.stop], slot.kind, slot.word))
     own = slot.contrasts != lexicon.contrasts(slot.word, slot.kind)
     contrasts = f", contrasts = [{', '.join(map(_quote, slot.contrasts))}]" if own else ""
@@ -128,7 +127,7 @@ def _to_toml(text: str, slot: Slot, lexicon: Lexicon) -> str:
 
 
 def _quote(value: str) -> str:
-    """Writes a TOML string; JSON's escapes are TOML's too."""
+    """Writes a TOML string; the escapes of JSON are valid TOML."""
     return json_lines.dumps(value, ensure_ascii=False)
 
 
@@ -147,8 +146,3 @@ def _plain(item: SavedQuery) -> dict[str, Any]:
         "masks": masks,
         "problems": item.problems,
     }
-
-
-def add_to(parent: typer.Typer) -> None:
-    """Adds these commands."""
-    parent.add_typer(app)

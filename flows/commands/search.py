@@ -1,4 +1,4 @@
-"""The ``search`` command: one sentence or picture, now."""
+"""The ``search`` command: searches once for a sentence or a picture."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
@@ -13,41 +13,42 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     say,
 )
-from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.search.searching import SearchReport, SearchRequest, search_store
+from storage.disk.layout import StoreLayout
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="One sentence on one person: who, and what they do.")] = "",
+    text: Annotated[str, typer.Argument(help="One sentence about one person: who they are and what they do.")] = "",
     like: Annotated[
-        str, typer.Option("--like", help="A crop id or an image file of one person to find more like it.")
+        str, typer.Option("--like", help="Crop id or image file of one person, to find similar people.")
     ] = "",
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
-    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", help="Only this camera; can be repeated.")] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=DAY_FORMATS, help="From this day or moment on, UTC.")
+        datetime | None, typer.Option(formats=DAY_FORMATS, help="Only from this day or moment on, UTC.")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=DAY_FORMATS, help="Up to this day (included) or moment, UTC.")
+        datetime | None,
+        typer.Option(formats=DAY_FORMATS, help="Only up to and including this day, or up to this moment, UTC."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Results to show.")] = 10,
-    judged: Annotated[int, typer.Option(min=0, max=2000, help="Candidates the judge looks at.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Number of results to show.")] = 10,
+    judged: Annotated[int, typer.Option(min=0, max=2000, help="Number of candidates that the judge sees.")] = 40,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Searches the indexed archive for what a sentence says; prints the ranking and writes a page with pictures.
+    """Searches the indexed archive for a sentence, prints the ranking and writes a page with pictures.
 
-    With `--like` the picture is looked for too, or alone without a sentence. The judge is asked by the sentence only:
-    without one the results stay in coarse order.
+    With `--like`, it also searches for people like the one in the picture; the sentence is then optional. The judge is
+    only asked about the sentence, so without a sentence the results stay in coarse order.
 
     Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
     """
@@ -60,11 +61,14 @@ def search(
         limit=limit,
         judged=judged,
     )
-    composition, layout = compose(profile, settings), layout_of(store)
-    told = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+    composition, layout = compose(profile, settings), StoreLayout(store)
+    notify = composition.settings.notify
+    with (
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS),
+    ):
         report = search_store(composition, layout, request, listener=progress)
-        tell_search(told, layout, report, progress)
+        notify_report(notify, layout, "search", report, progress)
     if json:
         found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
         print_json({"text": text, "like": like, **found})
@@ -73,7 +77,7 @@ def search(
 
 
 def end_of(value: datetime | None) -> datetime | None:
-    """The end of a day, or a moment, in UTC."""
+    """Returns the end of the day in UTC; a time of day other than midnight is kept."""
     if value is None:
         return None
     whole_day = timedelta(days=1) if value.time() == time.min else timedelta()
@@ -98,8 +102,3 @@ def _print(report: SearchReport) -> None:
     if not report.results:
         say("nothing found")
     say(f"page: {report.page_path}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("search")(search)

@@ -1,4 +1,4 @@
-"""The command ``settings``."""
+"""The ``settings`` command: shows the settings in force."""
 
 import textwrap
 from itertools import groupby
@@ -14,10 +14,10 @@ ORIGIN_COLUMN = 56
 
 
 def settings(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
-    """Prints every setting in force: its value and unit, what it does and where it comes from.
+    """Prints every setting: its value and unit, what it does and where it comes from.
 
-    A setting comes from the default, the profile, your file, an environment variable or an argument; a setting of
-    re-ranking that none of them gives comes from the preset. Exits with 2 where a file or a value is wrong.
+    A value comes from the default, the profile, your file, an environment variable or an argument. Re-ranking settings
+    that none of these give come from the preset. Exits with 2 if a file or a value is wrong.
 
     Example: `anomalylmm settings --profile cpu --settings mine.toml`
     """
@@ -39,8 +39,3 @@ def _lines(row: SettingRow) -> list[str]:
         *textwrap.wrap(first, WIDTH, subsequent_indent="  "),
         *textwrap.wrap(row.description, WIDTH, initial_indent="    ", subsequent_indent="    "),
     ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds this command."""
-    app.command("settings")(settings)

@@ -1,4 +1,4 @@
-"""Commands for the operator: ``verify``, ``gc``, ``serve``, ``models`` and ``doctor``."""
+"""Commands for the operator: ``verify``, ``gc``, ``compact``, ``serve``, ``models`` and ``doctor``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,27 +12,29 @@ from flows.commands.common import (
     SettingsOption,
     StoreOption,
     compose,
-    layout_of,
     print_json,
     print_table,
     say,
 )
+from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe
-from storage.upkeep.erasure import ErasureReport
+from storage.disk.layout import StoreLayout
+from storage.gallery.compacting import compact_store
+from storage.upkeep.erasure import ErasureReport, require_store
 from storage.upkeep.maintenance import verify_store
 
 
 def verify(
     store: StoreOption = DEFAULT_STORE,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every byte and compare digests.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every byte and compare digests.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Proves that every shard is whole and the hit tables open; exits with 5 where something is wrong.
+    """Checks that every shard is complete and that the hit tables can be opened. Exits with 5 if not.
 
     Example: `anomalylmm verify --deep`
     """
-    report = verify_store(layout_of(store), deep=deep)
+    report = verify_store(StoreLayout(store), deep=deep)
     if json:
         print_json(report)
     else:
@@ -47,11 +49,11 @@ def verify(
 
 
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Removes what abandoned runs left behind, and finishes interrupted erasures; nothing else is touched.
+    """Removes what abandoned runs left behind and finishes interrupted erasures. Nothing else is changed.
 
     Example: `anomalylmm gc`
     """
-    report = collect_and_show(layout_of(store))
+    report = collect_and_show(StoreLayout(store))
     if json:
         print_json(report)
     else:
@@ -60,23 +62,39 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
         typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
 
 
+def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Combines the vectors of many shards so that searches read less. Results stay the same. It is safe to repeat.
+
+    Example: `anomalylmm compact`
+    """
+    layout = StoreLayout(store)
+    require_store(layout)
+    report = compact_store(layout)
+    if json:
+        print_json(report)
+    else:
+        typer.echo(describe_compaction(report))
+
+
 def serve(
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = "pocket",
     settings: SettingsOption = None,
-    archive: Annotated[Path | None, typer.Option("--archive", help="Archive to index before each sweep.")] = None,
+    archive: Annotated[
+        Path | None, typer.Option("--archive", help="Archive whose new videos are indexed before each sweep.")
+    ] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
-    cron: Annotated[str, typer.Option("--cron", help="When the nightly sweep runs.")] = "0 2 * * *",
-    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of the schedules, an IANA name.")] = "UTC",
+    cron: Annotated[str, typer.Option("--cron", help="Schedule of the nightly sweep.")] = "0 2 * * *",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Time zone of the schedules (IANA name).")] = "UTC",
     retention_cron: Annotated[
         str,
-        typer.Option("--retention-cron", help="When what is older than [retention] says is erased; empty for never."),
+        typer.Option("--retention-cron", help="Schedule for applying [retention]; empty for never."),
     ] = "0 6 * * *",
     compaction_cron: Annotated[
-        str, typer.Option("--compaction-cron", help="When indexes are compacted; empty for never.")
+        str, typer.Option("--compaction-cron", help="Schedule for compacting indexes; empty for never.")
     ] = "0 7 * * *",
 ) -> None:
-    """Serves the flows to a Prefect server (PREFECT_API_URL), sweep and upkeep scheduled; ends with Ctrl-C.
+    """Serves the flows to a Prefect server (PREFECT_API_URL), with schedules for sweep and upkeep. Stop it with Ctrl-C.
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
@@ -98,7 +116,7 @@ def serve(
 
 
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
-    """Lists the models of the profile: where they come from, digest and licence; exits with 3 where one is missing.
+    """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
 
     Example: `anomalylmm models --profile cpu`
     """
@@ -106,7 +124,7 @@ def models(profile: ProfileOption = None, settings: SettingsOption = None, json:
     if json:
         print_json(rows)
     else:
-        print_table(("model", "weights", "resolved", "licence", "path or remedy"), [row.cells() for row in rows])
+        print_table(("model", "weights", "resolved", "license", "path or remedy"), [row.cells() for row in rows])
     if not all(row.found for row in rows):
         raise typer.Exit(3)
 
@@ -117,11 +135,11 @@ def doctor(
     settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Examines versions, models, store, decoder and that telemetry is off; exits with 1 where something is wrong.
+    """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
 
     Example: `anomalylmm doctor`
     """
-    findings = examine(compose(profile, settings), layout_of(store))
+    findings = examine(compose(profile, settings), StoreLayout(store))
     if json:
         print_json(findings)
     else:
@@ -129,12 +147,3 @@ def doctor(
             say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Adds these commands."""
-    app.command("verify")(verify)
-    app.command("gc")(gc)
-    app.command("serve")(serve)
-    app.command("models")(models)
-    app.command("doctor")(doctor)

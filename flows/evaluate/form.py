@@ -7,7 +7,7 @@ from pydantic import Field
 from flows.evaluate.benchmark.files import CAPTIONS
 from flows.evaluate.benchmark.records import BenchmarkName
 from flows.evaluate.running import EvaluationRequest
-from flows.settings.forms import StoreForm, at
+from flows.settings.forms import StoreForm
 
 
 class EvaluateForm(StoreForm):
@@ -17,40 +17,29 @@ class EvaluateForm(StoreForm):
         "rendered",
         title="Benchmark",
         description="rendered: made by this project; pab, ucc and pab-2026: your own copy of the research data",
-        json_schema_extra=at(1),
     )
     root: str = Field(
         title="Folder",
         description="Folder of the benchmark on the machine that runs the flow; it is only read",
         min_length=1,
-        json_schema_extra=at(2),
     )
     split: str = Field(
         "test",
         title="Split",
         description="Folder under annotation; choose settings by validation, never by test",
         min_length=1,
-        json_schema_extra=at(3),
     )
     captions: str = Field(
         CAPTIONS,
         title="Captions",
         description="Key of the sentences asked; captions_held_out of the rendered benchmark has unseen phrasings",
         min_length=1,
-        json_schema_extra=at(4),
     )
-    limit: int = Field(
-        0,
-        title="Queries",
-        description="At most so many, drawn by a fixed seed; 0 for all",
-        ge=0,
-        json_schema_extra=at(5),
-    )
+    limit: int = Field(0, title="Queries", description="At most so many, drawn by a fixed seed; 0 for all", ge=0)
     variants: list[str] = Field(
         default_factory=list,
         title="Variants",
         description="Names or groups (stages, presets, N, slots) of the ablation; empty for all",
-        json_schema_extra=at(6),
     )
 
     def request(self) -> EvaluationRequest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.evaluate.ablation.ablation import Ablation, refuse_silent_judge, run_ablation
 from flows.evaluate.ablation.variants import Variant, choose_variants, needs_writing
@@ -18,7 +19,6 @@ from flows.evaluate.report.failures import list_failures
 from flows.evaluate.report.markdown import write_markdown
 from flows.evaluate.report.plots import draw_ablation, draw_cost
 from flows.evaluate.report.summary import headline, summarize, summarize_groups
-from flows.index.planning import utc_now
 from flows.runs.progress import Listener, Silence
 from storage.disk.files import guarded, replace_file
 

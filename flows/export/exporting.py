@@ -12,22 +12,23 @@ from typing import Any
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError, ConfigurationError
 from anomalylmm.protocols import ClipCutter, PersonDetector
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.export.choice import Choice, Evidence, gather
 from flows.export.clips import ClipNote, ClipStyle, Piece, Scene, look, write_clip
 from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
 from flows.export.sources import Sources
 from flows.export.stills import build_still
-from flows.index.planning import utc_now
 from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import export_figures, recording
+from flows.runs.recording import list_reasons, recording
 from storage.disk.files import create_directories, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
 
 MAX_HITS = 200
+MAX_LISTED = 100  # problems listed in one notification
 BLURRED = (
     "heads of all persons but the hit's own, found anew by the detector in every frame of the clips and in the "
     "pictures' crops; persons that the detector misses are not blurred"
@@ -70,6 +71,24 @@ class ExportReport:
     def state(self) -> str:
         """Completed, or Degraded where something of a hit could not be exported."""
         return "Degraded" if self.problems else "Completed"
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a notification is about."""
+        return ("degraded",) if self.problems else ()
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """The values that a notification contains."""
+        counts = {"num_hits": self.num_hits, "num_clips": self.num_clips, "num_problems": len(self.problems)}
+        problems = [asdict(problem) for problem in self.problems[:MAX_LISTED]]
+        return {"output": self.output, **counts, "problems": problems}
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The values that the run's record contains."""
+        reasons = list_reasons(pieces_missing=len(self.problems))
+        return {"state": self.state, "reasons": reasons, "num_hits": self.num_hits}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +134,7 @@ def export_hits(
             _write_texts(run, items)
             report = _report(request, items, time.monotonic() - began)
             _log(layout, request, report)  # nothing leaves the store unnoted
-        recorded.end(**export_figures(report))
+        recorded.end(**report.figures)
     return report
 
 

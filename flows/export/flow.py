@@ -10,7 +10,7 @@ from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
-from flows.runs.notifying import OF_WHO_ASKS, tell_export, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.settings.forms import ExportForm
 
 
@@ -52,10 +52,10 @@ def export(form: ExportForm) -> State[None]:
     them: look at every clip before you hand it on. It ends *Degraded* instead of *Completed* where something of a hit
     is missing, such as a video that is gone or has changed.
     """
-    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
-    with telling_failure(told, layout, "export", progress, but=OF_WHO_ASKS):
+    notify, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with notify_failure(notify, layout, "export", progress, except_for=CALLER_ERRORS):
         report = export_task(form)
-        tell_export(told, layout, report, progress)
+        notify_report(notify, layout, "export", report, progress)
     show_table("export-hits", [_row(report, number) for number in range(report.num_hits)], "what was exported")
     show_markdown("export-summary", f"# Export\n\n{escape(report.output)}\n", "where the export is")
     message = (

@@ -1,1 +1,1 @@
-"""Use case: an archive becomes shards."""
+"""Indexing: turns an archive into shards."""

@@ -1,4 +1,4 @@
-"""From videos to crops: decoding runs ahead in its own thread, then gate, detector, tracker and tracklets."""
+"""Turns videos into crops. Decoding, detection and tracking overlap, each in its own thread."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,18 +23,18 @@ from flows.index.stages import Opener, overlapped, timed
 from flows.settings.model import Settings
 
 BATCHES_AHEAD = 2
-ENDING_SECONDS = 10.0  # of a video; the next one is opened then
+ENDING_SECONDS = 10.0  # the next video is opened this long before one ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoEnd:
-    """One video is through: with what was decoded, or why it could not be."""
+    """The end of one video: what was decoded, or why it could not be."""
 
     video: Video
     header: VideoHeader | None = None
     report: DecodeReport | None = None
     error: str = ""
-    modified_ns: int = 0  # time of the file that was tried
+    modified_ns: int = 0  # of the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class VideoFrames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoCrops:
-    """The crops of tracklets that have closed."""
+    """The crops of tracklets that have ended."""
 
     video: Video
     crops: tuple[Crop, ...] = field(repr=False)
@@ -55,20 +55,20 @@ class VideoCrops:
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """What one unit's pass has looked at, and how long each of its overlapping stages was at work."""
+    """Counts of one unit, and how long each of its overlapping stages worked."""
 
     frames: int = 0
     frames_detected: int = 0
     detections: int = 0
     decode_seconds: float = 0.0
     detect_seconds: float = 0.0  # gate and detector
-    pose_seconds: float = 0.0  # joints and postures of all that were detected
+    pose_seconds: float = 0.0  # joints and postures of all detections
     track_seconds: float = 0.0  # tracker, tracklets, crops
-    encode_seconds: float = 0.0  # and writing
+    encode_seconds: float = 0.0  # encoder and writing
     publish_seconds: float = 0.0
 
     def add(self, stage: str, seconds: float) -> None:
-        """Adds to the time of a stage."""
+        """Adds seconds to a stage."""
         name = f"{stage}_seconds"
         setattr(self, name, getattr(self, name) + seconds)
 
@@ -82,7 +82,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    """A video that is being decoded, or why it can't be."""
+    """A video that is being decoded, or why it can't be opened."""
 
     video: Video
     modified_ns: int
@@ -97,9 +97,9 @@ class _Opened:
 def iter_decoded(
     videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
 ) -> Generator[VideoFrames | VideoEnd, None, None]:
-    """Decodes videos one after another, the next being opened before one ends.
+    """Decodes videos one after another; the next one is opened before one ends.
 
-    A video that can't be opened costs itself only.
+    If a video can't be opened, the others are still decoded.
     """
 
     def open_one(video: Video) -> _Opened:
@@ -120,7 +120,7 @@ def _iter_session(opened: _Opened, prepare_next: Callable[[], None]) -> Iterator
     if session is None:
         yield VideoEnd(video=video, error=opened.error, modified_ns=opened.modified_ns)
         return
-    duration = session.header.duration_seconds_from_header  # 0.0 where the container does not say
+    duration = session.header.duration_seconds_from_header  # 0.0 if the container does not say
     for batch in session:
         if duration and batch.pts_seconds[-1] > duration - ENDING_SECONDS:
             prepare_next()
@@ -130,17 +130,16 @@ def _iter_session(opened: _Opened, prepare_next: Callable[[], None]) -> Iterator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoLooks:
-    """The frames of one video that a detector has looked at, and what it found in each."""
+    """Frames of one video with the detections in each."""
 
     video: Video
-    looks: tuple[tuple[Image, float, Detections, Bodies | None], ...] = field(repr=False)  # frame, pts_seconds, persons
-
-
-Decoded = Generator[VideoFrames | VideoEnd, None, None]
+    looks: tuple[tuple[Image, float, Detections, Bodies | None], ...] = field(
+        repr=False
+    )  # (frame, pts_seconds, detections, bodies)
 
 
 class CropStream:
-    """Turns decoded frames into crops, one video after another, in two stages that may run in threads of their own."""
+    """Turns decoded frames into crops, in two stages that can run in separate threads."""
 
     def __init__(
         self,
@@ -153,12 +152,10 @@ class CropStream:
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
         self._bodies = bodies
 
-    def iter_crops(self, decoded: Decoded) -> Generator[VideoCrops | VideoEnd, None, None]:
-        """Yields closed tracklets' crops as they come, and each video's end in its place; closes its source."""
-        return self.iter_tracked(self.iter_detected(decoded))
-
-    def iter_detected(self, decoded: Decoded) -> Generator[VideoLooks | VideoEnd, None, None]:
-        """Finds persons in the frames that the gate lets through; closes its source."""
+    def iter_detected(
+        self, decoded: Generator[VideoFrames | VideoEnd, None, None]
+    ) -> Generator[VideoLooks | VideoEnd, None, None]:
+        """Detects people in the frames that pass the gate; closes its source."""
         current, gate, waiting = "", self._build_gate(), list[tuple[Image, float]]()
         batch_frames = self._settings.decode.batch_frames
         with closing(decoded):
@@ -178,7 +175,7 @@ class CropStream:
     def iter_tracked(
         self, detected: Generator[VideoLooks | VideoEnd, None, None]
     ) -> Generator[VideoCrops | VideoEnd, None, None]:
-        """Links persons over time and chooses their crops; closes its source."""
+        """Links detections to tracklets and chooses their crops; closes its source."""
         current, tracker, builder = "", self._build_tracker(), self._build_tracklets("")
         with closing(detected):
             for item in detected:
@@ -216,7 +213,7 @@ class CropStream:
         )
 
     def _choose(self, batch: FrameBatch, gate: MotionGate) -> list[tuple[Image, float]]:
-        """Gives the frames that the gate lets through."""
+        """Returns the frames that pass the gate."""
         with self.counts.timing("detect"):
             chosen = [
                 (image, pts)
@@ -245,7 +242,7 @@ def _closed(video: Video, builder: TrackletBuilder) -> VideoCrops:
 def iter_unit_crops(
     videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
 ) -> Generator[VideoCrops | VideoEnd, None, None]:
-    """Overlaps decoding, and all that leads to crops, each in a thread of its own."""
+    """Runs decoding, detection and tracking, each in its own thread."""
     frames = timed(iter_decoded(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
     decoded = overlapped(frames, ahead=BATCHES_AHEAD, name="decode")
     detected = overlapped(stream.iter_detected(decoded), ahead=BATCHES_AHEAD, name="detect")
@@ -253,7 +250,7 @@ def iter_unit_crops(
 
 
 def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -> CropRow:
-    """Joins a crop with its video, wall-clock time, picture and vector (D + P,)."""
+    """Builds the row of a crop with its video, wall-clock time, picture and vector (D + P,)."""
     return CropRow(
         crop_id=crop.crop_id,
         tracklet_id=crop.tracklet_id,
@@ -279,7 +276,7 @@ def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -
 
 
 def join_vector(vector: np.ndarray, crop: Crop, dimension: int) -> np.ndarray:
-    """Puts a crop's posture behind the encoder's vector (D,); shape (dimension,), D where poses are not estimated."""
+    """Appends a crop's posture to the encoder's vector (D,); shape (dimension,), which is D without poses."""
     return vector if dimension == len(vector) else np.concatenate([vector, posture_part(crop.body)])
 
 
@@ -295,7 +292,7 @@ def read_jpeg(jpeg: bytes) -> Image:
     """Decodes a JPEG into an RGB image (H, W, 3).
 
     Raises:
-        VideoError: The bytes are no picture.
+        VideoError: The bytes are not a valid picture.
     """
     decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if decoded is None:

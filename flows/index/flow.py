@@ -1,4 +1,4 @@
-"""The Prefect flow ``index-archive``: one task a unit (a camera's day), so that a restart repeats little."""
+"""The Prefect flow ``index-archive``, with one task for each unit (one day of one camera)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,27 +14,27 @@ from flows.index.planning import Unit
 from flows.index.unit import UnitReport, index_unit
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.runs.at_once import choose_number
-from flows.runs.notifying import tell_index, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.settings.forms import IndexForm, SweepForm
 
 
 @task(name="index-unit", task_run_name="{unit.camera} {unit.date}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
 def index_unit_task(form: IndexForm | SweepForm, unit: Unit) -> UnitReport:
-    """Makes the shard of one camera's day; a retry finds nothing half done."""
+    """Makes the shard of one unit. It is published completely or not at all, so the task can be retried."""
     progress = RunProgress()
     progress.start("index MB", sum(video.size_bytes for video in unit.videos) / 1e6)
     return index_unit(form.compose(), form.layout(), Path(form.archive), unit, progress)
 
 
 def run_as_tasks(form: IndexForm | SweepForm) -> RunUnits:
-    """Makes each unit a task of the flow that runs, several at once where the machine has the cores."""
+    """Runs each unit as a task of the current flow, several at once if the machine has enough cores."""
 
     def run(units: Sequence[Unit]) -> list[UnitReport]:
         composition = form.compose()
         number = choose_number(composition.settings.shards.at_once, len(units))
         if number > 1:
             composition.load_indexing_models()
-        task: Any = index_unit_task  # Prefect's types expect a coroutine
+        task: Any = index_unit_task  # Prefect's type hints expect a coroutine
         runner: ThreadPoolTaskRunner[UnitReport] = ThreadPoolTaskRunner(max_workers=number)
         with runner:
             begun = [runner.submit(task, {"form": form, "unit": unit}) for unit in units]
@@ -45,14 +45,14 @@ def run_as_tasks(form: IndexForm | SweepForm) -> RunUnits:
 
 @flow(name="index-archive", flow_run_name="index {form.archive}", persist_result=False)
 def index_archive(form: IndexForm) -> State[None]:
-    """Finds the persons in new videos of an archive and makes them searchable.
+    """Finds people in the new videos of an archive and makes them searchable.
 
-    Videos that are indexed already are passed over, so running it again is cheap. Videos that can't be read are
-    listed on the run's page; the run then ends *Degraded* instead of *Completed*.
+    Videos that are already indexed are skipped, so running it again is cheap. Videos that can't be read are listed on
+    the page of the run, which then ends *Degraded* instead of *Completed*.
     """
     composition, layout, progress = form.compose(), form.layout(), RunProgress()
-    told = composition.settings.notify
-    with telling_failure(told, layout, "index", progress):
+    notify = composition.settings.notify
+    with notify_failure(notify, layout, "index", progress):
         report = indexing.index_archive(
             composition,
             layout,
@@ -62,7 +62,7 @@ def index_archive(form: IndexForm) -> State[None]:
             listener=progress,
             run_units=run_as_tasks(form),
         )
-        tell_index(told, layout, report, progress)
+        notify_report(notify, layout, "index", report, progress)
     return _show(report)
 
 
@@ -86,11 +86,11 @@ def _show(report: IndexReport) -> State[None]:
         rows = [
             {"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable
         ]
-        show_table("index-unreadable", rows, "videos that could not be read, or not whole")
+        show_table("index-unreadable", rows, "videos that could not be read, or only in part")
     summary = (
         f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
-        f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos were known, "
-        f"{report.quarantined} unreadable from before, {report.erased} erased, "
+        f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos already indexed, "
+        f"{report.quarantined} unreadable in earlier runs, {report.erased} erased, "
         f"{len(report.unreadable)} unreadable now"
     )
     notes = "".join(f"\n- {escape(note)}" for note in report.notes)

@@ -1,30 +1,34 @@
-"""Indexing an archive: plan what is new, then make and publish one shard a unit. Called by the CLI and by Prefect."""
+"""Indexes an archive: plans what is new, then makes and publishes one shard for each unit."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.archive_files import path_id
-from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive, utc_now
+from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive
 from flows.index.unit import UnitReport, Unreadable, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import index_figures, recording
+from flows.runs.recording import list_reasons, recording
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.runs import RunRecord
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
 from storage.upkeep.erasure_log import lift_erasures
 
+MAX_LISTED = 100  # unreadable videos listed in one notification
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
-    """What came of an index run."""
+    """The result of an index run."""
 
     pipeline_digest: str
     known: int
@@ -33,18 +37,57 @@ class IndexReport:
     units: tuple[UnitReport, ...]
     unreadable: tuple[Unreadable, ...]
     seconds: float
-    notes: tuple[str, ...] = ()  # what else was left out, and what to do about it
-    erased: int = 0  # videos passed over because they were erased or are older than the retention
+    notes: tuple[str, ...] = ()  # what else was skipped, and what to do about it
+    erased: int = 0  # videos skipped because they were erased or are older than the retention
     run: RunRecord | None = None
 
     @property
     def state(self) -> str:
-        """Completed, or Degraded where something could not be read."""
+        """Completed, or Degraded if something could not be read."""
         return "Degraded" if self.unreadable else "Completed"
 
     def total(self, name: str) -> float:
-        """Sums a number of all units."""
+        """Returns the sum of a field over all units."""
         return float(sum(getattr(unit, name) for unit in self.units))
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a notification is about."""
+        return ("degraded",) if self.unreadable else ()
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """The values that a notification contains."""
+        unreadable = [asdict(video) for video in self.unreadable[:MAX_LISTED]]
+        return {
+            "num_videos": int(self.total("num_videos")),
+            "num_unreadable": len(self.unreadable),
+            "unreadable": unreadable,
+        }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The values that the run's record contains."""
+        counts = [unit.counts for unit in self.units]
+        promised = self.total("promised_seconds")
+        in_part = sum(video.coverage > 0 for video in self.unreadable)
+        return {
+            "state": self.state,
+            "reasons": list_reasons(videos_not_read=len(self.unreadable) - in_part, videos_read_in_part=in_part),
+            "num_videos": int(self.total("num_videos")),
+            "num_unreadable": len(self.unreadable),
+            "num_quarantined": self.quarantined,
+            "frames_sampled": sum(item.frames for item in counts),
+            "frames_detected": sum(item.frames_detected for item in counts),
+            "num_tracklets": int(self.total("num_tracklets")),
+            "num_crops": int(self.total("num_crops")),
+            "coverage": min(1.0, self.total("video_seconds") / promised) if promised else None,
+            "num_shards": sum(bool(unit.shard_id) for unit in self.units),
+            "stage_seconds": {
+                name: sum(getattr(item, f"{name}_seconds") for item in counts)
+                for name in ("decode", "detect", "track", "encode", "publish")
+            },
+        }
 
 
 RunUnits = Callable[[Sequence[Unit]], list[UnitReport]]
@@ -59,15 +102,15 @@ def build_plan(
     erased: bool = False,
     only: Collection[str] | None = None,
 ) -> Plan:
-    """Plans an index run: what valid shards hold, what is quarantined and what was erased is left out.
+    """Plans an index run. Videos that are in a valid shard, quarantined or erased are skipped.
 
-    ``erased`` takes in what was erased and what is older than the retention; an erasure to come takes it again.
-    A quarantined video is planned again where its file has changed, and with ``retry`` until it has had its tries.
-    What can't even be opened as a file is quarantined here, and notes of files that are others now are dropped.
+    ``erased`` includes footage that was erased or is older than the retention; a later erasure removes it again.
+    A quarantined video is tried again if its file has changed, or with ``retry`` up to the maximum number of tries.
+    Files that can't be opened are quarantined here. Quarantine entries of files that were replaced are removed.
 
     Raises:
-        ArchiveError: There is no such folder, or no video in it.
-        ConfigurationError: No path fits the camera patterns given.
+        ArchiveError: The folder does not exist or contains no video.
+        ConfigurationError: No path matches the given camera patterns.
         StoreError: The quarantine can't be written.
     """
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
@@ -96,7 +139,7 @@ def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int
 
 
 def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> None:
-    """Removes the notes of paths where another content lies now, unless the old one lies elsewhere still."""
+    """Removes the entries of files whose content was replaced, unless the old content is still in the archive."""
     paths, ids = {path for path, _ in plan.seen}, {video_id for _, video_id in plan.seen}
     for note in notes:
         if note.path in paths and note.video_id not in ids:
@@ -130,20 +173,20 @@ def index_archive(
     listener: Listener | None = None,
     run_units: RunUnits | None = None,
 ) -> IndexReport:
-    """Indexes what is new in an archive; what is indexed is not touched.
+    """Indexes what is new in an archive; existing shards stay unchanged.
 
     Args:
         composition: Models and settings.
         layout: The store.
         archive: The folder of videos.
-        retry: Try videos again that could not be read before.
-        erased: Index again what was erased or is older than the retention.
-        only: Paths in the archive, where not all are wanted.
-        listener: Is told of the progress.
-        run_units: Works on the units; by default ``index_unit`` in threads, several at once.
+        retry: Try again to read videos that could not be read before.
+        erased: Also index footage that was erased or is older than the retention.
+        only: The paths in the archive to index; by default all.
+        listener: Receives the progress.
+        run_units: Processes the units; by default ``index_unit`` in several threads.
 
     Raises:
-        ArchiveError: There is no such folder, or no video in it.
+        ArchiveError: The folder does not exist or contains no video.
         StoreError: The store can't be written.
     """
     began = time.monotonic()
@@ -160,13 +203,13 @@ def index_archive(
         else:
             units = run_units(plan.units)
         report = build_report(composition, plan, units, time.monotonic() - began)
-        return replace(report, run=run.end(**index_figures(report)))
+        return replace(report, run=run.end(**report.figures))
 
 
 def _run_in_threads(
     composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
 ) -> list[UnitReport]:
-    """Works on several units at once where the machine has the cores; they share the models."""
+    """Processes several units at once if the machine has enough cores; they share the models."""
     number = choose_number(composition.settings.shards.at_once, len(units))
 
     def work(unit: Unit, stop: Event) -> UnitReport:
@@ -178,7 +221,7 @@ def _run_in_threads(
 
 
 def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
-    """Joins what came of a plan's units."""
+    """Combines the reports of a plan's units."""
     lost = [Unreadable(path=path, reason=reason) for path, reason in plan.unreadable]
     return IndexReport(
         pipeline_digest=composition.pipeline.digest,

@@ -1,4 +1,4 @@
-"""What is new in an archive and how it is divided into shards. Reads names, sizes and a few bytes, decodes nothing."""
+"""Plans an index run: what is new in an archive, and how it is divided into shards. Decodes nothing."""
 
 import hashlib
 import stat
@@ -18,12 +18,12 @@ from storage.shards.schema import clean_text
 
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
-LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # of files whose time is nonsense
+LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # latest time accepted from a file system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """The videos of one shard to be: one camera, one local day."""
+    """The videos of one future shard: one camera, one local day."""
 
     camera: str
     date: str  # local date of the camera, ISO
@@ -32,17 +32,17 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an index run has to do and what it passes over."""
+    """What an index run has to do and what it skips."""
 
     units: tuple[Unit, ...]
-    known: int  # videos that valid shards hold already
+    known: int  # videos that are already in valid shards
     quarantined: int  # videos that could not be read before
     duplicates: tuple[tuple[str, str], ...]  # (path, path of the same content)
-    unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason): could not even be opened as a file, new
-    postponed: int = 0  # files that were not looked at, because the run has its number of new videos
-    given_up: int = 0  # of the quarantined, those that had their tries and are not tried although asked for
-    seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all that were looked at
-    erased: int = 0  # videos that were erased, or are older than the retention
+    unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason) of files that can't be opened, not reported before
+    postponed: int = 0  # files left to the next run, because this run has its maximum number of videos
+    given_up: int = 0  # quarantined videos that retry skipped, because they had the maximum number of tries
+    seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all files that were read
+    erased: int = 0  # videos that were erased or are older than the retention
 
     @property
     def num_videos(self) -> int:
@@ -55,29 +55,29 @@ class Plan:
         return sum(video.size_bytes for unit in self.units for video in unit.videos)
 
     def notes(self) -> tuple[str, ...]:
-        """Says what is left out that the user may not expect, and what to do about it."""
-        told = {
-            "unreadable videos had their tries and are left out; "
+        """Explains what was unexpectedly skipped, and what to do about it."""
+        counts = {
+            "unreadable videos had the maximum number of tries and are skipped; "
             "copy them again, or raise decode.max_tries": self.given_up,
-            "files were not looked at, because this run has its number of new videos (decode.videos_per_run); "
-            "run index again for them": self.postponed,
+            "files are left to the next run, because decode.videos_per_run was reached; "
+            "run index again to include them": self.postponed,
         }
-        return tuple(f"{count} {text}" for text, count in told.items() if count)
+        return tuple(f"{count} {text}" for text, count in counts.items() if count)
 
 
-def content_digest(path: Path, *, full: bool = False) -> str:
-    """Digests a file's content: its size and 16 evenly spread samples of 64 KiB, or all of it.
+def content_digest(path: Path) -> str:
+    """Returns a digest of a file's size and of 16 evenly spaced samples of 64 KiB, or all of a small file.
 
     Raises:
-        OSError: The file can't be read, or is a pipe or device, which might be read for ever.
+        OSError: The file can't be read, or is a pipe or device, which may never end.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is no regular file but a pipe, socket or device")
+        raise OSError("it is not a regular file but a pipe, socket or device")
     size = status.st_size
     digest = hashlib.sha256(f"anomalylmm video {size}".encode())
     with path.open("rb") as stream:
-        if full or size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
+        if size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
             while block := stream.read(1 << 20):
                 digest.update(block)
         else:
@@ -88,7 +88,7 @@ def content_digest(path: Path, *, full: bool = False) -> str:
 
 
 def modified_time_ns(path: Path) -> int | None:
-    """Gives when a file was last changed, in nanoseconds since 1970; None where there is no such file."""
+    """Returns when a file was last changed, in nanoseconds since 1970; None if it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -102,7 +102,7 @@ def describe_video(
     known: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
 ) -> Video:
-    """Identifies one file and decides its camera and start; a new file whose path is mute is asked itself.
+    """Identifies one file and finds its camera and start. The container is read only if the path has no time.
 
     Raises:
         OSError: The file can't be read.
@@ -135,11 +135,11 @@ def plan_archive(
     is_erased: Callable[[Video], bool] = lambda _: False,
     only: Collection[str] | None = None,
 ) -> Plan:
-    """Lists what is new and divides it into units; of an archive's paths ``only`` some are looked at, where given.
+    """Finds new videos, optionally only those with a path in ``only``, and divides them into units.
 
     Raises:
-        ArchiveError: There is no such folder, or no video in it.
-        ConfigurationError: Camera patterns were given and not one path fits any of them.
+        ArchiveError: The folder does not exist or contains no video.
+        ConfigurationError: Camera patterns are set, but no path matches any of them.
     """
     check_time_zone(settings.time_zone)
     unreadable: list[tuple[str, str]] = []
@@ -150,7 +150,7 @@ def plan_archive(
     ]
     if not paths and not unreadable:
         raise ArchiveError(
-            f"no video under {str(archive)!r}; files ending in {', '.join(sorted(VIDEO_SUFFIXES))} are looked for"
+            f"no video under {str(archive)!r}; the known file types are {', '.join(sorted(VIDEO_SUFFIXES))}"
         )
     _check_patterns(paths, archive, settings)
     videos, lost, postponed = _describe_all(paths, archive, settings, known | quarantined, probe_start, is_erased)
@@ -179,7 +179,7 @@ def _describe_all(
     probe_start: Callable[[Path], datetime | None],
     is_erased: Callable[[Video], bool],
 ) -> tuple[list[Video], list[tuple[str, str]], int]:
-    """Describes files until a run's number of new ones is reached; gives those that can't be, and how many are left."""
+    """Describes files up to the maximum of new ones; also returns the unreadable ones and how many are left."""
     videos: list[Video] = []
     unreadable: list[tuple[str, str]] = []
     fresh: set[str] = set()
@@ -189,7 +189,9 @@ def _describe_all(
         try:
             video = describe_video(path, archive, settings, known, probe_start)
         except OSError as error:
-            if not isinstance(error, FileNotFoundError) or path.is_symlink():  # else it was taken away meanwhile
+            if (
+                not isinstance(error, FileNotFoundError) or path.is_symlink()
+            ):  # otherwise it was removed in the meantime
                 unreadable.append((path.relative_to(archive).as_posix(), _why(path, error)))
             continue
         videos.append(video)
@@ -198,10 +200,10 @@ def _describe_all(
 
 
 def _why(path: Path, error: OSError) -> str:
-    """Says why a file can't be opened, and what to do."""
+    """Explains why a file can't be opened, and what to do."""
     if path.is_symlink():
-        return f"the link leads to no readable file ({error.strerror or error}); mend it or take it away"
-    return f"{error.strerror or error}; check the file and its permissions, or exclude it from the archive"
+        return f"the link does not lead to a readable file ({error.strerror or error}); correct or remove it"
+    return f"{error.strerror or error}; check the file and its permissions, or remove it from the archive"
 
 
 def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) -> None:
@@ -212,8 +214,8 @@ def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) ->
     if not any(read_path(name, patterns) for name in names):
         given = ", ".join(repr(item.pattern) for item in settings.cameras)
         raise ConfigurationError(
-            f"no path of the archive fits a camera pattern ({given}); the first path is {names[0]!r}, "
-            "patterns are relative to the archive and end before the suffix: mend [[cameras]] in the settings"
+            f"no path in the archive matches a camera pattern ({given}); the first path is {names[0]!r}. Patterns "
+            "are relative to the archive and exclude the file suffix; correct [[cameras]] in the settings"
         )
 
 
@@ -229,12 +231,12 @@ def _drop_duplicates(videos: Sequence[Video]) -> tuple[list[Video], list[tuple[s
 
 
 def local_date(video: Video) -> str:
-    """Gives the date of a video's start in its camera's time zone, ISO."""
+    """Returns the ISO date of a video's start in its camera's time zone."""
     return video.start_utc.astimezone(ZoneInfo(video.time_zone)).date().isoformat()
 
 
 def divide(videos: Iterable[Video], settings: Settings) -> Iterator[Unit]:
-    """Groups videos by camera and local day, then cuts at the shard limits; every video lands in exactly one unit."""
+    """Groups videos by camera and local day and splits the groups at the shard limits."""
     ordered = sorted(videos, key=lambda video: (video.camera, local_date(video), video.start_utc, video.video_id))
     for (camera, date), group in groupby(ordered, key=lambda video: (video.camera, local_date(video))):
         for piece in _pieces(list(group), settings.shards.max_videos, settings.shards.max_bytes):
@@ -252,8 +254,3 @@ def _pieces(videos: list[Video], max_videos: int, max_bytes: int) -> Iterator[li
         size += video.size_bytes
     if piece:
         yield piece
-
-
-def utc_now() -> datetime:
-    """Reads the clock; the one place that does."""
-    return datetime.now(tz=UTC)

@@ -1,4 +1,4 @@
-"""Overlapping stages: iterators that run ahead in their own thread, bounded, and how long they take."""
+"""Overlapping stages: iterators that run ahead in their own thread, and measuring their time."""
 
 import queue
 import threading
@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 
 
 class Closable(Protocol):
-    """What has to be closed."""
+    """Something that must be closed."""
 
     def close(self) -> None:
-        """Gives back what is held."""
+        """Releases all resources."""
 
 
 Made = TypeVar("Made", bound=Closable)
@@ -34,7 +34,7 @@ def _fill(source: Iterable[Item], waiting: "queue.Queue[Item | _End]", stop: thr
         for item in iterator:
             if not _put(waiting, item, stop):
                 break
-    except BaseException as caught:  # noqa: BLE001 - carried to the consumer's thread and raised there
+    except BaseException as caught:  # noqa: BLE001 - passed to the consumer's thread and raised there
         error = caught
     finally:
         close = getattr(iterator, "close", None)
@@ -54,10 +54,10 @@ def _put(waiting: "queue.Queue[Item | _End]", item: Item | _End, stop: threading
 
 
 def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Generator[Item, None, None]:
-    """Yields the items of ``source``, made up to ``ahead`` items early in a thread of their own.
+    """Yields the items of ``source``, which a separate thread produces up to ``ahead`` items in advance.
 
-    An error in the source is raised here, in order. Closing this iterator stops the thread and closes the source,
-    so nothing is left running.
+    An error in the source is raised here, after the items before it. Closing this iterator stops the thread and closes
+    the source.
     """
     waiting: queue.Queue[Item | _End] = queue.Queue(maxsize=ahead)
     stop = threading.Event()
@@ -74,7 +74,7 @@ def overlapped(source: Iterable[Item], *, ahead: int, name: str) -> Generator[It
 
 
 def timed(source: Generator[Item, None, None], add: Callable[[float], None]) -> Generator[Item, None, None]:
-    """Passes items on and tells the seconds that each took to come; what is done with them does not count."""
+    """Yields items and reports how many seconds the source took for each; the consumer's time is not counted."""
     with closing(source):
         began = time.monotonic()
         for item in source:
@@ -85,26 +85,26 @@ def timed(source: Generator[Item, None, None], add: Callable[[float], None]) -> 
 
 
 class Opener(Generic[Item, Made]):
-    """Opens one thing after another, and the next one early, in a thread, once ``prepare`` is called.
+    """Opens items one after another; ``prepare`` opens the next one early in a thread.
 
-    Whoever iterates closes what he is given; what was opened early and not taken is closed with the opener.
+    The consumer closes what it receives. An object that was opened early but not used is closed by the opener.
     """
 
     def __init__(self, items: Iterable[Item], open_one: Callable[[Item], Made]) -> None:
-        """Opens nothing yet."""
+        """Does not open anything yet."""
         self._items, self._open_one = iter(items), open_one
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="open")
         self._upcoming: Future[Made] | None = None
 
     def prepare(self) -> None:
-        """Begins to open the next one, if there is one and it is not begun."""
+        """Starts to open the next item unless that has already started."""
         if self._upcoming is None:
             for item in self._items:
                 self._upcoming = self._threads.submit(self._open_one, item)
                 break
 
     def __iter__(self) -> Iterator[Made]:
-        """Yields what was opened, in order; an error in opening is raised at its place."""
+        """Yields the opened objects in order; an error is raised in place of its object."""
         while True:
             self.prepare()
             if self._upcoming is None:
@@ -113,13 +113,13 @@ class Opener(Generic[Item, Made]):
             yield taken.result()
 
     def __enter__(self) -> Self:
-        """Gives the opener itself."""
+        """Returns the opener."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Waits for what is being opened, and closes it."""
+        """Waits for an object that is being opened, and closes it."""
         self._threads.shutdown()
         if self._upcoming is not None and self._upcoming.exception() is None:
             self._upcoming.result().close()

@@ -1,4 +1,4 @@
-"""One unit of an archive, a camera's day, becomes one shard."""
+"""Makes one shard from one unit of an archive (one day of one camera)."""
 
 import time
 from collections.abc import Sequence
@@ -8,9 +8,10 @@ from pathlib import Path
 from threading import Event
 
 from anomalylmm.records import Crop, Video
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.cropping import Counts, CropStream, VideoEnd, build_row, iter_unit_crops, join_vector
-from flows.index.planning import Unit, utc_now
+from flows.index.planning import Unit
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
@@ -22,7 +23,7 @@ from storage.upkeep.erasure import withdraw_erased
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """One video that could not be read whole, and why."""
+    """A video that could not be read completely, and the reason."""
 
     path: str
     reason: str
@@ -31,11 +32,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitReport:
-    """What came of one unit."""
+    """The result of one unit."""
 
     camera: str
     date: str
-    shard_id: str  # empty where no video of the unit could be read
+    shard_id: str  # empty if no video of the unit could be read
     num_videos: int
     num_tracklets: int
     num_crops: int
@@ -43,7 +44,7 @@ class UnitReport:
     seconds: float
     counts: Counts
     unreadable: tuple[Unreadable, ...]
-    promised_seconds: float = 0.0  # by the containers of the videos that were read
+    promised_seconds: float = 0.0  # duration of the videos that were read, according to their containers
 
 
 def index_unit(
@@ -54,10 +55,10 @@ def index_unit(
     listener: Listener,
     stop: Event | None = None,
 ) -> UnitReport:
-    """Makes and publishes the shard of one unit; nothing is published where no video could be read.
+    """Makes and publishes the shard of one unit. If no video can be read, nothing is published.
 
     Raises:
-        StoppedError: ``stop`` was set by whoever works on another unit; nothing is published.
+        StoppedError: ``stop`` was set because another unit failed; nothing is published.
         StoreError: The store can't be written.
     """
     began, pipeline = time.monotonic(), composition.pipeline
@@ -92,7 +93,7 @@ def index_unit(
 
 
 class _UnitBuilder:
-    """Gathers the crops of several tracklets and videos into batches for the encoder, and what became of each video."""
+    """Collects crops of all videos into batches for the encoder, and the result of each video."""
 
     def __init__(self, composition: Composition, writer: ShardWriter, counts: Counts) -> None:
         self.entries: list[VideoEntry] = []
@@ -103,7 +104,7 @@ class _UnitBuilder:
         self._num_crops = 0
 
     def add(self, video: Video, crops: Sequence[Crop]) -> None:
-        """Takes in crops; encodes and writes as many as fill a batch."""
+        """Adds crops; full batches are encoded and written."""
         self._waiting += [(video, crop) for crop in crops]
         size = self._composition.settings.encoder.batch_size
         while len(self._waiting) >= size:
@@ -111,13 +112,13 @@ class _UnitBuilder:
             self._encode(batch)
 
     def encode_rest(self) -> None:
-        """Encodes and writes what is left."""
+        """Encodes and writes the last batch."""
         if self._waiting:
             batch, self._waiting = self._waiting, []
             self._encode(batch)
 
     def end_video(self, layout: StoreLayout, end: VideoEnd) -> Unreadable | None:
-        """Keeps what was decoded of a video; gives what could not be read. Nothing read at all is quarantined."""
+        """Records the result of a video and returns what could not be read. A video that failed is quarantined."""
         found = _find_unreadable(end)
         if found:
             self._unreadable.append(found)
@@ -129,7 +130,7 @@ class _UnitBuilder:
         return found
 
     def report(self, unit: Unit, manifest: ShardManifest | None, seconds: float) -> UnitReport:
-        """What came of the unit."""
+        """Builds the report of the unit."""
         return UnitReport(
             camera=unit.camera,
             date=unit.date,
@@ -165,7 +166,7 @@ def _name_shard(unit: Unit, pipeline_digest: str) -> ShardKey:
 
 
 def _find_unreadable(end: VideoEnd) -> Unreadable | None:
-    """What could not be read of a video; None where all was."""
+    """Returns what could not be read of a video; None if all of it was read."""
     if end.header is None or end.report is None or end.report.status == "failed":
         return Unreadable(path=end.video.path, reason=end.error or (end.report.message if end.report else ""))
     if end.report.status == "partial":

@@ -1,4 +1,4 @@
-"""Wall-clock time and camera of a video: from its path, else its container, else its file. Pure but for ``stat``."""
+"""Camera and wall-clock time of a video: from its path, otherwise its container, otherwise its file time."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TOKENS = {
     "second": r"(?P<second>\d{2})",
     "any": r".*?",
 }
-MAX_ANY = 4  # {any} of one pattern; with more a long name takes hours to compare
+MAX_ANY = 4  # {any} in one pattern; with more, matching a long name could take hours
 DEFAULT_PATTERNS = (
     "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}",
     "{camera}/{year}-{month}-{day}_{hour}-{minute}-{second}",
@@ -28,12 +28,12 @@ DEFAULT_PATTERNS = (
     "{camera}_{year}{month}{day}_{hour}{minute}{second}",
     "{camera}_{year}-{month}-{day}_{hour}-{minute}-{second}",
 )
-FIRST_YEAR, LAST_YEAR = 1970, 2200  # of a path; other years are no dates, and calendars end near 1 and 9999
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # other years in a path are not dates; conversions fail near the years 1 and 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Where and when a video was taken, and who says so."""
+    """Where and when a video was recorded, and the source of the time."""
 
     camera: str
     start_utc: datetime
@@ -53,33 +53,33 @@ def compile_pattern(pattern: str, time_zone: str) -> PathPattern:
     """Compiles ``{camera}/{year}-{month}-{day}/...`` (without the suffix) for paths relative to the archive.
 
     Raises:
-        ConfigurationError: An unknown token, or a time zone that does not exist.
+        ConfigurationError: The pattern has an unknown or repeated part, or the time zone does not exist.
     """
     check_time_zone(time_zone)
     parts = re.split(r"\{(\w+)\}", pattern)
     unknown = [token for token in parts[1::2] if token not in TOKENS]
     if unknown:
         raise ConfigurationError(
-            f"the camera pattern {pattern!r} has the unknown part {{{unknown[0]}}}; known are "
+            f"the camera pattern {pattern!r} has the unknown part {{{unknown[0]}}}; the known parts are "
             + ", ".join(f"{{{name}}}" for name in TOKENS)
         )
     if parts[1::2].count("any") > MAX_ANY:
         raise ConfigurationError(
-            f"the camera pattern {pattern[:200]!r} has {parts[1::2].count('any')} {{any}}, but may have {MAX_ANY}; "
-            "write more of the path out"
+            f"the camera pattern {pattern[:200]!r} may contain {{any}} at most {MAX_ANY} times; "
+            "write out more of the path"
         )
     pieces = [re.escape(part) if index % 2 == 0 else TOKENS[part] for index, part in enumerate(parts)]
     try:
         return PathPattern(regex=re.compile("".join(pieces)), time_zone=time_zone)
     except re.error as error:
-        raise ConfigurationError(f"the camera pattern {pattern!r} names a part twice: {error}") from error
+        raise ConfigurationError(f"the camera pattern {pattern!r} contains a part twice: {error}") from error
 
 
 def check_time_zone(name: str) -> ZoneInfo:
     """Opens a time zone by its IANA name.
 
     Raises:
-        ConfigurationError: There is no such zone.
+        ConfigurationError: The zone does not exist.
     """
     try:
         return ZoneInfo(name)
@@ -88,14 +88,14 @@ def check_time_zone(name: str) -> ZoneInfo:
 
 
 def build_patterns(cameras: tuple[CameraSettings, ...], time_zone: str) -> tuple[PathPattern, ...]:
-    """Compiles the user's patterns, or the usual ones where none is given."""
+    """Compiles the user's patterns, or the default ones."""
     if cameras:
         return tuple(compile_pattern(item.pattern, item.time_zone) for item in cameras)
     return tuple(compile_pattern(pattern, time_zone) for pattern in DEFAULT_PATTERNS)
 
 
 def read_path(path: str, patterns: tuple[PathPattern, ...]) -> Clock | None:
-    """Reads camera and start from a path relative to the archive; None where no pattern fits or the date is none."""
+    """Reads camera and start from a path in the archive; None if no pattern matches or the date is invalid."""
     stem = str(PurePosixPath(path).with_suffix(""))
     for pattern in patterns:
         match = pattern.regex.fullmatch(stem)
@@ -127,7 +127,7 @@ def camera_from_folder(path: str) -> str:
 def clock_of(
     path: str, patterns: tuple[PathPattern, ...], *, container_utc: datetime | None, modified: float, time_zone: str
 ) -> Clock:
-    """Decides camera and start: path pattern, else the container's time, else the file's."""
+    """Finds camera and start: by the path, otherwise the container's time, otherwise the file's."""
     found = read_path(path, patterns)
     if found:
         return found

@@ -1,1 +1,1 @@
-"""Use case: the store is proven, cleaned, compacted; footage is erased."""
+"""Upkeep: verify, clean and compact the store; erase footage."""

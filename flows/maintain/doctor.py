@@ -1,4 +1,4 @@
-"""Examines what a run needs: versions, models, store, decoder, telemetry off; says what to mend."""
+"""Checks what a run needs (versions, models, store, decoder, telemetry off) and says how to fix problems."""
 
 import importlib.metadata
 import platform
@@ -22,7 +22,7 @@ MIN_FREE_BYTES = 2 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was examined."""
+    """The result of one check."""
 
     name: str
     good: bool
@@ -30,13 +30,13 @@ class Finding:
 
 
 def examine(composition: Composition, layout: StoreLayout) -> list[Finding]:
-    """Examines everything; never raises for what it finds."""
+    """Runs all checks; a problem is returned and not raised."""
     return [
         Finding(name="anomalylmm", good=True, message=f"{__version__}, Python {platform.python_version()}"),
         *_libraries(),
         *_models(composition),
-        _try("decoder", _decoder),
-        _try("store", lambda: _store(layout)),
+        _check("decoder", _decoder),
+        _check("store", lambda: _store(layout)),
         _telemetry(),
     ]
 
@@ -57,13 +57,13 @@ def _models(composition: Composition) -> Iterator[Finding]:
 def _telemetry() -> Finding:
     on = offline.find_switched_on()
     if on:
-        return Finding(name="telemetry", good=False, message=f"not off, because of {', '.join(on)}; unset it")
+        return Finding(name="telemetry", good=False, message=f"on because of {', '.join(on)}; unset it")
     return Finding(name="telemetry", good=True, message=f"off in {', '.join(offline.LIBRARIES)}")
 
 
-def _try(name: str, examine_it: Callable[[], str]) -> Finding:
+def _check(name: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(name=name, good=True, message=examine_it())
+        return Finding(name=name, good=True, message=check())
     except (AnomalyLMMError, OSError, subprocess.SubprocessError) as error:
         return Finding(name=name, good=False, message=str(error))
 
@@ -71,12 +71,12 @@ def _try(name: str, examine_it: Callable[[], str]) -> Finding:
 def _decoder() -> str:
     command = [sys.executable, "-c", "import av, decord; print(av.__version__, decord.__version__)"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return f"PyAV and decord load in a process of their own: {ran.stdout.strip()}"
+    return f"PyAV and decord load in a separate process: {ran.stdout.strip()}"
 
 
 def _store(layout: StoreLayout) -> str:
     layout.check_writable()
     free = shutil.disk_usage(layout.root).free
     if free < MIN_FREE_BYTES:
-        raise OSError(f"only {free / 1e9:.1f} GB are free at {layout.root}; make room or name another --store")
+        raise OSError(f"only {free / 1e9:.1f} GB are free at {layout.root}; free some space or choose another --store")
     return f"{layout.root} is writable, {free / 1e9:.0f} GB free"

@@ -1,4 +1,4 @@
-"""Erasing footage: by a rule that somebody gives or by the retention in the settings; what would go, and what went."""
+"""Erases footage by given rules or by the retention, and describes what would be erased and what was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import erasure_figures, recording
+from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
 from storage.gallery.opening import iter_shard_dirs
@@ -24,30 +24,30 @@ SELECT (SELECT count(*) FROM hits WHERE video_id IN (SELECT unnest($1::VARCHAR[]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What would be erased, as far as it is published."""
+    """What would be erased from the published tables and the shards."""
 
     plan: ErasurePlan
     num_hits: int
     num_judgements: int
 
     def rows(self) -> list[tuple[object, ...]]:
-        """One row a shard: camera's folder, date, videos and crops that go, and what becomes of the shard."""
+        """Returns one row for each shard: camera folder, date, videos and crops to erase, and the shard's fate."""
         return [
             (
                 *Path(shard.directory).parts[-3:-1],
                 shard.num_videos,
                 shard.num_crops,
-                "rewritten" if shard.rest_id else "goes whole",
+                "rewritten" if shard.rest_id else "removed",
             )
             for shard in self.plan.shards
         ]
 
 
 def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Preview:
-    """Looks up what falls under the rules, without a lock and without writing.
+    """Finds what matches the rules, without a lock and without writing.
 
     Raises:
-        StoreError: There is no store, or it can't be read.
+        StoreError: The store does not exist or can't be read.
     """
     require_store(layout)
     if not layout.snapshot.exists():
@@ -65,28 +65,38 @@ def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Previe
 def erase_store(
     layout: StoreLayout, rules: Sequence[ErasureRule], *, listener: Listener | None = None
 ) -> ErasureReport:
-    """Erases what falls under the rules, finishes what was interrupted, and writes the page of the hits anew.
-
-    Without rules it only finishes.
+    """Finishes interrupted erasures, erases what matches the rules, and rewrites the page of hits.
 
     Raises:
-        StoreBusyError: A sweep or another erasure runs.
-        StoreError: There is no store, or it can't be written.
+        StoreBusyError: A sweep or another erasure is running.
+        StoreError: The store does not exist or can't be written.
     """
     require_store(layout)
     with recording(layout, "erase", listener or Silence()) as run:
         report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
         if report.erasures and layout.snapshot.exists():
             write_latest_page(layout)
-        run.end(**erasure_figures(report))
+        run.end(**_figures(report))
     return report
 
 
+def _figures(report: ErasureReport) -> dict[str, Any]:
+    shards = [shard for erasure in report.erasures for shard in erasure.shards]
+    return {
+        "state": "Degraded" if report.unknown else "Completed",
+        "reasons": list_reasons(shards_not_checked=len(report.unknown)),
+        "num_videos": sum(len(erasure.video_ids) for erasure in report.erasures),
+        "num_shards": len(shards),
+        "num_crops": sum(shard.num_crops for shard in shards),
+        "num_hits": report.total("num_hits"),
+    }
+
+
 def collect_and_show(layout: StoreLayout) -> GcReport:
-    """Removes what abandoned runs left; where that finishes an erasure, writes the page of the hits anew.
+    """Removes what abandoned runs left. If this finishes an erasure, the page of hits is rewritten.
 
     Raises:
-        StoreBusyError: An erasure is to be finished while another process writes.
+        StoreBusyError: An erasure must be finished, but another process is writing.
         StoreError: Something can't be removed.
     """
     report = collect_garbage(layout)
@@ -96,12 +106,12 @@ def collect_and_show(layout: StoreLayout) -> GcReport:
 
 
 def list_cameras(layout: StoreLayout) -> list[str]:
-    """Lists the folders of the store's cameras, for those who misspell one."""
+    """Lists the camera folders of the store."""
     return sorted({directory.parts[-3] for directory in iter_shard_dirs(layout)})
 
 
 def describe(report: ErasureReport) -> str:
-    """Says in one sentence what went."""
+    """Describes in one sentence what was erased."""
     if not report.erasures:
         return "nothing to erase"
     shards = sum(len(erasure.shards) for erasure in report.erasures)

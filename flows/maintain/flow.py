@@ -1,15 +1,15 @@
-"""The Prefect flow ``maintain``: proves the store, cleans it, erases what is too old, or compacts its indexes."""
+"""The Prefect flow ``maintain``: verifies or cleans the store, erases old footage, or compacts indexes."""
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.index.planning import utc_now
+from flows.clock import utc_now
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.erasing import collect_and_show, describe, erase_store
 from flows.maintain.retention import build_rules, wait_for_turn
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
-from flows.runs.notifying import telling_failure
+from flows.runs.notifying import notify_failure
 from flows.settings.forms import MaintainForm
 from storage.gallery.compacting import compact_store
 from storage.upkeep.erasure import ErasureReport
@@ -18,11 +18,11 @@ from storage.upkeep.maintenance import verify_store
 
 @flow(name="maintain", flow_run_name="maintain: {form.action}", persist_result=False)
 def maintain(form: MaintainForm) -> State[None]:
-    """Verifies every shard and the hit tables, removes what abandoned runs left, applies the retention, or compacts.
+    """Verifies the store, removes what abandoned runs left, applies the retention, or compacts the indexes.
 
-    A damaged shard ends the run *Failed* with a table of what is wrong; nothing is deleted by verifying. Applying the
-    retention erases what is older than [retention] in the settings says, with hits and pictures; it waits for a running
-    sweep to end.
+    If verifying finds a problem, the run ends *Failed* and shows a table of problems. Verifying deletes nothing.
+    Applying the retention erases everything derived from footage that is older than [retention] in the settings allows.
+    It waits until a running sweep has ended.
     """
     layout = form.layout()
     if form.action == "collect garbage":
@@ -33,10 +33,10 @@ def maintain(form: MaintainForm) -> State[None]:
     if form.action == "compact indexes":
         return completed(describe_compaction(compact_store(layout)))
     report = verify_store(layout, deep=form.action == "verify every byte")
-    show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "what is wrong")
+    show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "problems")
     if report.problems:
         return Failed(message=f"{len(report.problems)} problems; see the table")
-    return completed(f"{report.num_shards} shards and {report.num_crops} crops are whole")
+    return completed(f"{report.num_shards} shards and {report.num_crops} crops are complete")
 
 
 def _apply_retention(form: MaintainForm) -> State[None]:
@@ -44,29 +44,31 @@ def _apply_retention(form: MaintainForm) -> State[None]:
     rules = build_rules(settings.retention, utc_now())
     if not rules:
         return completed("the settings have no [retention], so everything is kept")
-    with telling_failure(settings.notify, layout, "erase", progress):
+    with notify_failure(settings.notify, layout, "erase", progress):
         report = wait_for_turn(lambda: erase_store(layout, rules, listener=progress), progress)
     show_markdown("maintain-retention", write_summary(report), "what the retention erased")
-    show_table("maintain-erased", list_shards(report), "shards that went")
+    show_table("maintain-erased", list_shards(report), "erased or rewritten shards")
     return degraded(describe(report)) if report.unknown else completed(describe(report))
 
 
 def write_summary(report: ErasureReport) -> str:
-    """Writes what went as Markdown."""
+    """Describes in Markdown what was erased."""
     lines = [f"# Retention\n\n{escape(describe(report))}\n"]
-    lines += [f"- {escape(erasure.rule)}, begun {erasure.begun_utc:%Y-%m-%d %H:%M} UTC" for erasure in report.erasures]
+    lines += [
+        f"- {escape(erasure.rule)}, started {erasure.begun_utc:%Y-%m-%d %H:%M} UTC" for erasure in report.erasures
+    ]
     return "\n".join(lines)
 
 
 def list_shards(report: ErasureReport) -> list[dict[str, object]]:
-    """Lists the shards that went, a row each."""
+    """Returns one table row for each shard that was erased or rewritten."""
     return [
         {
             "camera": shard.directory.split("/")[-3],
             "date": shard.directory.split("/")[-2],
             "videos": shard.num_videos,
             "crops": shard.num_crops,
-            "shard": "rewritten" if shard.rest_id else "gone",
+            "shard": "rewritten" if shard.rest_id else "removed",
         }
         for erasure in report.erasures
         for shard in erasure.shards

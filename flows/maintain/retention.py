@@ -1,4 +1,4 @@
-"""How long footage is kept: rules from the settings, what an index run passes over, and waiting for a turn to erase."""
+"""Retention: rules from the settings, a filter for index runs, and waiting for the lock."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
-from flows.index.planning import utc_now
+from flows.clock import utc_now
 from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings
@@ -20,15 +20,15 @@ Done = TypeVar("Done")
 
 
 def build_rules(retention: RetentionSettings, now: datetime) -> tuple[ErasureRule, ...]:
-    """Builds the rules of what is too old at a moment; none where everything is kept."""
+    """Builds the rules that match footage that is too old; no rules if everything is kept."""
     return tuple(_iter_rules(retention, now))
 
 
 def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], bool]:
-    """Builds the test of whether a video was erased or is older than the retention, so that it is not indexed.
+    """Builds a test for videos that must not be indexed: erased, or older than the retention.
 
     Raises:
-        StoreError: A note on what was erased can't be read.
+        StoreError: The log of erasures can't be read.
     """
     erased, rules = ErasedFootage.read(layout), build_rules(settings.retention, utc_now())
 
@@ -43,10 +43,10 @@ def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], b
 
 
 def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: int = BUSY_TRIES) -> Done:
-    """Does what needs the writer's lock when whoever holds it is done; a sweep may take the whole night.
+    """Does work that needs the writer's lock; while the lock is taken it tries again. A sweep can take all night.
 
     Raises:
-        StoreBusyError: It was held at every try.
+        StoreBusyError: The lock was taken at every try.
     """
     for tries_left in reversed(range(max_tries)):
         try:
@@ -54,9 +54,9 @@ def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: in
         except StoreBusyError as error:
             if not tries_left:
                 raise
-            listener.warn(f"{error} It is tried again in {BUSY_PAUSE_SECONDS:.0f} s.")
+            listener.warn(f"{error} Next try in {BUSY_PAUSE_SECONDS:.0f} s.")
             time.sleep(BUSY_PAUSE_SECONDS)
-    raise ValueError(f"max_tries must be 1 or more, but is {max_tries}")
+    raise ValueError(f"max_tries must be at least 1, but is {max_tries}")
 
 
 def _iter_rules(retention: RetentionSettings, now: datetime) -> Iterator[ErasureRule]:

@@ -1,1 +1,1 @@
-"""What every run does: progress, its record, notifications, artifacts."""
+"""What all runs share: progress, records, notifications, artifacts."""

@@ -1,4 +1,4 @@
-"""What a Prefect run shows: progress, tables, Markdown with pictures inline. Every text is data and is escaped."""
+"""Artifacts of a Prefect run: progress, tables, and Markdown with inline pictures. All text is escaped."""
 
 import base64
 import re
@@ -22,18 +22,18 @@ from flows.runs.terminal import visible
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
 HTML_SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 MIN_STEP_PERCENT = 2.0
-# the manifests are the truth: nothing that a task gives is kept or reused by Prefect
+# Prefect must not keep or reuse results of tasks: only the manifests say what is done
 NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
 
 
 def escape(text: str) -> str:
-    """Makes a text harmless in Markdown and HTML, bare addresses included; line breaks become spaces."""
+    """Escapes a text for Markdown and HTML, including bare URLs; line breaks become spaces."""
     marked = MARKDOWN_SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
     return "".join(HTML_SPECIAL.get(character, character) for character in marked)
 
 
 def picture(jpeg: bytes, alternative: str) -> str:
-    """Writes a JPEG as an inline Markdown image."""
+    """Returns a JPEG as an inline Markdown image."""
     return f"![{escape(alternative)}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
 
 
@@ -43,7 +43,7 @@ def show_markdown(key: str, markdown: str, description: str) -> None:
 
 
 def show_table(key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
-    """Shows a table on the run's page; an empty one says so."""
+    """Shows a table on the run's page; an empty table says 'nothing'."""
     table = [{name: _cell(value) for name, value in row.items()} for row in rows] or [{"": "nothing"}]
     create_table_artifact(table=table, key=key, description=description)
 
@@ -53,7 +53,7 @@ def _cell(value: object) -> object:
 
 
 class RunProgress:
-    """A listener that moves a progress artifact a stage and logs warnings."""
+    """A listener that updates one progress artifact for each stage and logs warnings."""
 
     def __init__(self) -> None:
         self._logger = get_run_logger()
@@ -63,14 +63,14 @@ class RunProgress:
         self._shown: dict[str, float] = {}
 
     def start(self, stage: str, total: float) -> None:
-        """Shows a new stage at nothing."""
+        """Shows a new stage at 0 %."""
         key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
         self._totals[stage], self._done[stage], self._shown[stage] = total, 0.0, 0.0
         artifact = create_progress_artifact(progress=0.0, key=key, description=stage)
         self._stages[stage] = cast("UUID", artifact)
 
-    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - the protocol's
-        """Moves a stage; the server hears of it every few percent only."""
+    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - part of the protocol
+        """Advances a stage; the server is only updated every few percent."""
         self._done[stage] = self._done.get(stage, 0.0) + amount
         total = self._totals.get(stage, 0.0)
         percent = 100.0 if total <= 0 else min(100.0, 100.0 * self._done[stage] / total)
@@ -84,10 +84,10 @@ class RunProgress:
 
 
 def completed(message: str) -> State[None]:
-    """Ends a run well."""
+    """Returns the state of a run that did all its work."""
     return Completed(message=message)
 
 
 def degraded(message: str) -> State[None]:
-    """Ends a run that did its work but could not read everything: a completed state with a name of its own."""
+    """Returns the state of a run that did its work but could not read everything: completed, named Degraded."""
     return Completed(message=message, name="Degraded")

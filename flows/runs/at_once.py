@@ -1,4 +1,4 @@
-"""Several pieces of work at once in threads, as many as the machine bears, all stopped by the first error."""
+"""Runs several pieces of work in threads at once; the first error stops all of them."""
 
 import os
 import threading
@@ -10,25 +10,25 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CORES_EACH = 8  # one unit's stages keep so many busy
-LEAST = 2  # so that one unit fills the machine while another begins or is published
+CORES_PER_UNIT = 8  # the stages of one unit keep about this many busy
+MIN_UNITS = 2  # so that the machine is busy while one unit starts or is published
 
 
 class StoppedError(Exception):
-    """Work was given up because other work failed."""
+    """Work was stopped because other work failed."""
 
 
 def choose_number(asked: int, items: int) -> int:
-    """How many of some pieces of work to do at once; 0 asks for two, or one for every eight cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(asked or max(LEAST, cores // CORES_EACH), items))
+    """Returns how many items to work on at once; for 0 it is two, or one for every eight cores if that is more."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(asked or max(MIN_UNITS, cores // CORES_PER_UNIT), items))
 
 
 def work_at_once(work: Callable[[Item, threading.Event], Result], items: Iterable[Item], number: int) -> list[Result]:
-    """Works on several items at once; gives the results in the items' order.
+    """Works on several items at once and returns the results in the order of the items.
 
-    The first error, or an interruption, sets the event that all work is given, waits for it to end, and is raised.
-    Each thread has the caller's context, by which Prefect knows its run.
+    After the first error or an interruption, the event given to all work is set, and the error is raised when all
+    threads have ended. Each thread runs in the caller's context, which tells Prefect which run it belongs to.
     """
     stop = threading.Event()
     if number == 1:
@@ -46,10 +46,10 @@ def work_at_once(work: Callable[[Item, threading.Event], Result], items: Iterabl
 
 
 def until_stopped(items: Generator[Item, None, None], stop: threading.Event) -> Generator[Item, None, None]:
-    """Passes items on until the event is set; closes their source.
+    """Yields the items until the event is set; closes their source.
 
     Raises:
-        StoppedError: It is set.
+        StoppedError: The event is set.
     """
     with closing(items):
         for item in items:

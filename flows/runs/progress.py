@@ -1,4 +1,4 @@
-"""Progress of long work, told to whoever listens: a terminal, a Prefect run, nobody."""
+"""Reports the progress of long work to a listener: a terminal, a Prefect run, or nothing."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -19,23 +19,23 @@ from flows.runs.terminal import one_line, visible
 
 
 class Listener(Protocol):
-    """Told how far work has come; amounts are in the unit of ``stage`` (bytes of video, candidates, ...)."""
+    """Receives progress; amounts are in the unit of the stage (MB of video, candidates, ...)."""
 
     def start(self, stage: str, total: float) -> None:
-        """A stage begins."""
+        """Begins a stage."""
         ...
 
     def advance(self, stage: str, amount: float, note: str = "") -> None:
-        """Some of a stage is done."""
+        """Reports that part of a stage is done."""
         ...
 
     def warn(self, message: str) -> None:
-        """Something went wrong that does not end the work."""
+        """Reports a problem that does not stop the work."""
         ...
 
 
 class Silence:
-    """Listens to nothing."""
+    """A listener that does nothing."""
 
     def start(self, stage: str, total: float) -> None:
         """Does nothing."""
@@ -48,7 +48,7 @@ class Silence:
 
 
 class TerminalProgress:
-    """Progress bars on standard error, so that standard output stays for results."""
+    """Shows progress bars on standard error, because standard output is for results."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
@@ -75,14 +75,14 @@ class TerminalProgress:
         self._bars.stop()
 
     def start(self, stage: str, total: float) -> None:
-        """Adds a bar, or sets an old one to zero."""
+        """Adds a progress bar, or resets the bar of this stage."""
         if stage in self._tasks:
             self._bars.reset(self._tasks[stage], total=total)
         else:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note="")
 
     def advance(self, stage: str, amount: float, note: str = "") -> None:
-        """Moves a bar."""
+        """Advances a bar."""
         if stage in self._tasks:
             self._bars.update(self._tasks[stage], advance=amount, note=one_line(note)[-60:])
 

@@ -1,44 +1,38 @@
-"""Notes each run's figures in the store, however it ends; what can't be noted is warned of and changes no work."""
+"""Records each run in the store, however it ends. If a run can't be recorded, a warning is logged and it goes on."""
 
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anomalylmm.errors import StoreBusyError, StoreError
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.runs.progress import Listener
 from storage.disk.layout import StoreLayout
 from storage.hits.runs import OpenRun, RunKind, RunRecord, RunState, new_run
-from storage.upkeep.erasure import ErasureReport
 
-if TYPE_CHECKING:
-    from flows.export.exporting import ExportReport
-    from flows.index.indexing import IndexReport
-    from flows.search.searching import SearchReport
-    from flows.sweep.outcome import SweepReport
-
-KIB_PER_MIB = 1024.0  # Linux gives the peak in KiB
+KIB_PER_MIB = 1024.0  # Linux reports peak memory in KiB
 
 
 class Recording:
-    """One run's figures while it works."""
+    """The record of one run that is still working."""
 
-    def __init__(self, record: RunRecord, listener: Listener) -> None:
-        self.record = record
-        self._listener, self._began = listener, time.monotonic()
-        self._open: OpenRun | None = None
+    def __init__(self, layout: StoreLayout, record: RunRecord, listener: Listener) -> None:
+        self._record, self._listener, self._began = record, listener, time.monotonic()
         self._stages: dict[str, float] = {}
+        self._open: OpenRun | None = None
+        with self._warning():
+            self._open = OpenRun(layout, record)
 
-    def begin(self, layout: StoreLayout) -> None:
-        """Notes that it begins."""
+    @contextmanager
+    def _warning(self) -> Iterator[None]:
         try:
-            self._open = OpenRun(layout, self.record)
+            yield
         except StoreError as error:
-            self._listener.warn(f"the figures of this run can't be noted: {error}")
+            self._listener.warn(f"this run can't be recorded: {error}")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -50,10 +44,12 @@ class Recording:
             self._stages[name] = self._stages.get(name, 0.0) + time.monotonic() - began
 
     def end(self, state: RunState, **figures: Any) -> RunRecord:
-        """Notes how it ended; gives the whole record."""
+        """Writes the final record and returns it; only the first call counts."""
+        if self.is_ended:
+            return self._record
         stages = {**self._stages, **figures.pop("stage_seconds", {})}
-        self.record = replace(
-            self.record,
+        self._record = replace(
+            self._record,
             state=state,
             ended_utc=utc_now(),
             seconds=time.monotonic() - self._began,
@@ -63,123 +59,47 @@ class Recording:
             **figures,
         )
         if self._open is not None:
-            note, self._open = self._open, None
-            try:
-                note.end(self.record)
-            except StoreError as error:
-                self._listener.warn(f"the figures of this run can't be noted: {error}")
-        return self.record
-
-    def withdraw(self) -> None:
-        """Takes the note back, of work that did not begin."""
-        if self._open is not None:
-            note, self._open = self._open, None
-            with suppress(StoreError):
-                note.withdraw()
+            with self._warning():
+                self._open.end(self._record)
+        return self._record
 
     @property
     def is_ended(self) -> bool:
-        """Whether its end is noted."""
-        return self.record.state != "Running"
+        """Whether the final record was written."""
+        return self._record.state != "Running"
+
+    def withdraw(self) -> None:
+        """Removes the record of a run that could not begin."""
+        if self._open is not None and not self.is_ended:
+            with suppress(StoreError):
+                self._open.withdraw()
 
 
 @contextmanager
 def recording(
     layout: StoreLayout, kind: RunKind, listener: Listener, composition: Composition | None = None
 ) -> Iterator[Recording]:
-    """Notes a run of the block; one that fails is noted with the kind of its error, whose text may name a video.
+    """Records the block as one run.
 
-    One that finds another writer at work has not begun.
+    A failed run is recorded with the type of its error only, because the message may name a video. A run that finds
+    another process writing is not recorded.
     """
     names = {"profile": composition.settings.profile, "pipeline": composition.pipeline.digest} if composition else {}
-    run = Recording(new_run(kind, **names), listener)
-    run.begin(layout)
+    run = Recording(layout, new_run(kind, **names), listener)
     try:
         yield run
-        if not run.is_ended:
-            run.end("Completed")
+        run.end("Completed")
     except StoreBusyError:
         run.withdraw()
         raise
-    except BaseException as error:  # an interrupted run ends, too; it is raised again
-        if not run.is_ended:
-            run.end("Failed" if isinstance(error, Exception) else "Ended early", reasons=(type(error).__name__,))
+    except BaseException as error:  # an interruption is recorded too
+        run.end("Failed" if isinstance(error, Exception) else "Ended early", reasons=(type(error).__name__,))
         raise
 
 
-def index_figures(report: "IndexReport") -> dict[str, Any]:
-    """The figures of an index run."""
-    counts = [unit.counts for unit in report.units]
-    promised = report.total("promised_seconds")
-    in_part = sum(item.coverage > 0 for item in report.unreadable)
-    return {
-        "state": report.state,
-        "reasons": _count({"videos not read": len(report.unreadable) - in_part, "videos read in part": in_part}),
-        "num_videos": int(report.total("num_videos")),
-        "num_unreadable": len(report.unreadable),
-        "num_quarantined": report.quarantined,
-        "frames_sampled": sum(item.frames for item in counts),
-        "frames_detected": sum(item.frames_detected for item in counts),
-        "num_tracklets": int(report.total("num_tracklets")),
-        "num_crops": int(report.total("num_crops")),
-        "coverage": min(1.0, report.total("video_seconds") / promised) if promised else None,
-        "num_shards": sum(bool(unit.shard_id) for unit in report.units),
-        "stage_seconds": {
-            name: sum(getattr(item, f"{name}_seconds") for item in counts)
-            for name in ("decode", "detect", "track", "encode", "publish")
-        },
-    }
-
-
-def sweep_figures(report: "SweepReport") -> dict[str, Any]:
-    """The figures of a sweep."""
-    return {
-        "state": report.state,
-        "sweep_id": report.sweep_id,
-        "reasons": _count({"candidates not judged": report.num_open, "shards not read": report.num_damaged}),
-        "num_candidates": sum(tally.num_candidates for tally in report.queries),
-        "num_judged": sum(tally.num_judged for tally in report.queries),
-        "num_calls": report.num_calls,
-        "num_cached": report.num_cached,
-        "num_hits": report.num_hits,
-    }
-
-
-def search_figures(report: "SearchReport", num_shards: int) -> dict[str, Any]:
-    """The figures of a search."""
-    return {
-        "state": report.state,
-        "reasons": _count({"candidates not judged": report.num_open}),
-        "num_shards": num_shards,
-        "num_candidates": report.num_candidates,
-        "num_judged": report.num_judged,
-        "num_calls": report.num_calls,
-        "num_cached": report.num_cached,
-        "num_hits": sum(result.accepted for result in report.results),
-    }
-
-
-def export_figures(report: "ExportReport") -> dict[str, Any]:
-    """The figures of an export."""
-    reasons = _count({"pieces missing": len(report.problems)})
-    return {"state": report.state, "reasons": reasons, "num_hits": report.num_hits}
-
-
-def erasure_figures(report: ErasureReport) -> dict[str, Any]:
-    """The figures of an erasure: what went."""
-    shards = [shard for erasure in report.erasures for shard in erasure.shards]
-    return {
-        "state": "Degraded" if report.unknown else "Completed",
-        "reasons": _count({"shards not looked into": len(report.unknown)}),
-        "num_videos": sum(len(erasure.video_ids) for erasure in report.erasures),
-        "num_shards": len(shards),
-        "num_crops": sum(shard.num_crops for shard in shards),
-        "num_hits": report.total("num_hits"),
-    }
-
-
-def _count(numbers: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(f"{number} {what}" for what, number in numbers.items() if number)
+def list_reasons(**counts: int) -> tuple[str, ...]:
+    """Lists why a run is degraded, such as ``("2 videos not read",)``; names are written with underscores."""
+    return tuple(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def _peak_mib(who: int) -> float:

@@ -1,17 +1,17 @@
-"""Texts of files, models and people as a terminal may be shown them: what would steer it is written out."""
+"""Escapes text from files, models and people so that it can't control the terminal."""
 
 import re
 import unicodedata
 
-_LEGIBLE = "\n\t"
-_STEERING = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, half pairs, separators of lines
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embed or override the direction of what follows
+_ALLOWED = "\n\t"
+_CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, line separators
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # change the direction of the text that follows
 
 
 def visible(text: str) -> str:
-    r"""Writes out what would steer a terminal (``\x1b``), and bytes of a file name that are no UTF-8 (``\xff``).
+    r"""Escapes control characters (``\x1b``) and bytes of a file name that are not UTF-8 (``\xff``).
 
-    Marks that belong to scripts, as joiners and right-to-left marks do, stay.
+    Marks that some scripts need, such as joiners and right-to-left marks, are kept.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -19,15 +19,15 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Makes a text visible on one line, so that a name can't pass for a message of its own."""
+    """Escapes a text, including line breaks, so that a name can't look like a separate message."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _write(character: str) -> str:
-    if character in _LEGIBLE:
+    if character in _ALLOWED:
         return character
-    if "\udc80" <= character <= "\udcff":  # how Python holds a byte that is no UTF-8
+    if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
-    if unicodedata.category(character) in _STEERING or _TURNING.match(character):
+    if unicodedata.category(character) in _CONTROL or _DIRECTION.match(character):
         return character.encode("unicode_escape", "backslashreplace").decode()
     return character

@@ -1,4 +1,4 @@
-"""The Prefect flow ``search-now``: a sentence typed into a form."""
+"""The Prefect flow ``search-now``: searches once for a sentence or picture from a form."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -6,19 +6,19 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
-from flows.runs.notifying import OF_WHO_ASKS, tell_search, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.search.searching import Result, SearchReport, SearchRequest, search_store
 from flows.settings.forms import SearchForm
 
 
 @flow(name="search-now", flow_run_name="search: {form.asked}", persist_result=False)
 def search_now(form: SearchForm) -> State[None]:
-    """Looks for what a sentence says in everything that is indexed, now.
+    """Searches everything that is indexed for a sentence or a picture.
 
-    Describe one person: who (clothing colors help) and what they do, for example *a woman in a green coat lying on
-    the ground*. With a picture it looks for persons like that one too, or alone where no sentence is given; the judge
-    is asked by the sentence only. The run's artifacts show the ranking with pictures, and for each result what the
-    judge saw. It ends *Degraded* instead of *Completed* where the judge gave no answer on some candidates.
+    Describe one person: who they are (clothing colors help) and what they do, for example *a woman in a green coat
+    lying on the ground*. You can also give a picture, alone or with a sentence, to find similar people. The judge is
+    only asked about the sentence. The artifacts of the run show the ranking with pictures, and what the judge saw in
+    each result. The run ends *Degraded* instead of *Completed* if the judge did not answer for some candidates.
     """
     request = SearchRequest(
         text=form.text.strip(),
@@ -30,19 +30,18 @@ def search_now(form: SearchForm) -> State[None]:
         judged=form.judged,
     )
     composition, layout, progress = form.compose(), form.layout(), RunProgress()
-    told = composition.settings.notify
-    with telling_failure(told, layout, "search", progress, but=OF_WHO_ASKS):
+    notify = composition.settings.notify
+    with notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS):
         report = search_store(composition, layout, request, listener=progress)
-        tell_search(told, layout, report, progress)
+        notify_report(notify, layout, "search", report, progress)
     show_markdown("search-results", write_summary(report), "the ranking, with pictures")
     show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")
-    accepted = sum(result.accepted for result in report.results)
-    message = f"{len(report.results)} results, {accepted} accepted, in {report.seconds:.1f} s"
+    message = f"{len(report.results)} results, {len(report.accepted)} accepted, in {report.seconds:.1f} s"
     return degraded(f"{message}; {report.num_open} not judged") if report.num_open else completed(message)
 
 
 def write_summary(report: SearchReport) -> str:
-    """Writes the ranking as Markdown with the pictures inline."""
+    """Describes the ranking in Markdown with inline pictures."""
     lines = [f"# {escape(report.text)}", ""]
     lines += [f"cloze: {escape(report.cloze)}", ""] if report.cloze else []
     lines += [f"**{escape(warning)}**\n" for warning in report.warnings]

@@ -1,4 +1,4 @@
-"""The picture that a search is to be like: a crop of the gallery by its id, or an image file."""
+"""Reads the reference picture of a search: a crop of the gallery by its id, or an image file."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from storage.shards.reading import read_columns
 
 
 def read_reference(composition: Composition, gallery: Gallery, like: str) -> Floats:
-    """Gives the unit vector (D,) of a picture: a crop's own from the gallery, a file's by the encoder.
+    """Returns the unit vector (D,) of a crop in the gallery, or encodes an image file.
 
     Raises:
-        QueryError: It is neither a crop of the gallery nor a file that holds an image.
+        QueryError: The reference is neither the id of a crop in the gallery nor a readable image file.
         PipelineMismatchError: The gallery was made with another encoder.
     """
     found = _find_crop(gallery, like, composition.encoder.dimension)
@@ -29,16 +29,16 @@ def read_reference(composition: Composition, gallery: Gallery, like: str) -> Flo
     if gallery.shards and encoder.model_id != gallery.encoder_id:
         raise PipelineMismatchError(
             f"the gallery was made with {gallery.encoder_id}, but the profile's encoder is {encoder.model_id}; "
-            "search with the profile that the archive was indexed with"
+            "search with the profile that was used to index the archive"
         )
     return np.asarray(encoder.encode_images([image])[0], dtype=np.float32)
 
 
 def read_image(like: str) -> Image:
-    """Reads an image file; RGB.
+    """Reads an RGB image (H, W, 3) from a file.
 
     Raises:
-        QueryError: There is no such file, or it holds no image of a usable size.
+        QueryError: The file does not exist or has no image of a usable size.
     """
     path = Path(like)
     try:
@@ -46,8 +46,8 @@ def read_image(like: str) -> Image:
         content = path.read_bytes() if 0 < size <= MAX_BYTES else b""
     except (OSError, ValueError) as error:
         raise QueryError(
-            f"{like[:200]!r} is neither the id of a crop in the gallery nor an image file; give a crop_id, as the "
-            "tables hits and crops list them, or the path of a JPEG or PNG"
+            f"{like[:200]!r} is neither the id of a crop in the gallery nor an image file; give a crop_id from the "
+            "table hits or crops, or the path of a JPEG or PNG"
         ) from error
     image = decode_picture(content)
     if image is None:
@@ -58,14 +58,14 @@ def read_image(like: str) -> Image:
 
 
 def join_text_and_picture(views: Floats, picture: Floats) -> Floats:
-    """Adds a picture's vector (D,) to the views (V, D) of a text, so that both weigh the same in their mean."""
+    """Combines the views (V, D) of a text with a picture (D,); both have the same weight in the mean of the result."""
     text = views.mean(axis=0)
     text = text / max(float(np.linalg.norm(text)), 1e-12)
     return np.stack([text, picture]).astype(np.float32)
 
 
 def _find_crop(gallery: Gallery, crop_id: str, dimension: int) -> Floats | None:
-    if not (crop_id.isascii() and crop_id.isprintable()):  # ids are digests
+    if not (crop_id.isascii() and crop_id.isprintable()):  # ids are hexadecimal
         return None
     for shard in gallery.shards:
         ids = read_columns(shard.directory, ["crop_id"]).column("crop_id")

@@ -1,23 +1,24 @@
-"""One search, now: the same three stages as a sweep, over the whole gallery, with a page of pictures."""
+"""Runs one search on the whole gallery, with the same three stages as a sweep, and writes a page."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from anomalylmm.errors import QueryError, StoreError
 from anomalylmm.query.masking import check_text
 from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
 from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import Recording, recording, search_figures
+from flows.runs.recording import Recording, list_reasons, recording
 from flows.search.reference import join_text_and_picture, read_reference
 from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
 from flows.sweep.query_file import QueryRow, build_query, choose_mask_way, mask_row
@@ -28,14 +29,14 @@ from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
 from storage.upkeep.erasure_log import ErasureStamp, erasure_stamp
 
-NO_FLOOR = -10.0  # a person who asks wants the best there is
-LIKENESS = "a person"  # what the patch map shows where there is no text
-NO_TEXT = "no text was given, so there is nothing to ask the judge: the results are in coarse order"
+NO_FLOOR = -10.0  # a search returns the best results, however weak
+LIKENESS = "a person"  # text for the patch map when the request has none
+NO_TEXT = "no text was given, so the judge was not asked and the results are in coarse order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """What to look for, and where: a sentence, a picture, or both."""
+    """What to search for and where: a sentence, a picture, or both."""
 
     text: str = ""
     like: str = ""  # a crop id of the gallery, or an image file
@@ -68,7 +69,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchReport:
-    """What a search found."""
+    """The result of a search."""
 
     text: str
     cloze: str
@@ -79,23 +80,62 @@ class SearchReport:
     num_calls: int
     seconds: float
     page_path: str
+    num_shards: int = 0
     num_judged: int = 0
     num_cached: int = 0
-    num_open: int = 0  # candidates whom the judge was to be asked about and said nothing of
+    num_open: int = 0  # candidates that should have been judged but got no answer
 
     @property
     def state(self) -> str:
-        """Completed, or Degraded where the judge said nothing of some."""
+        """Completed, or Degraded if some candidates got no answer from the judge."""
         return "Degraded" if self.num_open else "Completed"
+
+    @property
+    def accepted(self) -> list[Result]:
+        """The results that the judge accepted."""
+        return [result for result in self.results if result.accepted]
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a notification is about."""
+        happened = {"search_hits": bool(self.accepted), "degraded": self.state == "Degraded"}
+        return tuple(event for event, has_happened in happened.items() if has_happened)
+
+    @property
+    def notification(self) -> dict[str, Any]:
+        """The values that a notification contains."""
+        names = ("tracklet_id", "camera", "when", "video", "moment", "confidence", "reason")
+        return {
+            "text": self.text,
+            "num_results": len(self.results),
+            "num_accepted": len(self.accepted),
+            "warnings": list(self.warnings),
+            "report": self.page_path,
+            "results": [{name: getattr(result, name) for name in names} for result in self.accepted],
+        }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The values that the run's record contains."""
+        return {
+            "state": self.state,
+            "reasons": list_reasons(candidates_not_judged=self.num_open),
+            "num_shards": self.num_shards,
+            "num_candidates": self.num_candidates,
+            "num_judged": self.num_judged,
+            "num_calls": self.num_calls,
+            "num_cached": self.num_cached,
+            "num_hits": len(self.accepted),
+        }
 
 
 def search_store(
     composition: Composition, layout: StoreLayout, request: SearchRequest, *, listener: Listener | None = None
 ) -> SearchReport:
-    """Searches the gallery for what a sentence says or a picture shows, logs the search and writes its page.
+    """Searches the gallery for a sentence or a picture, logs the search and writes its page.
 
     Raises:
-        QueryError: The text has no word or is too long, the picture can't be found or read, or neither is given.
+        QueryError: The text has no word or is too long, the picture can't be read, or neither is given.
         StoreError: Nothing is indexed, or the store can't be written.
     """
     began, listener = time.monotonic(), listener or Silence()
@@ -107,7 +147,7 @@ def search_store(
         report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
         _log(layout, request, len(report.results), report.seconds)
         report = _unless_erased(_with_page(report, layout), layout, stamp)
-        run.end(**search_figures(report, len(gallery.shards)))
+        run.end(**report.figures)
     return report
 
 
@@ -130,6 +170,7 @@ def _search(
         cloze=query.cloze.masked,
         results=results,
         warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
+        num_shards=len(gallery.shards),
         num_crops=gallery.num_crops,
         num_candidates=len(candidates),
         num_calls=found.num_calls,
@@ -142,15 +183,15 @@ def _search(
 
 
 def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStamp) -> SearchReport:
-    """Takes the page back where footage was erased while it was made."""
+    """Removes the page if footage was erased during the search."""
     if erasure_stamp(layout) == stamp:
         return report
     Path(report.page_path).unlink(missing_ok=True)
-    raise StoreError("footage was erased while this search looked, so its page was removed; run the search again")
+    raise StoreError("footage was erased during this search, so its page was removed; run the search again")
 
 
 def _encode_request(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> Floats:
-    """Encodes the views of a search (V, D): its text and paraphrases, its picture, or both at equal weight."""
+    """Encodes the views of a search (V, D): text and paraphrases, picture, or both with equal weight."""
     picture = read_reference(composition, gallery, request.like) if request.like else None
     if not request.text and picture is not None:
         return picture[None]
@@ -161,7 +202,7 @@ def _encode_request(composition: Composition, gallery: Gallery, query: Query, re
 def _judge(
     composition: Composition, query: Query, loaded: Sequence[Candidate], request: SearchRequest, hints: Hints
 ) -> Adjudication:
-    """Has the candidates judged by the text; without text, or where none may be judged, they stay in coarse order."""
+    """Judges the candidates by the text; without text, or with 0 to judge, they stay in coarse order."""
     if request.text and request.judged:
         return composition.adjudicator.adjudicate(query, loaded, hints=hints)
     ranked = tuple(RankedCandidate(candidate=item, rank=item.rank, verdict=None) for item in loaded)
@@ -169,19 +210,19 @@ def _judge(
 
 
 def describe_request(request: SearchRequest) -> str:
-    """Says in one line what is looked for."""
+    """Describes in one line what to search for."""
     like = f"like {Path(request.like).name}" if request.like else ""
     return " ".join(part for part in (request.text, f"({like})" if request.text and like else like) if part)
 
 
 def build_request_query(composition: Composition, request: SearchRequest) -> tuple[Query, tuple[str, ...]]:
-    """Builds the query of a search, and says what was wrong with its masks.
+    """Builds the query of a search; also returns problems with its masks.
 
     Raises:
         QueryError: The text has no word or is too long, or there is neither text nor picture.
     """
     if not request.text and not request.like:
-        raise QueryError("the search is empty; give a sentence, a picture to be like, or both")
+        raise QueryError("the search is empty; give a sentence, a picture, or both")
     if request.text:
         check_text(request.text)
     row = QueryRow(
@@ -200,11 +241,11 @@ def build_request_query(composition: Composition, request: SearchRequest) -> tup
 
 
 def list_warnings(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> tuple[str, ...]:
-    """Says what of the request can't be met: unknown words, nothing to mask, unknown cameras."""
+    """Lists what the search can't use: unknown words, a text without words to mask, unknown cameras."""
     warnings = []
     unknown = composition.encoder.unknown_words(request.text) if request.text else ()
     if unknown:
-        warnings.append(f"the encoder does not know these words and can't look for them: {', '.join(unknown)}")
+        warnings.append(f"the encoder does not know these words, so they have no effect: {', '.join(unknown)}")
     if not request.text:
         warnings.append(NO_TEXT)
     elif not query.cloze.slots:
@@ -212,7 +253,7 @@ def list_warnings(composition: Composition, gallery: Gallery, query: Query, requ
     known = {shard.camera for shard in gallery.shards}
     missing = sorted(set(request.cameras) - known)
     if missing:
-        warnings.append(f"no camera is named {', '.join(missing)}; known: {', '.join(sorted(known))}")
+        warnings.append(f"there is no camera {', '.join(missing)}; the cameras are {', '.join(sorted(known))}")
     return tuple(warnings)
 
 

@@ -1,7 +1,7 @@
-"""What a Prefect server is asked to do by itself: a run whose process died is marked as crashed.
+"""An automation on the Prefect server that marks runs as crashed when their process has died.
 
-Such a run would stay Running for ever and hold the one place of the nightly sweep. Prefect's engine emits a heartbeat
-event while a flow runs; where one was seen and neither another nor an end follows in time, the process is gone.
+Without it such a run would stay Running forever and block the nightly sweep. Prefect emits heartbeat events while a
+flow runs. If a heartbeat is followed neither by another nor by the end of the run, the process has died.
 """
 
 import logging
@@ -20,18 +20,18 @@ from prefect.settings import get_current_settings
 NAME = "anomalylmm: runs whose process died"
 TAG = "anomalylmm"  # of all deployments
 HEARTBEAT = "prefect.flow-run.heartbeat"
-# a state's event bears the state's name, so one that ends well under a name of its own must be listed
+# events are named after states, so states with custom names such as Degraded must be listed
 ENDS = ("Completed", "Degraded", "Failed", "TimedOut", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry")
-MISSED = 3  # heartbeats, after which a run is taken for dead
-MESSAGE = "No sign of life from the run's process: it was killed, or its machine is gone. Run it again."
+MISSED = 3  # heartbeats after which a run counts as dead
+MESSAGE = "No heartbeat from the run's process: it was killed or its machine has stopped. Start the run again."
 LOGGER = logging.getLogger(__name__)
 
 
 def build_zombie_automation(heartbeat_seconds: int) -> AutomationCore:
-    """Builds the automation that marks runs without heartbeats as crashed, which frees their concurrency slot."""
+    """Builds the automation; a run marked as crashed releases its concurrency slot."""
     return AutomationCore(
         name=NAME,
-        description="Made by `anomalylmm serve`; it is brought up to date whenever that starts.",
+        description="Created by `anomalylmm serve` and updated whenever it starts.",
         trigger=EventTrigger(
             after={HEARTBEAT},
             expect={HEARTBEAT, *(f"prefect.flow-run.{name}" for name in ENDS)},
@@ -49,34 +49,32 @@ def build_zombie_automation(heartbeat_seconds: int) -> AutomationCore:
 
 
 def ensure_zombie_automation() -> UUID | None:
-    """Makes the automation on the server, or brings it up to date; None where it could not, which is warned about.
+    """Creates or updates the automation on the server; logs a warning and returns None if it can't.
 
-    A server without it works, but a killed run has to be marked by hand.
+    The server works without the automation, but killed runs must then be ended by hand.
     """
     seconds = get_current_settings().flows.heartbeat_frequency
     if seconds is None:
-        LOGGER.warning(
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY is off: killed runs will stay Running until somebody ends them"
-        )
+        LOGGER.warning("PREFECT_FLOWS_HEARTBEAT_FREQUENCY is off, so killed runs will stay Running until you end them")
         return None
     try:
         with get_client(sync_client=True) as client:
             return _ensure(client, build_zombie_automation(seconds))
     except (PrefectException, httpx.HTTPError, RuntimeError) as error:
-        LOGGER.warning("the automation that ends killed runs could not be made: %s", error)
+        LOGGER.warning("the automation that ends killed runs could not be created: %s", error)
         return None
 
 
 def _ensure(client: SyncPrefectClient, wanted: AutomationCore) -> UUID:
-    """Updates the first automation of the name and removes others, so that serving twice makes no second one.
+    """Creates the automation, or updates the first one with its name and deletes the others.
 
-    Whether it is enabled stays as somebody has set it.
+    An automation that the user has disabled stays disabled.
     """
     known = client.read_automations_by_name(wanted.name)
     if not known:
         return client.create_automation(wanted)
-    # Prefect sends only fields that were set, and without its type the server would take an action for another one
-    fields = wanted.model_dump(exclude={"owner_resource"})  # which the server refuses in an update
+    # Prefect sends only fields that were set, and without its type the server would misread an action
+    fields = wanted.model_dump(exclude={"owner_resource"})  # the server rejects it in an update
     whole = AutomationCore.model_validate({**fields, "enabled": known[0].enabled})
     client.update_automation(known[0].id, whole)
     for other in known[1:]:

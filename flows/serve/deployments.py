@@ -1,4 +1,4 @@
-"""The served deployments: those of ``prefect.yaml``, with the places and hours that the operator names."""
+"""Builds the deployments of ``prefect.yaml`` with the operator's paths and schedules, and serves them."""
 
 import importlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ OPTIONAL_SCHEDULES = {"compaction": "compaction_cron", "retention": "retention_c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """What the served deployments start with."""
+    """Paths and schedules of the served deployments."""
 
     store: str
     profile: str
@@ -32,22 +32,22 @@ class ServeOptions:
     queries_file: str = ""
     cron: str = "0 2 * * *"
     time_zone: str = "UTC"
-    compaction_cron: str = "0 7 * * *"  # after the retention, which removes indexes; empty for never
+    compaction_cron: str = "0 7 * * *"  # after the retention has removed indexes; empty for never
     retention_cron: str = "0 6 * * *"  # empty for never
 
 
 def read_declared() -> list[dict[str, Any]]:
-    """Reads the deployments of ``prefect.yaml``: in an installed wheel among the configs, else beside the packages."""
+    """Reads the deployments from ``prefect.yaml``, which a wheel has in ``configs`` and a checkout at its top."""
     inside, outside = configs_folder() / "prefect.yaml", configs_folder().parent / "prefect.yaml"
     text = (inside if inside.is_file() else outside).read_text(encoding="utf-8")
     return cast("list[dict[str, Any]]", yaml.safe_load(text)["deployments"])
 
 
 def build_deployments(options: ServeOptions) -> list[RunnerDeployment]:
-    """Builds all deployments; the sweep, which indexes the archive first, retention and compaction have schedules.
+    """Builds all deployments. Sweep, retention and compaction have schedules; the sweep also indexes the archive.
 
     Raises:
-        ConfigurationError: There is no such time zone.
+        ConfigurationError: The time zone does not exist.
     """
     check_time_zone(options.time_zone)
     return [_build(declared, options) for declared in read_declared()]
@@ -67,11 +67,11 @@ def _build(declared: Mapping[str, Any], options: ServeOptions) -> RunnerDeployme
         enforce_parameter_schema=declared["enforce_parameter_schema"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return cast("RunnerDeployment", built)  # a coroutine only where an event loop runs
+    return cast("RunnerDeployment", built)  # a coroutine only inside an event loop
 
 
 def _fill_form(flow: Flow[Any, Any], declared: Mapping[str, Any], options: ServeOptions) -> dict[str, Any]:
-    """What the run starts with: the action that is declared, and what the operator names in place of examples."""
+    """Returns the form of a run: the declared action, and the operator's paths instead of the examples."""
     schema = flow.parameters.model_dump()
     known = set(next(item for name, item in schema["definitions"].items() if name.endswith("Form"))["properties"])
     given = {name: getattr(options, name) for name in ("store", "profile", "settings_file", "archive", "queries_file")}
@@ -87,12 +87,12 @@ def _schedule(declared: Mapping[str, Any], options: ServeOptions) -> Any:
 
 
 def serve_deployments(options: ServeOptions) -> None:
-    """Serves until interrupted; schedules go on when it is started again, and killed runs are ended by the server."""
+    """Serves until interrupted. Schedules stay active between two starts, and the server ends killed runs."""
     deployments = build_deployments(options)
     ensure_zombie_automation()
     serve(*deployments, limit=MAX_RUNS, pause_on_shutdown=False)
 
 
 def absolute(path: Path | None) -> str:
-    """Writes a path so that a run started elsewhere finds it; empty for none."""
+    """Makes a path absolute, so that a run in another folder finds it; empty for None."""
     return str(path.resolve()) if path else ""

@@ -1,8 +1,8 @@
-"""What the Prefect UI asks before a run: one parameter model a flow, with titles, limits and descriptions."""
+"""The forms that the Prefect UI shows before a run: one parameter model for each flow."""
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -14,219 +14,163 @@ from storage.disk.layout import StoreLayout
 ProfileName = Literal["pocket", "cpu", "gpu"]
 
 
-def at(position: int) -> JsonDict:
-    """Places a field in the form."""
-    return {"position": position}
+def _place_fields(schema: JsonDict, _: type[BaseModel]) -> None:
+    """Numbers the fields of a form in the order of the class, those of ``StoreForm`` last."""
+    fields = cast("dict[str, JsonDict]", schema["properties"])
+    for position, name in enumerate(sorted(fields, key=lambda name: name in StoreForm.model_fields), 1):
+        fields[name]["position"] = position
 
 
 class StoreForm(BaseModel):
-    """The fields that every flow asks."""
+    """The fields of every form."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_place_fields)
 
     store: str = Field(
         "store",
         title="Store",
         description="Folder of shards, hits and reports on the machine that runs the flow",
         min_length=1,
-        json_schema_extra=at(90),
     )
     profile: ProfileName = Field(
         "pocket",
         title="Profile",
-        description="pocket: small models, CPU, no network; cpu and gpu: models from the hub that you have downloaded",
-        json_schema_extra=at(91),
+        description="pocket: small shipped models on a CPU; cpu and gpu: models that you have downloaded from the hub",
     )
     settings_file: str = Field(
-        "",
-        title="Settings file",
-        description="TOML file of your own that overrides the profile; empty for none",
-        json_schema_extra=at(92),
+        "", title="Settings file", description="Your own TOML file, which overrides the profile; leave empty for none"
     )
 
     def layout(self) -> StoreLayout:
-        """Names the store's paths."""
+        """Returns the store."""
         return StoreLayout(Path(self.store))
 
     def compose(self) -> Composition:
-        """Gives the composition of profile, settings file and environment; the same one for all tasks of a process."""
+        """Builds the composition from profile, settings file and environment. All tasks of a process share it."""
         return open_composition(load_settings(self.profile, Path(self.settings_file) if self.settings_file else None))
 
 
 class IndexForm(StoreForm):
-    """Which archive to index."""
+    """Input of the flow ``index-archive``."""
 
     archive: str = Field(
-        title="Archive",
-        description="Folder of videos on the machine that runs the flow; it is only read",
-        min_length=1,
-        json_schema_extra=at(1),
+        title="Archive", description="Folder of videos on the machine that runs the flow; it is only read", min_length=1
     )
     retry: bool = Field(
         False,
         title="Retry unreadable videos",
-        description="Try videos again that could not be read in an earlier run",
-        json_schema_extra=at(2),
+        description="Try again to read videos that could not be read in an earlier run",
     )
     erased: bool = Field(
         False,
         title="Index erased footage again",
-        description="Index what was erased before, or is older than the retention in the settings",
-        json_schema_extra=at(3),
+        description="Also index footage that was erased, or that is older than the retention in the settings",
     )
 
 
 class SweepForm(StoreForm):
-    """Which saved queries to sweep, and what to index before."""
+    """Input of the flow ``sweep``."""
 
-    archive: str = Field(
-        "",
-        title="Archive to index first",
-        description="Folder of videos whose new footage is indexed before the sweep; empty to sweep what is there",
-        json_schema_extra=at(2),
-    )
     queries_file: str = Field(
         "",
         title="Queries file",
-        description="Your queries.toml; empty for the queries shipped with the package",
-        json_schema_extra=at(1),
+        description="Your own queries.toml; leave empty for the queries shipped with the package",
+    )
+    archive: str = Field(
+        "",
+        title="Archive to index first",
+        description="Folder of videos. Its new footage is indexed before the sweep; leave empty to index nothing",
     )
 
 
 class SearchForm(StoreForm):
-    """What to look for now."""
+    """Input of the flow ``search-now``."""
 
     text: str = Field(
         "",
         title="What are you looking for?",
-        description="One sentence on one person: who (clothing colors help) and what they do; or give a picture",
+        description="One sentence about one person: who (clothing colors help) and what they do. Or give a picture",
         max_length=1000,
         examples=["a man in a red jacket falling to the ground"],
-        json_schema_extra=at(1),
+    )
+    cameras: list[str] = Field(
+        default_factory=list, title="Cameras", description="Search only these cameras; leave empty for all"
+    )
+    start: date | None = Field(None, title="First day", description="Search from this day on (UTC)")
+    stop: date | None = Field(None, title="Last day", description="Search up to and including this day (UTC)")
+    limit: int = Field(12, title="Results", description="How many results to show", ge=1, le=200)
+    judged: int = Field(
+        40,
+        title="Candidates judged",
+        description="How many of the best coarse results the judge sees; more is slower but finds more",
+        ge=0,
+        le=2000,
     )
     like: str = Field(
         "",
         title="Like this picture",
-        description="JPEG or PNG of one person on the machine that runs the flow, or a crop_id; empty for none",
+        description="JPEG or PNG of one person on the machine that runs the flow, or a crop_id; leave empty for none",
         max_length=4096,
-        json_schema_extra=at(7),
-    )
-    cameras: list[str] = Field(
-        default_factory=list,
-        title="Cameras",
-        description="Only these cameras; empty for all",
-        json_schema_extra=at(2),
-    )
-    start: date | None = Field(
-        None, title="First day", description="Search from this day on (UTC)", json_schema_extra=at(3)
-    )
-    stop: date | None = Field(
-        None, title="Last day", description="Search up to this day, included (UTC)", json_schema_extra=at(4)
-    )
-    limit: int = Field(
-        12, title="Results", description="How many results to show", ge=1, le=200, json_schema_extra=at(5)
-    )
-    judged: int = Field(
-        40,
-        title="Candidates judged",
-        description="How many of the best coarse results the judge looks at; more is slower and finds more",
-        ge=0,
-        le=2000,
-        json_schema_extra=at(6),
     )
 
     @property
     def asked(self) -> str:
-        """What is looked for, in the run's name."""
+        """The text or picture to search for, as shown in the name of the run."""
         return self.text or f"like {Path(self.like).name}"
 
 
 class ExportForm(StoreForm):
-    """Which hits to export, and how."""
+    """Input of the flow ``export``."""
 
     output: str = Field(
         title="Output",
-        description="Folder to make on the machine that runs the flow, or a file ending in .zip; must not exist",
+        description="New folder on the machine that runs the flow, or a new file that ends in .zip",
         min_length=1,
-        json_schema_extra=at(1),
     )
-    archive: str = Field(
-        "",
-        title="Archive",
-        description="Folder of the source videos; empty for no clips",
-        json_schema_extra=at(2),
-    )
+    archive: str = Field("", title="Archive", description="Folder of the source videos; leave empty to export no clips")
     query: str = Field(
-        "", title="Query", description="Hits of the saved query of this name; empty for any", json_schema_extra=at(3)
+        "", title="Query", description="Only hits of the saved query with this name; leave empty for all"
     )
-    start: date | None = Field(
-        None, title="First day", description="Hits from this day on (UTC)", json_schema_extra=at(4)
-    )
-    stop: date | None = Field(
-        None, title="Last day", description="Hits up to this day, included (UTC)", json_schema_extra=at(5)
-    )
+    start: date | None = Field(None, title="First day", description="Only hits from this day on (UTC)")
+    stop: date | None = Field(None, title="Last day", description="Only hits up to and including this day (UTC)")
     hits: list[str] = Field(
         default_factory=list,
         title="Hits",
-        description="Ids of hits, from the report or the table hits; empty for any",
+        description="Only hits with these ids, as shown in the report and the table hits; leave empty for all",
         max_length=10_000,
-        json_schema_extra=at(6),
     )
     incident: str = Field(
-        "", title="Incident", description="Hits of this incident's id; empty for any", json_schema_extra=at(7)
+        "", title="Incident", description="Only hits of the incident with this id; leave empty for all"
     )
-    sweep: str = Field("", title="Sweep", description="Hits of this sweep's id; empty for any", json_schema_extra=at(8))
+    sweep: str = Field("", title="Sweep", description="Only hits of the sweep with this id; leave empty for all")
     sql: str = Field(
         "",
         title="SQL",
-        description="One SELECT over the published tables that gives hit_id; empty for none",
+        description="One SELECT on the published tables that returns hit_id; leave empty for none",
         max_length=20_000,
-        json_schema_extra=at(9),
     )
     margin: float = Field(
-        2.0,
-        title="Margin",
-        description="Seconds shown before and after the person was seen",
-        ge=0,
-        le=600,
-        json_schema_extra=at(10),
+        2.0, title="Margin", description="Seconds of video before and after the person is seen", ge=0, le=600
     )
     blur: bool = Field(
-        True,
-        title="Blur bystanders",
-        description="Blur the heads of all other persons, as far as the detector finds them",
-        json_schema_extra=at(11),
+        True, title="Blur bystanders", description="Blur the heads of all other people that the detector finds"
     )
-    draw_box: bool = Field(
-        False,
-        title="Draw the box",
-        description="Draw the box of the person asked about into the clips",
-        json_schema_extra=at(12),
-    )
+    draw_box: bool = Field(False, title="Draw the box", description="Draw a box around the person in the clips")
     burn_times: bool = Field(
-        False,
-        title="Burn in times",
-        description="Write camera, local and media time into the clips",
-        json_schema_extra=at(13),
+        False, title="Burn in times", description="Write the camera, local time and media time into the clips"
     )
     most: int = Field(
-        200,
-        title="At most",
-        description="Refuse to export more hits than this",
-        ge=1,
-        le=10_000,
-        json_schema_extra=at(14),
+        200, title="At most", description="Export nothing if more hits than this are chosen", ge=1, le=10_000
     )
 
 
 class MaintainForm(StoreForm):
-    """Which upkeep to do."""
+    """Input of the flow ``maintain``."""
 
     action: Literal["verify", "verify every byte", "collect garbage", "apply retention", "compact indexes"] = Field(
         "verify",
         title="Action",
-        description="verify: sizes and manifests; every byte: digests too; collect garbage: remove abandoned builds; "
-        "apply retention: erase what is older than [retention] in the settings says; compact indexes: put the vectors "
-        "of many shards together for faster searches",
-        json_schema_extra=at(1),
+        description="verify: check sizes and manifests; every byte: also check digests; collect garbage: remove "
+        "abandoned builds; apply retention: erase what is older than [retention] in the settings allows; compact "
+        "indexes: combine the vectors of many shards for faster searches",
     )

@@ -1,4 +1,4 @@
-"""Lists the settings in force: value, unit, meaning and origin of each; prints nothing."""
+"""Lists the settings in force with value, unit, description and origin."""
 
 import json
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from flows.settings.sections import RerankSettingsSection, Unit
 class SettingRow:
     """One setting in force."""
 
-    section: str  # empty for those outside of sections
+    section: str  # empty at the top level
     name: str
-    value: Any  # as JSON has it; None where it is not set
-    unit: str  # empty where it has none
+    value: Any  # JSON value; None if it is not set
+    unit: str  # empty if it has none
     description: str
     origin: str
 
     @property
     def assignment(self) -> str:
-        """The value as a settings file would set it, with its unit."""
+        """The line of a settings file that sets this value, followed by the unit."""
         value = "(not set)" if self.value is None else json.dumps(self.value, ensure_ascii=False)
         return f"{self.name} = {value} {self.unit}".rstrip()
 

@@ -1,4 +1,4 @@
-"""Settings: a profile file, then a user's file, then the environment, then arguments; read in ``flows`` only."""
+"""Settings, read from a profile, the user's file, the environment and arguments, in this order."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ DEFAULT, ENVIRONMENT, ARGUMENT = "default", "environment", "argument"
 
 
 class Settings(BaseSettings):
-    """All that decides what a run does. Only ``load_settings`` reads files and the environment."""
+    """All settings of a run. Only ``load_settings`` reads files and the environment."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -52,12 +52,12 @@ class Settings(BaseSettings):
         case_sensitive=True,
     )
 
-    profile: str = Field(DEFAULT_PROFILE, description="the shipped profile that these settings begin with")
-    description: str = Field("", description="what the profile is for")
-    device: str = Field("auto", description="where torch models run: auto, cpu, cuda or cuda:<number>")
+    profile: str = Field(DEFAULT_PROFILE, description="shipped profile that supplies the values you do not set")
+    description: str = Field("", description="purpose of the profile")
+    device: str = Field("auto", description="device for torch models: auto, cpu, cuda or cuda:<number>")
     allow_network: bool = Field(False, description="whether weights may be downloaded from the hub")
     allow_pickle: bool = Field(False, description="whether .pt and .bin weights, which can run code, may be loaded")
-    time_zone: str = Field("UTC", description="time zone of cameras whose pattern names none, an IANA name")
+    time_zone: str = Field("UTC", description="time zone of cameras whose pattern has none (IANA name)")
     decode: DecodeSettings = DecodeSettings()
     gate: GateSettings = GateSettings()
     detector: DetectorSettings = DetectorSettings()
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     rerank: RerankSettingsSection = RerankSettingsSection()
     shards: ShardSettings = ShardSettings()
     cameras: tuple[CameraSettings, ...] = Field(
-        (), description="where paths say camera and time: pattern and time_zone"
+        (), description="path patterns with camera and time: pattern and time_zone"
     )
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
@@ -78,25 +78,25 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - signature of the library
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Takes arguments only, so that settings made by hand are the same everywhere."""
+        """Uses arguments only, so that settings built in code do not depend on the environment."""
         return (init_settings,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """The settings that one source gives."""
+    """The settings from one source."""
 
     origin: str
     source: PydanticBaseSettingsSource
 
     def holds(self, path: Sequence[str]) -> bool:
-        """Tells whether this source gives a setting."""
+        """Returns whether this source contains a setting."""
         values: Any = self.source()
         for name in path:
             if not isinstance(values, Mapping) or name not in values:
@@ -107,7 +107,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedSettings:
-    """Settings and the sources they were read from, the strongest first."""
+    """Settings and their sources, highest priority first."""
 
     settings: Settings
     layers: tuple[Layer, ...]
@@ -123,14 +123,14 @@ class LoadedSettings:
 
 
 def configs_folder() -> Path:
-    """Finds the shipped ``configs``: inside an installed wheel, else beside the packages."""
+    """Finds the shipped ``configs``, which a wheel has in this package and a checkout at its top."""
     here = Path(__file__).resolve().parents[1]
     inside = here / "configs"
     return inside if inside.is_dir() else here.parent / "configs"
 
 
 def profile_names() -> list[str]:
-    """Names the shipped profiles."""
+    """Lists the names of the shipped profiles."""
     return sorted(path.stem for path in (configs_folder() / "profiles").glob("*.toml"))
 
 
@@ -140,7 +140,7 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     **overrides: Any,
 ) -> Settings:
-    """Reads the settings of one run; later sources win: profile, file, environment, arguments.
+    """Reads the settings of one run. Later sources override earlier ones: profile, file, environment, arguments.
 
     Raises:
         ConfigurationError: A profile, file, key or value is wrong; the message names it.
@@ -154,7 +154,7 @@ def load_with_origins(
     environment: Mapping[str, str] | None = None,
     **overrides: Any,
 ) -> LoadedSettings:
-    """Reads the settings as ``load_settings`` does, and keeps where each comes from.
+    """Reads the settings like ``load_settings`` and keeps the origin of each.
 
     Raises:
         ConfigurationError: A profile, file, key or value is wrong; the message names it.
@@ -180,7 +180,7 @@ def load_with_origins(
 def _choose_profile(
     argument: str | None, environment: Mapping[str, str], user: Mapping[str, Any], file: str
 ) -> tuple[str, str]:
-    """Gives the profile's name and where it comes from; the commands take its variable as an argument."""
+    """Returns the profile's name and origin. The commands pass the environment variable as an argument."""
     variable = environment.get(PREFIX + "PROFILE")
     if argument and argument != variable:
         return argument, ARGUMENT
@@ -200,7 +200,7 @@ def _read_environment(environment: Mapping[str, str]) -> PydanticBaseSettingsSou
     """Reads ``ANOMALYLMM_DECODE__SAMPLE_FPS=5`` as ``{"decode": {"sample_fps": "5"}}``; lists are JSON.
 
     Raises:
-        ConfigurationError: A variable that should hold JSON does not.
+        ConfigurationError: A variable should contain JSON but does not.
     """
     source = EnvSettingsSource(Settings, case_sensitive=False)
     source.env_vars = {name.lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
@@ -208,8 +208,8 @@ def _read_environment(environment: Mapping[str, str]) -> PydanticBaseSettingsSou
         return InitSettingsSource(Settings, source())
     except SettingsError as error:
         raise ConfigurationError(
-            f"an environment variable does not fit: {error} ({error.__cause__}); give sections and lists as JSON, such "
-            f"as {PREFIX}NOTIFY__COMMAND='[\"notify-me\"]'"
+            f"an environment variable is wrong: {error} ({error.__cause__}); write sections and lists as JSON, for "
+            f"example {PREFIX}NOTIFY__COMMAND='[\"notify-me\"]'"
         ) from error
 
 
@@ -220,6 +220,6 @@ def _explain(error: ValidationError, profile: str, file: Path | None) -> str:
         for item in error.errors()[:5]
     ]
     return (
-        f"the settings from {where}, the environment and the arguments don't fit: {'; '.join(lines)}; "
+        f"the settings from {where}, the environment and the arguments are not valid: {'; '.join(lines)}; "
         "`anomalylmm settings` lists all settings with their units"
     )

@@ -1,4 +1,4 @@
-"""The sections of the settings: each setting with its type, default, limits, unit and meaning, declared here only."""
+"""The sections of the settings. Each setting is declared here with type, default, limits, unit and description."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ Runtime = Literal["auto", "openvino", "onnxruntime"]
 
 
 class Section(BaseModel):
-    """A part of the settings. It is closed, so that a misspelled key is an error and is not ignored."""
+    """One section of the settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -35,102 +35,111 @@ class DecodeSettings(Section):
         3.0, gt=0, le=60, description="frames looked at per second of video"
     )
     decoder: Literal["pyav", "decord"] = Field(
-        "pyav", description="decord reads only videos all of whose frames it can hold in memory, PyAV reads all"
+        "pyav", description="pyav reads all videos; decord reads only videos whose frames all fit in memory"
     )
-    skip_still: bool = Field(True, description="decode only the key frames of still scenes, where the gate is on")
+    skip_still: bool = Field(True, description="in still scenes, decode only key frames; needs the gate")
     batch_frames: Annotated[int, Unit("frames")] = Field(
-        8, ge=1, le=256, description="frames that are decoded and searched for persons together"
+        8, ge=1, le=256, description="frames that are decoded and searched for people together"
     )
     stall_seconds: Seconds = Field(
-        20.0, gt=0, description="a decoder that is silent for so long is killed, and the rest of the video is salvaged"
+        20.0,
+        gt=0,
+        description="time without output after which a decoder is killed; the rest of the video is then salvaged",
     )
-    max_width: Pixels = Field(960, ge=0, description="wider frames are made this wide; 0 keeps them as they are")
+    max_width: Pixels = Field(960, ge=0, description="wider frames are scaled down to this width; 0: never")
     memory_mib: Annotated[int, Unit("MiB")] = Field(
-        4096, ge=0, description="memory that the decoder of one video may have; 0: no limit"
+        4096, ge=0, description="memory limit for decoding one video; 0: no limit"
     )
     minutes_per_video: Annotated[float, Unit("min")] = Field(
-        720.0, ge=0, description="time that the decoder of one video may take; 0: no limit"
+        720.0, ge=0, description="time limit for decoding one video; 0: no limit"
     )
-    max_tries: int = Field(3, ge=1, description="tries of an unreadable video, until its bytes change")
+    max_tries: int = Field(3, ge=1, description="number of tries for an unreadable video, until the file changes")
     videos_per_run: int = Field(
-        100_000, ge=1, description="new videos that one index run takes; the others wait for the next run"
+        100_000, ge=1, description="new videos that one index run processes; the rest is left to the next run"
     )
 
 
 class GateSettings(Section):
     """When frames of a still scene are skipped."""
 
-    enabled: bool = Field(True, description="skip frames in which nothing moves; off: the detector sees all frames")
+    enabled: bool = Field(True, description="skip frames without motion; off: the detector sees all frames")
     min_changed_share: float = Field(
-        0.002, ge=0, le=1, description="share of the picture (0 to 1) that must change to count as motion"
+        0.002, ge=0, le=1, description="share of the picture (0 to 1) whose change counts as motion"
     )
-    linger_seconds: Seconds = Field(2.0, ge=0, description="time after the last motion in which no frame is skipped")
-    max_idle_seconds: Seconds = Field(4.0, gt=0, description="longest time of a still scene in which no frame is seen")
+    linger_seconds: Seconds = Field(
+        2.0, ge=0, description="time after the last motion during which no frame is skipped"
+    )
+    max_idle_seconds: Seconds = Field(4.0, gt=0, description="longest time without a frame in a still scene")
 
 
 class DetectorSettings(Section):
-    """Which detector finds persons, and how sure it must be."""
+    """Which detector finds people, and how confident it must be."""
 
     family: Literal["yolo", "nanodet"] = Field(
-        "nanodet", description="yolo: what ultralytics loads; nanodet: an ONNX file of this project"
+        "nanodet", description="yolo: a model that ultralytics can load; nanodet: an ONNX file of this project"
     )
-    weights: str = Field("pocket/persons", description="path, or name of shipped weights")
+    weights: str = Field("pocket/persons", description="path or name of shipped weights")
     image_size: Pixels = Field(
         416,
         ge=64,
         multiple_of=32,
-        description="longer side of the frame that the detector sees; larger finds smaller persons, and is slower",
+        description="longer side of the frame that the detector sees; larger is slower but finds smaller people",
     )
-    confidence: float = Field(0.3, gt=0, lt=1, description="least confidence of a detection (0 to 1)")
-    runtime: Runtime = Field("auto", description="what runs ONNX weights on a CPU; auto: OpenVINO where it can")
+    confidence: float = Field(0.3, gt=0, lt=1, description="minimum confidence of a detection (0 to 1)")
+    runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
 
 
 class PoseSettings(Section):
-    """Which estimator finds the joints of detected persons, and what reads their posture."""
+    """Which models find the joints of detected people and classify their posture."""
 
-    family: Literal["none", "movenet", "yolo-pose"] = Field("movenet", description="none: no joints and no postures")
-    weights: str = Field("pocket/pose", description="path, or name of shipped weights")
-    head: str = Field("pocket/posture", description="weights of the classifier that reads a posture from joints")
-    runtime: Runtime = Field("auto", description="what runs ONNX weights on a CPU; auto: OpenVINO where it can")
+    family: Literal["none", "movenet", "yolo-pose"] = Field("movenet", description="none: neither joints nor postures")
+    weights: str = Field("pocket/pose", description="path or name of shipped weights")
+    head: str = Field("pocket/posture", description="weights of the classifier of postures")
+    runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
 
 
 class TrackerSettings(Section):
     """Which tracker links detections."""
 
-    name: Literal["bytetrack", "botsort"] = Field(
-        "bytetrack", description="botsort corrects the motion of the camera as well"
-    )
+    name: Literal["bytetrack", "botsort"] = Field("bytetrack", description="botsort also corrects camera motion")
     start_confidence: float = Field(
-        0.35, gt=0, lt=1, description="least confidence (0 to 1) that begins a track; weaker ones only continue it"
+        0.35,
+        gt=0,
+        lt=1,
+        description="minimum confidence (0 to 1) to start a track; weaker detections only continue one",
     )
     reach: Annotated[float, Unit("1/s")] = Field(
-        1.5, ge=0, description="share of its size by which a box grows for linking, for each second between frames"
+        1.5, ge=0, description="share of its size by which a box is enlarged for linking, per second between frames"
     )
 
 
 class TrackletSettings(Section):
     """How detections become tracklets and crops."""
 
-    seconds_per_crop: Seconds = Field(1.0, gt=0, description="the best moment of each such span becomes a crop")
-    min_detections: int = Field(2, ge=1, description="tracklets of fewer detections are dropped")
-    sure_confidence: float = Field(
-        0.6, gt=0, le=1, description="confidence (0 to 1) of one detection that keeps a tracklet of too few detections"
+    seconds_per_crop: Seconds = Field(
+        1.0, gt=0, description="the best moment of each span of this length becomes a crop"
     )
-    max_gap_seconds: Seconds = Field(2.0, gt=0, description="a tracklet ends when its person is not seen for so long")
-    max_tracklet_seconds: Seconds = Field(12.0, gt=0, description="a tracklet ends after so long, and the next begins")
+    min_detections: int = Field(2, ge=1, description="tracklets with fewer detections are dropped")
+    sure_confidence: float = Field(
+        0.6, gt=0, le=1, description="confidence (0 to 1) of one detection that is enough to keep a short tracklet"
+    )
+    max_gap_seconds: Seconds = Field(2.0, gt=0, description="a tracklet ends when its person is not seen for this long")
+    max_tracklet_seconds: Seconds = Field(12.0, gt=0, description="longest tracklet; after this time a new one begins")
     margin: float = Field(
-        0.15, ge=0, le=2, description="surroundings kept on each side of a crop, as a share of the person's longer side"
+        0.15, ge=0, le=2, description="margin on each side of a crop, as a share of the person's longer side"
     )
 
 
 class EncoderSettings(Section):
     """Which encoder turns crops and sentences into vectors."""
 
-    family: Literal["dual", "lmm"] = Field("dual", description="dual: SigLIP, CLIP; lmm: Qwen3-VL-Embedding kind")
-    weights: str = Field("pocket/dual_encoder", description="path, name of shipped weights, or hub name")
+    family: Literal["dual", "lmm"] = Field(
+        "dual", description="dual: SigLIP or CLIP; lmm: models like Qwen3-VL-Embedding"
+    )
+    weights: str = Field("pocket/dual_encoder", description="path, name of shipped weights or hub name")
     batch_size: Annotated[int, Unit("crops")] = Field(16, ge=1, description="crops or sentences encoded together")
-    dimension: int | None = Field(None, ge=1, description="lmm: how many first numbers of its vectors are kept")
-    max_pixels: PixelArea = Field(None, ge=1, description="lmm: most pixels of a crop that it is shown")
+    dimension: int | None = Field(None, ge=1, description="lmm: number of leading vector components to keep")
+    max_pixels: PixelArea = Field(None, ge=1, description="lmm: maximum number of pixels of a crop")
 
     @model_validator(mode="after")
     def _check_family(self) -> "EncoderSettings":
@@ -140,149 +149,169 @@ class EncoderSettings(Section):
 
 
 class EndpointSettings(Section):
-    """An OpenAI-compatible server that judges; pictures of people are sent to it."""
+    """An OpenAI-compatible server as the judge. Pictures of people are sent to it."""
 
-    base_url: str = Field("http://127.0.0.1:8000/v1", description="the server's address up to and with /v1")
-    model: str = Field("", description="the model's name there")
-    api_key_env: str = Field("", description="environment variable that holds its key; empty where it wants none")
-    timeout_seconds: Seconds = Field(120.0, gt=0, le=3600, description="longest time for one try of one question")
-    retries: int = Field(3, ge=0, le=20, description="tries after the first, where the server is busy or out of reach")
-    concurrency: int = Field(8, ge=1, le=256, description="questions under way at once")
+    base_url: str = Field("http://127.0.0.1:8000/v1", description="address of the server, including /v1")
+    model: str = Field("", description="name of the model on the server")
+    api_key_env: str = Field("", description="environment variable with the API key; empty if the server needs none")
+    timeout_seconds: Seconds = Field(120.0, gt=0, le=3600, description="time limit for one try of one question")
+    retries: int = Field(3, ge=0, le=20, description="further tries if the server is busy or can't be reached")
+    concurrency: int = Field(8, ge=1, le=256, description="questions in progress at once")
     scoring: Literal["auto", "text", "first_token"] = Field(
         "auto",
-        description="how likelihoods are asked for: text (exact), first_token (nearly all servers), "
-        "auto (what the server can)",
+        description="how likelihoods are requested: text (exact), first_token (works with nearly all servers), "
+        "auto (whatever the server supports)",
     )
-    top_logprobs: int = Field(20, ge=2, le=1000, description="likeliest tokens asked for; servers usually allow 20")
+    top_logprobs: int = Field(
+        20, ge=2, le=1000, description="number of likeliest tokens to request; servers usually allow 20"
+    )
 
 
 class JudgeSettings(Section):
     """Which large multi-modal model judges candidates."""
 
     family: Literal["transformers", "reranker", "endpoint"] = Field(
-        "transformers", description="a chat model here, a yes/no re-ranker here, or a server"
+        "transformers", description="transformers: local chat model; reranker: local yes/no model; endpoint: server"
     )
     weights: str = Field(
-        "pocket/judge", description="path, name of shipped weights, or hub name; not used by an endpoint"
+        "pocket/judge", description="path, name of shipped weights or hub name; not used by an endpoint"
     )
-    batch_size: Annotated[int, Unit("candidates")] = Field(16, ge=1, description="candidates asked about together")
+    batch_size: Annotated[int, Unit("candidates")] = Field(16, ge=1, description="candidates judged together")
     max_views: Annotated[int, Unit("images")] = Field(
-        1, ge=1, le=16, description="images of one candidate that the judge is shown"
+        1, ge=1, le=16, description="images of one candidate that the judge sees"
     )
-    max_pixels: PixelArea = Field(None, ge=1, description="most pixels of one image that the judge is shown")
+    max_pixels: PixelArea = Field(None, ge=1, description="maximum number of pixels of one image that the judge sees")
     max_new_tokens: Annotated[int, Unit("tokens")] = Field(
-        48, ge=1, le=4096, description='longest answer the judge writes; about 20 a mask with masking = "judge"'
+        48, ge=1, le=4096, description='longest answer of the judge; with masking = "judge" about 20 per mask'
     )
     maps: bool = Field(
-        False, description="show where in a picture by the judge's own gradients instead of the encoder's patches"
+        False, description="locate words in a picture with the judge's gradients instead of the encoder's patches"
     )
     endpoint: EndpointSettings = EndpointSettings()
 
     @model_validator(mode="after")
     def _check_model(self) -> "JudgeSettings":
         if self.family == "endpoint" and not self.endpoint.model:
-            raise ValueError("an endpoint needs endpoint.model, the model's name on the server")
+            raise ValueError("an endpoint needs endpoint.model, the name of the model on the server")
         if self.family == "endpoint" and self.maps:
-            raise ValueError("judge.maps needs a judge in this process; an endpoint gives no gradients")
+            raise ValueError("judge.maps needs a local judge, because an endpoint returns no gradients")
         return self
 
 
 class CoarseSettings(Section):
-    """What the coarse search goes by beside the encoder."""
+    """What the coarse search uses in addition to the encoder."""
 
     posture_weight: float = Field(
-        5.0, ge=0, description="standard deviations that a posture surely shown is worth; 0 leaves postures out"
+        5.0, ge=0, description="weight of a clearly shown posture, in standard deviations; 0: ignore postures"
     )
 
 
 class RerankSettingsSection(Section):
-    """What re-ranks: a preset of the method, and what is set otherwise (see ``anomalylmm/rerank/score.py``)."""
+    """A preset for re-ranking and changes to it (see ``anomalylmm/rerank/score.py``)."""
 
-    preset: Literal["default", "paper"] = Field("default", description="values of all settings below that are not set")
+    preset: Literal["default", "paper"] = Field("default", description="source of all values below that you do not set")
     fusion: Literal["mean", "product"] | None = Field(
-        None, description="mean: the paper's weighted mean and rank; product: probabilities and the coarse z-score"
+        None,
+        description="mean: the weighted mean of the paper, with the rank; product: probabilities and the z-score",
     )
-    match_weight: float | None = Field(None, ge=0, description="weight of what the judge says of the masked words")
+    match_weight: float | None = Field(None, ge=0, description="weight of the judge's answers about the masked words")
     affirm_weight: float | None = Field(
-        None, ge=0, description="weight of its yes or no to the whole sentence; 0 does not ask"
+        None, ge=0, description="weight of the judge's yes or no to the whole sentence; 0: do not ask"
     )
     rank_weight: float | None = Field(None, ge=0, description="weight of the coarse rank in the mean")
     coarse_weight: float | None = Field(None, ge=0, description="weight of the coarse z-score in the product")
     posture_weight: float | None = Field(
-        None, ge=0, le=1, description="weight of what joints say beside the judge, for behaviors that joints show"
+        None, ge=0, le=1, description="weight of the joints compared with the judge, for behaviors that joints show"
     )
     reading: Literal["generate", "likelihood", "both"] | None = Field(
-        None, description="how the judge fills a blank: generate (it writes), likelihood (it weighs given words), both"
+        None,
+        description="how the judge fills a blank: generate (writes a word), likelihood (compares given words), both",
     )
-    saliency: bool | None = Field(None, description="weigh masked words by how much the picture decides them")
-    focus: bool | None = Field(None, description="show the region in which the behavior shows as one more view")
+    saliency: bool | None = Field(None, description="weight masked words by how much the picture decides them")
+    focus: bool | None = Field(None, description="add a view of the region that shows the behavior")
     max_images: Annotated[int | None, Unit("images")] = Field(
-        None, ge=1, le=16, description="moments of a candidate that are shown; judge.max_views may allow fewer"
+        None,
+        ge=1,
+        le=16,
+        description="number of moments of a candidate that the judge sees; judge.max_views can limit it further",
     )
     masking: Literal["lexicon", "judge"] = Field(
-        "lexicon", description="who names the words to mask in queries that name none; judge asks once and remembers"
+        "lexicon", description="who chooses the masked words if a query does not; the judge's choice is kept"
     )
-    facets: bool | None = Field(None, description="ask one yes-or-no question for each behavior too")
-    pairwise: bool | None = Field(None, description="compare close neighbors two by two, in both orders")
-    pair_window: float | None = Field(None, ge=0, description="difference of scores up to which neighbors are close")
+    facets: bool | None = Field(None, description="also ask one yes-or-no question for each behavior")
+    pairwise: bool | None = Field(None, description="compare close neighbors in pairs, in both orders")
+    pair_window: float | None = Field(None, ge=0, description="largest score difference of close neighbors")
     pair_margin: Annotated[float | None, Unit("logits")] = Field(
-        None, ge=0, description="lead with which a pair must be won"
+        None, ge=0, description="lead needed to win a comparison"
     )
-    pair_top: int | None = Field(None, ge=2, description="first places in which pairs are compared")
-    mirror: bool | None = Field(None, description="ask about each view mirrored too; steadier answers, twice the calls")
-    gate: bool | None = Field(None, description="judge only candidates that could be first; others can't become hits")
-    gate_margin: float | None = Field(None, ge=0, description="z-scores below the best that could still be first")
+    pair_top: int | None = Field(None, ge=2, description="number of top places in which pairs are compared")
+    mirror: bool | None = Field(
+        None, description="also ask about each view mirrored; steadier answers for twice the calls"
+    )
+    gate: bool | None = Field(
+        None, description="judge only candidates that could come first; the others can't become hits"
+    )
+    gate_margin: float | None = Field(
+        None, ge=0, description="distance below the best, in z-scores, at which a candidate could still come first"
+    )
     same_cosine: float | None = Field(
         None, ge=0, le=1, description="cosine from which pictures share one judgement; 0: never"
     )
-    explain: bool | None = Field(None, description="have the judge write why, for accepted candidates")
-    budget_calls: int | None = Field(None, ge=0, description="questions for one query at most; 0: no limit")
+    explain: bool | None = Field(None, description="let the judge explain why it accepts a candidate")
+    budget_calls: int | None = Field(None, ge=0, description="maximum number of questions for one query; 0: no limit")
 
 
 class ShardSettings(Section):
-    """How large one shard may grow."""
+    """How shards are made."""
 
-    max_videos: int = Field(32, ge=1, description="videos of one shard")
-    max_bytes: Annotated[int, Unit("bytes")] = Field(4 << 30, ge=1 << 20, description="size of the videos of one shard")
+    max_videos: int = Field(32, ge=1, description="maximum number of videos in one shard")
+    max_bytes: Annotated[int, Unit("bytes")] = Field(
+        4 << 30, ge=1 << 20, description="size of the maximum number of videos in one shard"
+    )
     jpeg_quality: int = Field(88, ge=30, le=100, description="JPEG quality of the crops")
     at_once: int = Field(
-        0, ge=0, le=64, description="shards (a camera's day each) made at once; 0: two, or one for every eight cores"
+        0,
+        ge=0,
+        le=64,
+        description="number of shards (one day of one camera) made at once; 0: two, or one for every eight cores",
     )
 
 
 class CameraSettings(Section):
-    """Where a path says its camera and its wall-clock time."""
+    """Where a path contains the camera and the wall-clock time."""
 
-    pattern: str = Field(description="e.g. {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
-    time_zone: str = Field("UTC", description="time zone of the times in these paths, an IANA name")
+    pattern: str = Field(description="for example {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
+    time_zone: str = Field("UTC", description="time zone of the times in these paths (IANA name)")
 
 
 class CameraRetention(Section):
-    """How long the footage of one camera is kept."""
+    """How long data of one camera is kept."""
 
     name: str = Field(min_length=1, description="the camera")
-    days: Days = Field(ge=0, le=MAX_DAYS, description="age at which it is erased; 0: never")
+    days: Days = Field(ge=0, le=MAX_DAYS, description="age at which data is erased; 0: never")
 
 
 class RetentionSettings(Section):
-    """How long what was made of footage is kept; applied by ``erase --retention`` and the flow ``maintain``."""
+    """How long data derived from footage is kept; applied by ``erase --retention`` and the flow ``maintain``."""
 
-    days: Days = Field(0, ge=0, le=MAX_DAYS, description="age of cameras without days of their own; 0: kept for ever")
-    cameras: tuple[CameraRetention, ...] = Field((), description="cameras with days of their own: name and days")
+    days: Days = Field(0, ge=0, le=MAX_DAYS, description="age at which data of all other cameras is erased; 0: never")
+    cameras: tuple[CameraRetention, ...] = Field((), description="cameras with their own limit: name and days")
 
     @model_validator(mode="after")
     def _check_names(self) -> "RetentionSettings":
         names = [camera.name for camera in self.cameras]
         if len(set(names)) < len(names):
-            raise ValueError(f"each camera may be named once, but given are {', '.join(names)}")
+            raise ValueError(f"each camera may be named once, but the names are {', '.join(names)}")
         return self
 
 
 class NotifySettings(Section):
-    """Which program is told of hits and trouble; it gets one JSON document on its standard input."""
+    """A program to notify of hits and problems; it reads one JSON document from standard input."""
 
-    command: tuple[str, ...] = Field((), description="program and arguments, no shell; empty tells nobody")
-    timeout_seconds: Seconds = Field(30.0, gt=0, le=600, description="time after which the program is ended")
+    command: tuple[str, ...] = Field(
+        (), description="program and arguments, run without a shell; empty: no notifications"
+    )
+    timeout_seconds: Seconds = Field(30.0, gt=0, le=600, description="time after which the program is stopped")
     on: tuple[Literal["hits", "degraded", "failed", "search_hits"], ...] = Field(
-        ("hits", "degraded", "failed"), description="what the program is told of"
+        ("hits", "degraded", "failed"), description="events to notify the program of"
     )

@@ -1,1 +1,1 @@
-"""Use case: the saved queries over what they have not covered yet."""
+"""Sweeping: runs the saved queries on footage they have not covered yet."""

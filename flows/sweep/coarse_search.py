@@ -1,4 +1,4 @@
-"""Coarse search: texts to vectors, one scan for all queries of a scope, floors, tracklets, and their pictures."""
+"""Coarse search: encodes texts, finds the best tracklets above the floor, and loads their pictures."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from flows.index.cropping import read_jpeg
 from storage.gallery.gallery import Gallery, SearchResult
 from storage.gallery.scope import Scope
 
-CROPS_PER_CANDIDATE = 6  # crops asked of the index for each candidate wanted: a tracklet has several
-MAX_IMAGES = 4  # pictures of one candidate that the judge may be shown
+CROPS_PER_CANDIDATE = 6  # crops to search for each wanted candidate, because a tracklet has several
+MAX_IMAGES = 4  # maximum for one candidate
 
 
 def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
-    """Says what part of the gallery a query looks at."""
+    """Returns the part of the gallery that a query searches."""
     return Scope(
         shard_ids=shard_ids,
         cameras=frozenset(query.cameras) or None,
@@ -40,7 +40,7 @@ def encode_queries(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Que
 
 
 def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> list[Floats]:
-    """Encodes the views of each query, its text first, then its paraphrases; Q arrays (V, D) of unit rows."""
+    """Encodes the views of each query (its text, then its paraphrases); Q arrays (V, D) with unit rows."""
     views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]
     flat = encoder.encode_texts([text for texts in views for text in texts])
     stops = np.cumsum([len(texts) for texts in views])
@@ -48,13 +48,13 @@ def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query
 
 
 def mean_views(views: Sequence[Floats]) -> Floats:
-    """Joins the views of Q queries, each (V, D), to one vector a query; shape (Q, D), unit length."""
+    """Averages the views (V, D) of each query to one unit vector; shape (Q, D)."""
     means = np.stack([part.mean(axis=0) for part in views])
     return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
-    """Tells by tracklet id how each view (V, D) of a query likes a candidate's best crop, and its vector."""
+    """Returns, by tracklet id, the best crop's vector and its cosines with the query's views (V, D)."""
     return {
         tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector[: views.shape[1]]).tolist()), vector=row.vector)
         for tracklet_id, row in best.items()
@@ -68,14 +68,14 @@ def find_candidates(
     scopes: Sequence[Scope],
     posture_weight: float,
 ) -> list[tuple[Candidate, ...]]:
-    """Finds each query's best tracklets in its scope, above its floor; no pictures are loaded yet.
+    """Finds each query's best tracklets in its scope and above its floor, without pictures.
 
     Args:
-        gallery: What is searched.
-        vectors: (Q, D), one unit row a query.
-        queries: Floors and numbers of candidates.
-        scopes: One a query; queries of equal scope share one scan.
-        posture_weight: Standard deviations that a posture surely shown is worth (see ``posture.coarse``).
+        gallery: The gallery to search.
+        vectors: One unit row for each query, (Q, D).
+        queries: The queries, with floors and numbers of candidates.
+        scopes: One for each query; queries with equal scopes share one scan.
+        posture_weight: Weight of a clearly shown posture, in standard deviations (see ``posture.coarse``).
     """
     means, stds = background(gallery.background_scores(pad(vectors, gallery.dimension)))
     clozes = [query.cloze for query in queries]
@@ -118,9 +118,9 @@ def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) 
 def load_images(
     gallery: Gallery, candidates: Sequence[Candidate], *, has_poses: bool = False
 ) -> tuple[list[Candidate], dict[str, CropRow]]:
-    """Adds the pictures of each candidate's crops, best first; gives its best crop's row by tracklet id too.
+    """Adds the pictures of each candidate, best first; also returns the row of its best crop by tracklet id.
 
-    Where the gallery was made with poses, postures are added too: none of a crop whose joints are unsure.
+    If the gallery has poses, postures are added too, except for crops with uncertain joints.
     """
     loaded, best = [], {}
     for candidate in candidates:

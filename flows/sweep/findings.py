@@ -1,4 +1,4 @@
-"""From ranked candidates to the rows of a sweep. Pure: no clock, no store."""
+"""Builds the rows of a sweep from ranked candidates; uses neither clock nor store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ def build_judgement(
     """Builds the row of a judged candidate.
 
     Raises:
-        ValueError: It was not judged.
+        ValueError: The candidate was not judged.
     """
     candidate = ranked.candidate
     if ranked.verdict is None:
@@ -40,7 +40,7 @@ def build_judgement(
 
 
 def picture_name(query: Query, tracklet_id: str, pipeline: str) -> str:
-    """Names a hit's picture, relative to the reports."""
+    """Returns the path of a hit's picture, relative to the folder of reports."""
     return f"pictures/{make_hit_id(query.version, tracklet_id, pipeline)}.jpg"
 
 
@@ -57,7 +57,7 @@ def build_hit(
     """Builds the row of an accepted candidate from its best crop and its video.
 
     Raises:
-        ValueError: It was not judged.
+        ValueError: The candidate was not judged.
     """
     candidate, verdict = ranked.candidate, ranked.verdict
     if verdict is None:
@@ -98,9 +98,9 @@ def build_hit(
 def build_incidents(
     hits: Sequence[HitRecord], earlier: Sequence[HitInterval], sweep_id: str
 ) -> tuple[IncidentRecord, ...]:
-    """Groups the hits of a sweep, and earlier ones of the same queries and cameras, that are one event.
+    """Groups hits of this sweep and earlier hits of the same queries and cameras into incidents.
 
-    Incidents without a hit of this sweep are left out: they stay as they are.
+    Incidents without a hit of this sweep are not returned, because they do not change.
     """
     new = {hit.hit_id for hit in hits}
     intervals = [
@@ -133,7 +133,7 @@ def build_incidents(
 
 
 def read_interval(row: Sequence[Any]) -> HitInterval:
-    """Reads hit id, query version, camera, start, stop (UTC) and confidence as the hits table has them."""
+    """Builds an interval from hit id, query version, camera, start, stop (UTC) and confidence."""
     hit_id, query, camera, start, stop, confidence = row
     return HitInterval(
         hit_id=hit_id,

@@ -1,4 +1,4 @@
-"""The Prefect flow ``sweep``: the nightly run of the saved queries, after indexing what is new."""
+"""The Prefect flow ``sweep``: indexes new footage and runs the saved queries."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.index.flow import run_as_tasks
 from flows.index.indexing import IndexReport, index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
-from flows.runs.notifying import tell_index, tell_sweep, telling_failure
+from flows.runs.notifying import notify_failure, notify_report
 from flows.settings.forms import SweepForm
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
@@ -18,38 +18,37 @@ from storage.disk.layout import StoreLayout
 
 @task(name="sweep-queries", **NOT_KEPT)
 def sweep_task(form: SweepForm) -> SweepReport:
-    """Runs the saved queries over what they have not covered."""
+    """Runs the saved queries on what they have not covered."""
     queries = Path(form.queries_file) if form.queries_file else default_query_file()
     return sweep_store(form.compose(), form.layout(), queries, listener=RunProgress())
 
 
 @flow(name="sweep", flow_run_name="sweep {form.store}", persist_result=False)
 def sweep(form: SweepForm) -> State[None]:
-    """Runs the saved queries over all footage they have not seen, and publishes the hits.
+    """Runs the saved queries on all footage they have not covered yet, and publishes the hits.
 
-    With an archive it first indexes what is new there. A query that was added sees the whole archive, an old one only
-    what is new. The run's artifacts show the best hits with pictures. It ends *Degraded* instead of *Completed* where
+    If an archive is given, its new videos are indexed first. A new query searches everything, an old one only what is
+    new. The artifacts of the run show the best hits with pictures. The run ends *Degraded* instead of *Completed* if
     videos or shards could not be read.
     """
-    told, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
-    with telling_failure(told, layout, "sweep", progress):
+    notify, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
+    with notify_failure(notify, layout, "sweep", progress):
         indexed = _index(form, progress) if form.archive else None
         if indexed:
-            tell_index(told, layout, indexed, progress)
+            notify_report(notify, layout, "index", indexed, progress)
         report = sweep_task(form)
-        tell_sweep(told, layout, report, progress)
+        notify_report(notify, layout, "sweep", report, progress)
     unreadable = indexed.unreadable if indexed else ()
     if unreadable:
         rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]
-        show_table("sweep-unreadable", rows, "videos that could not be read, or not whole")
-    show_table("sweep-queries", [_row(tally) for tally in report.queries], "what each query found")
+        show_table("sweep-unreadable", rows, "videos that could not be read, or only in part")
+    show_table("sweep-queries", [_row(tally) for tally in report.queries], "results of each query")
     show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
 
 
 def _index(form: SweepForm, progress: RunProgress) -> IndexReport:
-    """Indexes the archive's new footage, each camera's day as a task."""
     units = run_as_tasks(form)
     return index_archive(form.compose(), form.layout(), Path(form.archive), listener=progress, run_units=units)
 
@@ -60,7 +59,7 @@ def _row(tally: object) -> dict[str, object]:
 
 
 def write_summary(report: SweepReport, layout: StoreLayout) -> str:
-    """Writes what was found as Markdown with the best hits' pictures inline."""
+    """Describes the result in Markdown with inline pictures of the best hits."""
     lines = [
         f"# {report.num_hits} hits in {report.num_incidents} incidents",
         "",

@@ -1,12 +1,12 @@
-"""The judging of a sweep: all queries searched at once, then judged one by one, each giving its own findings."""
+"""The judging of a sweep: one coarse search for all queries, then each query is judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.report.pictures import draw_results
 from flows.runs.progress import Listener
 from flows.runs.recording import Recording
@@ -23,7 +23,7 @@ from storage.hits.writer import HitStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRun:
-    """What stays the same throughout one sweep."""
+    """What stays the same during one sweep."""
 
     composition: Composition
     layout: StoreLayout
@@ -37,26 +37,26 @@ class SweepRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryFindings:
-    """What one query found in the shards that it was asked on."""
+    """What one query found in the shards it was run on."""
 
     query: Query
     shard_ids: frozenset[str]
     num_candidates: int
     judgements: tuple[JudgementRecord, ...] = field(repr=False)
     hits: tuple[HitRecord, ...] = field(repr=False)
-    open_shards: frozenset[str]  # with candidates that the judge was to be asked about and said nothing of
+    open_shards: frozenset[str]  # with candidates that should have been judged but got no answer
     num_open: int
     num_calls: int
     num_cached: int
 
     @property
     def covered(self) -> frozenset[str]:
-        """The shards that were judged to the end."""
+        """The shards whose candidates were all judged."""
         return self.shard_ids - self.open_shards
 
     @property
     def tally(self) -> QueryTally:
-        """Its numbers, for the report."""
+        """The counts for the report."""
         return QueryTally(
             query_name=self.query.name,
             num_shards=len(self.shard_ids),
@@ -67,12 +67,12 @@ class QueryFindings:
 
 
 def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> list[QueryFindings]:
-    """Searches for all queries at once, then judges query by query.
+    """Runs one coarse search for all queries, then judges each query.
 
     Args:
         run: The sweep.
-        queries: Those that have shards to be asked on.
-        shards: The ids of these shards, one set a query.
+        queries: The queries that have not covered all shards.
+        shards: The ids of these shards, one set for each query.
     """
     if not queries:
         return []

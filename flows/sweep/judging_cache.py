@@ -1,4 +1,4 @@
-"""The judgement cache of the hits database, as the method's core wants it; and one that forgets, for searches."""
+"""The judgement cache in the hits database, with the interface that the method expects."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,17 @@ from storage.hits.writer import HitStore
 
 
 class StoredCache:
-    """Keeps answers in the working database, at once, with the shards whose pictures are asked about."""
+    """Stores answers immediately in the working database, with the shards that the pictures come from."""
 
     def __init__(self, hits: HitStore, shard_ids: Iterable[str] = ()) -> None:
         self._hits, self._shard_ids = hits, tuple(shard_ids)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Finds the answers of those keys that are known."""
+        """Returns the stored answers; unknown keys are left out."""
         found = self._hits.cached_judgements(list(keys))
         return {key: json.loads(payload) for key, payload in found.items()}
 
     def put_many(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """Remembers answers."""
+        """Stores answers."""
         payloads = {key: json.dumps(dict(payload)) for key, payload in entries.items()}
         self._hits.cache_judgements(payloads, self._shard_ids)

@@ -1,4 +1,4 @@
-"""The page of the published hits: the newest version of each query, best first."""
+"""Writes the page of the published hits: the newest version of each query, best hits first."""
 
 from datetime import UTC
 from itertools import groupby
@@ -11,7 +11,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.upkeep.erasure_log import erasure_stamp
 
-MAX_CARDS = 60  # of one query
+MAX_CARDS = 60  # for each query
 NAME = "sweep-latest"
 QUERIES_SQL = """
 select query_version, query_name, text, masked from queries where enabled
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 def write_latest_page(layout: StoreLayout) -> Path:
-    """Writes the page of what is published; gives its path.
+    """Writes the page and returns its path.
 
     Raises:
         StoreError: No sweep has published yet, or the page can't be written.
@@ -43,7 +43,7 @@ def write_latest_page(layout: StoreLayout) -> Path:
         stamp = erasure_stamp(layout)
         path = write_page(build_page(layout), layout, NAME)
         if erasure_stamp(layout) == stamp:
-            return path  # else it may show what an erasure has removed since it was read
+            return path  # otherwise the page may show hits that an erasure has just removed
 
 
 def build_page(layout: StoreLayout) -> Page:
@@ -80,7 +80,7 @@ def _select(layout: StoreLayout, sql: str, *parameters: object) -> list[Row]:
 
 
 def _read_thresholds(layout: StoreLayout) -> dict[str, str]:
-    """The newest evidence of each query version; none where an earlier version published the snapshot."""
+    """Returns the newest evidence of each query version; empty for a snapshot from an earlier program version."""
     if not _select(layout, HAS_THRESHOLDS_SQL):
         return {}
     return {_version(row): row["evidence"] for row in _select(layout, THRESHOLDS_SQL)}
@@ -123,6 +123,6 @@ def build_card(hit: Row, slots: list[Row]) -> Card:
 
 
 def read_slot(row: Row) -> SlotVerdict:
-    """Builds a slot's verdict from its row; an earlier version did not note what the joints said."""
+    """Builds a slot's verdict from its row; earlier program versions did not record the posture."""
     names = ("word", "kind", "answer", "match", "probability", "prior", "saliency")
     return SlotVerdict(**{name: row[name] for name in names}, posture=row.get("posture"))

@@ -1,4 +1,4 @@
-"""The saved queries' file: ``configs/queries.toml`` or the user's own, checked row by row."""
+"""Reads the file of saved queries: ``configs/queries.toml`` or the user's own."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ from flows.settings.own_files import parse_toml, read_own_file, show_value
 from storage.shards.schema import clean_text
 
 MAX_QUERIES = 10_000
-MAX_NAMED = 5  # double names that a message lists
+MAX_NAMED = 5  # duplicate names listed in a message
 MaskWay = Callable[[str], Masking]
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][^,;\[\]\r\n]{0,39}$")]
 
 
 class MaskRow(BaseModel):
-    """One mask that the user names: words of the query, and what they ask for."""
+    """One mask from the user: words of the query and what they ask for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +39,7 @@ class MaskRow(BaseModel):
     contrasts: tuple[Word, ...] = Field((), max_length=50)
 
     def to_mask(self) -> Mask:
-        """Gives the mask."""
+        """Returns the mask."""
         return Mask(word=self.word, kind=self.kind, means=self.means or "", contrasts=self.contrasts)
 
 
@@ -66,25 +66,25 @@ class QueryRow(BaseModel):
     def _daily_is_time(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
         for part in value or ():
             if time.fromisoformat(part).tzinfo is not None:
-                raise ValueError("times of day are local to the camera; leave the offset out")
+                raise ValueError("times of day are in the camera's time zone; leave out the offset")
         return value
 
     @field_validator("cameras")
     @classmethod
     def _camera_is_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(clean_text, value))  # as the index writes the names of folders that are no UTF-8
+        return tuple(map(clean_text, value))  # as indexing does with folder names that are not UTF-8
 
     @field_validator("start", "stop", mode="before")
     @classmethod
     def _moment_is_date(cls, value: object) -> object:
         if value is not None and not isinstance(value, date):
-            raise ValueError("a day or moment is written like 2026-03-14 or 2026-03-14T22:00:00, without quotes")
+            raise ValueError("write a day or moment like 2026-03-14 or 2026-03-14T22:00:00, without quotes")
         return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedQuery:
-    """A query of the file, who made its masks, and what was wrong on the way."""
+    """A query of the file, who chose its masks, and problems with them."""
 
     query: Query
     made_by: MaskMaker
@@ -92,17 +92,17 @@ class SavedQuery:
 
 
 def choose_mask_way(composition: Composition, cache: JudgementCache | None) -> MaskWay | None:
-    """Gives the way of masking that the settings choose: by the judge, or None for the lexicon."""
+    """Returns the masking function chosen in the settings; None for the lexicon."""
     if composition.settings.rerank.masking == "lexicon":
         return None
     return JudgeMasker(composition.judge, composition.lexicon, cache).mask
 
 
 def mask_row(row: QueryRow, lexicon: Lexicon, way: MaskWay | None = None) -> Masking:
-    """Masks a row's text by the masks that the user names, else by the way chosen, else by the lexicon.
+    """Masks a row's text with the user's masks, otherwise with ``way``, otherwise with the lexicon.
 
     Raises:
-        QueryError: The text can't be used, or a mask is not in it.
+        QueryError: The text can't be used, or a mask does not occur in it.
     """
     if row.masks is not None:
         cloze = mask_words(row.text, [mask.to_mask() for mask in row.masks], lexicon)
@@ -111,10 +111,10 @@ def mask_row(row: QueryRow, lexicon: Lexicon, way: MaskWay | None = None) -> Mas
 
 
 def build_query(row: QueryRow, lexicon: Lexicon, cloze: Cloze | None = None) -> Query:
-    """Masks a row's text and gives the query its version.
+    """Builds a query and its version; without a cloze, the row's text is masked.
 
     Raises:
-        QueryError: The text holds no word.
+        QueryError: The text contains no word.
     """
     cloze = cloze or mask_row(row, lexicon).cloze
     daily = row.daily or ("", "")
@@ -145,7 +145,7 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError as error:
-        raise QueryError(f"the moment {value.isoformat()} lies outside the years 1 to 9999; mend it") from error
+        raise QueryError(f"the moment {value.isoformat()} is outside the years 1 to 9999 in UTC; correct it") from error
 
 
 def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
@@ -161,35 +161,37 @@ def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime
 
 
 def default_query_file() -> Path:
-    """Names the shipped queries."""
+    """Returns the path of the shipped queries."""
     return configs_folder() / "queries.toml"
 
 
 def read_queries(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[Query]:
-    """Reads all queries of a file, enabled or not; see ``read_saved``.
+    """Reads all queries of a file, including disabled ones; see ``read_saved``.
 
     Raises:
         ConfigurationError: The file is missing, malformed (the line is named) or empty.
-        QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
+        QueryError: A row is wrong; the message names the file, line and key, and what to do.
     """
     return [saved.query for saved in read_saved(path, lexicon, way)]
 
 
 def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[SavedQuery]:
-    """Reads all queries of a file, with who made their masks; ``way`` masks those whose row names no masks.
+    """Reads all queries of a file and who chose their masks. ``way`` masks rows that have no masks.
 
     Raises:
         ConfigurationError: The file is missing, malformed (the line is named) or empty.
-        QueryError: A row is wrong; the message names the file, the line, the key and the remedy.
+        QueryError: A row is wrong; the message names the file, line and key, and what to do.
     """
     text = read_own_file(path, "TOML").decode("utf-8", "surrogateescape")
     content = parse_toml(text, path)
     rows = content.pop("query", None)
     if content or not isinstance(rows, list) or not rows:
         found = show_value(", ".join(sorted(content)) or "none")
-        raise ConfigurationError(f"{path} must hold [[query]] tables and nothing else; found keys: {found}")
+        raise ConfigurationError(f"{path} must contain [[query]] tables and nothing else; found keys: {found}")
     if len(rows) > MAX_QUERIES:
-        raise ConfigurationError(f"{path} holds {len(rows)} queries; at most {MAX_QUERIES} are swept from one file")
+        raise ConfigurationError(
+            f"{path} contains {len(rows)} queries, but at most {MAX_QUERIES} are allowed in one file"
+        )
     heads = _find_heads(text)
     places = [
         f"{path}, line {heads[index] if index < len(heads) else 1}, query {index + 1}" for index in range(len(rows))
@@ -211,14 +213,14 @@ def _read_row(where: str, row: object, lexicon: Lexicon, way: MaskWay | None) ->
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "query"
         raise QueryError(
-            f"{where}: {key}: {first['msg']} (given: {show_value(first['input'])}); mend that key"
+            f"{where}: {key}: {first['msg']} (given: {show_value(first['input'])}); correct that key"
         ) from error
     except QueryError as error:
         raise QueryError(f"{where}: {error}") from error
 
 
 def _find_heads(text: str) -> list[int]:
-    """Lists the lines at which queries begin."""
+    """Returns the line numbers at which queries begin."""
     lines = enumerate(text.split("\n"), 1)
     return [number for number, line in lines if line.strip().replace(" ", "").startswith("[[query]]")]
 
@@ -227,7 +229,7 @@ def _refuse_double_names(path: Path, queries: list[Query]) -> None:
     double = sorted(name for name, number in Counter(query.name for query in queries).items() if number > 1)
     if double:
         named = ", ".join(double[:MAX_NAMED]) + (f" and {len(double) - MAX_NAMED} more" if double[MAX_NAMED:] else "")
-        raise QueryError(f"{path} names {named} twice; each query needs a name of its own")
+        raise QueryError(f"{path} uses the name {named} more than once; each query needs its own name")
 
 
 def _refuse_equal_questions(path: Path, queries: list[Query]) -> None:
@@ -236,5 +238,5 @@ def _refuse_equal_questions(path: Path, queries: list[Query]) -> None:
         other = first.setdefault(query.version, query.name)
         if other != query.name:
             raise QueryError(
-                f"{path}: {other} and {query.name} ask the same (text, masks, cameras, window); keep one of them"
+                f"{path}: {other} and {query.name} ask the same (text, masks, cameras, time); keep one of them"
             )

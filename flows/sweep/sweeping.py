@@ -1,4 +1,4 @@
-"""A sweep: the saved queries over what they have not covered yet, in one transaction, then the snapshot."""
+"""Runs a sweep: judges what is new, records it in one transaction, and publishes a snapshot."""
 
 import json
 import time
@@ -10,11 +10,11 @@ from pathlib import Path
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.measure.incidents import HitInterval
 from anomalylmm.records import Query
+from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.planning import utc_now
 from flows.review.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import recording, sweep_figures
+from flows.runs.recording import recording
 from flows.sweep.findings import build_incidents, read_interval
 from flows.sweep.judging import QueryFindings, SweepRun, judge_queries
 from flows.sweep.judging_cache import StoredCache
@@ -22,7 +22,7 @@ from flows.sweep.outcome import SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import Gallery
+from storage.gallery.gallery import Gallery, pipelines
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
@@ -32,31 +32,29 @@ def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
     """Opens the gallery of the composition's pipeline.
 
     Raises:
-        StoreError: Nothing is indexed, or only by other pipelines; the message says which and what to do.
+        StoreError: Nothing is indexed, or only with other pipelines; the message lists them and what to do.
     """
-    from storage.gallery.gallery import pipelines
-
     gallery = Gallery.open(layout, composition.pipeline.digest)
     if gallery.shards:
         return gallery
     others = ", ".join(f"{item.pipeline_digest} ({item.num_crops} crops)" for item in pipelines(layout))
     if others:
         raise StoreError(
-            f"{layout.root} holds no shard of the pipeline {composition.pipeline.digest} that profile "
+            f"{layout.root} has no shard of the pipeline {composition.pipeline.digest} that profile "
             f"{composition.settings.profile!r} makes, only of {others}; use the profile and settings they were made "
-            "with, or run `anomalylmm index` again with these, as after an update of anomalylmm"
+            "with, or run `anomalylmm index` again, which is also needed after some updates of anomalylmm"
         )
-    raise StoreError(f"{layout.root} holds no shard yet; run `anomalylmm index ARCHIVE --store {layout.root}` first")
+    raise StoreError(f"{layout.root} has no shard yet; run `anomalylmm index ARCHIVE --store {layout.root}` first")
 
 
 def sweep_store(
     composition: Composition, layout: StoreLayout, queries_file: Path, *, listener: Listener | None = None
 ) -> SweepReport:
-    """Runs the enabled queries of a file over the shards that they have not been asked on, and publishes.
+    """Runs the enabled queries of a file on the shards they have not covered, and publishes the result.
 
     Raises:
-        ConfigurationError: The queries' file is wrong.
-        StoreBusyError: Another sweep runs.
+        ConfigurationError: The file of queries is wrong.
+        StoreBusyError: Another sweep is running.
         StoreError: Nothing is indexed, or the store can't be written.
     """
     queries = [query for query in read_queries(queries_file, composition.lexicon) if query.enabled]
@@ -77,15 +75,15 @@ def sweep_store(
             listener=listener,
             recorded=recorded,
         )
-        queries = _mask_anew(run, queries, queries_file)
+        queries = _mask_by_judge(run, queries, queries_file)
         for query in queries:
             hits.register_query(query)
         report = _sweep(run, queries)
-        return replace(report, run=recorded.end(**sweep_figures(report)))
+        return replace(report, run=recorded.end(**report.figures))
 
 
-def _mask_anew(run: SweepRun, queries: list[Query], queries_file: Path) -> list[Query]:
-    """Has the judge mask the queries where the settings say so; what it once named is remembered in the store."""
+def _mask_by_judge(run: SweepRun, queries: list[Query], queries_file: Path) -> list[Query]:
+    """Lets the judge mask the queries if the settings say so; its answers are cached in the store."""
     way = choose_mask_way(run.composition, StoredCache(run.hits))
     if way is None:
         return queries
@@ -105,7 +103,7 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
     warnings = _warn(run, queries)
     calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
     findings = judge_queries(run, apply_thresholds(due, calibrated), [shards[query.version] for query in due])
-    warnings += _warn_of_open(run, findings)
+    warnings += _warn_unjudged(run, findings)
     content = _gather(run, findings, _cover(findings, criteria), time.monotonic() - began, warnings)
     if due:
         sweep = content.sweep
@@ -132,7 +130,7 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
 
 
 def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
-    """Names damaged shards; unknown words are told to the listener but degrade nothing."""
+    """Returns warnings about damaged shards. Unknown words are only reported to the listener."""
     for query in queries:
         unknown = run.composition.encoder.unknown_words(query.text)
         if unknown:
@@ -141,12 +139,12 @@ def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
             run.listener.warn(f"query {query.name!r} has no word to mask; {say_without_slots(run.composition)}")
     damaged = tuple(f"{shard.directory.name}: {shard.problems[0]}" for shard in run.gallery.invalid)
     for message in damaged:
-        run.listener.warn(f"a damaged shard is left out: {message}")
+        run.listener.warn(f"a damaged shard is skipped: {message}")
     return damaged
 
 
-def _warn_of_open(run: SweepRun, findings: Sequence[QueryFindings]) -> tuple[str, ...]:
-    """Names the queries that were not judged to the end; their shards stay uncovered, so the next sweep goes on."""
+def _warn_unjudged(run: SweepRun, findings: Sequence[QueryFindings]) -> tuple[str, ...]:
+    """Returns warnings about candidates without a judgement; their shards stay uncovered for the next sweep."""
     warnings = tuple(
         f"query {found.query.name!r}: {found.num_open} candidates were not judged; the next sweep asks about them again"
         for found in findings
@@ -166,9 +164,9 @@ def _cover(findings: Sequence[QueryFindings], criteria: Mapping[str, str]) -> tu
 
 
 def _read_neighbors(run: SweepRun, hits: Sequence[HitRecord], coverage: Sequence[CoverageRecord]) -> list[HitInterval]:
-    """Reads earlier hits of the same queries and cameras: an event may go on from one sweep's shards to another's.
+    """Reads earlier hits of the same queries and cameras, because an event may span shards of two sweeps.
 
-    Those in shards that this sweep covers are left out, since it decides them anew.
+    Hits in shards that this sweep covers are left out, because this sweep replaces them.
     """
     found = run.hits.read(
         "SELECT hit_id, query_version, camera, start_utc, stop_utc, confidence, shard_id FROM hits "
@@ -188,10 +186,10 @@ def _read_neighbors(run: SweepRun, hits: Sequence[HitRecord], coverage: Sequence
 
 
 def say_without_slots(composition: Composition) -> str:
-    """Says what becomes of a query that has no word to mask."""
+    """Explains what happens to a query that has no word to mask."""
     if composition.adjudicator.settings.affirm_weight > 0:
         return "only the whole sentence is judged"
-    return "it is left in coarse order, since these settings do not ask for the whole sentence"
+    return "it stays in coarse order, because these settings do not ask about the whole sentence"
 
 
 def _gather(
@@ -201,7 +199,7 @@ def _gather(
     seconds: float,
     warnings: Sequence[str],
 ) -> SweepContent:
-    """Joins what the queries found to the rows of one sweep."""
+    """Combines the findings of all queries to the rows of one sweep."""
     hits = tuple(hit for found in findings for hit in found.hits)
     judgements = tuple(judgement for found in findings for judgement in found.judgements)
     sweep = SweepRecord(

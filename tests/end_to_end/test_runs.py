@@ -164,7 +164,7 @@ def test_what_can_not_be_noted_is_warned_of_and_ends_nothing(layout: StoreLayout
     with recording(layout, "index", listener) as run:
         record = run.end("Completed", num_videos=3)
     assert record.num_videos == 3
-    assert ["can't be noted" in said for said in listener.said] == [True]
+    assert ["can't be recorded" in said for said in listener.said] == [True]
 
 
 def test_the_commands_give_the_run_as_json(layout: StoreLayout, archive: Path, queries: Path) -> None:

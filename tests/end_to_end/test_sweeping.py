@@ -301,6 +301,6 @@ def test_a_gated_sweep_asks_less_and_finds_the_same(layout: StoreLayout, tmp_pat
 def test_a_query_without_masks_is_left_in_coarse_order_and_says_so(layout: StoreLayout) -> None:
     unasked = compose(rerank={"affirm_weight": 0.0})
     report = search_store(unasked, layout, SearchRequest(text="a suspicious person"))
-    assert any("left in coarse order" in warning for warning in report.warnings)
+    assert any("stays in coarse order" in warning for warning in report.warnings)
     assert all("the coarse order stays" in result.reason for result in report.results)
     assert report.num_calls == 0

@@ -101,7 +101,7 @@ def _iter_crops(stream: CropStream, stops: list[int]) -> Iterator[Crop]:
             yield VideoFrames(video=VIDEO, batch=batch)
         yield VideoEnd(video=VIDEO)
 
-    for item in stream.iter_crops(decoded()):  # type: ignore[arg-type]
+    for item in stream.iter_tracked(stream.iter_detected(decoded())):  # type: ignore[arg-type]
         if not isinstance(item, VideoEnd):
             yield from item.crops
 

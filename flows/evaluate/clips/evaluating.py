@@ -12,11 +12,11 @@ from typing import Any
 from anomalylmm.errors import ArchiveError
 from anomalylmm.measure.clip_scores import ClipHit, ClipScores, score_clips
 from anomalylmm.records import Query
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.evaluate.clips.labels import ClipLabels, read_labels
 from flows.evaluate.clips.report import SHEET, draw_hit_sheet, write_clip_markdown
 from flows.index.indexing import IndexReport, index_archive
-from flows.index.planning import utc_now
 from flows.runs.progress import Listener, Silence
 from flows.sweep.query_file import default_query_file, read_queries
 from flows.sweep.sweeping import sweep_store

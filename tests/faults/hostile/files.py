@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flows.clock import utc_now
 from flows.composition import Composition
 from flows.evaluate.benchmark.files import read_benchmark
 from flows.evaluate.benchmark.records import read_picture
 from flows.index.indexing import build_plan
-from flows.index.planning import utc_now
 from flows.review.feedback import note_remarks, read_csv
 from flows.search.searching import SearchRequest, search_store
 from flows.settings.model import load_settings

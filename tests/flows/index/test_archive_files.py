@@ -27,14 +27,14 @@ def test_pipes_and_broken_links_are_told_and_not_opened(tmp_path: Path) -> None:
     told = dict(plan(tmp_path).unreadable)
     assert set(told) == {"pipe.mp4", "circle.mp4", "dangling.mp4"}
     assert "pipe" in told["pipe.mp4"]
-    assert "mend it" in told["dangling.mp4"]
+    assert "correct or remove it" in told["dangling.mp4"]
     again = plan(tmp_path, quarantined=frozenset({path_id("pipe.mp4"), path_id("circle.mp4")}))
     assert (set(dict(again.unreadable)), again.quarantined) == ({"dangling.mp4"}, 2)
 
 
 def test_a_pipe_has_no_digest(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         content_digest(tmp_path / "pipe.mp4")
 
 

@@ -27,7 +27,7 @@ def test_the_command_says_what_it_made_and_makes_nothing_the_second_time(tmp_pat
     layout = fill(tmp_path)
     first = RUNNER.invoke(app, ["compact", "--store", str(tmp_path)])
     assert first.exit_code == 0
-    assert "made 1 indexes of 2 shards (1200 crops" in first.stdout
+    assert "made 1 indexes from 2 shards (1200 crops" in first.stdout
     assert len(list(iter_index_dirs(layout))) == 1
     again = RUNNER.invoke(app, ["compact", "--store", str(tmp_path), "--json"])
     assert json.loads(again.stdout) == {"built": [], "removed": [], "num_indexes": 1, "num_loose": 0}

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError, StoreError
 from flows.cli import app
 from flows.export.exporting import ExportReport, Problem
-from flows.runs.notifying import OF_WHO_ASKS, run_command, tell_export, tell_search, tell_sweep, telling_failure
+from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report, run_command
 from flows.search.searching import Result, SearchReport
 from flows.settings.model import load_settings
 from flows.settings.sections import NotifySettings
@@ -73,7 +73,7 @@ def test_a_sweep_is_told_of_as_the_settings_say(
     changed: dict[str, Any], on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
     listener = Warnings()
-    tell_sweep(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), report(**changed), listener)
+    notify_report(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), "sweep", report(**changed), listener)
     assert listener.said == []
     assert (tmp_path / "told").exists() == (events is not None)
     if events is not None:
@@ -87,12 +87,12 @@ def test_a_failure_is_told_and_goes_on_as_it_was(tmp_path: Path) -> None:
     layout = StoreLayout(tmp_path)
     with (
         pytest.raises(ArchiveError, match="gone"),
-        telling_failure(keeping(tmp_path / "told"), layout, "index", listener),
+        notify_failure(keeping(tmp_path / "told"), layout, "index", listener),
     ):
         raise ArchiveError("gone")
     told = json.loads((tmp_path / "told").read_text())
     assert (told["state"], told["events"], told["message"]) == ("Failed", ["failed"], "gone")
-    with pytest.raises(KeyboardInterrupt), telling_failure(keeping(tmp_path / "no"), layout, "index", listener):
+    with pytest.raises(KeyboardInterrupt), notify_failure(keeping(tmp_path / "no"), layout, "index", listener):
         raise KeyboardInterrupt
     assert not (tmp_path / "no").exists()
 
@@ -134,7 +134,7 @@ def search_report(*accepted: bool, **changed: Any) -> SearchReport:
 def test_a_search_is_told_of_where_that_is_wanted(
     found: SearchReport, on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
-    tell_search(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), found, Warnings())
+    notify_report(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), "search", found, Warnings())
     assert (tmp_path / "told").exists() == (events is not None)
     if events is not None:
         told = json.loads((tmp_path / "told").read_text())
@@ -147,7 +147,7 @@ def test_an_export_that_lacks_something_is_told_of(tmp_path: Path) -> None:
     plain = {"output": "a.zip", "num_hits": 2, "num_clips": 1, "num_pictures": 2, "items": (), "seconds": 0.1}
     for given in ((), problems):
         report = ExportReport(problems=given, **plain)  # type: ignore[arg-type]
-        tell_export(keeping(tmp_path / f"told{len(given)}"), StoreLayout(tmp_path), report, Warnings())
+        notify_report(keeping(tmp_path / f"told{len(given)}"), StoreLayout(tmp_path), "export", report, Warnings())
     assert not (tmp_path / "told0").exists()
     told = json.loads((tmp_path / "told1").read_text())
     assert (told["work"], told["events"], told["num_problems"]) == ("export", ["degraded"], 1)
@@ -157,10 +157,10 @@ def test_an_export_that_lacks_something_is_told_of(tmp_path: Path) -> None:
 def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> None:
     told, layout = keeping(tmp_path / "told"), StoreLayout(tmp_path)
     for error in (QueryError("no word"), ConfigurationError("nothing fits")):
-        with pytest.raises(type(error)), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+        with pytest.raises(type(error)), notify_failure(told, layout, "search", Warnings(), except_for=CALLER_ERRORS):
             raise error
     assert not (tmp_path / "told").exists()
-    with pytest.raises(StoreError), telling_failure(told, layout, "search", Warnings(), but=OF_WHO_ASKS):
+    with pytest.raises(StoreError), notify_failure(told, layout, "search", Warnings(), except_for=CALLER_ERRORS):
         raise StoreError("the disk is full")
     assert json.loads((tmp_path / "told").read_text())["work"] == "search"
 
@@ -169,7 +169,7 @@ def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> N
     ("command", "said"),
     [
         (("/nowhere/program",), "can't be run"),
-        ((sys.executable, "-c", "import sys; sys.exit('no mail today')"), "ended with 1: no mail today"),
+        ((sys.executable, "-c", "import sys; sys.exit('no mail today')"), "exited with 1: no mail today"),
         ((sys.executable, "-c", "import time; time.sleep(60)"), "took more than 0.3 s"),
         (("nul\0",), "can't be run"),
         ((sys.executable, "-c", "pass"), ""),

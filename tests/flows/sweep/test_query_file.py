@@ -62,7 +62,7 @@ def test_two_queries_that_ask_the_same_are_refused(tmp_path: Path) -> None:
         ('[[query]]\nname = "a"\ntext = "???"\n', "line 1"),
         ('[[query]]\nname = "a"\ntext = "x"\nflor = 3\n', "flor"),
         ('[[query]]\nname = "a"\ntext = "x"\n\n[[query]]\nname = "b"\ntext = "y"\ntop_n = 0\n', "line 5"),
-        ('[[query]]\nname = "a"\ntext = "x"\n[[query]]\nname = "a"\ntext = "y"\n', "twice"),
+        ('[[query]]\nname = "a"\ntext = "x"\n[[query]]\nname = "a"\ntext = "y"\n', "more than once"),
         ('[[query]]\nname = "a"\ntext = "x"\ndaily = ["25:00", "06:00"]\n', "daily"),
         (ROW + 'masks = [{word = "runs", kind = "action"}]\n', "line 1, .*'runs' is not in the query"),
         (ROW + 'masks = [{word = "falls", kind = "verb"}]\n', r"masks\.0\.kind.*'action'"),
@@ -113,7 +113,7 @@ def test_the_judge_masks_only_where_the_user_has_not(tmp_path: Path) -> None:
     [
         ("start = 0001-01-01T00:00:00+23:00\n", "years 1 to 9999"),
         ("start = 99999999999\n", "start"),
-        ('daily = ["22:00+05:00", "06:00"]\n', "leave the offset out"),
+        ('daily = ["22:00+05:00", "06:00"]\n', "leave out the offset"),
         ("floor = nan\n", "floor"),
         ("top_n = " + "9" * 5000 + "\n", "not valid TOML"),
         ("x = " + "[" * 50_000, "nested too deeply"),
