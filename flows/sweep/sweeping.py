@@ -113,21 +113,21 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
         for path in run.hits.record_sweep(replace(content, thresholds=thresholds)):
             (run.layout.reports / path).unlink(missing_ok=True)
     with run.recorded.stage("publish"):
-        published = run.hits.publish()
+        unreadable = run.hits.publish()
     return SweepReport(
         sweep_id=run.sweep_id if due else "",
-        state="Degraded" if warnings or published.unreadable else "Completed",
+        state="Degraded" if warnings or unreadable else "Completed",
         queries=tuple(found.tally for found in findings),
         num_hits=len(content.hits),
         num_incidents=len(content.incidents),
         num_calls=content.sweep.num_calls,
         num_cached=content.sweep.num_cached,
         seconds=time.monotonic() - began,
-        warnings=(*warnings, *published.unreadable),
+        warnings=(*warnings, *unreadable),
         report_path=str(write_latest_page(run.layout)),
         top_hits=tuple(sorted(content.hits, key=lambda hit: -hit.confidence)[:12]),
         num_open=sum(found.num_open for found in findings),
-        num_damaged=max(len(run.gallery.invalid), len(published.unreadable)),
+        num_damaged=max(len(run.gallery.invalid), len(unreadable)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Named points between the steps of a publish, where a test can end the process. Does nothing otherwise."""
+"""Named points between the steps of a publish, where a test can kill the process. Does nothing otherwise."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ CRASH_POINTS = (
     "shard.moved_aside",
     "shard.renamed",
     "index.rebuilt",
-    "file.written",  # whatever is replaced whole: notes, quarantine, pictures, pages, a repaired manifest
+    "file.written",  # any file replaced in one step: notes, pictures, pages, a repaired manifest
     "file.replaced",
     "database.created",
     "inbox.read",
@@ -38,20 +38,10 @@ CRASH_POINTS = (
     "erasure.leftovers_removed",
     "erasure.finished",
 )
-_hooks: list[Callable[[str], None]] = []
+hooks: list[Callable[[str], None]] = []  # called at each crash point of this process
 
 
 def reach(name: str) -> None:
-    """Tells the installed hooks that the point ``name`` is passed."""
-    for hook in _hooks:
+    """Tells the hooks that the crash point ``name`` has been passed."""
+    for hook in hooks:
         hook(name)
-
-
-def install(hook: Callable[[str], None]) -> None:
-    """Has ``hook`` called at each crash point of this process, for fault injection."""
-    _hooks.append(hook)
-
-
-def uninstall(hook: Callable[[str], None]) -> None:
-    """Takes back what ``install`` did."""
-    _hooks.remove(hook)

@@ -1,4 +1,4 @@
-"""Searches and feedback of anybody at any time: noted without the writer's lock, taken in by the next writer."""
+"""Searches and feedback, which anybody can leave without the writer's lock; the next writer saves them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,23 +16,22 @@ from storage.hits.rows import FeedbackRecord, SearchRecord
 from storage.shards.schema import require_utc
 
 Inbox = tuple[list[SearchRecord], list[FeedbackRecord]]
-Note = SearchRecord | FeedbackRecord
 
 
 def leave_search(layout: StoreLayout, search: SearchRecord) -> None:
-    """Logs a search while another process may be writing.
+    """Records a search, even while another process is writing.
 
     Raises:
-        StoreError: If it can't be noted.
+        StoreError: If it can't be written.
     """
     _leave(layout, f"search-{search.search_id}.json", _to_json(search))
 
 
 def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
-    """Notes feedback while another process may be writing; of several, all or nothing.
+    """Records feedback, even while another process is writing: all the entries or none.
 
     Raises:
-        StoreError: If it can't be noted.
+        StoreError: If it can't be written.
     """
     if len(feedback) == 1:
         _leave(layout, f"feedback-{feedback[0].feedback_id}.json", _to_json(feedback[0]))
@@ -43,7 +42,7 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
 
 @contextmanager
 def take_in(layout: StoreLayout) -> Iterator[Inbox]:
-    """What waits; the notes are removed when the block ends without an error. Damaged ones stay."""
+    """The waiting entries; their files are removed if the block ends without an error. Damaged files stay."""
     waiting, read = _read_all(layout)
     if read:
         reach("inbox.read")
@@ -55,7 +54,7 @@ def take_in(layout: StoreLayout) -> Iterator[Inbox]:
 
 
 def read_waiting(layout: StoreLayout) -> Inbox:
-    """What waits, left where it is."""
+    """The waiting entries; they stay in the inbox."""
     return _read_all(layout)[0]
 
 
@@ -79,12 +78,12 @@ def _leave(layout: StoreLayout, name: str, content: Any) -> None:
     replace_file(layout.inbox / name, json.dumps(content).encode(), scratch=layout.temporary)
 
 
-def _to_json(record: Note) -> dict[str, Any]:
+def _to_json(record: SearchRecord | FeedbackRecord) -> dict[str, Any]:
     return {**asdict(record), "created_utc": require_utc("created_utc", record.created_utc).isoformat()}
 
 
-def _read(path: Path) -> Sequence[Note]:
-    """The records of one note: one, or a list of them; none where it is damaged."""
+def _read(path: Path) -> Sequence[SearchRecord | FeedbackRecord]:
+    """The records of one file; none if it is damaged."""
     kind = SearchRecord if path.name.startswith("search-") else FeedbackRecord
     try:
         with guarded("read", path):

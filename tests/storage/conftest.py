@@ -43,6 +43,6 @@ def failing() -> Iterator[list[str]]:
             points.remove(name)
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     yield points
-    crashpoints.uninstall(fail)
+    crashpoints.hooks.remove(fail)

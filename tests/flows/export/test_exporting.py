@@ -236,7 +236,7 @@ def test_a_lost_shard_and_a_lost_picture_are_said(store: StoreLayout, archive: P
     shutil.rmtree(copy.shards)
     report = export(copy, tmp_path / "out", archive)
     assert (report.num_clips, report.num_pictures) == (1, 0)
-    assert "is no shard" in report.problems[0].reason
+    assert "is not a shard" in report.problems[0].reason
     note = report.items[0].clip_note
     assert note is not None
     assert note.num_asked == 0  # not known who is who: everybody is blurred

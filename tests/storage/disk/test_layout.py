@@ -72,12 +72,12 @@ def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: Store
         if name == "file.replaced":
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     try:
         with pytest.raises(KeyboardInterrupt):
             layout.check_writable()
     finally:
-        crashpoints.uninstall(fail)
+        crashpoints.hooks.remove(fail)
     assert len(list(layout.shards.iterdir())) == 1
     layout.check_writable()
     assert list(layout.shards.iterdir()) == []

@@ -106,7 +106,7 @@ def test_a_refused_query_leaves_the_snapshot_usable(published: StoreLayout) -> N
 
 
 def test_a_query_without_end_is_ended(published: StoreLayout) -> None:
-    with open_snapshot(published, timeout_seconds=0.3) as snapshot, pytest.raises(QueryError):
+    with open_snapshot(published, SqlLimits(seconds=0.3)) as snapshot, pytest.raises(QueryError):
         snapshot.run("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
 
 
@@ -136,7 +136,7 @@ def test_any_client_can_read_the_crops_of_the_snapshot(published: StoreLayout) -
         ("SELECT string_agg(repeat('x', 1000), '') FROM range(10000000)", "refuses"),
         ("FROM range(1001)", "over 1,000 rows"),
         ("SELECT interval '100000000 years'", "cast it to VARCHAR"),
-        ("SELECT '\ud800'", "no UTF-8"),
+        ("SELECT '\ud800'", "not UTF-8"),
     ],
 )
 def test_a_query_takes_no_more_than_it_may(published: StoreLayout, sql: str, named: str) -> None:

@@ -56,7 +56,7 @@ def test_a_run_killed_while_its_end_is_noted_is_whole_or_ended_early(layout: Sto
     process_id = os.fork()
     if not process_id:
         run = OpenRun(layout, new_run("index"))
-        crashpoints.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
+        crashpoints.hooks.append(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
         run.end(ended(run.record))
     os.waitpid(process_id, 0)
     assert [item.state for item in read_runs(layout)] == ["Ended early" if point == "file.written" else "Completed"]
@@ -94,7 +94,7 @@ def test_only_the_newest_runs_are_kept(layout: StoreLayout) -> None:
     records = [new_run("search") for _ in range(5)]
     for record in records:
         OpenRun(layout, record).end(ended(record))
-    assert len(drop_old_runs(layout, most=2)) == 3
+    assert len(drop_old_runs(layout, max_runs=2)) == 3
     assert [item.run_id for item in read_runs(layout)] == [record.run_id for record in records[3:]]
 
 
@@ -119,7 +119,7 @@ def test_a_record_of_a_later_version_is_read(layout: StoreLayout) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"run_id": "x", "kind": "nap"}', '{"started_utc": 3}'])
 def test_what_is_no_record_is_refused(text: str) -> None:
-    with pytest.raises(StoreError, match=r"no record of a run|must be one of"):
+    with pytest.raises(StoreError, match=r"not the record of a run|must be one of"):
         RunRecord.from_json(text)
 
 

@@ -112,12 +112,12 @@ def test_an_error_while_publishing_leaves_all_or_nothing(layout: StoreLayout, po
         if name == point:
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     try:
         with pytest.raises(KeyboardInterrupt):
             publish_shard(layout, "a", make_rows("a", unit_vectors(5)))
     finally:
-        crashpoints.uninstall(fail)
+        crashpoints.hooks.remove(fail)
     report = verify_store(layout, deep=True)
     assert report.is_clean
     assert report.num_shards == (1 if point == "shard.renamed" else 0)
@@ -130,7 +130,7 @@ from pathlib import Path
 from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from tests.storage.examples import make_rows, publish_shard, unit_vectors
-crashpoints.install(lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL))
+crashpoints.hooks.append(lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL))
 publish_shard(StoreLayout(Path(sys.argv[1])), "a", make_rows("a", unit_vectors(5)))
 """
 

@@ -114,7 +114,7 @@ def test_nothing_that_falls_under_the_rule_leaves_no_note(layout: StoreLayout) -
 def test_an_empty_rule_and_a_folder_that_is_no_store_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="must name"):
         ErasureRule()
-    with pytest.raises(StoreError, match="no store"):
+    with pytest.raises(StoreError, match="not a store"):
         erase_footage(StoreLayout(tmp_path / "misspelled"), [OLD])
     assert not (tmp_path / "misspelled").exists()
 

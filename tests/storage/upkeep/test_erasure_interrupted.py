@@ -13,7 +13,7 @@ from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.gallery.opening import iter_shard_dirs
-from storage.hits import shrinking as compaction
+from storage.hits import database
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine, record_quarantine
@@ -69,9 +69,9 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, BaseException]]:
         if name in errors:
             raise errors.pop(name)
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     yield errors
-    crashpoints.uninstall(fail)
+    crashpoints.hooks.remove(fail)
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -119,7 +119,7 @@ def test_a_killed_index_run_can_bring_something_back_and_gc_erases_it_again(layo
     erase_footage(layout, [OLD])
     publish_videos(layout, {"am": MORNING, "later": EVENING})
     (problem,) = verify_store(layout, deep=False).problems
-    assert "1 videos that were erased" in problem
+    assert "1 erased videos" in problem
     assert collect_garbage(layout).erasures
     assert find_returned(layout) == {}
     assert erase_returned(layout) == finish_erasures(layout) == ()
@@ -184,16 +184,16 @@ def test_an_index_that_is_missing_does_not_make_a_shard_go_whole(layout: StoreLa
 def test_a_full_disk_while_the_database_is_copied_leaves_the_old_one(
     layout: StoreLayout, at: dict[str, BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fsync = compaction.fsync_path
+    fsync = database.fsync_path
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(compaction, "fsync_path", full)
+    monkeypatch.setattr(database, "fsync_path", full)
     with pytest.raises(StoreError, match="Free space"):
         erase_footage(layout, [OLD])
     assert not list(layout.temporary.glob("working*"))
-    monkeypatch.setattr(compaction, "fsync_path", fsync)
+    monkeypatch.setattr(database, "fsync_path", fsync)
     assert len(finish_erasures(layout)) == 1
     assert verify_store(layout, deep=True).is_clean
 
