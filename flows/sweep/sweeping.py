@@ -23,6 +23,7 @@ from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
+from storage.hits.feedback_sql import read_reviews
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
@@ -103,7 +104,7 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
     shards = {version: frozenset(shard for own, shard in pending if own == version) for version in criteria}
     due = [query for query in queries if shards[query.version]]
     warnings = _warn(run, queries)
-    calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
+    calibrated = calibrate_queries(due, read_reviews(run.hits.read), run.composition.judge.judge_id) if due else {}
     findings = judge_queries(run, apply_thresholds(due, calibrated), [shards[query.version] for query in due])
     warnings += _warn_of_open(run, findings)
     content = _gather(run, findings, _cover(findings, criteria), time.monotonic() - began, warnings)

@@ -86,7 +86,7 @@ def put_in_place(built: Path, final: Path, crash_point: str) -> None:
     Args:
         built: The finished file, on the same file system.
         final: The file to create or replace.
-        crash_point: What to report once the content is on the disk, just before the move.
+        crash_point: The point reached when the content is on the disk, just before the move.
     """
     fsync_path(built)
     reach(crash_point)

@@ -80,13 +80,13 @@ class StoreLayout:
 
     shards = _Below("shards")  # published shards: <pipeline>/<camera>/<date>/<shard id>
     temporary = _Below("temporary")  # what is being built, on the same file system as the rest
-    quarantine = _Below("quarantine")  # notes on videos that can't be read
+    quarantine = _Below("quarantine")  # videos that can't be read, with the reasons
     erasures = _Below("erasures")  # notes on what was erased, and on what may be indexed again anyway
     working = _Below("hits", "working.duckdb")  # the writer's database
     snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
     reports = _Below("reports")  # reports with their pictures
-    runs = _Below("runs")  # notes on runs: how each ended and what it took
+    runs = _Below("runs")  # records of runs: how each ended and what it needed
     locks = _Below("locks")
     hits_lock = _Below("locks", "hits.lock")  # held by the one writer of the hits database
 

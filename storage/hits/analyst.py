@@ -48,7 +48,6 @@ class Snapshot:
     """The published database, open for reading; it stays the same whatever is published later."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, max_rows: int = 0) -> None:
-        """Wraps a connection that ``open_snapshot`` has restricted to reading."""
         self._connection, self._max_rows = connection, max_rows
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:

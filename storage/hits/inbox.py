@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
@@ -15,7 +15,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.rows import FeedbackRecord, SearchRecord
 from storage.shards.schema import require_utc
 
-Inbox = tuple[list[SearchRecord], list[FeedbackRecord]]
+RecordT = TypeVar("RecordT", SearchRecord, FeedbackRecord)
 
 
 def leave_search(layout: StoreLayout, search: SearchRecord) -> None:
@@ -41,34 +41,26 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
 
 
 @contextmanager
-def take_in(layout: StoreLayout) -> Iterator[Inbox]:
-    """The waiting entries; their files are removed if the block ends without an error. Damaged files stay."""
-    waiting, read = _read_all(layout)
-    if read:
+def take_in(layout: StoreLayout) -> Iterator[list[SearchRecord | FeedbackRecord]]:
+    """The waiting records; their files are removed if the block ends without an error. Damaged files stay."""
+    waiting = _read_all(layout)
+    if waiting:
         reach("inbox.read")
-    yield waiting
-    if read:
+    yield [record for records in waiting.values() for record in records]
+    if waiting:
         reach("inbox.saved")
-    for path in read:
+    for path in waiting:
         path.unlink(missing_ok=True)
 
 
-def read_waiting(layout: StoreLayout) -> Inbox:
-    """The waiting entries; they stay in the inbox."""
-    return _read_all(layout)[0]
+def read_waiting(layout: StoreLayout, kind: type[RecordT]) -> list[RecordT]:
+    """The waiting records of one kind; they stay in the inbox."""
+    return [record for records in _read_all(layout).values() for record in records if isinstance(record, kind)]
 
 
-def _read_all(layout: StoreLayout) -> tuple[Inbox, list[Path]]:
-    searches: list[SearchRecord] = []
-    feedback: list[FeedbackRecord] = []
-    read: list[Path] = []
-    for path in sorted(layout.inbox.glob("*.json")):
-        records = _read(path)
-        searches += [record for record in records if isinstance(record, SearchRecord)]
-        feedback += [record for record in records if isinstance(record, FeedbackRecord)]
-        if records:
-            read.append(path)
-    return (searches, feedback), read
+def _read_all(layout: StoreLayout) -> dict[Path, Sequence[SearchRecord | FeedbackRecord]]:
+    found = {path: _read(path) for path in sorted(layout.inbox.glob("*.json"))}
+    return {path: records for path, records in found.items() if records}
 
 
 def _leave(layout: StoreLayout, name: str, content: Any) -> None:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Self
 
 import duckdb
@@ -25,9 +24,8 @@ from storage.hits.database import (
     roll_back,
     temporary_database,
 )
-from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import take_in
-from storage.hits.rows import CoverageRecord, JudgementRecord, ReviewRecord, SweepContent
+from storage.hits.rows import CoverageRecord, FeedbackRecord, JudgementRecord, SearchRecord, SweepContent
 from storage.hits.snapshot import synchronize, write_snapshot
 
 _VERDICT_COLUMNS = (
@@ -40,7 +38,6 @@ class HitStore:
     """All that writes to the hits database; a context manager that holds the writer's lock."""
 
     def __init__(self, layout: StoreLayout) -> None:
-        """Sets the store; nothing is opened before the context is entered."""
         self._layout = layout
         self._resources = ExitStack()
         self._open_connection: duckdb.DuckDBPyConnection | None = None
@@ -60,10 +57,7 @@ class HitStore:
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Closes the database and frees the lock."""
+    def __exit__(self, *error: object) -> None:
         self._open_connection = None
         self._resources.close()
 
@@ -139,14 +133,6 @@ class HitStore:
             connection.execute("DELETE FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))", [gone])
             connection.execute(f"UPDATE judgements SET accepted = false WHERE accepted AND {chosen}", pairs)  # noqa: S608 - names are our own
         return [path for _, path in found]
-
-    def reviews(self) -> list[ReviewRecord]:
-        """All feedback with the hits it is about.
-
-        Raises:
-            StoreError: If the database can't be read.
-        """
-        return read_reviews(self.read)
 
     def cached_judgements(self, keys: Sequence[str]) -> dict[str, str]:
         """The cached answers among ``keys``.
@@ -258,14 +244,14 @@ class HitStore:
 
     def _take_in_waiting(self) -> None:
         """Saves the searches and feedback in the inbox; if that fails, they stay there."""
-        with take_in(self._layout) as (searches, feedback):
-            waiting = ((tables.SEARCHES, searches), (tables.FEEDBACK, feedback))
+        with take_in(self._layout) as records:
 
             def save(connection: duckdb.DuckDBPyConnection) -> None:
-                for table, records in waiting:
-                    tables.upsert(connection, table, [tables.record_row(table, record) for record in records])
+                for table, kind in ((tables.SEARCHES, SearchRecord), (tables.FEEDBACK, FeedbackRecord)):
+                    rows = [tables.record_row(table, record) for record in records if isinstance(record, kind)]
+                    tables.upsert(connection, table, rows)
 
-            if searches or feedback:
+            if records:
                 self.change("save waiting searches and feedback", save)
 
 

@@ -116,20 +116,6 @@ class ShardManifest:
         content["videos"] = list(content["videos"])
         return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> "ShardManifest":
-        """Reads the text of a ``manifest.json``.
-
-        Raises:
-            StoreError: If this version can't read its schema version.
-            ShardError: If it is damaged or was edited.
-        """
-        content = load_manifest_content(text)
-        try:
-            return cls(**_revive(content))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ShardError(f"A field of the manifest is missing or wrong: {error}") from error
-
 
 def load_manifest_content(text: str) -> dict[str, Any]:
     """The fields of a ``manifest.json`` as plain JSON values.
@@ -145,7 +131,13 @@ def load_manifest_content(text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ShardError("The manifest is not a JSON object.")
     checksum = content.pop("checksum", None)
-    _check_schema_version(content.get("schema_version"))
+    version = content.get("schema_version")
+    if version not in READABLE_VERSIONS:
+        is_newer = isinstance(version, int) and version > SCHEMA_VERSION
+        remedy = "Use the newer anomalylmm" if is_newer else "Index the archive into a new store, or use the anomalylmm"
+        raise StoreError(
+            f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy} that wrote it."
+        )
     if checksum != digest_json(content):
         raise ShardError("The manifest does not match its own checksum: it is damaged or was edited.")
     return content
@@ -165,27 +157,19 @@ def read_manifest(directory: Path) -> ShardManifest:
     except (StoreError, UnicodeDecodeError) as error:
         raise ShardError(f"{directory} is not a shard: {error}") from error
     try:
-        return ShardManifest.from_json(text)
+        return _revive(load_manifest_content(text))
     except StoreError as error:
         raise type(error)(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShardError(f"{path}: a field of the manifest is missing or wrong: {error}") from error
 
 
-def _check_schema_version(version: object) -> None:
-    if version in READABLE_VERSIONS:
-        return
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        remedy = "Use the newer anomalylmm that wrote it."
-    else:
-        remedy = "Index the archive again into a new store, or use the anomalylmm that wrote it."
-    raise StoreError(f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy}")
-
-
-def _revive(content: dict[str, Any]) -> dict[str, Any]:
+def _revive(content: dict[str, Any]) -> ShardManifest:
     videos = [{**video, "start_utc": datetime.fromisoformat(video["start_utc"])} for video in content["videos"]]
-    return {
-        **content,
+    changed = {
         "key": ShardKey(**content["key"]),
         "files": {name: FileEntry(**entry) for name, entry in content["files"].items()},
         "videos": tuple(VideoEntry(**video) for video in videos),
         "created_utc": datetime.fromisoformat(content["created_utc"]),
     }
+    return ShardManifest(**{**content, **changed})

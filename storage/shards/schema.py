@@ -50,6 +50,7 @@ BODY_SQL_TYPES = {  # the same types in DuckDB
     name: {pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}.get(kind, "FLOAT[]") for name, kind in _BODY
 }
 _BODY_FIELDS = [pa.field(name, kind) for name, kind in _BODY]
+_JPEG = pa.field("jpeg", pa.binary(), nullable=False)
 
 
 def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.Schema:
@@ -60,14 +61,13 @@ def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.S
         about: More metadata for the file, such as its pipeline and encoder.
     """
     vector = pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)
-    jpeg = pa.field("jpeg", pa.binary(), nullable=False)
     metadata = {"anomalylmm.schema_version": str(SCHEMA_VERSION), **(about or {})}
-    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, jpeg, vector], metadata=metadata)
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, _JPEG, vector], metadata=metadata)
 
 
 def crops_view_schema() -> pa.Schema:
     """Arrow schema of the ``crops`` view: everything except the vector, whose size depends on the encoder."""
-    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, pa.field("jpeg", pa.binary(), nullable=False)])
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, _JPEG])
 
 
 def clean_text(text: str) -> str:

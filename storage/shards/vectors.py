@@ -51,7 +51,7 @@ def write_index(index: Any, path: Path) -> None:
             open_index(path, index.ntotal, index.d)  # FAISS does not report a failed write of the last bytes
         except ShardError as error:
             _raise_if_disk_full(path)
-            raise StoreError(f"Can't write {path} whole: the disk may be full. Free space, then run again.") from error
+            raise StoreError(f"Can't write all of {path}: the disk may be full. Free space, then run again.") from error
 
 
 def _raise_if_disk_full(path: Path) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -45,20 +44,18 @@ class ShardProblem:
     message: str
 
     def __str__(self) -> str:
-        """The problem in one line."""
         return f"{self.file}: {self.message}"
 
 
 class ShardWriter:
     """Builds one shard under a temporary name; ``publish`` moves it to its final place.
 
-    Use it as a context manager: leaving it without ``publish`` removes what was built.
+    Use it as a context manager: entering it creates the temporary directory, leaving it without ``publish`` removes it.
     """
 
     def __init__(
         self, layout: StoreLayout, key: ShardKey, *, pipeline: Mapping[str, Any], encoder_id: str, dimension: int
     ) -> None:
-        """Sets what to build; nothing is written before the context is entered."""
         self._layout, self._key = layout, key
         self._pipeline, self._encoder_id, self._dimension = pipeline, encoder_id, dimension
         about = {"anomalylmm.pipeline": key.pipeline_digest, "anomalylmm.encoder": encoder_id}
@@ -82,16 +79,20 @@ class ShardWriter:
                 self._directory.mkdir()
                 self._lock = os.open(self._directory, os.O_RDONLY)
                 acquire(self._lock)
-                self._file = _open_parquet(self._directory / CROPS_FILE, self._schema)
+                plain = [name for name in self._schema.names if name not in ("jpeg", "vector")]
+                self._file = pq.ParquetWriter(
+                    self._directory / CROPS_FILE,
+                    self._schema,
+                    compression="zstd",
+                    use_dictionary=plain,
+                    write_statistics=plain,
+                )
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Removes what was not published."""
+    def __exit__(self, *error: object) -> None:
         if self._file is not None:
             with suppress(OSError, pa.ArrowException):  # the disk is full, but the file is removed anyway
                 self._file.close()
@@ -269,11 +270,6 @@ def _rename(built: Path, final: Path) -> bool:
             return False
         raise
     return True
-
-
-def _open_parquet(path: Path, schema: Any) -> pq.ParquetWriter:
-    plain = [name for name in schema.names if name not in ("jpeg", "vector")]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain)
 
 
 def _describe_file(path: Path) -> FileEntry:

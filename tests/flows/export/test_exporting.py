@@ -31,7 +31,7 @@ from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback, read_waiting
-from storage.hits.rows import FeedbackRecord
+from storage.hits.rows import FeedbackRecord, SearchRecord
 from tests.fakes import FakeComposition, compose, write_video
 from tests.flows.export.export_examples import draw_stripes, frames_of, read_hit
 
@@ -320,7 +320,7 @@ def test_what_can_not_be_exported_is_refused_before_anything_is_written(
 
 def test_an_export_is_noted_beside_the_searches(store: StoreLayout, tmp_path: Path) -> None:
     export(store, tmp_path / "noted.zip", None)
-    notes = [search for search in read_waiting(store)[0] if search.text == "export to noted.zip"]
+    notes = [search for search in read_waiting(store, SearchRecord) if search.text == "export to noted.zip"]
     assert [(note.num_results, note.filters["blur"]) for note in notes] == [(1, "True")]
 
 
