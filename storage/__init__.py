@@ -1,1 +1,1 @@
-"""What is on disk: Parquet, FAISS and DuckDB. Knows the records and errors of the method, nothing else of it."""
+"""Everything on disk: Parquet, FAISS and DuckDB. Of the method it knows only the records and errors."""

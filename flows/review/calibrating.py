@@ -12,7 +12,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.analyst import Snapshot, open_snapshot
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import read_waiting
-from storage.hits.rows import ReviewRecord, ThresholdRecord
+from storage.hits.rows import FeedbackRecord, ReviewRecord, ThresholdRecord
 
 QUERIES_SQL = """
 select * from queries where enabled
@@ -64,7 +64,7 @@ def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
     Raises:
         StoreError: No sweep has published yet.
     """
-    waiting = read_waiting(layout)[1]
+    waiting = read_waiting(layout, FeedbackRecord)
     with open_snapshot(layout) as snapshot:
         groups = _group(read_reviews(lambda sql, values: snapshot.run(sql, values)[1], waiting))
         queries = _select(snapshot, QUERIES_SQL)

@@ -117,7 +117,7 @@ def list_feedback(layout: StoreLayout) -> list[Listed]:
     Raises:
         StoreError: No sweep has published yet.
     """
-    waiting = read_waiting(layout)[1]
+    waiting = read_waiting(layout, FeedbackRecord)
     ids = {record.feedback_id for record in waiting}
     with open_snapshot(layout) as snapshot:
         reviews = read_reviews(lambda sql, values: snapshot.run(sql, values)[1], waiting)

@@ -23,6 +23,7 @@ from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery, pipelines
+from storage.hits.feedback_sql import read_reviews
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
@@ -101,7 +102,7 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
     shards = {version: frozenset(shard for own, shard in pending if own == version) for version in criteria}
     due = [query for query in queries if shards[query.version]]
     warnings = _warn(run, queries)
-    calibrated = calibrate_queries(due, run.hits.reviews(), run.composition.judge.judge_id) if due else {}
+    calibrated = calibrate_queries(due, read_reviews(run.hits.read), run.composition.judge.judge_id) if due else {}
     findings = judge_queries(run, apply_thresholds(due, calibrated), [shards[query.version] for query in due])
     warnings += _warn_unjudged(run, findings)
     content = _gather(run, findings, _cover(findings, criteria), time.monotonic() - began, warnings)
@@ -111,21 +112,21 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
         for path in run.hits.record_sweep(replace(content, thresholds=thresholds)):
             (run.layout.reports / path).unlink(missing_ok=True)
     with run.recorded.stage("publish"):
-        published = run.hits.publish()
+        unreadable = run.hits.publish()
     return SweepReport(
         sweep_id=run.sweep_id if due else "",
-        state="Degraded" if warnings or published.unreadable else "Completed",
+        state="Degraded" if warnings or unreadable else "Completed",
         queries=tuple(found.tally for found in findings),
         num_hits=len(content.hits),
         num_incidents=len(content.incidents),
         num_calls=content.sweep.num_calls,
         num_cached=content.sweep.num_cached,
         seconds=time.monotonic() - began,
-        warnings=(*warnings, *published.unreadable),
+        warnings=(*warnings, *unreadable),
         report_path=str(write_latest_page(run.layout)),
         top_hits=tuple(sorted(content.hits, key=lambda hit: -hit.confidence)[:12]),
         num_open=sum(found.num_open for found in findings),
-        num_damaged=max(len(run.gallery.invalid), len(published.unreadable)),
+        num_damaged=max(len(run.gallery.invalid), len(unreadable)),
     )
 
 

@@ -1,1 +1,1 @@
-"""Places, durable files, locks."""
+"""Paths, durable writes and locks."""

@@ -1,57 +1,27 @@
-"""Named points between the steps of a publish, where a test can end the process. Does nothing otherwise."""
+"""Named points between the steps of a publish, where a test can kill the process. Does nothing otherwise."""
 
 from collections.abc import Callable
 
-CRASH_POINTS = (
-    "shard.crops_written",
-    "shard.index_written",
-    "shard.manifest_written",
-    "shard.moved_aside",
-    "shard.renamed",
-    "index.rebuilt",
-    "file.written",  # whatever is replaced whole: notes, quarantine, pictures, pages, a repaired manifest
-    "file.replaced",
-    "database.created",
-    "inbox.read",
-    "inbox.saved",
-    "query.saved",
-    "judgements.cached",
-    "sweep.rows_replaced",
-    "sweep.committed",
-    "shards.listed",
-    "sweep.published",
-    "snapshot.written",
-    "snapshot.replaced",
-    "compaction.codes_written",
-    "compaction.rows_written",
-    "compaction.manifest_written",
-    "compaction.renamed",
-    "compaction.moved_aside",
-    "erasure.noted",
-    "erasure.rests_published",
-    "erasure.shards_removed",
-    "erasure.rows_deleted",
-    "erasure.rows_committed",
-    "erasure.database_copied",
-    "erasure.database_replaced",
-    "erasure.published",
-    "erasure.leftovers_removed",
-    "erasure.finished",
-)
-_hooks: list[Callable[[str], None]] = []
+_STEPS = {  # by what is written
+    "shard": "crops_written index_written manifest_written moved_aside renamed",
+    "index": "rebuilt",
+    "file": "written replaced",  # any file replaced in one step: notes, pictures, pages, a repaired manifest
+    "database": "created",
+    "inbox": "read saved",
+    "query": "saved",
+    "judgements": "cached",
+    "sweep": "rows_replaced committed published",
+    "shards": "listed",
+    "snapshot": "written replaced",
+    "compaction": "codes_written rows_written manifest_written renamed moved_aside",
+    "erasure": "noted rests_published shards_removed rows_deleted rows_committed database_copied database_replaced "
+    "published leftovers_removed finished",
+}
+CRASH_POINTS = tuple(f"{what}.{step}" for what, steps in _STEPS.items() for step in steps.split())
+hooks: list[Callable[[str], None]] = []  # called at each crash point of this process
 
 
 def reach(name: str) -> None:
-    """Tells the installed hooks that the point ``name`` is passed."""
-    for hook in _hooks:
+    """Tells the hooks that the crash point ``name`` has been passed."""
+    for hook in hooks:
         hook(name)
-
-
-def install(hook: Callable[[str], None]) -> None:
-    """Has ``hook`` called at each crash point of this process, for fault injection."""
-    _hooks.append(hook)
-
-
-def uninstall(hook: Callable[[str], None]) -> None:
-    """Takes back what ``install`` did."""
-    _hooks.remove(hook)

@@ -14,13 +14,13 @@ from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
 
 _NO_INODES = "The disk has no inodes left (see df -i): remove files, then run again. What is published stays valid."
-_FEW_INODES = 16  # taking back what was begun frees some before the error is told
-_ROOM_BYTES = 1 << 20  # some file systems make inodes of free room, so that a full one has none either
+_FEW_INODES = 16  # cleaning up after the error frees some before we look
+_FREE_BYTES = 1 << 20  # some file systems create inodes from free space, so a full disk has neither
 _REMEDIES = {
     errno.ENOSPC: "Free space on this disk, then run again: what is published stays valid.",
     errno.EDQUOT: "Free some of your disk quota, then run again: what is published stays valid.",
-    errno.EACCES: "Give this user the right to write there, or choose another store.",
-    errno.EPERM: "Give this user the right to write there, or choose another store.",
+    errno.EACCES: "Give this user write permission there, or choose another store.",
+    errno.EPERM: "Give this user write permission there, or choose another store.",
     errno.EFBIG: "Allow larger files (ulimit -f, or the file system's own limit), then run again.",
     errno.EROFS: "The file system is read-only: mount it writable, or choose another store.",
 }
@@ -36,28 +36,25 @@ def guarded(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _remedy(error.errno, path) or "Check the disk and the path, then run again."
-        raise StoreError(f"Can't {action} {path}: {error.strerror or error}. {remedy}") from error
+        reason = error.strerror or str(error)
+        remedy = find_remedy(reason, path) or "Check the disk and the path, then run again."
+        raise StoreError(f"Can't {action} {path}: {reason}. {remedy}") from error
 
 
 def find_remedy(text: str, path: Path) -> str:
-    """What to do where a library's message quotes the operating system; empty where it does not."""
-    quoted = (number for number in _REMEDIES if os.strerror(number).lower() in text.lower())
-    return _remedy(next(quoted, None), path)
-
-
-def _remedy(number: int | None, path: Path) -> str:
+    """What to do about an error message that quotes the operating system; empty if it quotes none we know."""
+    number = next((number for number in _REMEDIES if os.strerror(number).lower() in text.lower()), 0)
     if number == errno.ENOSPC and _lacks_inodes(path):
         return _NO_INODES
-    return _REMEDIES.get(number or 0, "")
+    return _REMEDIES.get(number, "")
 
 
 def _lacks_inodes(path: Path) -> bool:
-    """Whether the file system is out of inodes, which the system also calls a lack of space."""
-    there = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
-    state = os.statvfs(there)
-    has_room = state.f_bavail * state.f_frsize >= _ROOM_BYTES
-    return has_room and state.f_files > 0 and state.f_favail < _FEW_INODES
+    """Whether the file system is out of inodes, which the system also reports as a lack of space."""
+    folder = next((folder for folder in path.absolute().parents if folder.is_dir()), Path("/"))
+    state = os.statvfs(folder)
+    has_space = state.f_bavail * state.f_frsize >= _FREE_BYTES
+    return has_space and state.f_files > 0 and state.f_favail < _FEW_INODES
 
 
 def unique_name(stem: str) -> str:
@@ -66,7 +63,7 @@ def unique_name(stem: str) -> str:
 
 
 def fsync_path(path: Path) -> None:
-    """Puts a file's content, or a directory's entries, on the disk itself."""
+    """Flushes a file's content, or a directory's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -83,14 +80,27 @@ def create_directories(path: Path) -> None:
     fsync_path(path.parent)
 
 
-def replace_file(path: Path, content: bytes, *, scratch: Path, durable: bool = True) -> None:
-    """Puts ``content`` at ``path`` at once or not at all.
+def put_in_place(built: Path, final: Path, crash_point: str) -> None:
+    """Moves a finished file to its final place, durably and in one step.
 
     Args:
-        path: The file to make or replace.
+        built: The finished file, on the same file system.
+        final: The file to create or replace.
+        crash_point: The point reached when the content is on the disk, just before the move.
+    """
+    fsync_path(built)
+    reach(crash_point)
+    built.replace(final)
+    fsync_path(final.parent)
+
+
+def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
+    """Writes ``content`` to ``path`` completely or not at all.
+
+    Args:
+        path: The file to create or replace.
         content: All of its bytes.
         scratch: A directory on the same file system, where the new file is built.
-        durable: Wait until the disk has it; without, a failing machine can leave half of it or the one before.
 
     Raises:
         StoreError: If it can't be written.
@@ -99,14 +109,9 @@ def replace_file(path: Path, content: bytes, *, scratch: Path, durable: bool = T
     with guarded("write", path):
         try:
             building.write_bytes(content)
-            if durable:
-                fsync_path(building)
-            reach("file.written")
-            building.replace(path)
+            put_in_place(building, path, "file.written")
         finally:
             building.unlink(missing_ok=True)
-        if durable:
-            fsync_path(path.parent)
     reach("file.replaced")
 
 
@@ -116,11 +121,7 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def canonical_json(content: Any) -> str:
-    """The one JSON text of ``content``: sorted keys, ASCII, no spaces; lone surrogates survive."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def digest_json(content: Any) -> str:
-    """Hex digest of ``content`` by its canonical JSON."""
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    """Hex digest of ``content`` by its JSON text with sorted keys, ASCII only; lone surrogates survive."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

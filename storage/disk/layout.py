@@ -1,4 +1,4 @@
-"""Where everything lies in the store. Camera names and ids are data: they never name a place elsewhere."""
+"""The paths of a store. Camera names and ids are data: none of them can lead out of the store."""
 
 import hashlib
 import re
@@ -15,12 +15,12 @@ from storage.disk.files import create_directories, digest_json, guarded, replace
 CROPS_FILE = "crops.parquet"
 INDEX_FILE = "index.faiss"
 MANIFEST_FILE = "manifest.json"
-MAX_NAME_BYTES = 200  # file systems take 255; temporary names add to it
+MAX_NAME_BYTES = 200  # file systems allow 255; temporary names are longer
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{0,127}")
 
 
 def encode_name(name: str) -> str:
-    """One safe path part for any text: percent-encoded; a long one is cut and ends in its digest."""
+    """Turns any text into one safe path component: percent-encoded; long text is cut and ends in its digest."""
     encoded = quote(name, safe="", errors="surrogateescape").replace("~", "%7E") or "%"
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
@@ -31,29 +31,29 @@ def encode_name(name: str) -> str:
 
 
 def make_shard_id(video_ids: Iterable[str], pipeline_digest: str) -> str:
-    """The id that the same videos under the same pipeline always get."""
+    """The id of a shard: always the same for the same videos and pipeline."""
     return digest_json([sorted(video_ids), pipeline_digest])[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardKey:
-    """What names a shard: the pipeline, the camera, the day, and the digest of its videos."""
+    """What identifies a shard: the pipeline, the camera, the day, and the digest of its videos."""
 
     pipeline_digest: str
-    camera: str  # as given, encoded in paths only
-    date: str  # "2026-03-01", day of the camera's wall clock
+    camera: str  # as given; encoded only in paths
+    date: str  # "2026-03-01", the day by the camera's wall clock
     shard_id: str
 
     def __post_init__(self) -> None:
         """Checks the ids and the date.
 
         Raises:
-            StoreError: If an id could leave its directory, or the date is none.
+            StoreError: If an id could lead out of its directory, or the date is invalid.
         """
         for name in ("pipeline_digest", "shard_id"):
             if not _PLAIN_ID.fullmatch(getattr(self, name)):
                 raise StoreError(
-                    f"{name} must be 1 to 128 letters, digits or one of _.- and not begin "
+                    f"{name} must be 1 to 128 characters, each a letter, a digit or one of _.-, and not begin "
                     f"with a dot, but is {getattr(self, name)!r}"
                 )
         try:
@@ -62,75 +62,42 @@ class ShardKey:
             raise StoreError(f"date must be like 2026-03-01, but is {self.date!r}") from error
 
 
+class _Below:
+    """A path below the store's root."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, layout: "StoreLayout", owner: type) -> Path:
+        return layout.root.joinpath(*self._parts)
+
+
 @dataclass(frozen=True, slots=True)
 class StoreLayout:
     """Every path of one store."""
 
     root: Path
 
+    shards = _Below("shards")  # published shards: <pipeline>/<camera>/<date>/<shard id>
+    temporary = _Below("temporary")  # what is being built, on the same file system as the rest
+    quarantine = _Below("quarantine")  # videos that can't be read, with the reasons
+    erasures = _Below("erasures")  # notes on what was erased, and on what may be indexed again anyway
+    working = _Below("hits", "working.duckdb")  # the writer's database
+    snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
+    inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
+    reports = _Below("reports")  # reports with their pictures
+    runs = _Below("runs")  # records of runs: how each ended and what it needed
+    locks = _Below("locks")
+    hits_lock = _Below("locks", "hits.lock")  # held by the one writer of the hits database
+
     def __post_init__(self) -> None:
-        """Makes the root absolute, so that a later change of directory does not move the store."""
+        """Makes the root absolute, so that a later change of the working directory does not move the store."""
         object.__setattr__(self, "root", Path(self.root).absolute())
 
     @classmethod
     def of_shard(cls, directory: Path) -> Self:
         """The store that the shard in ``directory`` belongs to."""
         return cls(directory.absolute().parents[4])
-
-    @property
-    def shards(self) -> Path:
-        """Published shards: ``<pipeline>/<camera>/<date>/<shard id>``."""
-        return self.root / "shards"
-
-    @property
-    def temporary(self) -> Path:
-        """What is being built, on the same file system as the rest."""
-        return self.root / "temporary"
-
-    @property
-    def quarantine(self) -> Path:
-        """Notes on videos that can't be read."""
-        return self.root / "quarantine"
-
-    @property
-    def erasures(self) -> Path:
-        """Notes on what was erased, one small file each, and on what may be indexed again all the same."""
-        return self.root / "erasures"
-
-    @property
-    def working(self) -> Path:
-        """The writer's database."""
-        return self.root / "hits" / "working.duckdb"
-
-    @property
-    def snapshot(self) -> Path:
-        """The published database that analysts open."""
-        return self.root / "hits" / "hits.duckdb"
-
-    @property
-    def inbox(self) -> Path:
-        """Searches and feedback that wait for the writer to take them in."""
-        return self.root / "hits" / "inbox"
-
-    @property
-    def reports(self) -> Path:
-        """Reports with their pictures."""
-        return self.root / "reports"
-
-    @property
-    def runs(self) -> Path:
-        """Notes on runs: how each ended and what it took."""
-        return self.root / "runs"
-
-    @property
-    def locks(self) -> Path:
-        """Lock files."""
-        return self.root / "locks"
-
-    @property
-    def hits_lock(self) -> Path:
-        """The lock of the one writer of ``working``."""
-        return self.locks / "hits.lock"
 
     def shard_dir(self, key: ShardKey) -> Path:
         """The directory of one shard."""
@@ -141,7 +108,7 @@ class StoreLayout:
         return self.shards / encode_name(pipeline_digest)
 
     def create(self) -> None:
-        """Creates the directories; those that are there stay.
+        """Creates the directories that are missing.
 
         Raises:
             StoreError: If one can't be created.
@@ -151,13 +118,13 @@ class StoreLayout:
                 create_directories(path)
 
     def check_writable(self) -> None:
-        """Proves that the store can be written and published into.
+        """Checks that files can be written to the store and published.
 
         Raises:
-            StoreError: If it can't, with the remedy.
+            StoreError: If they can't, with the remedy.
         """
         self.create()
-        probe = self.shards / ".probe"  # one name, so that a killed process leaves no more than one
-        replace_file(probe, b"probe", scratch=self.temporary)  # also proves one file system for both
+        probe = self.shards / ".probe"  # always the same name, so that killed processes leave at most one
+        replace_file(probe, b"probe", scratch=self.temporary)  # also checks that both are on one file system
         with guarded("remove", probe):
             probe.unlink(missing_ok=True)  # another process may have removed it

@@ -1,4 +1,4 @@
-"""What processes that are gone left behind in ``temporary``."""
+"""What processes that have ended left behind in ``temporary``."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from storage.disk.locks import acquire, release
 
 
 def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
-    """What lies in ``temporary``, was not touched for so long, and is not locked by a living process."""
+    """Entries of ``temporary`` not touched for ``grace_seconds`` and not locked by a running process."""
     if not layout.temporary.is_dir():
         return
     now = time.time()
@@ -26,7 +26,7 @@ def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
 
 
 def remove_path(path: Path) -> None:
-    """Removes a file, a link or a whole directory; one that is gone is no error.
+    """Removes a file, a link or a whole directory; if it is already gone, nothing happens.
 
     Raises:
         StoreError: If it can't be removed.
@@ -39,7 +39,7 @@ def remove_path(path: Path) -> None:
 
 
 def remove_old_catalogs(layout: StoreLayout) -> tuple[Path, ...]:
-    """Removes the catalogs that earlier versions kept, since they repeat what manifests say of videos.
+    """Removes the catalogs of earlier versions, which repeat what manifests say about videos.
 
     Raises:
         StoreError: If one can't be removed.

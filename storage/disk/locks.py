@@ -12,7 +12,7 @@ from typing import Any
 from anomalylmm.errors import StoreBusyError
 from storage.disk.files import guarded
 
-_held: set[int] = set()  # descriptors, so that forked children do not keep a dead parent's lock
+_held: set[int] = set()  # descriptors; a forked child closes its copies, or it would keep a dead parent's locks
 
 
 def _close_inherited() -> None:
@@ -29,15 +29,13 @@ def writer_lock(path: Path) -> Iterator[None]:
     """Holds the lock file ``path``, or fails at once.
 
     Raises:
-        StoreBusyError: If another holds it, with its process and since when.
+        StoreBusyError: If another process holds it; names the process and since when.
         StoreError: If the lock file can't be opened.
     """
-    with guarded("open lock", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _open(path)
     if not acquire(descriptor):
         os.close(descriptor)
-        raise StoreBusyError(f"Another writer is at work: {describe_holder(path)}. Wait for it to end, or stop it.")
+        raise StoreBusyError(f"Another writer is at work: {_describe_holder(path)}. Wait for it to end, or stop it.")
     try:
         with guarded("write lock", path):
             _write_holder(descriptor)
@@ -48,14 +46,12 @@ def writer_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def waiting_lock(path: Path) -> Iterator[None]:
-    """Holds the lock file ``path``, after waiting for its holder; for what takes moments only.
+    """Holds the lock file ``path``, waiting for it if necessary; only for work that takes moments.
 
     Raises:
         StoreError: If the lock file can't be opened.
     """
-    with guarded("open lock", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _open(path)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     _held.add(descriptor)
     try:
@@ -65,7 +61,7 @@ def waiting_lock(path: Path) -> Iterator[None]:
 
 
 def acquire(descriptor: int) -> bool:
-    """Locks an open file or directory without waiting; False where another holds it."""
+    """Locks an open file or directory without waiting; False if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -75,25 +71,30 @@ def acquire(descriptor: int) -> bool:
 
 
 def release(descriptor: int) -> None:
-    """Unlocks and closes; a descriptor that a fork closed already is left alone."""
+    """Unlocks and closes; a descriptor that a fork has already closed is left alone."""
     if descriptor in _held:
         _held.discard(descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a child, forked a moment ago, has not closed its copy yet
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # needed if a child forked just now has not closed its copy yet
         os.close(descriptor)
 
 
-def describe_holder(path: Path) -> str:
-    """Who holds the lock file, in words."""
+def _open(path: Path) -> int:
+    with guarded("open lock", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _describe_holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-        if _is_gone(holder):  # it was killed, and whoever holds the lock now has not signed yet
-            return f"a process that has just taken {path.name}"
-        return f"process {int(holder['pid'])} on {holder['host']!r} since {holder['since_utc']}"
+        if not _has_ended(holder):
+            return f"process {int(holder['pid'])} on {holder['host']!r} since {holder['since_utc']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return f"a process that has just taken {path.name}"
+        pass
+    return f"a process that has just taken {path.name}"  # and has not written its own id yet
 
 
-def _is_gone(holder: dict[str, Any]) -> bool:
+def _has_ended(holder: dict[str, Any]) -> bool:
     if holder["host"] != os.uname().nodename:
         return False
     try:
@@ -101,7 +102,7 @@ def _is_gone(holder: dict[str, Any]) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        return False  # of another user
+        return False  # another user's process
     return False
 
 

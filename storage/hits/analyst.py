@@ -1,14 +1,14 @@
-"""Read-only SQL over the published snapshot, for people who may paste anything.
+"""Read-only SQL over the published snapshot, safe for any SQL that a user may paste.
 
-Three walls: the file is opened read-only, DuckDB may touch no other file, and only plain SELECT is run, because
-DuckDB 2 takes COPY inside a WITH for a SELECT, and lets it write beside the open database.
+There are three barriers: the file is opened read-only, DuckDB may access no other file, and only plain SELECT is run.
+The third is needed because DuckDB 2 regards COPY inside a WITH as a SELECT and lets it write next to the database.
 """
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -16,59 +16,48 @@ import pyarrow.dataset as ds
 
 from anomalylmm.errors import QueryError, StoreError
 from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.hits.database import CONNECTION_SETTINGS
 from storage.hits.runs import read_runs_table
 from storage.hits.snapshot import crop_columns_sql
 from storage.hits.tables import quote_text
 from storage.shards.schema import crops_view_schema
 
 _CONNECTION_SETTINGS = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
+    **CONNECTION_SETTINGS,
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",
 }
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-_SQL_IN_TEXT = {"query", "json_execute_serialized_sql"}  # functions that run their argument
+_SQL_IN_TEXT = {"query", "json_execute_serialized_sql"}  # functions that run their argument as SQL
 _PLACE = pa.schema([(name, pa.string()) for name in ("pipeline", "camera_folder", "date", "shard_id")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlLimits:
-    """How much one query may take; 0 for no limit."""
+    """How much one query may take; 0 means no limit."""
 
     seconds: float = 0.0
     memory_bytes: int = 0
-    rows: int = 0  # of the result, which is held in memory beside DuckDB's own
+    rows: int = 0  # of the result, which takes memory in addition to DuckDB's own
 
 
 NO_LIMITS = SqlLimits()
 
 
 class Snapshot:
-    """The published database, open for reading as it is now, whatever is published later."""
+    """The published database, open for reading; it stays the same whatever is published later."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, max_rows: int = 0) -> None:
-        """Takes over a connection that ``open_snapshot`` has shut off."""
         self._connection, self._max_rows = connection, max_rows
 
-    def __enter__(self) -> Self:
-        """Nothing more to do."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Closes the connection."""
-        self._connection.close()
-
     def run(self, sql: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Column names and rows of one SELECT; times come without a zone and are UTC.
+        """Column names and rows of one SELECT; times are UTC without a zone.
 
         Raises:
-            QueryError: If it is anything else than one SELECT, DuckDB refuses it, or it gives more than it may.
+            QueryError: If it is not a single SELECT, DuckDB refuses it, or the result has too many rows.
         """
         if any("\ud800" <= character <= "\udfff" for character in sql):
-            raise QueryError("This SQL holds bytes that are no UTF-8: write it as UTF-8.")
+            raise QueryError("This SQL contains bytes that are not UTF-8: write it as UTF-8.")
         try:
             self._check(sql)
             cursor = self._connection.execute(sql, list(parameters))
@@ -76,7 +65,7 @@ class Snapshot:
         except (duckdb.Error, MemoryError) as error:
             raise QueryError(f"DuckDB refuses this SQL: {error}") from error
         except (OverflowError, TypeError, ValueError) as error:
-            raise QueryError(f"The result holds a value that Python has not ({error}): cast it to VARCHAR.") from error
+            raise QueryError(f"Python has no type for a value of the result ({error}): cast it to VARCHAR.") from error
 
     def _fetch(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         if not self._max_rows:
@@ -97,19 +86,19 @@ class Snapshot:
             tree = json.loads(rows[0][0])
             forbidden = next(_iter_forbidden(tree), "")
         except RecursionError:
-            raise QueryError("This SQL is nested too deeply to be checked: write it flatter.") from None
+            raise QueryError("This SQL is nested too deeply to be checked: use fewer levels.") from None
         if tree.get("error"):
             raise QueryError(f"This SQL can't be checked: {tree.get('error_message', 'no reason given')}")
         if forbidden:
-            raise QueryError(f"{forbidden} is not allowed: only reading of the snapshot's own tables is.")
+            raise QueryError(f"{forbidden} is not allowed: the SQL may only read the tables of the snapshot.")
 
 
-def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0, limits: SqlLimits = NO_LIMITS) -> Snapshot:
-    """Opens the published database; the tables and the ``crops`` view can be read, nothing else.
+@contextmanager
+def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterator[Snapshot]:
+    """Opens the published database; only its tables and the ``crops`` and ``runs`` views can be read.
 
     Args:
         layout: The store.
-        timeout_seconds: A query that takes longer is ended; 0 for what ``limits`` says.
         limits: How much one query may take.
 
     Raises:
@@ -117,18 +106,19 @@ def open_snapshot(layout: StoreLayout, *, timeout_seconds: float = 0.0, limits: 
     """
     if not layout.snapshot.exists():
         raise StoreError(f"No sweep has published yet: {layout.snapshot} is missing. Run: anomalylmm sweep")
-    connection = duckdb.connect(config=dict(_CONNECTION_SETTINGS))
-    try:
-        _attach(layout, connection)
-        _add_crops(layout, connection)
-        _add_runs(layout, connection)
-        _shut_off(connection, timeout_seconds or limits.seconds, limits.memory_bytes)
-    except duckdb.Error as error:
-        connection.close()
-        raise StoreError(
-            f"Can't open {layout.snapshot}: {error}. Run: anomalylmm sweep, which writes it anew."
-        ) from error
-    return Snapshot(connection, limits.rows)
+    with duckdb.connect(config=dict(_CONNECTION_SETTINGS)) as connection:
+        try:
+            # if we connected to the file itself, DuckDB would share it with other connections to the same path
+            connection.execute(f"ATTACH {quote_text(str(layout.snapshot))} AS store (READ_ONLY)")
+            connection.execute("USE store")
+            _add_crops(layout, connection)
+            connection.register("runs", read_runs_table(layout))  # runs are kept in files, as index runs take no lock
+            _restrict(connection, limits)
+        except duckdb.Error as error:
+            raise StoreError(
+                f"Can't open {layout.snapshot}: {error}. Run: anomalylmm sweep, which writes it again."
+            ) from error
+        yield Snapshot(connection, limits.rows)
 
 
 def run_sql(
@@ -138,23 +128,17 @@ def run_sql(
 
     Raises:
         StoreError: If there is no snapshot.
-        QueryError: If it is anything else than one SELECT, or DuckDB refuses it.
+        QueryError: If it is not a single SELECT, or DuckDB refuses it.
     """
-    with open_snapshot(layout, limits=limits) as snapshot:
+    with open_snapshot(layout, limits) as snapshot:
         return snapshot.run(sql, parameters)
 
 
-def _attach(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Opens the file itself; DuckDB would give a second ``connect`` to the same path the file that the first opened."""
-    connection.execute(f"ATTACH {quote_text(str(layout.snapshot))} AS store (READ_ONLY)")
-    connection.execute("USE store")
-
-
 def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Gives the ``crops`` view without letting SQL open files: Arrow reads them."""
+    """Adds the ``crops`` view: Arrow reads the files, so that SQL need not be able to open any."""
     files = sorted(str(path) for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}"))
     if not files:
-        return  # the snapshot's own view has the columns, without rows
+        return  # the snapshot has a view with the same columns and no rows
     schema = pa.unify_schemas([_PLACE, crops_view_schema()])
     partitioning = ds.partitioning(_PLACE)
     crops = ds.dataset(
@@ -165,22 +149,17 @@ def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> No
     connection.execute(f"CREATE TEMP VIEW crops AS SELECT {columns} FROM crop_files")  # noqa: S608 - names are our own
 
 
-def _add_runs(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Gives the ``runs`` view: index runs write while nobody holds the database, so its rows lie in files."""
-    connection.register("runs", read_runs_table(layout))
-
-
-def _shut_off(connection: duckdb.DuckDBPyConnection, timeout_seconds: float, memory_bytes: int) -> None:
+def _restrict(connection: duckdb.DuckDBPyConnection, limits: SqlLimits) -> None:
     connection.execute("SET temp_directory = ''")
-    if memory_bytes:
-        connection.execute(f"SET memory_limit = '{int(memory_bytes)}B'")
-    connection.execute(f"SET max_execution_time = {int(timeout_seconds * 1000)}")
+    if limits.memory_bytes:
+        connection.execute(f"SET memory_limit = '{int(limits.memory_bytes)}B'")
+    connection.execute(f"SET max_execution_time = {int(limits.seconds * 1000)}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
 def _iter_forbidden(tree: object) -> Iterator[str]:
-    """What a parsed statement holds beside reading: other kinds of nodes, functions that run text."""
+    """The parts of a parsed statement that do more than read: other kinds of nodes, functions that run text."""
     if isinstance(tree, dict):
         kind, function = tree.get("type"), tree.get("function_name")
         if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:

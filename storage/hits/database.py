@@ -1,21 +1,26 @@
-"""Opening the writer's database, and saying why DuckDB refuses; the caller holds the writer's lock."""
+"""Creates, opens and copies the writer's database; the caller holds the writer's lock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
 from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
-from storage.disk.files import create_directories, find_remedy, fsync_path, guarded, unique_name
+from storage.disk.files import create_directories, find_remedy, fsync_path, guarded, put_in_place, unique_name
 from storage.disk.layout import StoreLayout
-from storage.hits.tables import ALL_TABLES
+from storage.hits.tables import ALL_TABLES, quote_text
 
-_CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+COPY_STEM = "working.duckdb.copy"  # the name of a copy begins with this
 
 
 def open_working(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
-    """Opens the writer's database, made where there is none.
+    """Opens the writer's database, and creates it if there is none.
 
     Raises:
-        StoreError: If it can't be made or opened.
+        StoreError: If it can't be created or opened.
     """
     with guarded("create", layout.working.parent):
         create_directories(layout.working.parent)
@@ -23,10 +28,21 @@ def open_working(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
     try:
         if not layout.working.exists():
             _create(layout)
-        return duckdb.connect(str(layout.working), config=dict(_CONNECTION_SETTINGS))
+        return duckdb.connect(str(layout.working), config=dict(CONNECTION_SETTINGS))
     except duckdb.Error as error:
-        damaged = "If it is damaged, move it away; the snapshot stays readable."
-        raise StoreError(say_why(f"Can't open {layout.working}", error, layout, damaged)) from error
+        remedy = "If it is damaged, move it away; the snapshot stays readable."
+        raise database_error(f"open {layout.working}", error, layout, remedy) from error
+
+
+@contextmanager
+def temporary_database(layout: StoreLayout, stem: str) -> Iterator[Path]:
+    """A path for building a database; what is left there at the end of the block is removed."""
+    building = layout.temporary / unique_name(stem)
+    try:
+        yield building
+    finally:
+        for leftover in (building, building.with_name(f"{building.name}.wal")):
+            leftover.unlink(missing_ok=True)
 
 
 def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -34,27 +50,57 @@ def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         connection.execute("ROLLBACK")
     except duckdb.Error:
-        return  # DuckDB has ended it by itself; the first error says why
+        return  # DuckDB has already ended it; the first error says why
 
 
-def say_why(what: str, error: duckdb.Error, layout: StoreLayout, remedy: str = "") -> str:
-    """The message of an error of DuckDB, with what to do where the system's own reason is in it."""
-    return f"{what}: {error}. {find_remedy(str(error), layout.working) or remedy}".rstrip(" .") + "."
+def database_error(action: str, error: duckdb.Error, layout: StoreLayout, remedy: str = "") -> StoreError:
+    """Our error for one of DuckDB, with a remedy if the message quotes the operating system."""
+    message = f"Can't {action}: {error}. {find_remedy(str(error), layout.working) or remedy}"
+    return StoreError(message.rstrip(" .") + ".")
+
+
+def copy_database(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
+    """Copies all rows and keys to the new file ``built``: the old file keeps deleted rows in its free blocks.
+
+    Raises:
+        StoreError: If the copy can't be flushed to the disk.
+    """
+    own = connection.execute("SELECT current_database()").fetchall()[0][0]
+    connection.execute(f"ATTACH {quote_text(str(built))} AS fresh")
+    try:
+        connection.execute(f'COPY FROM DATABASE "{own}" TO fresh')
+        connection.execute("CHECKPOINT fresh")
+    finally:
+        connection.execute("DETACH fresh")
+    connection.execute("CHECKPOINT")  # otherwise the old file's log would be replayed on the new file
+    with guarded("write", built):
+        fsync_path(built)
+    reach("erasure.database_copied")
+
+
+def replace_database(layout: StoreLayout, built: Path) -> None:
+    """Replaces the writer's database, which must be closed, with the copy ``built``.
+
+    Raises:
+        StoreError: If it was not closed properly, or can't be replaced.
+    """
+    log = layout.working.with_name(f"{layout.working.name}.wal")
+    if log.exists():
+        raise StoreError(
+            f"{log} is still there, so {layout.working} is in use. Close the programs that use it, then run again."
+        )
+    with guarded("replace", layout.working):
+        built.replace(layout.working)
+        fsync_path(layout.working.parent)
+    reach("erasure.database_replaced")
 
 
 def _create(layout: StoreLayout) -> None:
-    """Makes the database elsewhere first: DuckDB never opens one again whose making was cut short."""
-    building = layout.temporary / unique_name(layout.working.name)
-    try:
-        with duckdb.connect(str(building), config=dict(_CONNECTION_SETTINGS)) as connection:
+    """Builds the database under another name: DuckDB can't open one whose creation was interrupted."""
+    with temporary_database(layout, layout.working.name) as building:
+        with duckdb.connect(str(building), config=dict(CONNECTION_SETTINGS)) as connection:
             for table in ALL_TABLES:
                 connection.execute(table.create_sql)
-            connection.execute("CHECKPOINT")  # closing does that too, but says nothing where the disk is full
+            connection.execute("CHECKPOINT")  # closing does this too, but does not report a full disk
         with guarded("create", layout.working):
-            fsync_path(building)
-            reach("database.created")
-            building.replace(layout.working)
-            fsync_path(layout.working.parent)
-    finally:
-        for leftover in (building, building.with_name(f"{building.name}.wal")):
-            leftover.unlink(missing_ok=True)
+            put_in_place(building, layout.working, "database.created")

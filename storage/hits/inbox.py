@@ -1,4 +1,4 @@
-"""Searches and feedback of anybody at any time: noted without the writer's lock, taken in by the next writer."""
+"""Searches and feedback, which anybody can leave without the writer's lock; the next writer saves them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
@@ -15,24 +15,23 @@ from storage.disk.layout import StoreLayout
 from storage.hits.rows import FeedbackRecord, SearchRecord
 from storage.shards.schema import require_utc
 
-Inbox = tuple[list[SearchRecord], list[FeedbackRecord]]
-Note = SearchRecord | FeedbackRecord
+RecordT = TypeVar("RecordT", SearchRecord, FeedbackRecord)
 
 
 def leave_search(layout: StoreLayout, search: SearchRecord) -> None:
-    """Logs a search while another process may be writing.
+    """Records a search, even while another process is writing.
 
     Raises:
-        StoreError: If it can't be noted.
+        StoreError: If it can't be written.
     """
     _leave(layout, f"search-{search.search_id}.json", _to_json(search))
 
 
 def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
-    """Notes feedback while another process may be writing; of several, all or nothing.
+    """Records feedback, even while another process is writing: all the entries or none.
 
     Raises:
-        StoreError: If it can't be noted.
+        StoreError: If it can't be written.
     """
     if len(feedback) == 1:
         _leave(layout, f"feedback-{feedback[0].feedback_id}.json", _to_json(feedback[0]))
@@ -42,34 +41,26 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
 
 
 @contextmanager
-def take_in(layout: StoreLayout) -> Iterator[Inbox]:
-    """What waits; the notes are removed when the block ends without an error. Damaged ones stay."""
-    waiting, read = _read_all(layout)
-    if read:
+def take_in(layout: StoreLayout) -> Iterator[list[SearchRecord | FeedbackRecord]]:
+    """The waiting records; their files are removed if the block ends without an error. Damaged files stay."""
+    waiting = _read_all(layout)
+    if waiting:
         reach("inbox.read")
-    yield waiting
-    if read:
+    yield [record for records in waiting.values() for record in records]
+    if waiting:
         reach("inbox.saved")
-    for path in read:
+    for path in waiting:
         path.unlink(missing_ok=True)
 
 
-def read_waiting(layout: StoreLayout) -> Inbox:
-    """What waits, left where it is."""
-    return _read_all(layout)[0]
+def read_waiting(layout: StoreLayout, kind: type[RecordT]) -> list[RecordT]:
+    """The waiting records of one kind; they stay in the inbox."""
+    return [record for records in _read_all(layout).values() for record in records if isinstance(record, kind)]
 
 
-def _read_all(layout: StoreLayout) -> tuple[Inbox, list[Path]]:
-    searches: list[SearchRecord] = []
-    feedback: list[FeedbackRecord] = []
-    read: list[Path] = []
-    for path in sorted(layout.inbox.glob("*.json")):
-        records = _read(path)
-        searches += [record for record in records if isinstance(record, SearchRecord)]
-        feedback += [record for record in records if isinstance(record, FeedbackRecord)]
-        if records:
-            read.append(path)
-    return (searches, feedback), read
+def _read_all(layout: StoreLayout) -> dict[Path, Sequence[SearchRecord | FeedbackRecord]]:
+    found = {path: _read(path) for path in sorted(layout.inbox.glob("*.json"))}
+    return {path: records for path, records in found.items() if records}
 
 
 def _leave(layout: StoreLayout, name: str, content: Any) -> None:
@@ -79,12 +70,12 @@ def _leave(layout: StoreLayout, name: str, content: Any) -> None:
     replace_file(layout.inbox / name, json.dumps(content).encode(), scratch=layout.temporary)
 
 
-def _to_json(record: Note) -> dict[str, Any]:
+def _to_json(record: SearchRecord | FeedbackRecord) -> dict[str, Any]:
     return {**asdict(record), "created_utc": require_utc("created_utc", record.created_utc).isoformat()}
 
 
-def _read(path: Path) -> Sequence[Note]:
-    """The records of one note: one, or a list of them; none where it is damaged."""
+def _read(path: Path) -> Sequence[SearchRecord | FeedbackRecord]:
+    """The records of one file; none if it is damaged."""
     kind = SearchRecord if path.name.startswith("search-") else FeedbackRecord
     try:
         with guarded("read", path):

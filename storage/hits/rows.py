@@ -1,4 +1,4 @@
-"""What a sweep, an analyst and a search leave in the hits database. Field names are column names."""
+"""The records of the hits database. Field names are column names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ FeedbackVerdict = Literal["confirm", "reject"]
 
 
 def make_hit_id(query_version: str, tracklet_id: str, pipeline: str) -> str:
-    """The id that the same hit always gets, whichever sweep finds it."""
+    """The id of a hit: always the same, whichever sweep finds it."""
     return digest_json([query_version, tracklet_id, pipeline])[:32]
 
 
@@ -37,13 +37,13 @@ class SweepRecord:
     num_cached: int
     num_hits: int
     seconds: float
-    message: str = ""  # why Degraded or Failed
-    rerank: str = ""  # settings of the re-ranking, as JSON
+    message: str = ""  # why it is Degraded or Failed
+    rerank: str = ""  # re-ranking settings, as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageRecord:
-    """One shard that one query version has been asked on."""
+    """One shard on which one query version has been run."""
 
     query_version: str
     shard_id: str
@@ -52,7 +52,7 @@ class CoverageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitRecord:
-    """One accepted candidate, with all that an analyst needs to find it in the world."""
+    """One accepted candidate, with all that an analyst needs to find the event."""
 
     query_version: str
     query_name: str
@@ -67,7 +67,7 @@ class HitRecord:
     start_seconds: float  # media time of the tracklet
     stop_seconds: float
     best_seconds: float  # media time of the best crop
-    start_utc: datetime  # wall clock of the same
+    start_utc: datetime  # wall-clock time of the same
     stop_utc: datetime
     best_utc: datetime
     clock_source: ClockSource
@@ -92,7 +92,7 @@ class HitRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgementRecord:
-    """What the judge said of one candidate, hit or not; its slots are kept slot by slot."""
+    """What the judge said about one candidate, whether it became a hit or not."""
 
     query_version: str
     query_name: str
@@ -132,16 +132,16 @@ class IncidentRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdRecord:
-    """From which confidence on a sweep took a query's candidates for hits, and why."""
+    """The confidence that a query's candidates needed in a sweep to become hits, and why."""
 
     query_version: str
     query_name: str
     judge_id: str
-    accept: float  # the query's own
-    threshold: float  # what was used
+    accept: float  # the query's own threshold
+    threshold: float  # the one that was used
     num_confirmed: int
     num_rejected: int
-    bound: float  # most of the dropped hits that can be right
+    bound: float  # upper bound on the share of dropped hits that were right
     evidence: str  # one sentence
     created_utc: datetime
 
@@ -151,7 +151,7 @@ class SweepContent:
     """All rows of one sweep; recording it again replaces them."""
 
     sweep: SweepRecord
-    coverage: tuple[CoverageRecord, ...] = ()  # what was judged to the end: earlier hits there are replaced
+    coverage: tuple[CoverageRecord, ...] = ()  # what was judged completely: earlier hits there are replaced
     hits: tuple[HitRecord, ...] = field(repr=False, default=())
     judgements: tuple[JudgementRecord, ...] = field(repr=False, default=())
     incidents: tuple[IncidentRecord, ...] = field(repr=False, default=())
@@ -160,7 +160,7 @@ class SweepContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackRecord:
-    """What a person says of a hit."""
+    """What a person says about a hit."""
 
     hit_id: str
     verdict: FeedbackVerdict
@@ -172,20 +172,20 @@ class FeedbackRecord:
         """Checks the verdict.
 
         Raises:
-            StoreError: It is no verdict.
+            StoreError: If it is not a known verdict.
         """
         if self.verdict not in get_args(FeedbackVerdict):
             raise StoreError(f"feedback must be confirm or reject, but is {self.verdict!r}")
 
     @property
     def feedback_id(self) -> str:
-        """Digest of the entry: taken in twice, it is there once."""
+        """Digest of the entry: saved twice, it exists once."""
         return digest_json([self.hit_id, self.verdict, self.who, self.created_utc.isoformat(), self.note])[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewRecord:
-    """Feedback beside the hit it is about and what that hit was asked for."""
+    """Feedback with the hit it is about and the query of that hit."""
 
     feedback: FeedbackRecord
     confidence: float
@@ -197,7 +197,7 @@ class ReviewRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord:
-    """Who asked what, and when."""
+    """Who searched for what, and when."""
 
     text: str
     who: str
@@ -208,15 +208,5 @@ class SearchRecord:
 
     @property
     def search_id(self) -> str:
-        """Digest of the entry: taken in twice, it is there once."""
+        """Digest of the entry: saved twice, it exists once."""
         return digest_json([self.text, self.who, self.created_utc.isoformat(), dict(self.filters)])[:32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishReport:
-    """What a published snapshot holds."""
-
-    num_sweeps: int
-    num_hits: int
-    num_shards: int
-    unreadable: tuple[str, ...] = ()  # shards whose videos and tracklets could not be listed

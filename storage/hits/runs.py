@@ -1,13 +1,13 @@
-"""One small file a run: when it ran, how it ended and what it took; names no person, camera, file or query.
+"""One small file per run: when it ran, how it ended and what it needed; it names no person, camera, file or query.
 
-The file is locked while its process lives: one that says Running and is not locked is of a process that was killed.
+The file is locked while its process runs. If it says Running and is not locked, the process was killed.
 """
 
 import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,12 @@ from storage.shards.schema import require_utc
 
 RunKind = Literal["index", "sweep", "search", "export", "erase"]
 RunState = Literal["Running", "Completed", "Degraded", "Failed", "Ended early"]
-MAX_RUNS = 500  # the newest are kept
+MAX_RUNS = 500  # only the newest are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run; a number that its kind of work does not have is None."""
+    """One run; numbers that its kind does not have are None."""
 
     run_id: str
     kind: RunKind
@@ -37,16 +37,16 @@ class RunRecord:
     started_utc: datetime
     ended_utc: datetime | None = None
     seconds: float | None = None
-    stage_seconds: Mapping[str, float] = field(default_factory=dict)  # stages overlap, so they may add to more
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)  # stages overlap, so the sum may be larger
     profile: str = ""
     pipeline: str = ""
     sweep_id: str = ""
-    reasons: tuple[str, ...] = ()  # why it is not Completed: kinds and numbers
+    reasons: tuple[str, ...] = ()  # why it is not Completed: kinds of problems and their numbers
     num_videos: int | None = None
-    num_unreadable: int | None = None  # not read, or not whole, in this run
-    num_quarantined: int | None = None  # left out since they could not be read before
-    frames_sampled: int | None = None  # decoded and handed on
-    frames_detected: int | None = None  # looked at by the detector, after the motion gate
+    num_unreadable: int | None = None  # not read, or only in part, in this run
+    num_quarantined: int | None = None  # left out because earlier runs could not read them
+    frames_sampled: int | None = None  # decoded and passed on
+    frames_detected: int | None = None  # given to the detector, after the motion gate
     num_tracklets: int | None = None
     num_crops: int | None = None
     coverage: float | None = None  # decoded share of the seconds that the videos promised, 0..1
@@ -56,14 +56,14 @@ class RunRecord:
     num_calls: int | None = None  # questions to the judge
     num_cached: int | None = None  # answered by the cache
     num_hits: int | None = None
-    peak_memory_mib: float | None = None  # of this process since it began
-    peak_child_memory_mib: float | None = None  # of the largest of its children, such as decoders
+    peak_memory_mib: float | None = None  # of this process since it started
+    peak_child_memory_mib: float | None = None  # of its largest child process, such as a decoder
 
     def __post_init__(self) -> None:
-        """Checks the words and the clock.
+        """Checks the kind, the state and the times.
 
         Raises:
-            StoreError: If one is not among those expected.
+            StoreError: If a value is not one of those allowed, or a time has no time zone.
         """
         for name, words in (("kind", RunKind), ("state", RunState)):
             if getattr(self, name) not in get_args(words):
@@ -73,16 +73,16 @@ class RunRecord:
             object.__setattr__(self, "ended_utc", require_utc("ended_utc", self.ended_utc))
 
     def to_json(self) -> str:
-        """Everything, as text."""
+        """The record as JSON text."""
         ended = self.ended_utc.isoformat() if self.ended_utc else None
         return json.dumps({**asdict(self), "started_utc": self.started_utc.isoformat(), "ended_utc": ended}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Reads what ``to_json`` wrote; fields of a later version are left out.
+        """Reads what ``to_json`` wrote; unknown fields of a later version are left out.
 
         Raises:
-            StoreError: If it is no record of a run.
+            StoreError: If it is not the record of a run.
         """
         try:
             content = json.loads(text)
@@ -91,17 +91,17 @@ class RunRecord:
                 known[name] = datetime.fromisoformat(known[name]) if known.get(name) else None
             return cls(**{**known, "reasons": tuple(known.get("reasons", ()))})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreError(f"this is no record of a run: {error}") from error
+            raise StoreError(f"this is not the record of a run: {error}") from error
 
 
 class OpenRun:
-    """A run under way, noted as such until it is ended or its process is."""
+    """A run in progress, recorded as Running until it ends or its process does."""
 
     def __init__(self, layout: StoreLayout, record: RunRecord) -> None:
-        """Notes that it begins, and forgets the oldest runs.
+        """Records that the run has started, and removes the records of the oldest runs.
 
         Raises:
-            StoreError: If it can't be noted.
+            StoreError: If it can't be written.
         """
         self.record = record
         self._layout, self._path = layout, layout.runs / f"{record.run_id}.json"
@@ -112,10 +112,10 @@ class OpenRun:
         drop_old_runs(layout)
 
     def end(self, record: RunRecord) -> None:
-        """Notes how it ended.
+        """Records how the run ended.
 
         Raises:
-            StoreError: If it can't be noted; it counts as ended early then.
+            StoreError: If it can't be written; then the run counts as ended early.
         """
         self.record = record
         try:
@@ -124,7 +124,7 @@ class OpenRun:
             release(self._lock)
 
     def withdraw(self) -> None:
-        """Takes the note back, of work that did not begin.
+        """Removes the record, if the work has not started.
 
         Raises:
             StoreError: If it can't be removed.
@@ -137,34 +137,34 @@ class OpenRun:
 
 
 def new_run(kind: RunKind, *, profile: str = "", pipeline: str = "") -> RunRecord:
-    """A run that begins now."""
+    """A run that starts now."""
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"  # their order is that of time
+    run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"  # sorts by time
     return RunRecord(run_id=run_id, kind=kind, state="Running", started_utc=now, profile=profile, pipeline=pipeline)
 
 
 def read_runs(layout: StoreLayout) -> tuple[RunRecord, ...]:
-    """All runs that are noted, oldest first; a note that can't be read is left out."""
-    return tuple(record for path in _iter_paths(layout) if (record := _read(path)) is not None)
+    """All recorded runs, oldest first; unreadable records are left out."""
+    return tuple(record for path in _paths(layout) if (record := _read(path)) is not None)
 
 
 def read_runs_table(layout: StoreLayout) -> pa.Table:
-    """All runs that are noted as Arrow, times as UTC without a zone."""
+    """All recorded runs as an Arrow table; times are UTC without a zone."""
     return pa.Table.from_pylist([_to_row(record) for record in read_runs(layout)], schema=RUNS.schema)
 
 
 def find_damaged_runs(layout: StoreLayout) -> list[Path]:
-    """Notes that can't be read."""
-    return [path for path in _iter_paths(layout) if _read(path) is None and path.exists()]
+    """Records of runs that can't be read."""
+    return [path for path in _paths(layout) if _read(path) is None and path.exists()]
 
 
-def drop_old_runs(layout: StoreLayout, most: int = MAX_RUNS) -> list[Path]:
-    """Forgets all but the newest runs; gives what was removed.
+def drop_old_runs(layout: StoreLayout, max_runs: int = MAX_RUNS) -> list[Path]:
+    """Removes the records of all but the newest runs; returns their paths.
 
     Raises:
         StoreError: If one can't be removed.
     """
-    old = list(_iter_paths(layout))[:-most]
+    old = _paths(layout)[:-max_runs]
     for path in old:
         with guarded("remove", path):
             path.unlink(missing_ok=True)
@@ -172,7 +172,7 @@ def drop_old_runs(layout: StoreLayout, most: int = MAX_RUNS) -> list[Path]:
 
 
 def _publish_locked(path: Path, content: bytes, scratch: Path) -> int:
-    """Puts ``content`` at ``path`` at once, locked from the first moment on; gives the descriptor of the lock."""
+    """Writes ``content`` to ``path`` in one step, locked from the start; returns the descriptor of the lock."""
     building = scratch / unique_name(path.name)
     with guarded("write", path):
         descriptor = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
@@ -182,33 +182,33 @@ def _publish_locked(path: Path, content: bytes, scratch: Path) -> int:
             fsync_path(building)
             building.rename(path)
             fsync_path(path.parent)
-        except BaseException:  # the lock is given back whatever happened; it is raised again
+        except BaseException:
             release(descriptor)
             building.unlink(missing_ok=True)
             raise
     return descriptor
 
 
-def _iter_paths(layout: StoreLayout) -> Iterator[Path]:
-    yield from sorted(layout.runs.glob("*.json"))
+def _paths(layout: StoreLayout) -> list[Path]:
+    return sorted(layout.runs.glob("*.json"))
 
 
 def _read(path: Path) -> RunRecord | None:
-    """The record of one file; None where it is damaged or gone."""
+    """The record in one file; None if it is damaged or gone."""
     try:
         with path.open(encoding="utf-8") as file:
             record = RunRecord.from_json(file.read())
             if record.state != "Running" or _is_locked(file.fileno()):
                 return record
             if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
-                return _read(path)  # it has ended while we looked
+                return _read(path)  # the run has ended in the meantime
     except (StoreError, OSError, ValueError):
         return None
     return replace(record, state="Ended early", reasons=("its process was ended",))
 
 
 def _is_locked(descriptor: int) -> bool:
-    """Whether its writer lives; a shared lock, so that two readers do not take each other for it."""
+    """Whether the writer is still running; the lock is shared, so that readers do not mistake each other for it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

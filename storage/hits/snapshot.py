@@ -1,4 +1,4 @@
-"""The published database: a copy of what published sweeps found, replaced at once, readable by DuckDB 1.x."""
+"""The published database: a copy of what published sweeps found, replaced in one step, readable by any DuckDB 1.x."""
 
 import glob
 from pathlib import Path
@@ -7,26 +7,27 @@ import duckdb
 
 from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
-from storage.disk.files import fsync_path, guarded, unique_name
+from storage.disk.files import guarded, put_in_place
 from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits import tables
+from storage.hits.database import temporary_database
 from storage.hits.feedback_sql import NEWEST_SQL
 from storage.shards.manifest import read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_tracklet_table
 from storage.shards.schema import BODY_SQL_TYPES, crops_view_schema
 
-SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # what every DuckDB 1.x can open
+SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # the format that every DuckDB 1.x can open
 _NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.items())
 _HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
 _SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
 
 
 def synchronize(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Brings shards, videos, tracklets and quarantine to what is on disk; gives what could not be read.
+    """Updates shards, videos, tracklets and quarantine to match the disk; returns what could not be read and why.
 
-    Only shards that are new are read: a published shard never changes.
+    Only new shards are read: a published shard never changes.
     """
     on_disk = {directory.name: directory for directory in iter_shard_dirs(layout)}
     known = {shard_id for (shard_id,) in connection.execute("SELECT shard_id FROM shards").fetchall()}
@@ -41,38 +42,43 @@ def synchronize(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> l
         except StoreError as error:
             unreadable.append(str(error))
     connection.execute("DELETE FROM quarantine")
-    tables.upsert(connection, tables.QUARANTINE, [tables.quarantine_row(entry) for entry in read_quarantine(layout)])
+    entries = [tables.record_row(tables.QUARANTINE, e, pipeline=e.pipeline_digest) for e in read_quarantine(layout)]
+    tables.upsert(connection, tables.QUARANTINE, entries)
     return unreadable
 
 
 def write_snapshot(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Copies what is published to a new file and puts it in the place of the old snapshot.
+    """Copies what is published to a new file, which then replaces the old snapshot.
 
     Raises:
         StoreError: If it can't be written.
     """
-    building = layout.temporary / unique_name(layout.snapshot.name)
-    try:
+    with temporary_database(layout, layout.snapshot.name) as building:
         connection.execute("CHECKPOINT")
         _copy(layout, connection, building)
         with guarded("write", layout.snapshot):
-            fsync_path(building)
-            reach("snapshot.written")
-            building.replace(layout.snapshot)
-            fsync_path(layout.snapshot.parent)
-    finally:
-        for leftover in (building, building.with_name(f"{building.name}.wal")):
-            leftover.unlink(missing_ok=True)
+            put_in_place(building, layout.snapshot, "snapshot.written")
     reach("snapshot.replaced")
 
 
 def _add_shard(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
     manifest = read_manifest(directory)
-    tracklets = tables.tracklet_rows(manifest, read_tracklet_table(directory))
-    place = directory.relative_to(layout.root).as_posix()
-    tables.upsert(connection, tables.SHARDS, [tables.shard_row(manifest, place)])
-    tables.upsert(connection, tables.VIDEOS, tables.video_rows(manifest))
-    tables.upsert(connection, tables.TRACKLETS, tracklets)
+    key = manifest.key
+    ids = {"shard_id": key.shard_id, "pipeline": key.pipeline_digest}
+    place = {**ids, "camera": key.camera}
+    tracklets = [{**row, **ids} for row in read_tracklet_table(directory).to_pylist()]
+    shard = tables.record_row(
+        tables.SHARDS,
+        manifest,
+        **place,
+        date=key.date,
+        directory=directory.relative_to(layout.root).as_posix(),
+        num_crops=manifest.rows,
+        num_videos=len(manifest.videos),
+    )
+    videos = [tables.record_row(tables.VIDEOS, video, **place) for video in manifest.videos]
+    for table, rows in ((tables.SHARDS, [shard]), (tables.VIDEOS, videos), (tables.TRACKLETS, tracklets)):
+        tables.upsert(connection, table, rows)
 
 
 def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -93,19 +99,19 @@ def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Pa
 
 
 def _crops_sql(layout: StoreLayout) -> str:
-    """The Parquet files as one view; with none there, the same columns without rows."""
-    if not any(layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")):
+    """The Parquet files as one view; if there are none, the same columns without rows."""
+    pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
+    if not pipelines:
         columns = ", ".join(f"NULL AS {name}" for name in ("shard_id", "pipeline", *crops_view_schema().names))
         return f"SELECT {columns} WHERE false"
-    pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
     patterns = [tables.quote_text(f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}") for folder in pipelines]
-    files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema a pipeline
+    files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema per pipeline
     source = "(" + " UNION ALL BY NAME ".join([*files, f"SELECT {_NO_BODY} WHERE false"]) + ")"
     ids = "split_part(filename, '/', -2) AS shard_id, split_part(filename, '/', -5) AS pipeline"
     return f"SELECT {ids}, {crop_columns_sql()} FROM {source}"  # noqa: S608 - the path is quoted
 
 
 def crop_columns_sql() -> str:
-    """The columns of the ``crops`` view, the clock as UTC without a zone, as in the tables."""
+    """The columns of the ``crops`` view; as in the tables, times are UTC without a zone."""
     names = [name for name in crops_view_schema().names if name != "wall_clock_utc"]
     return f"make_timestamp(epoch_us(wall_clock_utc)) AS wall_clock_utc, {', '.join(names)}"

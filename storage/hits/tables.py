@@ -1,8 +1,7 @@
-"""The tables of the hits database as Arrow schemas; times are UTC without a zone, so that no client moves them."""
+"""The tables of the hits database as Arrow schemas; times are UTC without a zone, so that no client converts them."""
 
-import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from anomalylmm.records import Query
-from storage.hits.rows import JudgementRecord
-from storage.shards.manifest import ShardManifest
-from storage.shards.quarantine import QuarantineEntry
 from storage.shards.schema import clean_text, require_utc
 
+Reader = Callable[[str, Sequence[object]], list[Any]]  # takes SQL and its values, returns rows
 HITS_SCHEMA_VERSION = 1
 _TYPES: Mapping[str, tuple[pa.DataType, str]] = {
     "text": (pa.string(), "VARCHAR"),
@@ -31,7 +27,7 @@ _TYPES: Mapping[str, tuple[pa.DataType, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its columns by kind, its key, and what it is for."""
+    """One table: its columns with their types, its key, and what it is for."""
 
     name: str
     about: str
@@ -45,12 +41,12 @@ class Table:
 
     @property
     def create_sql(self) -> str:
-        """The statement that creates it where it is missing."""
+        """The statement that creates it if it is missing."""
         columns = [f"{name} {_TYPES[kind][1]}" for name, kind in self.columns.items()]
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(self.key)}))"
 
     def to_arrow(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-        """Its rows as Arrow; of two with one key the last stays."""
+        """Converts rows to Arrow; of several with the same key, the last one counts."""
         unique = {tuple(row[name] for name in self.key): row for row in rows}
         cleaned = [{name: _clean(row[name]) for name in self.columns} for row in unique.values()]
         return pa.Table.from_pylist(cleaned, schema=self.schema)
@@ -63,7 +59,7 @@ def _table(name: str, about: str, key: str, **kinds: str) -> Table:
 
 QUERIES = _table(
     "queries",
-    "Saved queries, one row a version.",
+    "Saved queries, one row per version.",
     "query_version",
     text="query_version query_name text masked cloze daily_start daily_stop",
     texts="cameras",
@@ -74,7 +70,7 @@ QUERIES = _table(
 )
 SWEEPS = _table(
     "sweeps",
-    "Runs of the saved queries, failed ones too.",
+    "Runs of the saved queries, including failed ones.",
     "sweep_id",
     text="sweep_id pipeline judge_id profile rerank status message",
     utc="started_utc finished_utc",
@@ -84,7 +80,7 @@ SWEEPS = _table(
 )
 COVERAGE = _table(
     "coverage",
-    "Which query version has been asked on which shard, and by what criteria candidates became hits.",
+    "Which query versions have been run on which shards, and by which criteria candidates became hits.",
     "query_version shard_id",
     text="query_version shard_id pipeline sweep_id criteria",
 )
@@ -101,7 +97,7 @@ HITS = _table(
 )
 JUDGEMENTS = _table(
     "judgements",
-    "Every candidate that the judge was asked about, hit or not.",
+    "Every candidate that the judge was asked about, whether it became a hit or not.",
     "query_version tracklet_id pipeline",
     text="query_name query_version sweep_id pipeline camera video_id tracklet_id crop_id shard_id reason judge_id",
     int="coarse_rank final_rank num_calls",
@@ -119,10 +115,10 @@ JUDGEMENT_SLOTS = _table(
 )
 JUDGEMENT_CACHE = _table(
     "judgement_cache",
-    "The judge's answers by what was asked, with the shards of the pictures asked about.",
+    "The judge's answers by question, with the shards of the pictures asked about.",
     "key",
     text="key payload",
-    texts="shard_ids",  # empty: about no picture; NULL: an earlier version did not note them
+    texts="shard_ids",  # empty: not about a picture; NULL: written by an earlier version, which did not record them
     utc="created_utc",
 )
 INCIDENTS = _table(
@@ -136,7 +132,7 @@ INCIDENTS = _table(
 )
 THRESHOLDS = _table(
     "thresholds",
-    "From which confidence on a sweep took a query's candidates for hits, and why.",
+    "The confidence that a query's candidates needed in a sweep to become hits, and why.",
     "sweep_id query_version",
     text="sweep_id query_name query_version judge_id evidence",
     real="accept threshold bound",
@@ -145,14 +141,14 @@ THRESHOLDS = _table(
 )
 FEEDBACK = _table(
     "feedback",
-    "What people said of hits; of one hit the newest counts.",
+    "What people said about hits; for each hit the newest entry counts.",
     "feedback_id",
     text="feedback_id hit_id verdict who note",
     utc="created_utc",
 )
 SEARCHES = _table(
     "searches",
-    "Who asked what, and when.",
+    "Who searched for what, and when.",
     "search_id",
     text="search_id text who filters",
     utc="created_utc",
@@ -161,7 +157,7 @@ SEARCHES = _table(
 )
 SHARDS = _table(
     "shards",
-    "The gallery's pieces.",
+    "The shards of the galleries.",
     "shard_id",
     text="shard_id pipeline camera date encoder_id directory",
     int="num_crops num_tracklets num_videos",
@@ -170,7 +166,7 @@ SHARDS = _table(
 )
 VIDEOS = _table(
     "videos",
-    "Indexed videos, with what was decoded of each.",
+    "Indexed videos, with how much of each was decoded.",
     "shard_id video_id",
     text="video_id shard_id pipeline camera path clock_source time_zone decoder status message",
     int="size_bytes width_px height_px num_frames",
@@ -196,7 +192,7 @@ QUARANTINE = _table(
 )
 ERASURES = _table(
     "erasures",
-    "What was erased from the store, by what rule; names no picture, no file and no query.",
+    "What was erased from the store, and by which rule; names no picture, file or query.",
     "erasure_id",
     text="erasure_id rule",
     texts="shard_ids",
@@ -205,7 +201,7 @@ ERASURES = _table(
 )
 RUNS = _table(
     "runs",
-    "Runs of commands and flows: how each ended, what it went through and what it took.",
+    "Runs of commands and flows: how each ended, what it processed and what it needed.",
     "run_id",
     text="run_id kind state profile pipeline sweep_id",
     texts="reasons",
@@ -214,16 +210,16 @@ RUNS = _table(
     int="num_videos num_unreadable num_quarantined frames_sampled frames_detected num_tracklets num_crops num_shards "
     "num_candidates num_judged num_calls num_cached num_hits",
     reals_by_name="stage_seconds",
-)  # of small files, not of the database
-SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # rows that belong to one sweep
-SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows that are read from shards
+)  # kept in small files, not in the database
+SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # each row belongs to one sweep
+SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows read from shards
 PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE, ERASURES)
 NAMING_QUERIES = (HITS, JUDGEMENTS, INCIDENTS, THRESHOLDS)
 ALL_TABLES = (*PUBLISHED, JUDGEMENT_CACHE)
 
 
 def create_or_widen(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Creates a table, or gives it the columns that a store of an earlier version lacks, empty in its old rows."""
+    """Creates a table, or adds the columns that an earlier version did not have; they are NULL in old rows."""
     connection.execute(table.create_sql)
     listing = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ?"
     known = {name for (name,) in connection.execute(listing, [table.name]).fetchall()}
@@ -233,80 +229,12 @@ def create_or_widen(connection: duckdb.DuckDBPyConnection, table: Table) -> None
 
 
 def record_row(table: Table, record: object, **more: object) -> dict[str, Any]:
-    """The row of a record whose fields are named as the table's columns."""
+    """The row for a record whose fields have the names of the columns; ``more`` gives other columns."""
     return {name: more[name] if name in more else getattr(record, name) for name in table.columns}
 
 
-def query_row(query: Query, created_utc: datetime) -> dict[str, Any]:
-    """The row of one query version."""
-    cloze = json.dumps(dataclasses.asdict(query.cloze), ensure_ascii=False)
-    return record_row(
-        QUERIES,
-        query,
-        query_version=query.version,
-        query_name=query.name,
-        masked=query.cloze.masked,
-        cloze=cloze,
-        created_utc=created_utc,
-    )
-
-
-def judgement_row(record: JudgementRecord) -> dict[str, Any]:
-    """The row of one judged candidate."""
-    verdict = record.verdict
-    names = ("tracklet_id", "accepted", "confidence", "score", "affirm", "reason", "judge_id", "num_calls", "seconds")
-    return record_row(JUDGEMENTS, record, cached=verdict.cached, **{name: getattr(verdict, name) for name in names})
-
-
-def slot_rows(record: JudgementRecord) -> list[dict[str, Any]]:
-    """One row for each blank of one judged candidate."""
-    shared = {
-        "query_version": record.query_version,
-        "tracklet_id": record.verdict.tracklet_id,
-        "pipeline": record.pipeline,
-        "sweep_id": record.sweep_id,
-    }
-    return [
-        record_row(JUDGEMENT_SLOTS, slot, slot_index=index, **shared) for index, slot in enumerate(record.verdict.slots)
-    ]
-
-
-def shard_row(manifest: ShardManifest, directory: str) -> dict[str, Any]:
-    """The row of one shard."""
-    key = manifest.key
-    return record_row(
-        SHARDS,
-        manifest,
-        shard_id=key.shard_id,
-        pipeline=key.pipeline_digest,
-        camera=key.camera,
-        date=key.date,
-        directory=directory,
-        num_crops=manifest.rows,
-        num_videos=len(manifest.videos),
-    )
-
-
-def video_rows(manifest: ShardManifest) -> list[dict[str, Any]]:
-    """The rows of a shard's videos."""
-    key = manifest.key
-    shared = {"shard_id": key.shard_id, "pipeline": key.pipeline_digest, "camera": key.camera}
-    return [record_row(VIDEOS, video, **shared) for video in manifest.videos]
-
-
-def tracklet_rows(manifest: ShardManifest, tracklets: pa.Table) -> list[dict[str, Any]]:
-    """The rows of a shard's tracklets, from ``read_tracklet_table``."""
-    shared = {"shard_id": manifest.key.shard_id, "pipeline": manifest.key.pipeline_digest}
-    return [{**row, **shared} for row in tracklets.to_pylist()]
-
-
-def quarantine_row(entry: QuarantineEntry) -> dict[str, Any]:
-    """The row of one video that could not be read."""
-    return record_row(QUARANTINE, entry, pipeline=entry.pipeline_digest)
-
-
 def upsert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Puts rows into a table, in the place of those with the same key. By Arrow: row by row takes 400 times as long."""
+    """Inserts rows, replacing those with the same key. It uses Arrow: row by row takes 400 times as long."""
     if not rows:
         return
     connection.register("incoming", table.to_arrow(rows))
@@ -317,7 +245,7 @@ def upsert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[M
 
 
 def quote_text(text: str) -> str:
-    """A SQL string literal, for the few places that take no bound parameter."""
+    """A SQL string literal, for the few places where parameters can't be bound."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -1,1 +1,1 @@
-"""One immutable directory of crops: written, read, proven."""
+"""Shards, the immutable directories of crops: writing, reading and verifying them."""

@@ -1,4 +1,4 @@
-"""Which shard holds a video already, asked just before another is published: no crop is there twice."""
+"""Finds the shard that already holds a video, just before another is published, so that no crop exists twice."""
 
 from contextlib import suppress
 
@@ -8,10 +8,10 @@ from storage.shards.manifest import ShardManifest, read_manifest
 
 
 def find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | None:
-    """A shard of the same camera and day that another run has published meanwhile with all videos of ``built``.
+    """The shard of the same camera and day in which another run has meanwhile published all videos of ``built``.
 
     Raises:
-        StoreBusyError: If others hold some of its videos, but not all.
+        StoreBusyError: If other shards hold some of its videos, but not all.
     """
     own = {video.video_id for video in built.videos}
     others = [(manifest, own & {video.video_id for video in manifest.videos}) for manifest in _siblings(layout, built)]
@@ -19,14 +19,15 @@ def find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | No
     if held and held != own:
         paths = sorted(video.path for video in built.videos if video.video_id in held)
         raise StoreBusyError(
-            f"Another index run has published {len(held)} of {len(own)} videos of camera {built.key.camera!r} on "
-            f"{built.key.date} meanwhile, such as {paths[0]!r}. Run again when it is done: only the rest is indexed."
+            f"Another index run has meanwhile published {len(held)} of {len(own)} videos of camera "
+            f"{built.key.camera!r} on {built.key.date}, such as {paths[0]!r}. Run again when it has finished: only "
+            "the rest is indexed."
         )
     return next((manifest for manifest, ids in others if ids), None)
 
 
 def _siblings(layout: StoreLayout, built: ShardManifest) -> list[ShardManifest]:
-    """The whole shards of the same camera and day; a damaged one holds nothing, since its videos are planned again."""
+    """Other intact shards of the camera and day; damaged ones don't count, as their videos are indexed again."""
     found = []
     directory = layout.shard_dir(built.key)
     for sibling in sorted(directory.parent.iterdir()) if directory.parent.is_dir() else ():

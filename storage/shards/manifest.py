@@ -1,4 +1,4 @@
-"""What a shard says of itself: inputs, pipeline, checksums. Written last; without it there is no shard."""
+"""A shard's manifest: its videos, pipeline and checksums. Written last; without one there is no shard."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from storage.shards.schema import READABLE_VERSIONS, SCHEMA_VERSION, require_utc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoEntry:
-    """One video of a shard, with what was decoded of it."""
+    """One video of a shard, with how much of it was decoded."""
 
     video_id: str
     path: str  # relative to the archive
@@ -35,10 +35,10 @@ class VideoEntry:
     message: str = ""
 
     def __post_init__(self) -> None:
-        """Checks the words and the clock.
+        """Checks the status and the clock.
 
         Raises:
-            StoreError: If one is not among those expected.
+            StoreError: If a value is not one of those allowed, or the start has no time zone.
         """
         if self.status not in get_args(DecodeStatus):
             raise StoreError(f"status must be one of {get_args(DecodeStatus)}, but is {self.status!r}")
@@ -48,7 +48,7 @@ class VideoEntry:
 
     @classmethod
     def of(cls, video: Video, header: VideoHeader, report: DecodeReport) -> "VideoEntry":
-        """Joins what the plan, the container and the decoder said of one video."""
+        """Combines what the plan, the container and the decoder report about one video."""
         return cls(
             video_id=video.video_id,
             path=video.path,
@@ -78,10 +78,10 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardManifest:
-    """What made a shard and what it holds."""
+    """What a shard holds and how it was made."""
 
     key: ShardKey
-    pipeline: Mapping[str, Any] = field(repr=False)  # models and parameters as recorded
+    pipeline: Mapping[str, Any] = field(repr=False)  # models and parameters
     encoder_id: str
     dimension: int
     rows: int
@@ -89,14 +89,14 @@ class ShardManifest:
     files: Mapping[str, FileEntry] = field(repr=False)
     videos: tuple[VideoEntry, ...] = field(repr=False)
     created_utc: datetime
-    seconds: float  # work that went into it
+    seconds: float  # time spent on making it
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Checks what a reader relies on.
+        """Checks what readers rely on.
 
         Raises:
-            ShardError: If numbers are negative or a file is not listed.
+            ShardError: If a number is negative, or a file is missing or lies outside the directory.
         """
         if self.dimension < 1 or min(self.rows, self.num_tracklets) < 0:
             raise ShardError(f"Shard {self.key.shard_id} has an impossible dimension or number of rows.")
@@ -105,10 +105,10 @@ class ShardManifest:
             raise ShardError(f"Shard {self.key.shard_id} does not list {', '.join(sorted(missing))}.")
         for name in self.files:
             if name in {"", ".", ".."} or {"/", "\\", "\0"} & set(name):
-                raise ShardError(f"Shard {self.key.shard_id} lists {name[:200]!r}, which is no file of its directory.")
+                raise ShardError(f"Shard {self.key.shard_id} lists {name[:200]!r}, not a file in its directory.")
 
     def to_json(self) -> str:
-        """Text of ``manifest.json``, with a checksum of itself."""
+        """The text of ``manifest.json``, including its own checksum."""
         content = asdict(self)
         content["created_utc"] = self.created_utc.isoformat()
         for video in content["videos"]:
@@ -116,31 +116,28 @@ class ShardManifest:
         content["videos"] = list(content["videos"])
         return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> "ShardManifest":
-        """Reads the text of a ``manifest.json``.
-
-        Raises:
-            StoreError: If its schema version is not the one that this version reads.
-            ShardError: If it is damaged or was edited.
-        """
-        content = load_manifest_content(text)
-        try:
-            return cls(**_revive(content))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ShardError(f"The manifest lacks a field or has a wrong one: {error}") from error
-
 
 def load_manifest_content(text: str) -> dict[str, Any]:
-    """The fields of a ``manifest.json`` as JSON has them.
+    """The fields of a ``manifest.json`` as plain JSON values.
 
     Raises:
-        StoreError: If its schema version is not one that this version reads.
+        StoreError: If this version can't read its schema version.
         ShardError: If it is damaged or was edited.
     """
-    content = _load_object(text)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ShardError(f"The manifest is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ShardError("The manifest is not a JSON object.")
     checksum = content.pop("checksum", None)
-    _check_schema_version(content.get("schema_version"))
+    version = content.get("schema_version")
+    if version not in READABLE_VERSIONS:
+        is_newer = isinstance(version, int) and version > SCHEMA_VERSION
+        remedy = "Use the newer anomalylmm" if is_newer else "Index the archive into a new store, or use the anomalylmm"
+        raise StoreError(
+            f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy} that wrote it."
+        )
     if checksum != digest_json(content):
         raise ShardError("The manifest does not match its own checksum: it is damaged or was edited.")
     return content
@@ -150,47 +147,29 @@ def read_manifest(directory: Path) -> ShardManifest:
     """The manifest of the shard in ``directory``.
 
     Raises:
-        ShardError: If there is none, or it is damaged.
-        StoreError: If it has another schema version, or can't be read.
+        ShardError: If it is missing or damaged.
+        StoreError: If this version can't read its schema version.
     """
     path = directory / MANIFEST_FILE
     try:
         with guarded("read", path):
             text = path.read_text(encoding="utf-8")
     except (StoreError, UnicodeDecodeError) as error:
-        raise ShardError(f"{directory} is no shard: {error}") from error
+        raise ShardError(f"{directory} is not a shard: {error}") from error
     try:
-        return ShardManifest.from_json(text)
+        return _revive(load_manifest_content(text))
     except StoreError as error:
         raise type(error)(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShardError(f"{path}: a field of the manifest is missing or wrong: {error}") from error
 
 
-def _load_object(text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ShardError(f"The manifest is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ShardError("The manifest is not a JSON object.")
-    return content
-
-
-def _check_schema_version(version: object) -> None:
-    if version in READABLE_VERSIONS:
-        return
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        remedy = "Use the newer anomalylmm that wrote it."
-    else:
-        remedy = "Index the archive again into a new store, or use the anomalylmm that wrote it."
-    raise StoreError(f"Schema version is {version!r}, but this version reads {READABLE_VERSIONS}. {remedy}")
-
-
-def _revive(content: dict[str, Any]) -> dict[str, Any]:
+def _revive(content: dict[str, Any]) -> ShardManifest:
     videos = [{**video, "start_utc": datetime.fromisoformat(video["start_utc"])} for video in content["videos"]]
-    return {
-        **content,
+    changed = {
         "key": ShardKey(**content["key"]),
         "files": {name: FileEntry(**entry) for name, entry in content["files"].items()},
         "videos": tuple(VideoEntry(**video) for video in videos),
         "created_utc": datetime.fromisoformat(content["created_utc"]),
     }
+    return ShardManifest(**{**content, **changed})

@@ -1,10 +1,9 @@
-"""Videos that can't be read, with the reason and how often it was tried: one small JSON file each.
+"""Videos that can't be read, with the reason and the number of tries: one small JSON file for each.
 
-A video is left out of later runs until it is asked for again, at most so many times, or until its file has changed.
+Later runs leave such a video out until its file changes or another try is asked for. The number of tries is limited.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,25 +27,27 @@ class QuarantineEntry:
     tries: int
     first_utc: datetime
     last_utc: datetime
-    modified_ns: int = 0  # time of the file that was tried, nanoseconds since 1970; 0 where it is not known
+    modified_ns: int = 0  # modification time of the file that was tried, nanoseconds since 1970; 0 if unknown
 
     def is_due(self, modified_ns: int | None, *, retry: bool, max_tries: int) -> bool:
-        """Whether it is to be tried again.
+        """Whether the video should be tried again.
 
         Args:
-            modified_ns: Time of the file as it is now; None where there is no such file.
-            retry: Whether somebody asks for another try.
-            max_tries: Tries after which asking is of no use.
+            modified_ns: Present modification time of the file; None if there is no such file.
+            retry: Whether the user asks for another try.
+            max_tries: After this many tries, asking has no effect.
         """
         return self.has_changed(modified_ns) or (retry and self.tries < max_tries)
 
     def has_changed(self, modified_ns: int | None) -> bool:
-        """Whether the file is not the one that was tried; where either time is unknown it is taken to be."""
+        """Whether the file has changed since it was tried; False if either time is unknown."""
         return bool(modified_ns and self.modified_ns and modified_ns != self.modified_ns)
 
 
 def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> QuarantineEntry:
-    """Notes one more failed try; an older note of the same video adds its tries, if of the same bytes, and first time.
+    """Records a failed try; returns the entry as written.
+
+    An earlier entry for the video keeps its first time and, unless the file has changed since, adds its tries.
 
     Raises:
         StoreError: If it can't be written.
@@ -54,8 +55,8 @@ def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> Quarantine
     path = _path(layout, entry.pipeline_digest, entry.video_id)
     old = _read(path)
     if old is not None:
-        before = 0 if old.has_changed(entry.modified_ns) else old.tries
-        entry = replace(entry, tries=before + entry.tries, first_utc=min(old.first_utc, entry.first_utc))
+        earlier_tries = 0 if old.has_changed(entry.modified_ns) else old.tries
+        entry = replace(entry, tries=earlier_tries + entry.tries, first_utc=min(old.first_utc, entry.first_utc))
     content = asdict(entry)
     for name in ("first_utc", "last_utc"):
         content[name] = require_utc(name, content[name]).isoformat()
@@ -66,33 +67,25 @@ def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> Quarantine
 
 
 def read_quarantine(layout: StoreLayout, pipeline_digest: str | None = None) -> tuple[QuarantineEntry, ...]:
-    """Notes of one pipeline, or of all, by path; a note that can't be read is left out."""
-    entries = (_read(path) for path in _iter_paths(layout, pipeline_digest))
+    """Entries of one pipeline, or of all, sorted by path; unreadable ones are left out."""
+    folder = "*" if pipeline_digest is None else encode_name(pipeline_digest)
+    entries = (_read(path) for path in layout.quarantine.glob(f"{folder}/*.json"))
     return tuple(sorted((entry for entry in entries if entry), key=lambda entry: (entry.path, entry.video_id)))
 
 
-def clear_quarantine(layout: StoreLayout, pipeline_digest: str, video_id: str) -> bool:
-    """Removes the note of one video, for another try or after it succeeded; False where there is none.
+def clear_quarantine(layout: StoreLayout, pipeline_digest: str, video_id: str) -> None:
+    """Removes the entry of one video, if there is one: for another try, or after a successful one.
 
     Raises:
         StoreError: If it can't be removed.
     """
     path = _path(layout, pipeline_digest, video_id)
     with guarded("remove", path):
-        found = path.exists()
         path.unlink(missing_ok=True)
-    return found
 
 
 def _path(layout: StoreLayout, pipeline_digest: str, video_id: str) -> Path:
     return layout.quarantine / encode_name(pipeline_digest) / f"{encode_name(video_id)}.json"
-
-
-def _iter_paths(layout: StoreLayout, pipeline_digest: str | None) -> Iterator[Path]:
-    if pipeline_digest is None:
-        yield from layout.quarantine.glob("*/*.json")
-    else:
-        yield from (layout.quarantine / encode_name(pipeline_digest)).glob("*.json")
 
 
 def _read(path: Path) -> QuarantineEntry | None:

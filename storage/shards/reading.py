@@ -1,4 +1,4 @@
-"""Reading of ``crops.parquet``: only the row groups and columns that are needed."""
+"""Reads ``crops.parquet``: only the row groups and columns that are needed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,10 +31,10 @@ _TRACKLET_COLUMNS = ("tracklet_id", *dict.fromkeys(source for source, _, _ in _T
 
 
 def load_crops(directory: Path, crop_ids: Sequence[str]) -> list[CropRow]:
-    """Crops of one shard by id, in the order asked for.
+    """Crops of one shard, in the order of ``crop_ids``.
 
     Raises:
-        ShardError: If one is not there, or the file can't be read.
+        ShardError: If one is missing, or the file can't be read.
     """
     ids = read_columns(directory, ["crop_id"]).column("crop_id")
     places = dict(zip(ids.to_pylist(), range(len(ids)), strict=True)) if len(crop_ids) else {}
@@ -45,7 +45,7 @@ def load_crops(directory: Path, crop_ids: Sequence[str]) -> list[CropRow]:
 
 
 def load_tracklet(directory: Path, tracklet_id: str) -> list[CropRow]:
-    """All crops of one tracklet, in time order; empty where the shard has none.
+    """All crops of one tracklet, in time order; empty if the shard has none.
 
     Raises:
         ShardError: If the file can't be read.
@@ -62,42 +62,42 @@ def read_columns(directory: Path, columns: Sequence[str] = LIGHT_COLUMNS) -> pa.
     Raises:
         ShardError: If the file can't be read.
     """
-    with _opened(directory) as file:
+    with _open_crops(directory) as file:
         return file.read(columns=list(columns))
 
 
 def read_rows(directory: Path, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
-    """Some rows by number, in the order given; reads only the row groups that hold them.
+    """Rows by number, in the order given; reads only the row groups that hold them.
 
     Raises:
         ShardError: If the file can't be read.
     """
-    with _opened(directory) as file:
+    with _open_crops(directory) as file:
         metadata = file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         groups = np.searchsorted(starts, rows, side="right") - 1
-        wanted = np.unique(groups)
-        table = file.read_row_groups(wanted.tolist(), columns=None if columns is None else list(columns))
-        shifts = np.cumsum([0, *(sizes[group] for group in wanted)])[:-1]
-        return table.take(pa.array(rows - starts[groups] + shifts[np.searchsorted(wanted, groups)]))
+        needed = np.unique(groups)
+        table = file.read_row_groups(needed.tolist(), columns=None if columns is None else list(columns))
+        shifts = np.cumsum([0, *(sizes[group] for group in needed)])[:-1]
+        return table.take(pa.array(rows - starts[groups] + shifts[np.searchsorted(needed, groups)]))
 
 
 def read_tracklet_table(directory: Path) -> pa.Table:
-    """One row a tracklet of a shard: times, number of detections and crops, best detector score.
+    """One row per tracklet of a shard: times, number of detections and crops, best detector score.
 
     Raises:
         ShardError: If the file can't be read.
     """
     crops = read_columns(directory, _TRACKLET_COLUMNS)
-    asked: list[Any] = [(source, how) for source, how, _ in _TRACKLET_SUMMARY]
-    table = crops.group_by("tracklet_id").aggregate(asked).sort_by("tracklet_id")
+    aggregations: list[Any] = [(source, how) for source, how, _ in _TRACKLET_SUMMARY]
+    table = crops.group_by("tracklet_id").aggregate(aggregations).sort_by("tracklet_id")
     names = {f"{source}_{how}": name for source, how, name in _TRACKLET_SUMMARY}
     return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
 @contextmanager
-def _opened(directory: Path) -> Iterator[pq.ParquetFile]:
+def _open_crops(directory: Path) -> Iterator[pq.ParquetFile]:
     path = directory / CROPS_FILE
     try:
         with pq.ParquetFile(path) as file:

@@ -1,4 +1,4 @@
-"""The columns of ``crops.parquet`` and the way from rows to tables and back."""
+"""The columns of ``crops.parquet``, and the conversion of rows to tables and back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import pyarrow as pa
 from anomalylmm.errors import ShapeError, StoreError
 from anomalylmm.records import Body, CropRow, Floats
 
-SCHEMA_VERSION = 2  # 1 had no columns of bodies
+SCHEMA_VERSION = 2  # version 1 had no body columns
 READABLE_VERSIONS = (1, 2)
 _BOX = pa.list_(pa.float32(), 4)
 _SCALARS: tuple[tuple[str, pa.DataType], ...] = (
@@ -31,47 +31,47 @@ _SCALARS: tuple[tuple[str, pa.DataType], ...] = (
     ("tracklet_num_detections", pa.int32()),
 )
 _BOXES = ("box_xyxy_px", "context_xyxy_px")
-_BODY: tuple[tuple[str, pa.DataType], ...] = (  # empty where no pose is estimated
+_BODY: tuple[tuple[str, pa.DataType], ...] = (  # empty if no pose was estimated
     ("posture", pa.string()),
     ("fall_score", pa.float64()),
     ("run_score", pa.float64()),
     ("trunk_angle_degrees", pa.float64()),
     ("height_ratio", pa.float64()),
     ("posture_scores", pa.list_(pa.float32())),
-    ("keypoints", pa.list_(pa.float32())),  # 17 times x, y, score
+    ("keypoints", pa.list_(pa.float32())),  # x, y, score of 17 points
 )
 _BODY_ARRAYS = ("posture_scores", "keypoints")
-LIGHT_COLUMNS = (*(name for name, _ in _SCALARS), *_BOXES)  # all but body, picture and vector
+LIGHT_COLUMNS = (*(name for name, _ in _SCALARS), *_BOXES)  # all except body, picture and vector
 _LIGHT_FIELDS = [
     *(pa.field(name, kind, nullable=False) for name, kind in _SCALARS),
     *(pa.field(name, _BOX, nullable=False) for name in _BOXES),
 ]
-BODY_SQL_TYPES = {  # DuckDB's names of these types
+BODY_SQL_TYPES = {  # the same types in DuckDB
     name: {pa.string(): "VARCHAR", pa.float64(): "DOUBLE"}.get(kind, "FLOAT[]") for name, kind in _BODY
 }
 _BODY_FIELDS = [pa.field(name, kind) for name, kind in _BODY]
+_JPEG = pa.field("jpeg", pa.binary(), nullable=False)
 
 
 def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.Schema:
-    """Arrow schema of ``crops.parquet`` for vectors of one dimension.
+    """Arrow schema of ``crops.parquet`` for vectors of dimension D.
 
     Args:
-        dimension: D of the vectors.
-        about: What else the file says of itself, such as its pipeline and encoder.
+        dimension: D.
+        about: More metadata for the file, such as its pipeline and encoder.
     """
     vector = pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)
-    jpeg = pa.field("jpeg", pa.binary(), nullable=False)
     metadata = {"anomalylmm.schema_version": str(SCHEMA_VERSION), **(about or {})}
-    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, jpeg, vector], metadata=metadata)
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, _JPEG, vector], metadata=metadata)
 
 
 def crops_view_schema() -> pa.Schema:
-    """Arrow schema of what analysts see of crops: all but the vector, whose size differs by encoder."""
-    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, pa.field("jpeg", pa.binary(), nullable=False)])
+    """Arrow schema of the ``crops`` view: everything except the vector, whose size depends on the encoder."""
+    return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, _JPEG])
 
 
 def clean_text(text: str) -> str:
-    r"""Text that UTF-8 can hold: bytes of a file name that are no UTF-8 show as ``\xff``."""
+    r"""Text that UTF-8 can encode: other bytes of a file name are shown as ``\xff``."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -80,7 +80,7 @@ def clean_text(text: str) -> str:
 
 
 def require_utc(name: str, moment: datetime) -> datetime:
-    """The moment in UTC.
+    """Converts a time to UTC.
 
     Raises:
         StoreError: If it has no time zone.
@@ -91,10 +91,10 @@ def require_utc(name: str, moment: datetime) -> datetime:
 
 
 def rows_to_table(rows: Sequence[CropRow], schema: pa.Schema) -> pa.Table:
-    """Table of ``rows`` in the columns of ``crops_schema``.
+    """Converts rows to a table with the columns of ``crops_schema``.
 
     Raises:
-        ShapeError: If a vector has not the schema's dimension.
+        ShapeError: If a vector does not have the schema's dimension.
         StoreError: If a wall clock has no time zone.
     """
     arrays = [pa.array([_scalar(row, name) for row in rows], kind) for name, kind in _SCALARS]
@@ -106,7 +106,7 @@ def rows_to_table(rows: Sequence[CropRow], schema: pa.Schema) -> pa.Table:
 
 
 def table_to_rows(table: pa.Table) -> list[CropRow]:
-    """Rows of a table that has all columns of ``crops_schema``; those of schema version 1 have no body."""
+    """Converts a table with all columns of ``crops_schema`` to rows; those of schema version 1 have no body."""
     vectors = table_vectors(table)
     columns = {name: table.column(name).to_pylist() for name in (*LIGHT_COLUMNS, "jpeg")}
     body = {name: table.column(name).to_pylist() for name, _ in _BODY if name in table.column_names}

@@ -1,4 +1,4 @@
-"""The FAISS index of one shard: flat, row numbers as labels, rebuildable from its Parquet file."""
+"""The FAISS index of one shard: flat, with row numbers as labels. It can be rebuilt from the Parquet file."""
 
 import os
 from contextlib import suppress
@@ -19,7 +19,7 @@ from storage.shards.schema import table_vectors
 
 
 def build_index(crops: Path, dimension: int) -> Any:
-    """Flat inner product index of all vectors of a ``crops.parquet``, a row group at a time.
+    """Builds a flat inner-product index of all vectors in a ``crops.parquet``, one row group at a time.
 
     Raises:
         ShardError: If the file can't be read.
@@ -35,7 +35,7 @@ def build_index(crops: Path, dimension: int) -> Any:
 
 
 def write_index(index: Any, path: Path) -> None:
-    """Writes an index to a new file, durably, and opens it once to see that it is whole.
+    """Writes an index to a new file, durably, and checks that it can be opened.
 
     Raises:
         StoreError: If it can't be written.
@@ -51,22 +51,22 @@ def write_index(index: Any, path: Path) -> None:
             open_index(path, index.ntotal, index.d)  # FAISS does not report a failed write of the last bytes
         except ShardError as error:
             _raise_if_disk_full(path)
-            raise StoreError(f"Can't write {path} whole: the disk may be full. Free space, then run again.") from error
+            raise StoreError(f"Can't write all of {path}: the disk may be full. Free space, then run again.") from error
 
 
 def _raise_if_disk_full(path: Path) -> None:
-    """Writes a little more, so that a full disk raises the operating system's own error."""
+    """Writes 1 MiB more, so that a full disk raises the operating system's own error."""
     with path.open("ab") as file:
         file.write(bytes(1 << 20))
 
 
 def open_index(path: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
-    """Opens an index by memory map, for a few of its vectors, or reads it whole, for all of them.
+    """Opens an index as a memory map, to use a few of its vectors, or reads it whole, to use all of them.
 
-    FAISS maps for random access: the system then reads page by page, which takes far longer where all are wanted.
+    FAISS maps for random access: the system then reads page by page, which is far slower if all vectors are needed.
 
     Raises:
-        ShardError: If it is missing, damaged, or not of this many rows and this dimension.
+        ShardError: If it is missing, damaged, or has another number of rows or dimension.
     """
     try:
         index = faiss.read_index(os.fspath(path), 0 if whole else faiss.IO_FLAG_MMAP_IFC)
@@ -78,7 +78,7 @@ def open_index(path: Path, rows: int, dimension: int, *, whole: bool = False) ->
 
 
 def open_or_rebuild(directory: Path, rows: int, dimension: int, *, whole: bool = False) -> Any:
-    """The index of a shard, mapped or whole; built again from its Parquet file where it is missing or damaged.
+    """Opens the index of a shard, or rebuilds it from the Parquet file if it is missing or damaged.
 
     Raises:
         ShardError: If the Parquet file can't be read either.
@@ -90,7 +90,7 @@ def open_or_rebuild(directory: Path, rows: int, dimension: int, *, whole: bool =
 
 
 def rebuild_index(directory: Path, dimension: int) -> Any:
-    """Builds the index of a shard again; kept in memory only where the store can't be written.
+    """Rebuilds the index of a shard; if the store can't be written to, it is only kept in memory.
 
     Raises:
         ShardError: If the Parquet file can't be read.
@@ -115,7 +115,7 @@ def read_vectors(index: Any, rows: NDArray[np.int64]) -> Floats:
 
 
 def check_queries(queries: Floats, dimension: int) -> None:
-    """Checks the queries' shape.
+    """Checks the shape of the queries.
 
     Raises:
         ShapeError: If they are not (Q, ``dimension``).

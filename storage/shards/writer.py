@@ -1,4 +1,4 @@
-"""Writing a shard so that it exists whole or not at all, and proving that it is whole."""
+"""Writes shards, each of which exists completely or not at all, and verifies them."""
 
 import errno
 import os
@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -33,8 +32,8 @@ from storage.shards.manifest import FileEntry, ShardManifest, VideoEntry, read_m
 from storage.shards.schema import crops_schema, rows_to_table
 from storage.shards.vectors import build_index, open_index, rebuild_index, write_index
 
-ROWS_PER_GROUP = 256  # about 5 MB of pictures: what one look-up reads, and what an append holds
-_NUM_TRIES = 5  # to take a name that other workers try to take as well
+ROWS_PER_GROUP = 256  # about 5 MB of pictures: read by one look-up, kept in memory while appending
+_NUM_TRIES = 5  # to take a name that other workers try to take too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +44,24 @@ class ShardProblem:
     message: str
 
     def __str__(self) -> str:
-        """One line for people."""
         return f"{self.file}: {self.message}"
 
 
 class ShardWriter:
-    """Builds one shard under a temporary name; ``publish`` makes it exist.
+    """Builds one shard under a temporary name; ``publish`` moves it to its final place.
 
-    Use it as a context manager: leaving it without ``publish`` removes what was built.
+    Use it as a context manager: entering it creates the temporary directory, leaving it without ``publish`` removes it.
     """
 
     def __init__(
         self, layout: StoreLayout, key: ShardKey, *, pipeline: Mapping[str, Any], encoder_id: str, dimension: int
     ) -> None:
-        """Remembers what to build; nothing is on disk before the context is entered."""
         self._layout, self._key = layout, key
         self._pipeline, self._encoder_id, self._dimension = pipeline, encoder_id, dimension
         about = {"anomalylmm.pipeline": key.pipeline_digest, "anomalylmm.encoder": encoder_id}
         self._schema = crops_schema(dimension, about)
         self._directory = layout.temporary / unique_name(key.shard_id)
-        self._waiting: list[CropRow] = []
+        self._pending: list[CropRow] = []
         self._crop_ids: set[str] = set()
         self._tracklet_ids: set[str] = set()
         self._file: pq.ParquetWriter | None = None
@@ -82,28 +79,32 @@ class ShardWriter:
                 self._directory.mkdir()
                 self._lock = os.open(self._directory, os.O_RDONLY)
                 acquire(self._lock)
-                self._file = _open_parquet(self._directory / CROPS_FILE, self._schema)
+                plain = [name for name in self._schema.names if name not in ("jpeg", "vector")]
+                self._file = pq.ParquetWriter(
+                    self._directory / CROPS_FILE,
+                    self._schema,
+                    compression="zstd",
+                    use_dictionary=plain,
+                    write_statistics=plain,
+                )
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Removes what was not published."""
+    def __exit__(self, *error: object) -> None:
         if self._file is not None:
-            with suppress(OSError, pa.ArrowException):  # a full disk: what was built goes away anyhow
+            with suppress(OSError, pa.ArrowException):  # the disk is full, but the file is removed anyway
                 self._file.close()
             self._file = None
         shutil.rmtree(self._directory, ignore_errors=True)
         release(self._lock)
 
     def append(self, rows: Sequence[CropRow]) -> None:
-        """Adds rows; they reach the disk in row groups, so memory stays small.
+        """Adds rows, writing them in row groups to keep memory small.
 
         Raises:
-            ShapeError: If a vector has not the shard's dimension.
+            ShapeError: If a vector does not have the shard's dimension.
             ShardError: If a crop was appended before.
             StoreError: If the rows can't be written.
         """
@@ -112,37 +113,37 @@ class ShardWriter:
                 raise ShardError(f"Crop {row.crop_id} was appended twice to shard {self._key.shard_id}.")
             self._crop_ids.add(row.crop_id)
             self._tracklet_ids.add(row.tracklet_id)
-            self._waiting.append(row)
-            if len(self._waiting) >= ROWS_PER_GROUP:
+            self._pending.append(row)
+            if len(self._pending) >= ROWS_PER_GROUP:
                 self._flush()
 
     def publish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
-        """Makes the shard exist, once; where a valid one has its name already, that one stays.
+        """Moves the shard to its final place; if there is a valid one already, it stays.
 
         Args:
-            videos: The shard's videos, those without any person too.
-            seconds: Work that went into it.
+            videos: The shard's videos, including those without any person.
+            seconds: Time spent on making it.
 
         Returns:
-            The manifest of the shard that now has the name.
+            The manifest of the shard that is there now.
 
         Raises:
-            StoreError: If it can't be written; nothing is published then.
+            StoreError: If it can't be written; then nothing is published.
         """
         return _move_into_place(self._layout, self._directory, self._finish(videos, seconds))
 
     def publish_new(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
-        """Publishes under the id of just these videos, unless another run has published them meanwhile.
+        """Publishes under the id of exactly these videos, unless another run has meanwhile published them.
 
-        The id depends on what could be read, not on what was planned: a run that knows a broken video from its
-        quarantine gives the same id as the one that found it broken.
+        The id depends on what could be read, not on what was planned. So a run that skips a broken video because of
+        its quarantine gives the same id as the run that found it broken.
 
         Returns:
-            The manifest of the shard that holds the videos now.
+            The manifest of the shard that now holds the videos.
 
         Raises:
             StoreBusyError: If another run has published some of them, but not all.
-            StoreError: If it can't be written; nothing is published then.
+            StoreError: If it can't be written; then nothing is published.
         """
         digest = self._key.pipeline_digest
         self._key = replace(self._key, shard_id=make_shard_id([video.video_id for video in videos], digest))
@@ -168,9 +169,9 @@ class ShardWriter:
         if self._file is None:
             raise ShardError(f"Shard {self._key.shard_id} is not open: use the writer in a with block, publish once.")
         with guarded("write", self._directory / CROPS_FILE):
-            if self._waiting:
-                self._file.write_table(rows_to_table(self._waiting, self._schema), row_group_size=ROWS_PER_GROUP)
-        self._waiting = []
+            if self._pending:
+                self._file.write_table(rows_to_table(self._pending, self._schema), row_group_size=ROWS_PER_GROUP)
+        self._pending = []
 
     def _close_crops(self) -> None:
         self._flush()
@@ -197,27 +198,16 @@ class ShardWriter:
 
 
 def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
-    """What is wrong with a shard; an empty list for a valid one.
+    """What is wrong with a shard; an empty list if nothing is.
 
     Args:
         directory: Its directory.
-        deep: Read every byte and compare digests and counts, beside the sizes.
+        deep: Not only compare sizes, but read every byte and compare digests and counts.
     """
     try:
         manifest = read_manifest(directory)
     except StoreError as error:
         return [ShardProblem(file=MANIFEST_FILE, message=str(error))]
-    return check_shard(directory, manifest, deep=deep)
-
-
-def check_shard(directory: Path, manifest: ShardManifest, *, deep: bool) -> list[ShardProblem]:
-    """What is wrong with a shard whose manifest has been read.
-
-    Args:
-        directory: Its directory.
-        manifest: What it says of itself.
-        deep: Read every byte and compare digests and counts, beside the sizes.
-    """
     problems = _check_place(directory, manifest)
     for name, entry in manifest.files.items():
         problems += _check_file(directory / name, entry, deep=deep)
@@ -227,10 +217,10 @@ def check_shard(directory: Path, manifest: ShardManifest, *, deep: bool) -> list
 
 
 def repair_index(layout: StoreLayout, directory: Path) -> None:
-    """Builds the index of a shard again, and notes its digest where another FAISS writes other bytes.
+    """Rebuilds the index of a shard, and updates the manifest if this FAISS writes different bytes.
 
     Raises:
-        StoreError: If the Parquet file or the manifest can't be read, or the store not be written.
+        StoreError: If the Parquet file or the manifest can't be read, or the store can't be written to.
     """
     manifest = read_manifest(directory)
     rebuild_index(directory, manifest.dimension)
@@ -242,7 +232,7 @@ def repair_index(layout: StoreLayout, directory: Path) -> None:
 
 
 def move_aside(layout: StoreLayout, directory: Path) -> Path:
-    """Takes an invalid shard out of the store's shards, into ``temporary``; gives its new place.
+    """Moves an invalid shard to ``temporary``; returns its new path.
 
     Raises:
         StoreError: If it can't be moved.
@@ -268,11 +258,11 @@ def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) 
             return read_manifest(final)
         if final.exists():
             move_aside(layout, final)
-    raise StoreError(f"Can't publish {final}: other workers keep changing it. Run again when they are done.")
+    raise StoreError(f"Can't publish {final}: other workers keep changing it. Run again when they have finished.")
 
 
 def _rename(built: Path, final: Path) -> bool:
-    """False where ``final`` is taken: renaming never replaces a directory that has content."""
+    """Returns False if ``final`` is taken: renaming never replaces a directory that has content."""
     try:
         built.rename(final)
     except OSError as error:
@@ -280,11 +270,6 @@ def _rename(built: Path, final: Path) -> bool:
             return False
         raise
     return True
-
-
-def _open_parquet(path: Path, schema: Any) -> pq.ParquetWriter:
-    plain = [name for name in schema.names if name not in ("jpeg", "vector")]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain)
 
 
 def _describe_file(path: Path) -> FileEntry:
@@ -305,7 +290,7 @@ def _check_file(path: Path, entry: FileEntry, *, deep: bool) -> list[ShardProble
         if num_bytes != entry.num_bytes:
             return [ShardProblem(file=path.name, message=f"{num_bytes} bytes, but {entry.num_bytes} were written")]
         if deep and sha256_file(path) != entry.sha256:
-            return [ShardProblem(file=path.name, message="its content changed since it was written (sha256)")]
+            return [ShardProblem(file=path.name, message="its content has changed since it was written (sha256)")]
     except OSError as error:
         return [ShardProblem(file=path.name, message=f"can't be read: {error.strerror}")]
     return []
@@ -316,7 +301,7 @@ def _check_content(directory: Path, manifest: ShardManifest) -> list[ShardProble
     with pq.ParquetFile(directory / CROPS_FILE) as file:
         size = file.schema_arrow.field("vector").type.list_size
         if (file.metadata.num_rows, size) != (manifest.rows, manifest.dimension):
-            message = f"{file.metadata.num_rows} rows of dimension {size}, not as the manifest says"
+            message = f"{file.metadata.num_rows} rows of dimension {size}, but the manifest says otherwise"
             problems.append(ShardProblem(file=CROPS_FILE, message=message))
     try:
         open_index(directory / INDEX_FILE, manifest.rows, manifest.dimension)

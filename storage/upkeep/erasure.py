@@ -1,13 +1,15 @@
-"""Erasing footage with all that was made of it: shard, crops, vectors, hits, pictures, answers, pages, log entries.
+"""Erases footage with all that was made from it: shards, crops, vectors, hits, pictures, answers, pages, log entries.
 
-An erasure is noted first and then carried out in steps that can each be repeated, so an interrupted one is finished by
-whoever writes next. Index runs may go on beside it; other writers may not.
+An erasure is first written to a note and then carried out in steps that can each be repeated. So the next writer can
+finish an interrupted one. Index runs may go on at the same time; other writers may not.
 """
 
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,47 +23,45 @@ from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
 from storage.gallery.compacting import drop_indexes
 from storage.gallery.opening import iter_shard_dirs
-from storage.hits.shrinking import COPY_STEM
+from storage.hits.database import COPY_STEM
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.quarantine import clear_quarantine, read_quarantine
 from storage.shards.schema import table_to_rows
 from storage.shards.writer import ShardWriter, verify_shard
 from storage.upkeep.erasure_log import (
-    DoomedShard,
+    AffectedShard,
     ErasedFootage,
     Erasure,
     ErasureRule,
-    finish_erasure,
-    new_erasure,
     read_unfinished,
     write_erasure,
 )
 from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure, rest_of
 from storage.upkeep.erasure_rows import count_rows, delete_rows, iter_pictures
 
-SETTLE_SECONDS = 1.0  # what lies unlocked in ``temporary`` for so long has no living writer
-_ASIDE = ".erased."  # in the names of shards on their way out
+SETTLE_SECONDS = 1.0  # an unlocked entry of ``temporary`` that old has no running writer
+_ASIDE = ".erased."  # in the names of shards being removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReport:
-    """What was erased, and what could not be looked into."""
+    """What was erased, and which shards could not be read."""
 
     erasures: tuple[Erasure, ...]  # interrupted ones that were finished, then the new one
-    unknown: tuple[str, ...] = ()  # damaged shards of which it can't be told whether they hold what was named
+    unknown: tuple[str, ...] = ()  # damaged shards that may or may not hold the named videos
 
     def total(self, name: str) -> int:
-        """Sums a count of all erasures."""
+        """The sum of one count over all erasures."""
         return sum(erasure.counts.get(name, 0) for erasure in self.erasures)
 
 
 def erase_footage(layout: StoreLayout, rules: Sequence[ErasureRule]) -> ErasureReport:
-    """Erases the videos that fall under any of the rules, after finishing what was interrupted.
+    """Finishes interrupted erasures, then erases the videos that any of the rules matches.
 
     Raises:
-        StoreBusyError: If a sweep or another erasure runs; nothing has changed then.
-        StoreError: If there is no store, or it can't be written; what has begun is finished by the next call.
+        StoreBusyError: If a sweep or another erasure is running; then nothing has changed.
+        StoreError: If there is no store, or it can't be written to; the next call finishes what has begun.
     """
     require_store(layout)
     layout.create()
@@ -74,11 +74,11 @@ def erase_footage(layout: StoreLayout, rules: Sequence[ErasureRule]) -> ErasureR
 
 
 def finish_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
-    """Finishes erasures that were interrupted; takes no lock where there is none.
+    """Finishes interrupted erasures; takes no lock if there are none.
 
     Raises:
-        StoreBusyError: If a sweep or another erasure runs.
-        StoreError: If the store can't be written.
+        StoreBusyError: If a sweep or another erasure is running.
+        StoreError: If the store can't be written to.
     """
     if not read_unfinished(layout):
         return ()
@@ -87,47 +87,47 @@ def finish_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
 
 
 def erase_returned(layout: StoreLayout) -> tuple[Erasure, ...]:
-    """Erases again what an index run that was killed at the wrong moment has brought back.
+    """Erases again what an index run brought back when it was killed at the wrong moment.
 
     Raises:
-        StoreBusyError: If a sweep or another erasure runs, and there is something to erase.
-        StoreError: If the store can't be written.
+        StoreBusyError: If there is something to erase, but a sweep or another erasure is running.
+        StoreError: If the store can't be written to.
     """
     returned = tuple(video_id for ids in find_returned(layout).values() for video_id in ids)
     return erase_footage(layout, [ErasureRule(videos=returned)]).erasures if returned else ()
 
 
 def find_returned(layout: StoreLayout) -> dict[Path, tuple[str, ...]]:
-    """Erased videos that shards hold all the same, by the shards' directories.
+    """Erased videos that are still in shards, by the directory of the shard.
 
     Raises:
-        StoreError: If a note on what was erased can't be read.
+        StoreError: If a note on an erasure can't be read.
     """
     erased = ErasedFootage.read(layout)
     found: dict[Path, tuple[str, ...]] = {}
     for directory in iter_shard_dirs(layout) if erased.video_ids else ():
-        with suppress(StoreError):  # a damaged one is named by verify
+        with suppress(StoreError):  # verify reports damaged shards
             ids = _blocked(read_manifest(directory), erased)
             found |= {directory: ids} if ids else {}
     return found
 
 
 def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardManifest | None) -> ShardManifest | None:
-    """Takes back what an index run has just published of videos that were erased while it worked.
+    """Removes videos from a shard just published by an index run if they were erased while it ran.
+
+    An erasure first writes its note and then looks for shards. An index run first publishes and then looks for notes.
+    So one of the two sees the other.
 
     Args:
         layout: The store.
-        pipeline_digest: The run's pipeline, whose quarantine is looked through too.
+        pipeline_digest: The run's pipeline, whose quarantine is cleared too.
         manifest: The shard just published, if there is one.
 
     Returns:
-        The shard that there is now; None where nothing is left of it.
-
-    An erasure notes first and looks for shards afterwards, an index run publishes first and looks for notes
-    afterwards: one of the two sees the other.
+        The shard that now exists; None if nothing is left of it.
 
     Raises:
-        StoreError: If the store can't be read or written.
+        StoreError: If the store can't be read or written to.
     """
     erased = ErasedFootage.read(layout)
     _clear_quarantine(layout, erased.video_ids - erased.lifted, pipeline_digest)
@@ -144,13 +144,13 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
 
 
 def require_store(layout: StoreLayout) -> None:
-    """Refuses a folder that is no store, so that a misspelled path does not pass for an empty one.
+    """Refuses a folder that is not a store, so that a misspelled path is not taken for an empty store.
 
     Raises:
-        StoreError: There is no store.
+        StoreError: If there is no store.
     """
     if not layout.shards.is_dir():
-        raise StoreError(f"{layout.root} is no store: it has no folder shards. Name the store with --store.")
+        raise StoreError(f"{layout.root} is not a store: it has no folder shards. Name the store with --store.")
 
 
 def _blocked(manifest: ShardManifest, erased: ErasedFootage) -> tuple[str, ...]:
@@ -162,18 +162,21 @@ def _blocked(manifest: ShardManifest, erased: ErasedFootage) -> tuple[str, ...]:
 
 
 def _begin(layout: StoreLayout, hits: HitStore, rules: Sequence[ErasureRule], plan: ErasurePlan) -> Erasure:
-    """Notes the erasure, then looks once more for shards that were published before index runs could see the note."""
-    pending = {"shards": plan.shards, "search_ids": plan.search_ids}
-    erasure = new_erasure(rules, plan.video_ids, **pending)
+    """Writes the note, then plans once more: index runs may have published shards before they could see the note."""
+    erasure = Erasure(
+        erasure_id=secrets.token_hex(8),
+        begun_utc=datetime.now(UTC),
+        rule="; ".join(rule.describe() for rule in rules),
+        rules=tuple(rule for rule in rules if rule.before_utc and not rule.videos),
+        video_ids=tuple(sorted(plan.video_ids)),
+        shards=plan.shards,
+        search_ids=plan.search_ids,
+    )
     write_erasure(layout, erasure)
     again = plan_erasure(layout, rules, hits.read)
     if again != plan:
-        erasure = replace(
-            erasure,
-            video_ids=tuple(sorted(again.video_ids | plan.video_ids)),
-            shards=again.shards,
-            search_ids=again.search_ids,
-        )
+        video_ids = tuple(sorted(again.video_ids | plan.video_ids))
+        erasure = replace(erasure, video_ids=video_ids, shards=again.shards, search_ids=again.search_ids)
         write_erasure(layout, erasure)
     reach("erasure.noted")
     return erasure
@@ -199,7 +202,9 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
     reach("erasure.published")
     _remove_leftovers(layout)
     reach("erasure.leftovers_removed")
-    finished = finish_erasure(layout, erasure, count_rows(hits.read, erasure.erasure_id))
+    counts = count_rows(hits.read, erasure.erasure_id)
+    finished = replace(erasure, search_ids=(), is_finished=True, counts=counts)
+    write_erasure(layout, finished)
     reach("erasure.finished")
     return finished
 
@@ -210,8 +215,8 @@ def _clear_quarantine(layout: StoreLayout, video_ids: frozenset[str], pipeline_d
             clear_quarantine(layout, entry.pipeline_digest, entry.video_id)
 
 
-def _keep_rest(layout: StoreLayout, shard: DoomedShard, erased: set[str]) -> None:
-    """Publishes a shard of the videos to keep; where the old one can't be read they go too, and are indexed again."""
+def _keep_rest(layout: StoreLayout, shard: AffectedShard, erased: set[str]) -> None:
+    """Publishes a shard with the videos to keep; if the old one can't be read, they are lost and indexed again."""
     directory = layout.root / shard.directory
     if shard.rest_id and directory.is_dir() and verify_shard(directory.with_name(shard.rest_id), deep=False):
         with suppress(ShardError):
@@ -219,10 +224,10 @@ def _keep_rest(layout: StoreLayout, shard: DoomedShard, erased: set[str]) -> Non
 
 
 def _publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: set[str]) -> ShardManifest:
-    """Writes the rows of the videos to keep to a shard of their own.
+    """Writes the rows of the videos to keep to a new shard.
 
     Raises:
-        ShardError: If the old one can't be read.
+        ShardError: If the old shard can't be read.
         StoreError: If the new one can't be written.
     """
     manifest = read_manifest(directory)
@@ -243,7 +248,7 @@ def _publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: se
 
 
 def _remove_shard(layout: StoreLayout, directory: Path) -> None:
-    """Takes a shard away at once, then its bytes; readers that have its files open keep them."""
+    """Moves a shard away in one step, then deletes it; readers that have its files open keep reading them."""
     if not directory.is_dir():
         return
     aside = layout.temporary / unique_name(f"{directory.name}{_ASIDE}")
@@ -254,19 +259,23 @@ def _remove_shard(layout: StoreLayout, directory: Path) -> None:
 
 
 def _remove_leftovers(layout: StoreLayout) -> None:
-    """Removes pages, which show erased pictures, and what killed processes left, which may hold some.
+    """Removes pages, which show erased pictures, and leftovers of killed processes, which may contain some.
 
-    Both last, since a search that began before the shards were gone may write its page until now.
+    This comes last: a search that began before the shards were removed may have written its page in the meantime.
     """
     for page in layout.reports.glob("*.html"):
         remove_path(page)
-    ours = (_ASIDE, COPY_STEM, layout.snapshot.name)  # made by whoever holds the writer's lock: by us
+    ours = (
+        _ASIDE,
+        COPY_STEM,
+        layout.snapshot.name,
+    )  # only the holder of the writer's lock makes these, so we may remove them
     for path in list(layout.temporary.iterdir()):
         if any(mark in path.name for mark in ours):
             remove_path(path)
     remove_path(layout.working.with_name(f"{layout.working.name}.tmp"))
     waiting = set(iter_orphans(layout, 0.0)) - set(iter_orphans(layout, SETTLE_SECONDS))
     if waiting:
-        time.sleep(SETTLE_SECONDS)  # a living writer renames its file within milliseconds
+        time.sleep(SETTLE_SECONDS)  # a running writer renames its file within milliseconds
     for path in iter_orphans(layout, SETTLE_SECONDS):
         remove_path(path)

@@ -1,9 +1,12 @@
-"""What was erased and must not come back: one small file an erasure, without any picture, file name or query."""
+"""Notes on what was erased and must not come back: one small file per erasure, without pictures, file names or queries.
+
+A note whose name contains "lift" lists erased videos that may be indexed again.
+"""
 
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,36 +21,33 @@ ErasureStamp = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureRule:
-    """Which videos to erase: all that fits, and at least one of the fields must be given."""
+    """Which videos to erase: those that meet all conditions given; at least one must be given."""
 
-    before_utc: datetime | None = None  # what began before
-    cameras: tuple[str, ...] = ()  # of these cameras; empty: of all
-    spared_cameras: tuple[str, ...] = ()  # but not of these
-    videos: tuple[str, ...] = ()  # these only: ids, or paths as the table videos lists them
+    before_utc: datetime | None = None  # began before this time
+    cameras: tuple[str, ...] = ()  # of these cameras; empty: of any camera
+    spared_cameras: tuple[str, ...] = ()  # but not of these cameras
+    videos: tuple[str, ...] = ()  # only these: ids, or paths as in the table videos
 
     def __post_init__(self) -> None:
-        """Checks that the rule says something, so that nothing given is never taken for everything.
+        """Checks that there is a condition, so that an empty rule never matches everything.
 
         Raises:
-            StoreError: If it is empty, or its moment has no time zone.
+            StoreError: If there is none, or the time has no time zone.
         """
         if not self.before_utc and not self.cameras and not self.videos:
-            raise StoreError("an erasure rule must name a moment, a camera or a video, but is empty; give one of them")
+            raise StoreError("an erasure rule must name a time, a camera or a video, but is empty; give one of them")
         if self.before_utc:
             object.__setattr__(self, "before_utc", require_utc("before_utc", self.before_utc))
 
-    def admits_camera(self, camera: str) -> bool:
-        """Whether videos of this camera can fall under the rule."""
-        return camera not in self.spared_cameras and (not self.cameras or camera in self.cameras)
-
     def matches(self, *, video_id: str, path: str, camera: str, start_utc: datetime) -> bool:
-        """Whether a video falls under the rule."""
+        """Whether a video is to be erased."""
         is_named = not self.videos or not {video_id, path, clean_text(path)}.isdisjoint(self.videos)
         is_old = self.before_utc is None or start_utc < self.before_utc
-        return is_named and is_old and self.admits_camera(camera)
+        has_camera = camera not in self.spared_cameras and (not self.cameras or camera in self.cameras)
+        return is_named and is_old and has_camera
 
     def describe(self) -> str:
-        """The rule in words; says how many videos were named, not which."""
+        """The rule in words; tells how many videos were named, but not which."""
         parts = [f"began before {self.before_utc.isoformat(timespec='seconds')}" if self.before_utc else ""]
         parts += [f"of {', '.join(self.cameras)}" if self.cameras else ""]
         parts += [f"not of {', '.join(self.spared_cameras)}" if self.spared_cameras else ""]
@@ -55,38 +55,43 @@ class ErasureRule:
         return "videos " + ", ".join(part for part in parts if part)
 
 
+def matches_any(rules: Iterable[ErasureRule], *, video_id: str, path: str, camera: str, start_utc: datetime) -> bool:
+    """Whether a video is to be erased by any of the rules."""
+    return any(rule.matches(video_id=video_id, path=path, camera=camera, start_utc=start_utc) for rule in rules)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoomedShard:
+class AffectedShard:
     """A shard that holds videos to erase."""
 
     directory: str  # relative to the store
-    rest_id: str  # id of the shard that takes the videos to keep; empty where nothing is kept
+    rest_id: str  # id of the shard for the videos to keep; empty if none are kept
     num_videos: int  # to erase
-    num_crops: int
+    num_crops: int  # to erase
 
     @property
     def shard_id(self) -> str:
-        """Its id."""
+        """The id of the shard, which is the name of its directory."""
         return self.directory.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """One erasure: what falls under it while it is carried out, the least that must be known afterwards."""
+    """One erasure: what it covers while it is carried out, and afterwards the minimum that must be remembered."""
 
     erasure_id: str
     begun_utc: datetime
     rule: str  # in words
-    rules: tuple[ErasureRule, ...]  # those with a moment, which footage not seen yet can fall under
+    rules: tuple[ErasureRule, ...]  # only those with a time, which also cover videos not indexed yet
     video_ids: tuple[str, ...] = field(repr=False)
-    shards: tuple[DoomedShard, ...] = field(repr=False, default=())
-    search_ids: tuple[str, ...] = field(repr=False, default=())  # searches for more like an erased crop; while pending
+    shards: tuple[AffectedShard, ...] = field(repr=False, default=())
+    search_ids: tuple[str, ...] = field(repr=False, default=())  # searches by an erased crop; empty once finished
     is_finished: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shard_ids(self) -> tuple[str, ...]:
-        """The shards that are gone, rewritten ones too."""
+        """The shards that were removed, including rewritten ones."""
         return tuple(shard.shard_id for shard in self.shards)
 
 
@@ -96,11 +101,11 @@ class ErasedFootage:
 
     video_ids: frozenset[str]
     rules: tuple[ErasureRule, ...]
-    lifted: frozenset[str]  # what somebody asked to index again
+    lifted: frozenset[str]  # erased videos that the user asked to index again
 
     @classmethod
     def read(cls, layout: StoreLayout) -> Self:
-        """All that was erased, less what was lifted since.
+        """Everything that was erased, and what was lifted since.
 
         Raises:
             StoreError: If a note can't be read.
@@ -116,29 +121,15 @@ class ErasedFootage:
         return cls(video_ids=frozenset(erased), rules=tuple(rules), lifted=frozenset(lifted))
 
     def blocks(self, *, video_id: str, camera: str, start_utc: datetime) -> bool:
-        """Whether a video must not be indexed: it was erased, or is such that it would have been."""
-        if video_id in self.lifted:
-            return False
-        return video_id in self.video_ids or any(
-            rule.matches(video_id=video_id, path="", camera=camera, start_utc=start_utc) for rule in self.rules
+        """Whether a video must not be indexed: it was erased, or a rule of an erasure matches it."""
+        is_erased = video_id in self.video_ids or matches_any(
+            self.rules, video_id=video_id, path="", camera=camera, start_utc=start_utc
         )
-
-
-def new_erasure(rules: Iterable[ErasureRule], video_ids: Iterable[str], **pending: Any) -> Erasure:
-    """An erasure that begins now."""
-    given = tuple(rules)
-    return Erasure(
-        erasure_id=secrets.token_hex(8),
-        begun_utc=datetime.now(UTC),
-        rule="; ".join(rule.describe() for rule in given),
-        rules=tuple(rule for rule in given if rule.before_utc and not rule.videos),
-        video_ids=tuple(sorted(video_ids)),
-        **pending,
-    )
+        return is_erased and video_id not in self.lifted
 
 
 def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:
-    """Notes an erasure durably, in the place of its earlier note.
+    """Writes the note on an erasure durably, replacing an earlier one.
 
     Raises:
         StoreError: If it can't be written.
@@ -147,22 +138,11 @@ def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:
     content["begun_utc"] = erasure.begun_utc.isoformat()
     for rule in content["rules"]:
         rule["before_utc"] = rule["before_utc"].isoformat()
-    _write(layout, f"{_stamp(erasure.begun_utc)}-{erasure.erasure_id}.json", content)
-
-
-def finish_erasure(layout: StoreLayout, erasure: Erasure, counts: Mapping[str, int]) -> Erasure:
-    """Notes that an erasure is carried out, and forgets what only the work needed.
-
-    Raises:
-        StoreError: If it can't be written.
-    """
-    finished = replace(erasure, search_ids=(), is_finished=True, counts=dict(counts))
-    write_erasure(layout, finished)
-    return finished
+    _write(layout, erasure.begun_utc, erasure.erasure_id, content)
 
 
 def read_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
-    """All erasures, oldest first, unfinished ones too.
+    """All erasures, oldest first, including unfinished ones.
 
     Raises:
         StoreError: If a note can't be read.
@@ -180,31 +160,27 @@ def read_unfinished(layout: StoreLayout) -> tuple[Erasure, ...]:
 
 
 def lift_erasures(layout: StoreLayout, video_ids: Iterable[str]) -> None:
-    """Notes that these videos may be indexed though they were erased; a later erasure takes them again.
+    """Notes that these erased videos may be indexed again; a later erasure can erase them again.
 
     Raises:
         StoreError: If it can't be written.
     """
     lifted = sorted(set(video_ids))
     if lifted:
-        name = f"{_stamp(datetime.now(UTC))}-lift-{secrets.token_hex(4)}.json"
-        _write(layout, name, {"lifted_video_ids": lifted})
+        _write(layout, datetime.now(UTC), f"lift-{secrets.token_hex(4)}", {"lifted_video_ids": lifted})
 
 
 def erasure_stamp(layout: StoreLayout) -> ErasureStamp:
-    """Changes when an erasure begins or ends, for those who read without a lock and write what they saw."""
+    """A value that changes when an erasure begins or ends, for readers without a lock that write what they read."""
     return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in layout.erasures.glob("*.json")))
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y%m%dT%H%M%S%f")
-
-
-def _write(layout: StoreLayout, name: str, content: Any) -> None:
+def _write(layout: StoreLayout, moment: datetime, name: str, content: Any) -> None:
     with guarded("create", layout.erasures):
         create_directories(layout.erasures)
         create_directories(layout.temporary)
-    replace_file(layout.erasures / name, json.dumps(content, indent=1).encode(), scratch=layout.temporary)
+    path = layout.erasures / f"{moment:%Y%m%dT%H%M%S%f}-{name}.json"
+    replace_file(path, json.dumps(content, indent=1).encode(), scratch=layout.temporary)
 
 
 def _iter_contents(layout: StoreLayout) -> Iterator[dict[str, Any]]:
@@ -213,7 +189,7 @@ def _iter_contents(layout: StoreLayout) -> Iterator[dict[str, Any]]:
             with guarded("read", path):
                 content = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(content, dict):
-                raise TypeError("it is no JSON object")
+                raise TypeError("it is not a JSON object")
         except (ValueError, TypeError) as error:
             raise _damaged(path, error) from error
         yield {**content, "path": path}
@@ -224,7 +200,7 @@ def _revive(content: Mapping[str, Any]) -> Erasure:
         values = {name: content[name] for name in Erasure.__slots__}
         values["begun_utc"] = datetime.fromisoformat(values["begun_utc"])
         values["rules"] = _revive_rules(values["rules"])
-        values["shards"] = tuple(DoomedShard(**shard) for shard in values["shards"])
+        values["shards"] = tuple(AffectedShard(**shard) for shard in values["shards"])
         values |= {name: tuple(values[name]) for name in ("video_ids", "search_ids")}
         return Erasure(**values)
     except (ValueError, TypeError, KeyError) as error:
@@ -244,5 +220,6 @@ def _revive_rules(rows: Iterable[Mapping[str, Any]]) -> tuple[ErasureRule, ...]:
 
 def _damaged(path: Path, error: Exception) -> StoreError:
     return StoreError(
-        f"{path} is damaged: {error}. What it names could be indexed again: move it away, then erase by its rule again."
+        f"{path} is damaged: {error}. The videos that it lists could be indexed again: move the file away, then "
+        "repeat the erasure with the same rule."
     )

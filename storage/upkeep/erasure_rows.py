@@ -1,4 +1,4 @@
-"""The rows of the hits database that go with erased videos: deleted, counted and remapped in one transaction."""
+"""Deletes, counts and remaps the rows of the hits database that belong to erased videos, in one transaction."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,8 @@ from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
 from storage.hits import tables
 from storage.hits.snapshot import synchronize
-from storage.upkeep.erasure_log import DoomedShard, Erasure
-from storage.upkeep.erasure_plan import Reader
+from storage.hits.tables import Reader
+from storage.upkeep.erasure_log import AffectedShard, Erasure
 
 COUNTS = ("num_hits", "num_judgements", "num_incidents", "num_feedback", "num_searches", "num_cached")
 _ANY = "IN (SELECT unnest(?::VARCHAR[]))"
@@ -25,21 +25,21 @@ _BOUNDS_SQL = """
 SELECT hit_id, start_utc, stop_utc FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))
 ORDER BY confidence DESC, start_utc, hit_id
 """
-_FOLLOW_SQL = """
+_MOVE_SQL = """
 INSERT INTO coverage (query_version, shard_id, pipeline, sweep_id, criteria)
 SELECT query_version, ?, pipeline, sweep_id, criteria FROM coverage WHERE shard_id = ? ON CONFLICT DO NOTHING
 """
-# answers whose pictures an earlier version did not note go with the first erasure; masks are about no picture
+# earlier versions did not record the pictures of an answer: the first erasure deletes those, except answers on masks
 _GONE_ANSWERS = """
 list_has_any(shard_ids, ?::VARCHAR[]) OR (shard_ids IS NULL AND NOT starts_with(payload, '{"masks":'))
 """
 
 
 def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, erasure: Erasure) -> None:
-    """Deletes what is about the erased videos and follows kept ones into the shards that took them.
+    """Deletes the rows about erased videos; rows about kept videos then name the shards that these were moved to.
 
-    Thresholds, queries and sweeps stay: they hold sentences, numbers and counts, no person. Doing it twice changes
-    nothing, and the counts of the first time stay.
+    Thresholds, queries and sweeps stay: they hold sentences, numbers and counts, but no person. A second call changes
+    nothing and keeps the counts of the first.
     """
     ids = list(erasure.video_ids)
     touched = [hit_id for (hit_id,) in connection.execute(_GONE_HITS, [ids]).fetchall()]
@@ -53,20 +53,20 @@ def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, eras
     counts["num_judgements"] = _delete(connection, "judgements", f"video_id {_ANY}", ids)
     counts["num_hits"] = _delete(connection, "hits", f"video_id {_ANY}", ids)
     for shard in erasure.shards:
-        _follow(layout, connection, shard)
+        _move_rows(layout, connection, shard)
     synchronize(layout, connection)
-    _note(connection, erasure, counts)
+    _record(connection, erasure, counts)
     reach("erasure.rows_deleted")
 
 
 def count_rows(read: Reader, erasure_id: str) -> dict[str, int]:
-    """How many rows an erasure deleted, as the database noted."""
+    """How many rows an erasure deleted, as recorded in the database."""
     rows = read(f"SELECT {', '.join(COUNTS)} FROM erasures WHERE erasure_id = ?", [erasure_id])  # noqa: S608 - names are our own
     return dict(zip(COUNTS, rows[0], strict=True))
 
 
 def iter_pictures(layout: StoreLayout, read: Reader, erasure: Erasure) -> Iterator[Path]:
-    """The pictures of hits that go, and those of no hit at all, which killed sweeps leave behind."""
+    """The pictures of deleted hits, and pictures without a hit, which killed sweeps leave behind."""
     reports = layout.reports.resolve()
     rows = read(_PICTURES_SQL, [list(erasure.video_ids)])
     kept = {(reports / path).resolve() for path, is_gone in rows if not is_gone}
@@ -84,18 +84,18 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, condition: str, v
     return int(deleted.fetchall()[0][0])
 
 
-def _follow(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard: DoomedShard) -> None:
-    """Has what was said of kept videos name the shard that took them, so that no query is asked on it again."""
+def _move_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard: AffectedShard) -> None:
+    """Moves the rows of kept videos to their new shard, so that no query is run on it again."""
     old, new = shard.shard_id, shard.rest_id
     if new and (layout.root / shard.directory).with_name(new).is_dir():
-        connection.execute(_FOLLOW_SQL, [new, old])
+        connection.execute(_MOVE_SQL, [new, old])
         for table in ("hits", "judgements"):
             connection.execute(f"UPDATE {table} SET shard_id = ? WHERE shard_id = ?", [new, old])  # noqa: S608 - names are our own
     connection.execute("DELETE FROM coverage WHERE shard_id = ?", [old])
 
 
 def _shrink_incidents(connection: duckdb.DuckDBPyConnection, gone: list[str]) -> int:
-    """Takes hits out of incidents; gives how many incidents have none left and are gone."""
+    """Removes hits from incidents; returns how many incidents were deleted because they had no other hits."""
     found = connection.execute("SELECT * FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [gone])
     names = [column[0] for column in found.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -117,7 +117,7 @@ def _bounds(connection: duckdb.DuckDBPyConnection, hit_ids: list[str]) -> dict[s
     return {"num_hits": len(hit_ids), "best_hit_id": hits[0][0], "start_utc": min(starts), "stop_utc": max(stops)}
 
 
-def _note(connection: duckdb.DuckDBPyConnection, erasure: Erasure, counts: dict[str, int]) -> None:
+def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure, counts: dict[str, int]) -> None:
     known = connection.execute("SELECT 1 FROM erasures WHERE erasure_id = ?", [erasure.erasure_id]).fetchall()
     if not known:
         num_crops = sum(shard.num_crops for shard in erasure.shards)

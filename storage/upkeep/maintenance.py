@@ -1,4 +1,4 @@
-"""Proving that the store is whole, and removing what crashed processes left behind."""
+"""Verifies the store, and removes what crashed processes left behind."""
 
 import os
 from collections.abc import Iterator
@@ -20,29 +20,29 @@ from storage.shards.writer import move_aside, repair_index, verify_shard
 from storage.upkeep.erasure import erase_returned, find_returned, finish_erasures
 from storage.upkeep.erasure_log import Erasure, read_unfinished
 
-GRACE_SECONDS = 3600.0  # what is younger may belong to a process that has just begun
+GRACE_SECONDS = 3600.0  # anything younger may belong to a process that has just started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """What was looked at, and what is wrong."""
+    """What was checked, and what is wrong."""
 
     num_shards: int
     num_crops: int
     invalid: tuple[InvalidShard, ...]
-    orphans: tuple[Path, ...]  # in ``temporary``, of processes that are gone
-    rebuilt: tuple[Path, ...]  # indexes that were built again
+    orphans: tuple[Path, ...]  # in ``temporary``, of processes that have ended
+    rebuilt: tuple[Path, ...]  # indexes that were rebuilt
     messages: tuple[str, ...]  # about the databases, indexes and erasures
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is lost or damaged, a line each."""
+        """What is lost or damaged, one line each."""
         shards = (f"{shard.directory}: {problem}" for shard in self.invalid for problem in shard.problems)
         return (*shards, *self.messages)
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is lost; orphans take space only."""
+        """Whether nothing is lost or damaged; orphans only take space."""
         return not self.invalid and not self.messages
 
 
@@ -56,12 +56,12 @@ class GcReport:
 
 
 def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
-    """Looks at every shard, at the indexes, at what crashed processes left, and at the databases.
+    """Checks every shard, the indexes, the databases and the erasures, and lists what crashed processes left behind.
 
     Args:
         layout: The store.
         deep: Read every byte and compare digests.
-        repair: Build missing or damaged indexes again from the Parquet files.
+        repair: Rebuild missing or damaged indexes from the Parquet files.
 
     Raises:
         StoreError: If an index can't be repaired.
@@ -88,7 +88,7 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
             *_iter_erasure_problems(layout),
             *_iter_database_problems(layout),
             *find_index_problems(layout, deep=deep),
-            *(f"{path}: this note on a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
+            *(f"{path}: this record of a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
         ),
     )
 
@@ -96,15 +96,15 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
 def collect_garbage(
     layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
 ) -> GcReport:
-    """Finishes interrupted erasures, removes what abandoned writers left, what is useless, and notes on old runs.
+    """Finishes interrupted erasures, and removes leftovers of dead writers, useless indexes and records of old runs.
 
     Args:
         layout: The store.
-        grace_seconds: What was touched less than this ago stays.
-        remove_invalid: Remove shards that do not match their manifests too, so that their videos are indexed again.
+        grace_seconds: What was touched less than this long ago stays.
+        remove_invalid: Also remove shards that do not match their manifests, so that their videos are indexed again.
 
     Raises:
-        StoreBusyError: If an erasure is to be finished while another process writes.
+        StoreBusyError: If there is an erasure to finish, but another process is writing.
         StoreError: If something can't be removed.
     """
     erasures = (*finish_erasures(layout), *erase_returned(layout))
@@ -133,7 +133,7 @@ def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
             begun = erasure.begun_utc.isoformat(timespec="seconds")
             yield f"The erasure begun {begun} ({erasure.rule}) is unfinished. Run: anomalylmm erase"
         for directory, video_ids in find_returned(layout).items():
-            yield f"{directory} holds {len(video_ids)} videos that were erased. Run: anomalylmm gc"
+            yield f"{directory} still holds {len(video_ids)} erased videos. Run: anomalylmm gc"
     except StoreError as error:
         yield str(error)
 
@@ -150,6 +150,6 @@ def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:
             with writer_lock(layout.hits_lock), duckdb.connect(str(layout.working), read_only=True) as connection:
                 connection.execute("SELECT count(*) FROM hits").fetchall()
         except StoreBusyError:
-            return  # a writer has it open, so it opens
+            return  # a writer has it open, so it can be opened
         except duckdb.Error as error:
             yield f"Can't open {layout.working}: {error}. Move it away; the snapshot stays readable."

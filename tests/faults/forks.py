@@ -134,7 +134,7 @@ def _work(job: Job, place: Path) -> None:
 
 def _try(job: Job) -> dict[str, Any]:
     if job.kill_at:
-        crashpoints.install(_killer(job.kill_at, job.kill_count))
+        crashpoints.hooks.append(_killer(job.kill_at, job.kill_count))
     try:
         return {"result": job.do(**job.arguments)}
     except AnomalyLMMError as error:

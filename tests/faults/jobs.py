@@ -83,6 +83,6 @@ def examine(store: str, skip: tuple[str, ...] = tuple(OF_THE_RUN), tables: tuple
 def trace(job: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
     """Runs another job and gives the crash points that it passed, in order."""
     passed: list[str] = []
-    crashpoints.install(passed.append)
+    crashpoints.hooks.append(passed.append)
     job(**arguments)
     return passed

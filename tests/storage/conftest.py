@@ -13,14 +13,14 @@ from tests.storage.erased_stores import build
 
 @pytest.fixture
 def layout(tmp_path: Path) -> StoreLayout:
-    store = StoreLayout(tmp_path / "a store's [files]*")  # signs that mean something to SQL and globs
+    store = StoreLayout(tmp_path / "a store's [files]*")  # characters with a meaning in SQL and globs
     store.check_writable()
     return store
 
 
 @pytest.fixture(scope="session")
 def filled_template(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
-    """A store with footage of which something can be erased; built once, only read."""
+    """A store with footage to erase; built once and only read."""
     store = StoreLayout(tmp_path_factory.mktemp("template") / "store")
     store.check_writable()
     build(store)
@@ -29,7 +29,7 @@ def filled_template(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
 
 @pytest.fixture
 def filled(filled_template: StoreLayout, tmp_path: Path) -> StoreLayout:
-    """A copy of it."""
+    """A copy of the template."""
     return StoreLayout(shutil.copytree(filled_template.root, tmp_path / "a store's [files]*"))
 
 
@@ -43,6 +43,6 @@ def failing() -> Iterator[list[str]]:
             points.remove(name)
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     yield points
-    crashpoints.uninstall(fail)
+    crashpoints.hooks.remove(fail)

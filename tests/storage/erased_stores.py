@@ -1,4 +1,4 @@
-"""A store with all that can be said of its footage, to erase some of; and how to look for what must be gone."""
+"""A store with every kind of data about its footage, to test erasing; and ways to search it for remains."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ def publish_videos(layout: StoreLayout, videos: dict[str, datetime], camera: str
 
 
 def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
-    """A published sweep with one hit and one judgement a video (given with its shard), all of them one incident."""
+    """A published sweep with one hit and one judgement per video (mapped to its shard), all in one incident."""
     hits, judgements = [], []
     for number, (video, shard_id) in enumerate(found.items()):
         picture = f"pictures/{video}.jpg"
@@ -108,7 +108,7 @@ def _join(hits: list[HitRecord]) -> IncidentRecord:
 
 
 def build(layout: StoreLayout) -> None:
-    """Three shards: a morning and an evening in one, an old one, a new one; with all that can be said of them."""
+    """Three shards (one of a morning and an evening, an old one, a new one) with every kind of data about them."""
     mixed = publish_videos(layout, {"am": MORNING, "pm": EVENING}).key.shard_id
     old = publish_videos(layout, {"old": MORNING}, camera="yard").key.shard_id
     new = publish_videos(layout, {"new": EVENING}, camera="yard").key.shard_id
@@ -137,7 +137,7 @@ MIXED, PLAIN, NEW = (
 
 
 def holding(layout: StoreLayout, piece: bytes) -> list[str]:
-    """The files of the store that hold a piece of data, or are named by it."""
+    """The files of the store whose content or name contains a piece of data."""
     files = [path for path in sorted(layout.root.rglob("*")) if path.is_file()]
     return [str(path.relative_to(layout.root)) for path in files if piece in path.read_bytes() + str(path).encode()]
 

@@ -92,7 +92,7 @@ def try_sql(bench: Bench, *, short: bool) -> None:
     """Tries all statements on the published hits, and results that are hard to print."""
     layout = StoreLayout(bench.ground.store)
     places = {"outside": bench.ground.outside, "working": layout.working}
-    with open_snapshot(layout, limits=LIMITS) as snapshot:  # one for all: a statement may leave something behind
+    with open_snapshot(layout, LIMITS) as snapshot:  # one for all: a statement may leave something behind
         for sql in REFUSED:
             text = sql.format(**places) if "{" in sql else sql
             bench.attempt("SQL that is no reading", _show(sql), lambda s=text: _ask(snapshot, s), refused=True)
@@ -107,7 +107,7 @@ def try_sql(bench: Bench, *, short: bool) -> None:
 
 
 def _run(layout: StoreLayout, sql: str) -> str:
-    with open_snapshot(layout, limits=LIMITS) as snapshot:
+    with open_snapshot(layout, LIMITS) as snapshot:
         return _ask(snapshot, sql)
 
 

@@ -39,7 +39,7 @@ def sweep_often(store: str, queries: Sequence[str], signs: str, name: str) -> di
     """Sweeps with one query file after the other, waiting where another writes; notes each published state."""
     published: list[list[int]] = []
     waited: list[str] = []
-    crashpoints.install(lambda point: published.append(count(store)) if point == "snapshot.replaced" else None)
+    crashpoints.hooks.append(lambda point: published.append(count(store)) if point == "snapshot.replaced" else None)
     with _signing(signs, name):
         for file in queries:
             _wait_for_turn(lambda file=file: store_jobs.sweep(store, file), waited)  # type: ignore[misc]

@@ -31,7 +31,7 @@ from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback, read_waiting
-from storage.hits.rows import FeedbackRecord
+from storage.hits.rows import FeedbackRecord, SearchRecord
 from tests.fakes import FakeComposition, compose, write_video
 from tests.flows.export.export_examples import draw_stripes, frames_of, read_hit
 
@@ -236,7 +236,7 @@ def test_a_lost_shard_and_a_lost_picture_are_said(store: StoreLayout, archive: P
     shutil.rmtree(copy.shards)
     report = export(copy, tmp_path / "out", archive)
     assert (report.num_clips, report.num_pictures) == (1, 0)
-    assert "is no shard" in report.problems[0].reason
+    assert "is not a shard" in report.problems[0].reason
     note = report.items[0].clip_note
     assert note is not None
     assert note.num_asked == 0  # not known who is who: everybody is blurred
@@ -320,7 +320,7 @@ def test_what_can_not_be_exported_is_refused_before_anything_is_written(
 
 def test_an_export_is_noted_beside_the_searches(store: StoreLayout, tmp_path: Path) -> None:
     export(store, tmp_path / "noted.zip", None)
-    notes = [search for search in read_waiting(store)[0] if search.text == "export to noted.zip"]
+    notes = [search for search in read_waiting(store, SearchRecord) if search.text == "export to noted.zip"]
     assert [(note.num_results, note.filters["blur"]) for note in notes] == [(1, "True")]
 
 

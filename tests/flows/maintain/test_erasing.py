@@ -72,10 +72,10 @@ def interrupted(layout: StoreLayout) -> StoreLayout:
         if name == "erasure.shards_removed":
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     with pytest.raises(KeyboardInterrupt):
         erase_store(layout, [OLD])
-    crashpoints.uninstall(fail)
+    crashpoints.hooks.remove(fail)
     return layout
 
 

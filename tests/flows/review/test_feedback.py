@@ -49,12 +49,12 @@ def refuse(layout: StoreLayout, *arguments: str) -> AnomalyLMMError:
     """Runs what must fail, with nothing noted."""
     result = run(layout, *arguments)
     assert isinstance(result.exception, AnomalyLMMError), result.output
-    assert read_waiting(layout) == ([], [])
+    assert read_waiting(layout, FeedbackRecord) == []
     return result.exception
 
 
 def waiting(layout: StoreLayout) -> list[tuple[str, str, str, str]]:
-    return [(item.hit_id, item.verdict, item.who, item.note) for item in read_waiting(layout)[1]]
+    return [(item.hit_id, item.verdict, item.who, item.note) for item in read_waiting(layout, FeedbackRecord)]
 
 
 def test_one_hit_is_confirmed_and_in_the_tables_after_the_next_publish(layout: StoreLayout) -> None:

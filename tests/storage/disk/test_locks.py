@@ -33,7 +33,7 @@ def test_a_second_writer_of_the_same_process_is_refused(tmp_path: Path) -> None:
             pass
 
 
-def test_a_lock_holds_against_another_process_and_dies_with_it(tmp_path: Path) -> None:
+def test_a_lock_excludes_other_processes_and_ends_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "hits.lock"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -46,7 +46,7 @@ def test_a_lock_holds_against_another_process_and_dies_with_it(tmp_path: Path) -
         pass
 
 
-def test_a_killed_holder_is_not_named_for_the_one_that_holds_the_lock_now(tmp_path: Path) -> None:
+def test_a_killed_holder_is_not_mistaken_for_the_present_one(tmp_path: Path) -> None:
     path = tmp_path / "hits.lock"
     with subprocess.Popen(["true"]) as gone:
         pass

@@ -176,14 +176,14 @@ def at() -> Iterator[dict[str, Callable[[], None]]]:
         if name in actions:
             actions.pop(name)()
 
-    crashpoints.install(act)
+    crashpoints.hooks.append(act)
     yield actions
-    crashpoints.uninstall(act)
+    crashpoints.hooks.remove(act)
 
 
 def kill_at(root: Path, point: str) -> None:
     """A process of its own that compacts and is killed on the way."""
-    crashpoints.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
+    crashpoints.hooks.append(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
     compact_store(StoreLayout(root))
 
 

@@ -63,7 +63,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("sql", REFUSED)
-def test_what_is_not_reading_the_snapshot_is_refused(published: StoreLayout, sql: str) -> None:
+def test_sql_that_does_more_than_read_the_snapshot_is_refused(published: StoreLayout, sql: str) -> None:
     def list_files() -> dict[Path, int]:
         return {path: path.stat().st_size for path in published.root.rglob("*") if path.is_file()}
 
@@ -105,12 +105,12 @@ def test_a_refused_query_leaves_the_snapshot_usable(published: StoreLayout) -> N
         assert snapshot.run("SELECT count(*) FROM hits")[1] == [(1,)]
 
 
-def test_a_query_without_end_is_ended(published: StoreLayout) -> None:
-    with open_snapshot(published, timeout_seconds=0.3) as snapshot, pytest.raises(QueryError):
+def test_an_endless_query_is_stopped(published: StoreLayout) -> None:
+    with open_snapshot(published, SqlLimits(seconds=0.3)) as snapshot, pytest.raises(QueryError):
         snapshot.run("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
 
 
-def test_before_the_first_sweep_the_message_says_what_to_do(layout: StoreLayout) -> None:
+def test_without_a_snapshot_the_message_says_what_to_do(layout: StoreLayout) -> None:
     with pytest.raises(StoreError, match=r"No sweep has published yet.*anomalylmm sweep"):
         run_sql(layout, "SELECT 1")
 
@@ -136,16 +136,16 @@ def test_any_client_can_read_the_crops_of_the_snapshot(published: StoreLayout) -
         ("SELECT string_agg(repeat('x', 1000), '') FROM range(10000000)", "refuses"),
         ("FROM range(1001)", "over 1,000 rows"),
         ("SELECT interval '100000000 years'", "cast it to VARCHAR"),
-        ("SELECT '\ud800'", "no UTF-8"),
+        ("SELECT '\ud800'", "not UTF-8"),
     ],
 )
-def test_a_query_takes_no_more_than_it_may(published: StoreLayout, sql: str, named: str) -> None:
+def test_a_query_can_not_exceed_its_limits(published: StoreLayout, sql: str, named: str) -> None:
     limits = SqlLimits(seconds=0.5, memory_bytes=100_000_000, rows=1000)
     with pytest.raises(QueryError, match=named):
         run_sql(published, sql, limits=limits)
 
 
-def test_a_deeply_nested_query_is_refused_and_not_crashed_on(published: StoreLayout) -> None:
+def test_a_deeply_nested_query_is_refused_without_a_crash(published: StoreLayout) -> None:
     def dive(_: str) -> None:
         raise RecursionError
 

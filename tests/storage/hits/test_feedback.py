@@ -6,6 +6,7 @@ import pytest
 from anomalylmm.errors import StoreError
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
+from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import leave_feedback, read_waiting
 from storage.hits.rows import FeedbackRecord, ThresholdRecord
 from storage.hits.writer import HitStore, tables
@@ -27,19 +28,19 @@ def publish(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
         store.publish()
 
 
-def test_several_are_left_as_one_note_and_taken_in_once(layout: StoreLayout) -> None:
+def test_several_entries_are_left_in_one_file_and_saved_once(layout: StoreLayout) -> None:
     records = [make_feedback(minutes=number) for number in range(3)]
     leave_feedback(layout, *records)
     leave_feedback(layout, *records)
     leave_feedback(layout)
     assert len(list(layout.inbox.iterdir())) == 1
-    assert read_waiting(layout) == ([], records)
+    assert read_waiting(layout, FeedbackRecord) == records
     publish(layout)
     assert run_sql(layout, "SELECT count(*) FROM feedback")[1] == [(3,)]
-    assert read_waiting(layout) == ([], [])
+    assert read_waiting(layout, FeedbackRecord) == []
 
 
-def test_a_damaged_note_stays_and_hides_no_other(layout: StoreLayout) -> None:
+def test_a_damaged_file_stays_in_the_inbox_and_does_not_affect_others(layout: StoreLayout) -> None:
     for name, content in {"a": "[{}]", "b": "nothing", "c": '{"verdict": "maybe"}', "d": "[1]"}.items():
         (layout.inbox / f"feedback-{name}.json").write_text(content)
     publish(layout, make_feedback())
@@ -52,7 +53,7 @@ def test_only_confirm_and_reject_are_verdicts() -> None:
         make_feedback("maybe")
 
 
-def test_hits_show_the_newest_word_on_them(layout: StoreLayout) -> None:
+def test_hits_show_their_newest_feedback(layout: StoreLayout) -> None:
     publish(layout)
     assert run_sql(layout, "SELECT hit_id, feedback FROM hits")[1] == [(HIT, None)]
     publish(layout, make_feedback("confirm", minutes=2, who="bob"), make_feedback("reject", minutes=1))
@@ -61,10 +62,10 @@ def test_hits_show_the_newest_word_on_them(layout: StoreLayout) -> None:
     assert run_sql(layout, "SELECT hit_id, feedback FROM hits")[1] == [(HIT, "reject")]
 
 
-def test_reviews_are_feedback_beside_its_hit(layout: StoreLayout) -> None:
+def test_reviews_join_feedback_to_its_hit(layout: StoreLayout) -> None:
     publish(layout, make_feedback(), make_feedback(hit_id="gone"))
     with HitStore(layout) as store:
-        (review,) = store.reviews()
+        (review,) = read_reviews(store.read)
     assert review.feedback == make_feedback()
     assert (review.text, review.masked, review.judge_id) == ("a man falls", "a man ____", "judge")
     assert review.confidence == 0.9
@@ -93,7 +94,7 @@ def test_the_thresholds_of_a_sweep_are_published_with_it(layout: StoreLayout) ->
 
 
 def make_old(layout: StoreLayout) -> None:
-    """Makes the working database as it was before calibration."""
+    """Makes a database like those written before calibration existed."""
     publish(layout)
     with duckdb.connect(str(layout.working)) as connection:
         connection.execute("DROP TABLE thresholds")
@@ -112,7 +113,7 @@ def test_a_store_of_an_earlier_version_opens_and_keeps_its_rows(layout: StoreLay
     assert run_sql(layout, "SELECT calibrate FROM queries")[1] == [(True,)]
 
 
-def test_every_table_gains_any_column_that_it_lacks(layout: StoreLayout) -> None:
+def test_missing_columns_are_added_to_every_table(layout: StoreLayout) -> None:
     publish(layout)
     lost = {table.name: next(reversed([name for name in table.columns if name not in table.key])) for table in TABLES}
     with duckdb.connect(str(layout.working)) as connection:

@@ -23,7 +23,7 @@ def ended(record: RunRecord, **figures: object) -> RunRecord:
 
 @pytest.fixture
 def killed(layout: StoreLayout) -> RunRecord:
-    """A run whose process was ended by SIGKILL while it worked."""
+    """A run whose process was killed while it worked."""
     record = new_run("index")
     process_id = os.fork()
     if not process_id:
@@ -37,7 +37,7 @@ def test_the_table_has_the_fields_of_a_record() -> None:
     assert set(RUNS.columns) == {item.name for item in fields(RunRecord)}
 
 
-def test_a_run_is_noted_while_it_runs_and_when_it_has_ended(layout: StoreLayout) -> None:
+def test_a_run_is_recorded_when_it_starts_and_when_it_ends(layout: StoreLayout) -> None:
     run = OpenRun(layout, new_run("sweep", profile="pocket"))
     assert [item.state for item in read_runs(layout)] == ["Running"]
     run.end(ended(run.record, state="Degraded", reasons=("2 videos not read",), stage_seconds={"judge": 1.5}))
@@ -46,17 +46,17 @@ def test_a_run_is_noted_while_it_runs_and_when_it_has_ended(layout: StoreLayout)
     assert (found.state, found.reasons, found.stage_seconds) == ("Degraded", ("2 videos not read",), {"judge": 1.5})
 
 
-def test_a_killed_run_leaves_a_row_that_says_so(layout: StoreLayout, killed: RunRecord) -> None:
+def test_a_killed_run_is_reported_as_ended_early(layout: StoreLayout, killed: RunRecord) -> None:
     (found,) = read_runs(layout)
     assert (found.run_id, found.state, found.ended_utc) == (killed.run_id, "Ended early", None)
 
 
 @pytest.mark.parametrize("point", ["file.written", "file.replaced"])
-def test_a_run_killed_while_its_end_is_noted_is_whole_or_ended_early(layout: StoreLayout, point: str) -> None:
+def test_a_run_killed_while_recording_its_end_is_complete_or_ended_early(layout: StoreLayout, point: str) -> None:
     process_id = os.fork()
     if not process_id:
         run = OpenRun(layout, new_run("index"))
-        crashpoints.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
+        crashpoints.hooks.append(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == point else None)
         run.end(ended(run.record))
     os.waitpid(process_id, 0)
     assert [item.state for item in read_runs(layout)] == ["Ended early" if point == "file.written" else "Completed"]
@@ -65,7 +65,7 @@ def test_a_run_killed_while_its_end_is_noted_is_whole_or_ended_early(layout: Sto
     assert list(layout.temporary.iterdir()) == []
 
 
-def test_a_living_run_is_not_taken_for_a_killed_one_by_another_process(layout: StoreLayout) -> None:
+def test_another_process_sees_that_a_run_is_still_running(layout: StoreLayout) -> None:
     run = OpenRun(layout, new_run("index"))
     process_id = os.fork()
     if not process_id:
@@ -94,11 +94,11 @@ def test_only_the_newest_runs_are_kept(layout: StoreLayout) -> None:
     records = [new_run("search") for _ in range(5)]
     for record in records:
         OpenRun(layout, record).end(ended(record))
-    assert len(drop_old_runs(layout, most=2)) == 3
+    assert len(drop_old_runs(layout, max_runs=2)) == 3
     assert [item.run_id for item in read_runs(layout)] == [record.run_id for record in records[3:]]
 
 
-def test_a_damaged_note_is_named_by_verify_and_removed_by_gc(layout: StoreLayout) -> None:
+def test_a_damaged_record_is_reported_by_verify_and_removed_by_gc(layout: StoreLayout) -> None:
     run = OpenRun(layout, new_run("index"))
     run.end(ended(run.record))
     (layout.runs / "broken.json").write_bytes(b"\xff{")
@@ -118,12 +118,12 @@ def test_a_record_of_a_later_version_is_read(layout: StoreLayout) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"run_id": "x", "kind": "nap"}', '{"started_utc": 3}'])
-def test_what_is_no_record_is_refused(text: str) -> None:
-    with pytest.raises(StoreError, match=r"no record of a run|must be one of"):
+def test_text_that_is_not_a_record_is_refused(text: str) -> None:
+    with pytest.raises(StoreError, match=r"not the record of a run|must be one of"):
         RunRecord.from_json(text)
 
 
-def test_runs_are_asked_by_sql_as_they_are_now(layout: StoreLayout, killed: RunRecord) -> None:
+def test_sql_shows_the_present_state_of_runs(layout: StoreLayout, killed: RunRecord) -> None:
     with HitStore(layout) as hits:
         hits.publish()
     run = OpenRun(layout, new_run("index"))

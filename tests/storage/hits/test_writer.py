@@ -31,7 +31,7 @@ def sweep_and_publish(layout: StoreLayout, sweep_id: str = "s1", tracklet_id: st
         store.publish()
 
 
-def test_a_sweep_recorded_twice_is_there_once(layout: StoreLayout) -> None:
+def test_a_sweep_recorded_twice_is_stored_once(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.register_query(make_query())
         store.record_sweep(make_content())
@@ -40,14 +40,13 @@ def test_a_sweep_recorded_twice_is_there_once(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.register_query(make_query())
         store.record_sweep(make_content())
-        report = store.publish()
+        store.publish()
     assert read_all(layout) == first
     assert {name: len(rows) for name, rows in first.items()} == dict.fromkeys(CONTENT_TABLES, 1)
-    assert (report.num_sweeps, report.num_hits) == (1, 1)
     assert len(run_sql(layout, "FROM queries")[1]) == 1
 
 
-def test_a_sweep_recorded_again_loses_the_rows_it_no_longer_has(layout: StoreLayout) -> None:
+def test_recording_a_sweep_again_removes_rows_it_no_longer_has(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content(tracklet_id="a-t0"))
         store.record_sweep(make_content(tracklet_id="a-t1"))
@@ -56,7 +55,7 @@ def test_a_sweep_recorded_again_loses_the_rows_it_no_longer_has(layout: StoreLay
         assert run_sql(layout, f"SELECT tracklet_id FROM {name}")[1] == [("a-t1",)]
 
 
-def test_the_same_hit_of_a_later_sweep_is_there_once(layout: StoreLayout) -> None:
+def test_a_hit_found_again_by_a_later_sweep_is_stored_once(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content("s1"))
         store.record_sweep(make_content("s2"))
@@ -64,7 +63,7 @@ def test_the_same_hit_of_a_later_sweep_is_there_once(layout: StoreLayout) -> Non
     assert run_sql(layout, "SELECT sweep_id FROM hits")[1] == [("s2",)]
 
 
-def test_what_is_covered_is_not_pending_unless_its_sweep_failed(layout: StoreLayout) -> None:
+def test_a_covered_shard_is_not_pending_unless_its_sweep_failed(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         assert store.pending({"q1": ""}, ["a", "b"]) == {("q1", "a"), ("q1", "b")}
         store.record_sweep(make_content(status="Failed"))
@@ -82,7 +81,7 @@ def test_a_failed_sweep_is_listed_without_hits(layout: StoreLayout) -> None:
 
 
 @pytest.mark.parametrize("point", ["sweep.rows_replaced", "snapshot.written"])
-def test_an_error_on_the_way_leaves_the_old_snapshot(layout: StoreLayout, point: str) -> None:
+def test_an_error_before_publishing_leaves_the_old_snapshot(layout: StoreLayout, point: str) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content("s1"))
         store.publish()
@@ -92,17 +91,17 @@ def test_an_error_on_the_way_leaves_the_old_snapshot(layout: StoreLayout, point:
         if name == point:
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     try:
         with pytest.raises(KeyboardInterrupt):
             sweep_and_publish(layout, "s2", "a-t9")
     finally:
-        crashpoints.uninstall(fail)
+        crashpoints.hooks.remove(fail)
     assert layout.snapshot.read_bytes() == before
     assert list(layout.temporary.iterdir()) == []
     with HitStore(layout) as store:
-        report = store.publish()
-    assert report.num_sweeps == (1 if point == "sweep.rows_replaced" else 2)
+        store.publish()
+    assert len(run_sql(layout, "FROM sweeps")[1]) == (1 if point == "sweep.rows_replaced" else 2)
 
 
 KILLED = """
@@ -113,7 +112,7 @@ from storage.disk import crashpoints
 from storage.hits.writer import HitStore
 from storage.disk.layout import StoreLayout
 from tests.storage.examples import make_content
-crashpoints.install(lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL))
+crashpoints.hooks.append(lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL))
 with HitStore(StoreLayout(Path(sys.argv[1]))) as store:
     store.record_sweep(make_content())
     store.publish()
@@ -121,7 +120,7 @@ with HitStore(StoreLayout(Path(sys.argv[1]))) as store:
 
 
 @pytest.mark.parametrize("point", ["sweep.rows_replaced", "sweep.committed", "snapshot.written", "snapshot.replaced"])
-def test_a_killed_sweep_is_whole_or_absent_and_can_be_repeated(layout: StoreLayout, point: str) -> None:
+def test_a_killed_sweep_is_complete_or_absent_and_can_be_repeated(layout: StoreLayout, point: str) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED, str(layout.root), point], check=False)
     assert ended.returncode == -9
     assert verify_store(layout, deep=True).is_clean
@@ -135,29 +134,29 @@ def test_a_killed_sweep_is_whole_or_absent_and_can_be_repeated(layout: StoreLayo
     assert verify_store(layout, deep=True).orphans == ()
 
 
-def test_a_database_whose_making_was_cut_short_does_not_stand_in_the_way(layout: StoreLayout) -> None:
+def test_an_interrupted_creation_of_the_database_does_not_block_the_next(layout: StoreLayout) -> None:
     def fail(name: str) -> None:
         if name == "database.created":
             raise KeyboardInterrupt
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     try:
         with pytest.raises(KeyboardInterrupt), HitStore(layout):
             pass
     finally:
-        crashpoints.uninstall(fail)
+        crashpoints.hooks.remove(fail)
     assert not layout.working.exists()
     sweep_and_publish(layout)
     assert run_sql(layout, "SELECT count(*) FROM hits")[1] == [(1,)]
 
 
-def test_a_database_that_was_made_and_not_yet_used_is_no_damage(layout: StoreLayout) -> None:
+def test_a_new_database_without_a_snapshot_passes_verification(layout: StoreLayout) -> None:
     open_working(layout).close()
     assert verify_store(layout, deep=True).is_clean
     sweep_and_publish(layout)
 
 
-def test_a_new_database_that_finds_no_room_is_not_put_in_place_half_made(layout: StoreLayout) -> None:
+def test_a_new_database_that_does_not_fit_on_the_disk_is_not_put_in_place(layout: StoreLayout) -> None:
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
     try:
@@ -170,7 +169,7 @@ def test_a_new_database_that_finds_no_room_is_not_put_in_place_half_made(layout:
     sweep_and_publish(layout)
 
 
-def test_a_database_that_finds_no_room_says_so_and_goes_on_later(layout: StoreLayout) -> None:
+def test_a_full_disk_is_reported_and_work_can_continue_later(layout: StoreLayout) -> None:
     sweep_and_publish(layout, "s1")
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (layout.working.stat().st_size // 2, usual[1]))
@@ -184,7 +183,7 @@ def test_a_database_that_finds_no_room_says_so_and_goes_on_later(layout: StoreLa
     assert run_sql(layout, "SELECT tracklet_id FROM hits ORDER BY ALL")[1] == [("a-t1",)]  # of the same shard
 
 
-def test_a_shard_decided_anew_keeps_its_judgements_and_gives_up_its_hits(layout: StoreLayout) -> None:
+def test_judging_a_shard_again_keeps_its_judgements_and_replaces_its_hits(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content("s1", "a-t0"))
         decided = replace(make_content("s2", "a-t1"), hits=(), incidents=())
@@ -198,14 +197,14 @@ def test_a_shard_decided_anew_keeps_its_judgements_and_gives_up_its_hits(layout:
     assert not judged[0][1]
 
 
-def test_other_criteria_make_a_covered_shard_pending(layout: StoreLayout) -> None:
+def test_new_criteria_make_a_covered_shard_pending_again(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content())
         assert store.pending({"q1": ""}, ["a"]) == set()
         assert store.pending({"q1": "accept 0.9"}, ["a"]) == {("q1", "a")}
 
 
-def test_an_open_reader_keeps_what_it_opened(layout: StoreLayout) -> None:
+def test_an_open_reader_keeps_reading_the_old_snapshot(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content("s1", "a-t0"))
         store.publish()
@@ -217,14 +216,14 @@ def test_an_open_reader_keeps_what_it_opened(layout: StoreLayout) -> None:
                 assert new.run("SELECT count(*) FROM hits")[1] == [(2,)]
 
 
-def test_only_one_process_writes(layout: StoreLayout) -> None:
+def test_only_one_process_can_write(layout: StoreLayout) -> None:
     with HitStore(layout), pytest.raises(StoreBusyError, match="Another writer"), HitStore(layout):
         pass
     with HitStore(layout):
         pass
 
 
-def test_judgements_are_remembered_by_key(layout: StoreLayout) -> None:
+def test_judgements_are_cached_by_key(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.cache_judgements({"k1": '{"answer": "yes"}', "k2": "{}"})
         store.cache_judgements({"k2": "[]"})
@@ -233,14 +232,13 @@ def test_judgements_are_remembered_by_key(layout: StoreLayout) -> None:
         assert store.cached_judgements([]) == {}
 
 
-def test_searches_and_feedback_reach_the_tables_though_a_writer_is_at_work(layout: StoreLayout) -> None:
+def test_searches_and_feedback_left_during_a_write_reach_the_tables(layout: StoreLayout) -> None:
     search = SearchRecord(text="'; DROP TABLE hits", who="ann", created_utc=NOON, seconds=0.1, num_results=3)
     feedback = FeedbackRecord(hit_id="h", verdict="reject", who="ann", created_utc=NOON, note="\udcff")
     with HitStore(layout) as store:
         leave_search(layout, search)
         leave_search(layout, search)
         leave_feedback(layout, feedback)
-        store.record_search(search)
         store.publish()
     assert run_sql(layout, "SELECT text FROM searches")[1] == [("'; DROP TABLE hits",)]
     assert run_sql(layout, "SELECT verdict, note FROM feedback")[1] == [("reject", r"\xff")]
@@ -253,8 +251,9 @@ def test_the_snapshot_lists_shards_videos_tracklets_and_crops(layout: StoreLayou
         publish_shard(layout, name, make_rows(name, unit_vectors(6), camera=camera), camera=camera)
     record_quarantine(layout, make_entry())
     with HitStore(layout) as store:
-        assert store.publish().num_shards == 2
         store.publish()
+        store.publish()
+    assert len(run_sql(layout, "FROM shards")[1]) == 2
     assert run_sql(layout, "SELECT DISTINCT camera FROM tracklets")[1] == [(camera,)]
     counts = "SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM tracklets), (SELECT count(*) FROM crops)"
     assert run_sql(layout, counts)[1] == [(2, 4, 12)]
@@ -263,13 +262,13 @@ def test_the_snapshot_lists_shards_videos_tracklets_and_crops(layout: StoreLayou
     assert run_sql(layout, "SELECT path, tries FROM quarantine")[1] == [("gate/\\xff\n.mp4", 1)]
 
 
-def test_a_shard_that_is_gone_leaves_the_tables(layout: StoreLayout) -> None:
+def test_a_removed_shard_disappears_from_the_tables(layout: StoreLayout) -> None:
     directory = layout.shard_dir(publish_shard(layout, "a", make_rows("a", unit_vectors(6))).key)
     with HitStore(layout) as store:
         store.publish()
         directory.rename(layout.temporary / "gone")
-        assert store.publish().num_shards == 0
-    assert run_sql(layout, "FROM tracklets")[1] == run_sql(layout, "FROM crops")[1] == []
+        store.publish()
+    assert [run_sql(layout, f"FROM {name}")[1] for name in ("shards", "tracklets", "crops")] == [[], [], []]
 
 
 def test_an_unreadable_shard_is_reported_and_the_rest_is_published(layout: StoreLayout) -> None:
@@ -277,9 +276,8 @@ def test_an_unreadable_shard_is_reported_and_the_rest_is_published(layout: Store
     broken = layout.shard_dir(publish_shard(layout, "b", make_rows("b", unit_vectors(6))).key)
     (broken / "crops.parquet").write_bytes(b"broken")
     with HitStore(layout) as store:
-        report = store.publish()
-    assert report.num_shards == 1
-    assert len(report.unreadable) == 1
+        assert len(store.publish()) == 1
+    assert len(run_sql(layout, "FROM shards")[1]) == 1
 
 
 def test_a_damaged_database_is_named_with_a_remedy(layout: StoreLayout) -> None:

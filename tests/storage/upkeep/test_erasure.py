@@ -1,4 +1,4 @@
-"""Erasing footage: what goes, what stays, and what can't come back."""
+"""Erasing footage: what is removed, what stays, and what can't come back."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -34,11 +34,11 @@ from tests.storage.examples import NOON, PIPELINE, make_key, make_video, open_wr
 
 @pytest.fixture
 def layout(filled: StoreLayout) -> StoreLayout:
-    """A store of one's own, with footage to erase."""
+    """A filled store under the usual name of the fixture."""
     return filled
 
 
-def test_all_that_was_made_of_erased_footage_goes_and_the_rest_stays(layout: StoreLayout) -> None:
+def test_everything_made_from_erased_footage_is_removed_and_the_rest_stays(layout: StoreLayout) -> None:
     mixed, new = MIXED, NEW
     (report,) = erase_footage(layout, [OLD]).erasures
     rest = make_shard_id(["video-pm"], PIPELINE)
@@ -71,7 +71,7 @@ def test_all_that_was_made_of_erased_footage_goes_and_the_rest_stays(layout: Sto
     assert verify_store(layout, deep=True).is_clean
 
 
-def test_an_incident_keeps_the_hits_that_are_left_and_its_bounds_are_theirs(layout: StoreLayout) -> None:
+def test_an_incident_keeps_its_other_hits_and_takes_their_bounds(layout: StoreLayout) -> None:
     erase_footage(layout, [OLD])
     sql = (
         "SELECT num_hits, best_hit_id = (SELECT hit_id FROM hits WHERE video_id = 'video-pm'), start_utc FROM incidents"
@@ -81,7 +81,7 @@ def test_an_incident_keeps_the_hits_that_are_left_and_its_bounds_are_theirs(layo
     assert run_sql(layout, "SELECT count(*) FROM incidents")[1] == [(0,)]
 
 
-def test_no_byte_of_a_picture_and_no_name_is_left_in_any_file(layout: StoreLayout) -> None:
+def test_no_picture_and_no_name_remains_in_any_file(layout: StoreLayout) -> None:
     gone = [jpeg_of(video, number)[9:40] for video in ("am", "old") for number in (0, 1, 2, 3, 99)]
     gone += [name_of(video).encode() for video in ("am", "old", "bad")] + [b"unmistakable-search-am"]
     assert all(holding(layout, piece) for piece in gone)
@@ -105,16 +105,16 @@ def test_the_rewritten_database_keeps_its_keys(layout: StoreLayout) -> None:
         connection.execute("INSERT INTO hits SELECT * FROM hits")
 
 
-def test_nothing_that_falls_under_the_rule_leaves_no_note(layout: StoreLayout) -> None:
+def test_a_rule_that_matches_nothing_leaves_no_note(layout: StoreLayout) -> None:
     stamp = erasure_stamp(layout)
     assert erase_footage(layout, [ErasureRule(cameras=("nowhere",))]).erasures == ()
     assert erasure_stamp(layout) == stamp == ()
 
 
-def test_an_empty_rule_and_a_folder_that_is_no_store_are_refused(tmp_path: Path) -> None:
+def test_an_empty_rule_and_a_folder_that_is_not_a_store_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="must name"):
         ErasureRule()
-    with pytest.raises(StoreError, match="no store"):
+    with pytest.raises(StoreError, match="not a store"):
         erase_footage(StoreLayout(tmp_path / "misspelled"), [OLD])
     assert not (tmp_path / "misspelled").exists()
 
@@ -129,7 +129,7 @@ def test_the_note_names_no_file_and_no_query(layout: StoreLayout) -> None:
     assert run_sql(layout, "SELECT rule, num_videos, num_crops FROM erasures")[1] == [("videos named, 1", 1, 4)]
 
 
-def test_what_was_erased_is_blocked_until_it_is_lifted_and_a_later_erasure_takes_it_again(layout: StoreLayout) -> None:
+def test_an_erased_video_is_blocked_until_lifted_and_can_be_erased_again(layout: StoreLayout) -> None:
     erase_footage(layout, [OLD])
 
     def blocks(video_id: str, start_utc: datetime) -> bool:
@@ -146,7 +146,7 @@ def test_what_was_erased_is_blocked_until_it_is_lifted_and_a_later_erasure_takes
     assert blocks("video-am", EVENING)
 
 
-def test_the_same_video_under_another_pipeline_and_camera_goes_too(layout: StoreLayout) -> None:
+def test_the_same_video_under_another_pipeline_and_camera_is_erased_too(layout: StoreLayout) -> None:
     with open_writer(layout, make_key("x", camera="other", pipeline="p2")) as writer:
         writer.publish([replace(make_video("old"), start_utc=EVENING)], seconds=1.0)
     erase_footage(layout, [ErasureRule(before_utc=NOON, cameras=("yard",))])
@@ -154,7 +154,7 @@ def test_the_same_video_under_another_pipeline_and_camera_goes_too(layout: Store
     assert "video-am" in Gallery.open(layout, PIPELINE).video_ids
 
 
-def test_answers_of_an_earlier_version_that_name_no_shard_go_and_masks_stay(layout: StoreLayout) -> None:
+def test_answers_without_shards_of_an_earlier_version_are_deleted_but_masks_stay(layout: StoreLayout) -> None:
     with HitStore(layout) as store:
         store.change(
             "forget the shards",
@@ -168,7 +168,7 @@ def test_answers_of_an_earlier_version_that_name_no_shard_go_and_masks_stay(layo
         assert list(store.cached_judgements(["old", "m"])) == ["m"]
 
 
-def test_a_reader_that_is_open_keeps_what_it_opened(layout: StoreLayout) -> None:
+def test_an_open_reader_keeps_reading_what_it_opened(layout: StoreLayout) -> None:
     with open_snapshot(layout) as reader:
         erase_footage(layout, [OLD])
         assert reader.run("SELECT count(*) FROM hits")[1] == [(4,)]

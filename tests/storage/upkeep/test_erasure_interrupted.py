@@ -1,4 +1,4 @@
-"""Erasing footage from a damaged store, beside others at work, and being interrupted."""
+"""Erasing footage from a damaged store, while other processes work, and with interruptions."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.gallery.opening import iter_shard_dirs
-from storage.hits import shrinking as compaction
+from storage.hits import database
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine, record_quarantine
@@ -35,7 +35,7 @@ from tests.storage.erased_stores import (
 from tests.storage.examples import NOON, PIPELINE
 from tests.storage.shards.test_quarantine import make_entry
 
-POINTS = [  # tests/faults kills at all of them
+POINTS = [  # tests/faults kills a process at each of them
     "shard.renamed",
     "erasure.noted",
     "erasure.shards_removed",
@@ -47,13 +47,13 @@ POINTS = [  # tests/faults kills at all of them
 
 @pytest.fixture
 def layout(filled: StoreLayout) -> StoreLayout:
-    """A store of one's own, with footage to erase."""
+    """A filled store under the usual name of the fixture."""
     return filled
 
 
 @pytest.fixture(scope="module")
 def whole(filled_template: StoreLayout, tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
-    """The same after an erasure that nothing interrupted."""
+    """The same store after an erasure without interruption."""
     store = StoreLayout(shutil.copytree(filled_template.root, tmp_path_factory.mktemp("whole") / "store"))
     erase_footage(store, [OLD])
     return store
@@ -69,13 +69,13 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, BaseException]]:
         if name in errors:
             raise errors.pop(name)
 
-    crashpoints.install(fail)
+    crashpoints.hooks.append(fail)
     yield errors
-    crashpoints.uninstall(fail)
+    crashpoints.hooks.remove(fail)
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_an_interrupted_erasure_is_named_by_verify_and_finished_by_whoever_is_next(
+def test_an_interrupted_erasure_is_reported_by_verify_and_finished_by_the_next_writer(
     layout: StoreLayout, whole: StoreLayout, at: dict[str, BaseException], point: str
 ) -> None:
     at[point] = KeyboardInterrupt()
@@ -95,14 +95,14 @@ def test_an_interrupted_erasure_is_named_by_verify_and_finished_by_whoever_is_ne
     assert read_erasures(layout)[0].counts == read_erasures(whole)[0].counts
 
 
-def test_erasing_while_another_writes_is_refused_and_changes_nothing(layout: StoreLayout) -> None:
+def test_erasing_while_another_process_writes_is_refused_and_changes_nothing(layout: StoreLayout) -> None:
     before = list_files(layout)
     with HitStore(layout), pytest.raises(StoreBusyError):
         erase_footage(layout, [OLD])
     assert (list_files(layout), read_erasures(layout)) == (before, ())
 
 
-def test_a_shard_that_an_index_run_publishes_meanwhile_is_taken_back(layout: StoreLayout) -> None:
+def test_a_shard_published_by_an_index_run_during_an_erasure_is_withdrawn(layout: StoreLayout) -> None:
     erase_footage(layout, [OLD])
     late = publish_videos(layout, {"am": MORNING, "later": EVENING})
     record_quarantine(layout, replace(make_entry(), pipeline_digest=PIPELINE))
@@ -115,18 +115,18 @@ def test_a_shard_that_an_index_run_publishes_meanwhile_is_taken_back(layout: Sto
     assert withdraw_erased(layout, PIPELINE, left) == left
 
 
-def test_a_killed_index_run_can_bring_something_back_and_gc_erases_it_again(layout: StoreLayout) -> None:
+def test_videos_brought_back_by_a_killed_index_run_are_erased_again_by_gc(layout: StoreLayout) -> None:
     erase_footage(layout, [OLD])
     publish_videos(layout, {"am": MORNING, "later": EVENING})
     (problem,) = verify_store(layout, deep=False).problems
-    assert "1 videos that were erased" in problem
+    assert "1 erased videos" in problem
     assert collect_garbage(layout).erasures
     assert find_returned(layout) == {}
     assert erase_returned(layout) == finish_erasures(layout) == ()
     assert "video-later" in Gallery.open(layout, PIPELINE).video_ids
 
 
-def test_shards_published_between_the_look_and_the_note_are_found(
+def test_shards_published_between_the_plan_and_the_note_are_found(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = erasure.write_erasure
@@ -141,7 +141,7 @@ def test_shards_published_between_the_look_and_the_note_are_found(
     assert Gallery.open(layout, PIPELINE).video_ids == {"video-pm", "video-new"}
 
 
-def test_a_shard_whose_rows_cannot_be_read_goes_whole(layout: StoreLayout) -> None:
+def test_a_shard_whose_rows_cannot_be_read_is_erased_whole(layout: StoreLayout) -> None:
     mixed = MIXED
     (directory,) = [path for path in iter_shard_dirs(layout) if path.name == mixed]
     (directory / "crops.parquet").write_bytes(b"cut")
@@ -151,7 +151,7 @@ def test_a_shard_whose_rows_cannot_be_read_goes_whole(layout: StoreLayout) -> No
     assert run_sql(layout, "SELECT count(*) FROM coverage")[1] == [(1,)]
 
 
-def test_of_a_damaged_manifest_the_folders_decide_and_a_named_video_can_not_be_told(layout: StoreLayout) -> None:
+def test_a_shard_with_a_damaged_manifest_is_judged_by_its_folders_or_reported_as_unknown(layout: StoreLayout) -> None:
     mixed, old = MIXED, PLAIN
     directories = {path.name: path for path in iter_shard_dirs(layout)}
     for name in (mixed, old):
@@ -164,7 +164,7 @@ def test_of_a_damaged_manifest_the_folders_decide_and_a_named_video_can_not_be_t
     assert directories[mixed].exists()
 
 
-def test_hits_of_a_shard_that_is_long_gone_fall_under_the_rule_too(layout: StoreLayout) -> None:
+def test_hits_whose_shard_no_longer_exists_are_erased_too(layout: StoreLayout) -> None:
     old = PLAIN
     for path in list(iter_shard_dirs(layout)):
         if path.name == old:
@@ -173,7 +173,7 @@ def test_hits_of_a_shard_that_is_long_gone_fall_under_the_rule_too(layout: Store
     assert run_sql(layout, "SELECT video_id FROM hits WHERE video_id = 'video-old'")[1] == []
 
 
-def test_an_index_that_is_missing_does_not_make_a_shard_go_whole(layout: StoreLayout) -> None:
+def test_a_missing_index_does_not_cause_a_shard_to_be_erased_whole(layout: StoreLayout) -> None:
     mixed = MIXED
     (directory,) = [path for path in iter_shard_dirs(layout) if path.name == mixed]
     (directory / "index.faiss").unlink()
@@ -181,24 +181,24 @@ def test_an_index_that_is_missing_does_not_make_a_shard_go_whole(layout: StoreLa
     assert shard.rest_id
 
 
-def test_a_full_disk_while_the_database_is_copied_leaves_the_old_one(
+def test_a_full_disk_while_copying_the_database_leaves_the_old_one(
     layout: StoreLayout, at: dict[str, BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fsync = compaction.fsync_path
+    fsync = database.fsync_path
 
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(compaction, "fsync_path", full)
+    monkeypatch.setattr(database, "fsync_path", full)
     with pytest.raises(StoreError, match="Free space"):
         erase_footage(layout, [OLD])
     assert not list(layout.temporary.glob("working*"))
-    monkeypatch.setattr(compaction, "fsync_path", fsync)
+    monkeypatch.setattr(database, "fsync_path", fsync)
     assert len(finish_erasures(layout)) == 1
     assert verify_store(layout, deep=True).is_clean
 
 
-def test_a_damaged_note_is_named(layout: StoreLayout) -> None:
+def test_a_damaged_note_is_reported(layout: StoreLayout) -> None:
     erase_footage(layout, [OLD])
     (note,) = layout.erasures.iterdir()
     note.write_text("{")
