@@ -21,7 +21,8 @@ from flows.maintain.erasing import erase_store
 from flows.maintain.retention import build_filter, build_rules, wait_for_turn
 from flows.runs.progress import Silence
 from flows.search import searching
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.settings.forms import MaintainForm
 from flows.settings.model import Settings, load_settings
 from flows.settings.sections import RetentionSettings

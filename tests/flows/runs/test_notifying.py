@@ -12,7 +12,7 @@ from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError, Stor
 from flows.cli import app
 from flows.export.exporting import ExportReport, Problem
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report, run_command
-from flows.search.searching import Result, SearchReport
+from flows.search.outcome import Result, SearchReport
 from flows.settings.model import load_settings
 from flows.settings.sections import NotifySettings
 from flows.sweep.outcome import SweepReport
