@@ -273,7 +273,11 @@ class Composition:
     def list_models(self) -> list[ModelRow]:
         """Lists the profile's models without loading them or contacting a server."""
         rows = [self._locate(role, weights) for role, weights in self._roles()]
-        return [*rows, self._endpoint_row()] if self.settings.judge.family == "endpoint" else rows
+        if self.settings.judge.family == "endpoint":
+            server = self.settings.judge.endpoint
+            source = {"model_id": "(endpoint)", "license": "the server's", "where": server.base_url}
+            rows.append(ModelRow(role="judge", weights=server.model, found=True, **source))
+        return rows
 
     def _roles(self) -> Iterator[tuple[WeightsKind, str]]:
         yield "detector", self.settings.detector.weights
@@ -283,17 +287,6 @@ class Composition:
         yield "dual_encoder", self.settings.encoder.weights
         if self.settings.judge.family != "endpoint":
             yield "judge", self.settings.judge.weights
-
-    def _endpoint_row(self) -> ModelRow:
-        endpoint = self.settings.judge.endpoint
-        return ModelRow(
-            role="judge",
-            weights=endpoint.model,
-            found=True,
-            model_id="(endpoint)",
-            license="the server's",
-            where=endpoint.base_url,
-        )
 
     def _locate(self, role: WeightsKind, weights: str) -> ModelRow:
         try:

@@ -18,7 +18,8 @@ from flows.commands.common import (
 )
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
-from flows.search.searching import SearchReport, SearchRequest, search_store
+from flows.search.outcome import SearchReport, SearchRequest
+from flows.search.searching import search_store
 from storage.disk.layout import StoreLayout
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]

@@ -55,22 +55,15 @@ class VideoCrops:
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """Counts of one unit, and how long each of its overlapping stages worked."""
+    """Counts of one unit, and how many seconds each of its overlapping stages worked."""
 
     frames: int = 0
     frames_detected: int = 0
-    detections: int = 0
-    decode_seconds: float = 0.0
-    detect_seconds: float = 0.0  # gate and detector
-    pose_seconds: float = 0.0  # joints and postures of all detections
-    track_seconds: float = 0.0  # tracker, tracklets, crops
-    encode_seconds: float = 0.0  # encoder and writing
-    publish_seconds: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, stage: str, seconds: float) -> None:
         """Adds seconds to a stage."""
-        name = f"{stage}_seconds"
-        setattr(self, name, getattr(self, name) + seconds)
+        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -228,9 +221,10 @@ class CropStream:
         images = [image for image, _ in chosen]
         with self.counts.timing("detect"):
             found = self._detector.detect(images)
-        with self.counts.timing("pose"):
-            bodies = self._bodies.read(images, found) if self._bodies else [None] * len(found)
-        self.counts.detections += sum(map(len, found))
+        bodies: Sequence[Bodies | None] = [None] * len(found)
+        if self._bodies:
+            with self.counts.timing("pose"):
+                bodies = self._bodies.read(images, found)
         times = [pts for _, pts in chosen]
         return VideoLooks(video=video, looks=tuple(zip(images, times, found, bodies, strict=True)))
 

@@ -66,6 +66,13 @@ def index_archive(form: IndexForm) -> State[None]:
     return _show(report)
 
 
+def show_unreadable(key: str, report: IndexReport) -> None:
+    """Shows a table of the videos that could not be read, if there are any."""
+    rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable]
+    if rows:
+        show_table(key, rows, "videos that could not be read, or only in part")
+
+
 def _show(report: IndexReport) -> State[None]:
     show_table(
         "index-units",
@@ -82,11 +89,7 @@ def _show(report: IndexReport) -> State[None]:
         ],
         "what was indexed",
     )
-    if report.unreadable:
-        rows = [
-            {"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable
-        ]
-        show_table("index-unreadable", rows, "videos that could not be read, or only in part")
+    show_unreadable("index-unreadable", report)
     summary = (
         f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
         f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos already indexed, "

@@ -84,8 +84,9 @@ class IndexReport:
             "coverage": min(1.0, self.total("video_seconds") / promised) if promised else None,
             "num_shards": sum(bool(unit.shard_id) for unit in self.units),
             "stage_seconds": {
-                name: sum(getattr(item, f"{name}_seconds") for item in counts)
-                for name in ("decode", "detect", "track", "encode", "publish")
+                name: sum(item.stage_seconds.get(name, 0.0) for item in counts)
+                for name in ("decode", "detect", "pose", "track", "encode", "publish")
+                if any(name in item.stage_seconds for item in counts)
             },
         }
 

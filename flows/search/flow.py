@@ -7,7 +7,8 @@ from prefect.client.schemas.objects import State
 
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
-from flows.search.searching import Result, SearchReport, SearchRequest, search_store
+from flows.search.outcome import Result, SearchReport, SearchRequest
+from flows.search.searching import search_store
 from flows.settings.forms import SearchForm
 
 

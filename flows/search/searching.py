@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from anomalylmm.errors import QueryError, StoreError
 from anomalylmm.query.masking import check_text
-from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, SlotVerdict
+from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
 from flows.clock import utc_now
@@ -18,9 +16,18 @@ from flows.report.page import Card, Fact, Page, Section, local_time, media_time,
 from flows.report.pictures import data_url, draw_results
 from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
-from flows.runs.recording import Recording, list_reasons, recording
+from flows.runs.recording import Recording, recording
+from flows.search.outcome import Result, SearchReport, SearchRequest
 from flows.search.reference import join_text_and_picture, read_reference
-from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
+from flows.sweep.coarse_search import (
+    build_hints,
+    encode_views,
+    find_candidates,
+    load_images,
+    mean_views,
+    scope_of,
+    time_zone_of,
+)
 from flows.sweep.query_file import QueryRow, build_query, choose_mask_way, mask_row
 from flows.sweep.sweeping import open_gallery, say_without_slots
 from storage.disk.layout import StoreLayout
@@ -32,101 +39,6 @@ from storage.upkeep.erasure_log import ErasureStamp, erasure_stamp
 NO_FLOOR = -10.0  # a search returns the best results, however weak
 LIKENESS = "a person"  # text for the patch map when the request has none
 NO_TEXT = "no text was given, so the judge was not asked and the results are in coarse order"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchRequest:
-    """What to search for and where: a sentence, a picture, or both."""
-
-    text: str = ""
-    like: str = ""  # a crop id of the gallery, or an image file
-    cameras: tuple[str, ...] = ()
-    start_utc: datetime | None = None
-    stop_utc: datetime | None = None
-    limit: int = 10
-    judged: int = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """One tracklet of the final ranking."""
-
-    tracklet_id: str
-    camera: str
-    when: str
-    video: str
-    moment: str
-    cosine: float
-    z_score: float
-    judged: bool
-    accepted: bool
-    score: float
-    confidence: float
-    reason: str
-    slots: tuple[SlotVerdict, ...]
-    picture: bytes = field(repr=False, default=b"")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchReport:
-    """The result of a search."""
-
-    text: str
-    cloze: str
-    results: tuple[Result, ...]
-    warnings: tuple[str, ...]
-    num_crops: int
-    num_candidates: int
-    num_calls: int
-    seconds: float
-    page_path: str
-    num_shards: int = 0
-    num_judged: int = 0
-    num_cached: int = 0
-    num_open: int = 0  # candidates that should have been judged but got no answer
-
-    @property
-    def state(self) -> str:
-        """Completed, or Degraded if some candidates got no answer from the judge."""
-        return "Degraded" if self.num_open else "Completed"
-
-    @property
-    def accepted(self) -> list[Result]:
-        """The results that the judge accepted."""
-        return [result for result in self.results if result.accepted]
-
-    @property
-    def events(self) -> tuple[str, ...]:
-        """The events that a notification is about."""
-        happened = {"search_hits": bool(self.accepted), "degraded": self.state == "Degraded"}
-        return tuple(event for event, has_happened in happened.items() if has_happened)
-
-    @property
-    def notification(self) -> dict[str, Any]:
-        """The values that a notification contains."""
-        names = ("tracklet_id", "camera", "when", "video", "moment", "confidence", "reason")
-        return {
-            "text": self.text,
-            "num_results": len(self.results),
-            "num_accepted": len(self.accepted),
-            "warnings": list(self.warnings),
-            "report": self.page_path,
-            "results": [{name: getattr(result, name) for name in names} for result in self.accepted],
-        }
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """The values that the run's record contains."""
-        return {
-            "state": self.state,
-            "reasons": list_reasons(candidates_not_judged=self.num_open),
-            "num_shards": self.num_shards,
-            "num_candidates": self.num_candidates,
-            "num_judged": self.num_judged,
-            "num_calls": self.num_calls,
-            "num_cached": self.num_cached,
-            "num_hits": len(self.accepted),
-        }
 
 
 def search_store(
@@ -166,7 +78,7 @@ def _search(
     with run.stage("draw"):
         results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
     return SearchReport(
-        text=describe_request(request),
+        text=request.description,
         cloze=query.cloze.masked,
         results=results,
         warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
@@ -207,12 +119,6 @@ def _judge(
         return composition.adjudicator.adjudicate(query, loaded, hints=hints)
     ranked = tuple(RankedCandidate(candidate=item, rank=item.rank, verdict=None) for item in loaded)
     return Adjudication(ranked=ranked, num_calls=0, num_cached=0, seconds=0.0)
-
-
-def describe_request(request: SearchRequest) -> str:
-    """Describes in one line what to search for."""
-    like = f"like {Path(request.like).name}" if request.like else ""
-    return " ".join(part for part in (request.text, f"({like})" if request.text and like else like) if part)
 
 
 def build_request_query(composition: Composition, request: SearchRequest) -> tuple[Query, tuple[str, ...]]:
@@ -273,12 +179,10 @@ def _build_results(
 
 def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: bytes) -> Result:
     candidate, verdict = item.candidate, item.verdict
-    videos = gallery.shard(candidate.shard_id).manifest.videos
-    zone = next(video.time_zone for video in videos if video.video_id == row.video_id)
     return Result(
         tracklet_id=candidate.tracklet_id,
         camera=row.camera,
-        when=local_time(row.wall_clock_utc, zone),
+        when=local_time(row.wall_clock_utc, time_zone_of(gallery, candidate)),
         video=row.video_path,
         moment=media_time(row.pts_seconds),
         cosine=candidate.cosine,
@@ -301,7 +205,7 @@ def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds:
         "stop_utc": str(request.stop_utc or ""),
     }
     record = SearchRecord(
-        text=describe_request(request),
+        text=request.description,
         who=current_user(),
         created_utc=utc_now(),
         seconds=seconds,

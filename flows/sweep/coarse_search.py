@@ -132,3 +132,9 @@ def load_images(
         loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=scores))
         best[candidate.tracklet_id] = rows[candidate.best_crop_id]
     return loaded, best
+
+
+def time_zone_of(gallery: Gallery, candidate: Candidate) -> str:
+    """Returns the time zone of a candidate's camera."""
+    videos = gallery.shard(candidate.shard_id).manifest.videos
+    return next(video.time_zone for video in videos if video.video_id == candidate.video_id)

@@ -1,26 +1,19 @@
 """Builds the rows of a sweep from ranked candidates; uses neither clock nor store."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from anomalylmm.measure.incidents import HitInterval, group_incidents
-from anomalylmm.records import CropRow, Query, RankedCandidate
+from anomalylmm.records import CropRow, Query, RankedCandidate, Verdict
 from storage.hits.rows import HitRecord, IncidentRecord, JudgementRecord, make_hit_id
-from storage.shards.manifest import VideoEntry
 
 
 def build_judgement(
-    query: Query, ranked: RankedCandidate, *, sweep_id: str, pipeline: str, now: datetime
+    query: Query, ranked: RankedCandidate, verdict: Verdict, *, sweep_id: str, pipeline: str, now: datetime
 ) -> JudgementRecord:
-    """Builds the row of a judged candidate.
-
-    Raises:
-        ValueError: The candidate was not judged.
-    """
+    """Builds the row of a judged candidate."""
     candidate = ranked.candidate
-    if ranked.verdict is None:
-        raise ValueError(f"tracklet {candidate.tracklet_id} was not judged")
     return JudgementRecord(
         query_version=query.version,
         query_name=query.name,
@@ -34,34 +27,24 @@ def build_judgement(
         final_rank=ranked.rank,
         cosine=candidate.cosine,
         z_score=candidate.z_score,
-        verdict=ranked.verdict,
+        verdict=verdict,
         created_utc=now,
     )
-
-
-def picture_name(query: Query, tracklet_id: str, pipeline: str) -> str:
-    """Returns the path of a hit's picture, relative to the folder of reports."""
-    return f"pictures/{make_hit_id(query.version, tracklet_id, pipeline)}.jpg"
 
 
 def build_hit(
     query: Query,
     ranked: RankedCandidate,
+    verdict: Verdict,
     row: CropRow,
-    video: VideoEntry,
     *,
+    time_zone: str,
     sweep_id: str,
     pipeline: str,
     now: datetime,
 ) -> HitRecord:
-    """Builds the row of an accepted candidate from its best crop and its video.
-
-    Raises:
-        ValueError: The candidate was not judged.
-    """
-    candidate, verdict = ranked.candidate, ranked.verdict
-    if verdict is None:
-        raise ValueError(f"tracklet {candidate.tracklet_id} was not judged")
+    """Builds the row of an accepted candidate from its best crop; its picture is named after the hit."""
+    candidate = ranked.candidate
     return HitRecord(
         query_version=query.version,
         query_name=query.name,
@@ -80,7 +63,7 @@ def build_hit(
         stop_utc=row.wall_clock_utc + timedelta(seconds=row.tracklet_stop_seconds - row.pts_seconds),
         best_utc=row.wall_clock_utc,
         clock_source=row.clock_source,
-        time_zone=video.time_zone,
+        time_zone=time_zone,
         box_xyxy_px=row.box_xyxy_px,
         rank=ranked.rank,
         cosine=candidate.cosine,
@@ -90,7 +73,7 @@ def build_hit(
         affirm=verdict.affirm,
         reason=verdict.reason,
         judge_id=verdict.judge_id,
-        picture_path=picture_name(query, candidate.tracklet_id, pipeline),
+        picture_path=f"pictures/{make_hit_id(query.version, candidate.tracklet_id, pipeline)}.jpg",
         created_utc=now,
     )
 
@@ -143,8 +126,3 @@ def read_interval(row: Sequence[Any]) -> HitInterval:
         stop_utc=stop.replace(tzinfo=UTC),
         confidence=confidence,
     )
-
-
-def index_videos(entries: Iterable[VideoEntry]) -> Mapping[str, VideoEntry]:
-    """Finds a video's entry by its id."""
-    return {entry.video_id: entry for entry in entries}

@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 
-from flows.index.flow import run_as_tasks
-from flows.index.indexing import IndexReport, index_archive
+from flows.index.flow import run_as_tasks, show_unreadable
+from flows.index.indexing import index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.runs.notifying import notify_failure, notify_report
 from flows.settings.forms import SweepForm
@@ -33,24 +33,21 @@ def sweep(form: SweepForm) -> State[None]:
     """
     notify, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
     with notify_failure(notify, layout, "sweep", progress):
-        indexed = _index(form, progress) if form.archive else None
-        if indexed:
+        indexed = None
+        if form.archive:
+            indexed = index_archive(
+                form.compose(), layout, Path(form.archive), listener=progress, run_units=run_as_tasks(form)
+            )
             notify_report(notify, layout, "index", indexed, progress)
         report = sweep_task(form)
         notify_report(notify, layout, "sweep", report, progress)
     unreadable = indexed.unreadable if indexed else ()
-    if unreadable:
-        rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in unreadable]
-        show_table("sweep-unreadable", rows, "videos that could not be read, or only in part")
+    if indexed:
+        show_unreadable("sweep-unreadable", indexed)
     show_table("sweep-queries", [_row(tally) for tally in report.queries], "results of each query")
     show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
-
-
-def _index(form: SweepForm, progress: RunProgress) -> IndexReport:
-    units = run_as_tasks(form)
-    return index_archive(form.compose(), form.layout(), Path(form.archive), listener=progress, run_units=units)
 
 
 def _row(tally: object) -> dict[str, object]:

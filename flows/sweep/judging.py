@@ -1,17 +1,25 @@
 """The judging of a sweep: one coarse search for all queries, then each query is judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate
+from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate, Verdict
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.report.pictures import draw_results
 from flows.runs.progress import Listener
 from flows.runs.recording import Recording
-from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of
-from flows.sweep.findings import build_hit, build_judgement, index_videos
+from flows.sweep.coarse_search import (
+    build_hints,
+    encode_views,
+    find_candidates,
+    load_images,
+    mean_views,
+    scope_of,
+    time_zone_of,
+)
+from flows.sweep.findings import build_hit, build_judgement
 from flows.sweep.judging_cache import StoredCache
 from flows.sweep.outcome import QueryTally
 from storage.disk.files import create_directories, guarded, replace_file
@@ -105,15 +113,16 @@ def _judge_query(
     )
     for note in result.notes:
         run.listener.warn(f"query {query.name!r}: {note}")
-    judged = [ranked for ranked in result.ranked if ranked.verdict is not None]
-    accepted = [ranked for ranked in judged if ranked.verdict is not None and ranked.verdict.accepted]
+    judged = [(ranked, ranked.verdict) for ranked in result.ranked if ranked.verdict is not None]
+    accepted = [(ranked, verdict) for ranked, verdict in judged if verdict.accepted]
     pipeline = composition.pipeline.digest
     return QueryFindings(
         query=query,
         shard_ids=shard_ids,
         num_candidates=len(candidates),
         judgements=tuple(
-            build_judgement(query, ranked, sweep_id=run.sweep_id, pipeline=pipeline, now=now) for ranked in judged
+            build_judgement(query, ranked, verdict, sweep_id=run.sweep_id, pipeline=pipeline, now=now)
+            for ranked, verdict in judged
         ),
         hits=_build_hits(run, query, accepted, best, now),
         open_shards=frozenset(item.shard_id for item in result.unjudged),
@@ -124,30 +133,31 @@ def _judge_query(
 
 
 def _build_hits(
-    run: SweepRun, query: Query, accepted: Sequence[RankedCandidate], best: dict[str, CropRow], now: datetime
+    run: SweepRun,
+    query: Query,
+    accepted: Sequence[tuple[RankedCandidate, Verdict]],
+    best: Mapping[str, CropRow],
+    now: datetime,
 ) -> tuple[HitRecord, ...]:
     """Builds the hits and writes their pictures."""
-    hits = [_build_hit(run, query, ranked, best, now) for ranked in accepted]
-    rows = [best[ranked.candidate.tracklet_id] for ranked in accepted]
-    for hit, jpeg in zip(hits, draw_results(run.composition.mapper, query, rows), strict=True):
+    rows = [best[ranked.candidate.tracklet_id] for ranked, _ in accepted]
+    hits = []
+    for (ranked, verdict), row, jpeg in zip(
+        accepted, rows, draw_results(run.composition.mapper, query, rows), strict=True
+    ):
+        hit = build_hit(
+            query,
+            ranked,
+            verdict,
+            row,
+            time_zone=time_zone_of(run.gallery, ranked.candidate),
+            sweep_id=run.sweep_id,
+            pipeline=run.composition.pipeline.digest,
+            now=now,
+        )
         _write_picture(run.layout, hit, jpeg)
+        hits.append(hit)
     return tuple(hits)
-
-
-def _build_hit(
-    run: SweepRun, query: Query, ranked: RankedCandidate, best: dict[str, CropRow], now: datetime
-) -> HitRecord:
-    row = best[ranked.candidate.tracklet_id]
-    videos = index_videos(run.gallery.shard(ranked.candidate.shard_id).manifest.videos)
-    return build_hit(
-        query,
-        ranked,
-        row,
-        videos[row.video_id],
-        sweep_id=run.sweep_id,
-        pipeline=run.composition.pipeline.digest,
-        now=now,
-    )
 
 
 def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:

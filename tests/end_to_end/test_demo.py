@@ -6,7 +6,8 @@ import pytest
 
 from flows.composition import Composition
 from flows.index.indexing import IndexReport, index_archive
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.settings.model import load_settings
 from flows.sweep.outcome import SweepReport
 from flows.sweep.sweeping import sweep_store

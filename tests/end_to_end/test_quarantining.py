@@ -40,7 +40,7 @@ def test_a_file_has_its_tries_and_is_then_left_out_with_a_word(archive: Path) ->
     assert tries(archive) == {"gate/text.mp4": 2, "gate/dangling.mp4": 2}
     given_up = index(archive, retry=True)
     assert given_up.unreadable == ()
-    assert "1 unreadable videos had their tries" in given_up.notes[0]
+    assert "1 unreadable videos had the maximum number of tries" in given_up.notes[0]
     assert len(index(archive, retry=True, max_tries=3).unreadable) == 2
 
 

@@ -18,7 +18,8 @@ from flows.export.exporting import ExportRequest, export_hits
 from flows.index.indexing import index_archive
 from flows.maintain.erasing import erase_store
 from flows.runs.recording import recording
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
@@ -188,4 +189,4 @@ def test_an_index_run_shows_its_notes(layout: StoreLayout, archive: Path) -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flows.commands.index_and_sweep.compose", compose)
         shown = CliRunner().invoke(app, ["index", str(archive), "--store", str(layout.root), "--quiet"]).stdout
-    assert "note: 4 files were not looked at" in shown
+    assert "note: 4 files are left to the next run" in shown

@@ -11,7 +11,8 @@ import pytest
 
 from anomalylmm.errors import ConfigurationError, QueryError, StoreBusyError, StoreError
 from flows.index.indexing import index_archive
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.sweep.sweeping import open_gallery, sweep_store
 from storage.disk.layout import StoreLayout
 from storage.gallery.scope import Scope

@@ -9,7 +9,8 @@ from typing import Any
 from anomalylmm.errors import StoreError
 from flows.index.indexing import index_archive
 from flows.maintain.erasing import erase_store
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import MANIFEST_FILE, StoreLayout
 from storage.gallery.opening import iter_shard_dirs

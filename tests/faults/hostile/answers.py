@@ -9,7 +9,8 @@ import numpy as np
 
 from anomalylmm.query.masking import parse_masks
 from flows.search.flow import write_summary
-from flows.search.searching import SearchReport, SearchRequest, search_store
+from flows.search.outcome import SearchReport, SearchRequest
+from flows.search.searching import search_store
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
 from tests.drawn import LEXICON

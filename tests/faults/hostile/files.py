@@ -17,7 +17,8 @@ from flows.evaluate.benchmark.files import read_benchmark
 from flows.evaluate.benchmark.records import read_picture
 from flows.index.indexing import build_plan
 from flows.review.feedback import note_remarks, read_csv
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.settings.model import load_settings
 from storage.disk.files import digest_json
 from storage.disk.layout import StoreLayout

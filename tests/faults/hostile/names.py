@@ -10,7 +10,8 @@ from unittest import mock
 from flows.index.indexing import index_archive
 from flows.runs.artifacts import escape, show_table
 from flows.search.flow import write_summary
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from storage.disk.layout import StoreLayout
 from tests.faults.hostile.stand_ins import DrawnComposition
 from tests.faults.hostile.trial import (

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from flows.search.flow import write_summary
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.settings.model import Settings
 from flows.sweep.query_file import read_queries
 from flows.sweep.sweeping import sweep_store

@@ -26,7 +26,7 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"flows.commands.{module}.compose", compose)
 
 
-def test_the_commands_of_the_design_are_there() -> None:
+def test_all_designed_commands_exist() -> None:
     assert set(COMMANDS) >= {"index", "sweep", "search", "sql", "report", "verify", "gc", "serve", "models", "doctor"}
 
 
@@ -38,7 +38,7 @@ def test_every_command_has_help_and_an_example(command: str) -> None:
     assert "Example" in result.output
 
 
-def test_the_whole_job_from_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     store, queries = str(tmp_path / "store"), tmp_path / "queries.toml"
     write_video(tmp_path / "archive/gate/2026-03-14/10-00-00.mp4", [("red", 0, 5)])
     queries.write_text('[[query]]\nname = "red"\ntext = "a person in a red coat walking"\nfloor = -10\n')
@@ -77,7 +77,7 @@ def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
         (["serve", "--time-zone", "Mars/X"], 2, "Europe/Berlin"),
     ],
 )
-def test_what_a_user_gets_wrong_is_one_message_and_an_exit_code(
+def test_user_errors_give_one_message_and_an_exit_code(
     arguments: list[str], code: int, named: str, tmp_path: Path
 ) -> None:
     environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
@@ -94,7 +94,7 @@ def test_what_a_user_gets_wrong_is_one_message_and_an_exit_code(
     assert "Traceback" not in ran.stderr
 
 
-def test_the_written_commands_are_those_of_the_program() -> None:
+def test_the_documented_commands_are_up_to_date() -> None:
     root = Path(__file__).parents[3]
     command = [sys.executable, "-m", "typer", "flows.cli", "utils", "docs", "--name", "anomalylmm"]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)

@@ -1,4 +1,4 @@
-"""Limits that the system keeps where DuckDB does not."""
+"""Hard limits for SQL."""
 
 import subprocess
 import sys
@@ -10,17 +10,17 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", HEAD + code], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_what_does_not_end_in_time_ends_the_program_with_a_message() -> None:
+def test_a_timeout_exits_the_program_with_a_message() -> None:
     ran = run("with limits.hard_limits(0.1, 0): time.sleep(50)")
     assert ran.returncode == 2
     assert "--timeout" in ran.stderr
 
 
-def test_what_ends_in_time_is_left_alone() -> None:
+def test_work_that_ends_in_time_is_not_interrupted() -> None:
     assert run("with limits.hard_limits(0.1, 0): pass\ntime.sleep(0.6)\nprint('done')").stdout == "done\n"
 
 
-def test_memory_is_limited_while_the_query_runs_and_free_again_afterwards() -> None:
+def test_memory_is_limited_only_while_the_query_runs() -> None:
     code = """
 with limits.hard_limits(0, 10_000_000):
     try: bytearray(400 << 20)

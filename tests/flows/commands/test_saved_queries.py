@@ -67,7 +67,7 @@ def show(*arguments: str) -> str:
     return result.stdout
 
 
-def test_show_tells_text_version_masks_and_who_made_them(file: Path) -> None:
+def test_show_prints_text_version_masks_and_who_chose_them(file: Path) -> None:
     shown = show("--queries", str(file))
     by_lexicon, by_user, without = shown.split("\n\n")[:3]
     version = read_saved(file, FakeComposition(load_settings()).lexicon)[0].query.version
@@ -83,7 +83,7 @@ def test_show_tells_text_version_masks_and_who_made_them(file: Path) -> None:
     assert not MaskingJudge.asked
 
 
-def test_the_printed_masks_put_into_the_file_change_nothing(file: Path) -> None:
+def test_printed_masks_can_be_copied_into_the_file_without_a_change(file: Path) -> None:
     printed = [line.strip() for line in show("--queries", str(file)).splitlines() if line.startswith("  masks = ")]
     rows = tomllib.loads(FILE)["query"]
     for row in rows:
@@ -100,7 +100,7 @@ def test_the_printed_masks_put_into_the_file_change_nothing(file: Path) -> None:
     assert {item.made_by for item in after} == {"user"}
 
 
-def test_show_prints_chosen_queries_as_json_and_takes_the_file_before_it_too(file: Path) -> None:
+def test_show_prints_chosen_queries_as_json_and_accepts_the_file_before_its_name(file: Path) -> None:
     result = RUNNER.invoke(app, ["queries", "--queries", str(file), "show", "juggle", "--json"])
     found = json.loads(result.stdout)
     assert [(row["name"], row["made_by"]) for row in found] == [("juggle", "user")]
@@ -108,18 +108,18 @@ def test_show_prints_chosen_queries_as_json_and_takes_the_file_before_it_too(fil
     assert found[0]["masks"][0]["contrasts"] == ["walking"]
 
 
-def test_an_unknown_name_is_told_the_known_ones(file: Path) -> None:
+def test_an_unknown_name_is_answered_with_the_known_ones(file: Path) -> None:
     result = RUNNER.invoke(app, ["queries", "show", "jump", "--queries", str(file)])
     assert result.exit_code != 0
     assert "fall, juggle, odd" in str(result.exception)
 
 
-def test_the_list_without_show_is_still_there(file: Path) -> None:
+def test_queries_without_show_lists_all(file: Path) -> None:
     result = RUNNER.invoke(app, ["queries", "--queries", str(file), "--json"])
     assert [row["name"] for row in json.loads(result.stdout)] == ["fall", "juggle", "odd"]
 
 
-def test_masks_by_the_judge_are_asked_once_and_remembered_in_the_store(file: Path, tmp_path: Path) -> None:
+def test_the_judge_is_asked_for_masks_once_and_the_store_keeps_them(file: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('[rerank]\nmasking = "judge"\n')
     store = tmp_path / "store"

@@ -64,7 +64,7 @@ def test_what_the_preset_decides_is_shown() -> None:
     assert rows()["rerank.affirm_weight"]["origin"] == "profile pocket"
 
 
-def test_the_text_fits_into_100_columns_and_steers_no_terminal(tmp_path: Path) -> None:
+def test_the_text_fits_into_100_columns_and_has_no_control_characters(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
         'description = "\\u001b[2J and words that go on for a while, longer than one line of text has room"'

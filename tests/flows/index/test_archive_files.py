@@ -1,4 +1,4 @@
-"""Files of an archive that are no ordinary files, and how many of them one run takes."""
+"""Special files in an archive, and the maximum number of videos in one run."""
 
 import inspect
 import os
@@ -18,16 +18,16 @@ def plan(archive: Path, *, quarantined: frozenset[str] = frozenset(), **decode: 
     return plan_archive(archive, settings, known=frozenset(), quarantined=quarantined, probe_start=lambda _: None)
 
 
-def test_pipes_and_broken_links_are_told_and_not_opened(tmp_path: Path) -> None:
+def test_pipes_and_broken_links_are_reported_and_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "circle.mp4").symlink_to("circle.mp4")
     (tmp_path / "dangling.mp4").symlink_to("nothing.mp4")
     (tmp_path / "endless.mp4").symlink_to("/dev/zero")
     (tmp_path / "folder.mp4").mkdir()
-    told = dict(plan(tmp_path).unreadable)
-    assert set(told) == {"pipe.mp4", "circle.mp4", "dangling.mp4"}
-    assert "pipe" in told["pipe.mp4"]
-    assert "correct or remove it" in told["dangling.mp4"]
+    reported = dict(plan(tmp_path).unreadable)
+    assert set(reported) == {"pipe.mp4", "circle.mp4", "dangling.mp4"}
+    assert "pipe" in reported["pipe.mp4"]
+    assert "correct or remove it" in reported["dangling.mp4"]
     again = plan(tmp_path, quarantined=frozenset({path_id("pipe.mp4"), path_id("circle.mp4")}))
     assert (set(dict(again.unreadable)), again.quarantined) == ({"dangling.mp4"}, 2)
 
@@ -38,7 +38,7 @@ def test_a_pipe_has_no_digest(tmp_path: Path) -> None:
         content_digest(tmp_path / "pipe.mp4")
 
 
-def test_folders_nested_deeper_than_python_calls_are_walked(tmp_path: Path) -> None:
+def test_folders_nested_deeper_than_the_python_stack_are_walked(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["d"] * 200)
     folder.mkdir(parents=True)
     (folder / "deep.mp4").write_bytes(b"x")
@@ -51,7 +51,7 @@ def test_folders_nested_deeper_than_python_calls_are_walked(tmp_path: Path) -> N
     assert [path.name for path in paths] == ["deep.mp4"]
 
 
-def test_a_folder_that_can_not_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     (tmp_path / "locked").mkdir()
     scandir = os.scandir
@@ -65,7 +65,7 @@ def test_a_folder_that_can_not_be_listed_is_told(tmp_path: Path, monkeypatch: py
     assert [path for path, reason in plan(tmp_path).unreadable if "Permission" in reason] == ["locked"]
 
 
-def test_a_run_takes_its_number_of_new_videos_and_says_what_is_left(tmp_path: Path) -> None:
+def test_a_run_takes_at_most_its_number_of_videos_and_reports_the_rest(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.mp4").write_bytes(bytes([number]))
     planned = plan(tmp_path, videos_per_run=2)
@@ -75,7 +75,7 @@ def test_a_run_takes_its_number_of_new_videos_and_says_what_is_left(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["gate/0001-01-01/00-00-00.mp4", "gate/9999-12-31/23-59-59.mp4", "gate/x.mp4"])
-def test_times_outside_the_calendar_end_no_run(name: str, tmp_path: Path) -> None:
+def test_times_outside_the_calendar_do_not_stop_a_run(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")

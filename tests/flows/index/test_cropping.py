@@ -1,4 +1,4 @@
-"""Videos decoded one after another, the next opened before one ends."""
+"""Decoding videos one after another; the next is opened before one ends."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -29,7 +29,7 @@ def video(name: str) -> Video:
 
 
 class Session:
-    """A video of so many seconds, a frame a second, that notes what is done with it."""
+    """A video with one frame per second that logs what is done with it."""
 
     def __init__(self, name: str, seconds: int, promised: float, log: list[str]) -> None:
         self.header = VideoHeader(
@@ -94,12 +94,12 @@ def test_the_next_video_is_opened_in_the_last_seconds_of_one(promised: float, ea
     assert log[-1] == "close b"
 
 
-def test_a_video_that_cannot_be_opened_costs_itself_only() -> None:
+def test_a_video_that_cannot_be_opened_does_not_affect_the_others() -> None:
     ends = [item for item in decode(Source(), "a", "broken", "b") if isinstance(item, VideoEnd)]
     assert [(end.video.video_id, end.error) for end in ends] == [("a", ""), ("broken", "it is broken"), ("b", "")]
 
 
-def test_who_stops_early_leaves_nothing_open() -> None:
+def test_stopping_early_closes_everything() -> None:
     source = Source()
     with closing(decode(source, "a", "b")) as decoded:
         for item in decoded:

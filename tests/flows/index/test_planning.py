@@ -57,7 +57,7 @@ def test_every_video_lands_in_exactly_one_unit_of_its_camera_and_day(
         assert len(unit.videos) == 1 or sum(video.size_bytes for video in unit.videos) <= 16 << 20
 
 
-def test_what_is_known_is_not_planned_again(tmp_path: Path) -> None:
+def test_known_videos_are_not_planned_again(tmp_path: Path) -> None:
     path = put(tmp_path, "gate/2026-03-14/10-00-00.mp4", b"one")
     put(tmp_path, "gate/2026-03-14/11-00-00.mp4", b"two")
     planned = plan(tmp_path, known=frozenset({content_digest(path)}))
@@ -86,7 +86,7 @@ def test_an_empty_folder_and_a_missing_one_are_refused(tmp_path: Path) -> None:
         plan(tmp_path / "missing")
 
 
-def test_a_pattern_that_fits_nothing_is_named_with_a_path(tmp_path: Path) -> None:
+def test_a_pattern_that_matches_nothing_is_reported_with_a_path(tmp_path: Path) -> None:
     put(tmp_path, "gate/clip.mp4", b"x")
     settings = Settings(cameras=(CameraSettings(pattern="{camera}/{year}/{month}/{day}"),))
     with pytest.raises(ConfigurationError, match=r"gate/clip\.mp4"):

@@ -1,4 +1,4 @@
-"""Stages that run ahead in threads of their own."""
+"""Stages that run ahead in separate threads."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def test_every_item_comes_once_and_in_order(items: list[int], ahead: int) -> Non
     assert list(overlapped(items, ahead=ahead, name="test")) == items
 
 
-def test_an_error_comes_in_its_place() -> None:
+def test_an_error_is_raised_in_order() -> None:
     def broken() -> Iterator[int]:
         yield 1
         raise ValueError("broken")
@@ -28,7 +28,7 @@ def test_an_error_comes_in_its_place() -> None:
         next(stage)
 
 
-def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
+def test_stopping_early_ends_the_thread_and_closes_the_source() -> None:
     closed = threading.Event()
 
     def endless() -> Iterator[int]:
@@ -45,7 +45,7 @@ def test_leaving_early_ends_the_thread_and_closes_the_source() -> None:
     assert threading.active_count() == before
 
 
-def test_no_more_than_the_bound_is_made_ahead() -> None:
+def test_no_more_items_than_allowed_are_made_in_advance() -> None:
     made = []
 
     def counted() -> Iterator[int]:
@@ -61,7 +61,7 @@ def test_no_more_than_the_bound_is_made_ahead() -> None:
 
 
 class Opened:
-    """Something open, with the number it was opened by."""
+    """An open object with its number."""
 
     def __init__(self, number: int, log: list[str]) -> None:
         self.number, self._log = number, log
@@ -96,7 +96,7 @@ def test_the_next_is_opened_when_it_is_prepared_and_not_before() -> None:
     ]
 
 
-def test_what_was_opened_early_and_is_not_wanted_any_more_is_closed() -> None:
+def test_an_object_opened_early_but_not_used_is_closed() -> None:
     log: list[str] = []
     with Opener([1, 2], lambda number: Opened(number, log)) as opener:
         next(iter(opener)).close()
@@ -104,7 +104,7 @@ def test_what_was_opened_early_and_is_not_wanted_any_more_is_closed() -> None:
     assert log == ["open 1", "close 1", "open 2", "close 2"]
 
 
-def test_an_error_in_opening_comes_in_its_place_or_not_at_all() -> None:
+def test_an_error_in_opening_is_raised_in_order_or_not_at_all() -> None:
     def open_one(number: int) -> Opened:
         if number == 2:
             raise ValueError("broken")

@@ -35,7 +35,7 @@ def test_summer_time_is_two_hours_ahead() -> None:
     assert clock.start_utc == datetime(2026, 7, 1, 10, 0, 0, tzinfo=UTC)
 
 
-def test_an_impossible_date_is_no_date() -> None:
+def test_an_impossible_date_is_ignored() -> None:
     assert read_path("gate/2026-02-31/12-00-00.mp4", BERLIN) is None
 
 

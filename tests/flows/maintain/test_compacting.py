@@ -23,7 +23,7 @@ def fill(root: Path) -> StoreLayout:
     return layout
 
 
-def test_the_command_says_what_it_made_and_makes_nothing_the_second_time(tmp_path: Path) -> None:
+def test_the_command_reports_its_work_and_has_none_the_second_time(tmp_path: Path) -> None:
     layout = fill(tmp_path)
     first = RUNNER.invoke(app, ["compact", "--store", str(tmp_path)])
     assert first.exit_code == 0
@@ -33,7 +33,7 @@ def test_the_command_says_what_it_made_and_makes_nothing_the_second_time(tmp_pat
     assert json.loads(again.stdout) == {"built": [], "removed": [], "num_indexes": 1, "num_loose": 0}
 
 
-def test_no_store_and_a_busy_one_have_their_exit_codes(tmp_path: Path) -> None:
+def test_a_missing_store_and_a_busy_one_have_exit_codes(tmp_path: Path) -> None:
     missing = RUNNER.invoke(app, ["compact", "--store", str(tmp_path / "missing")])
     assert getattr(missing.exception, "exit_code", None) == 5
     layout = fill(tmp_path)

@@ -1,4 +1,4 @@
-"""What ``doctor`` says of telemetry."""
+"""What ``doctor`` reports about telemetry."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Erasing from the command line and by retention, and what index runs, sweeps and searches make of it."""
+"""Erasing from the command line and by retention, and its effect on index runs, sweeps and searches."""
 
 import json
 import shutil
@@ -21,7 +21,8 @@ from flows.maintain.erasing import erase_store
 from flows.maintain.retention import build_filter, build_rules, wait_for_turn
 from flows.runs.progress import Silence
 from flows.search import searching
-from flows.search.searching import SearchRequest, search_store
+from flows.search.outcome import SearchRequest
+from flows.search.searching import search_store
 from flows.settings.forms import MaintainForm
 from flows.settings.model import Settings, load_settings
 from flows.settings.sections import RetentionSettings
@@ -54,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def layout(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreLayout:
-    """A store of one's own."""
+    """A fresh copy of the store."""
     monkeypatch.setattr(erasure, "SETTLE_SECONDS", 0.0)
     return StoreLayout(shutil.copytree(made / "store", tmp_path / "store"))
 
@@ -88,9 +89,7 @@ def erase(layout: StoreLayout, *arguments: str, answer: str | None = None) -> An
 
 
 @pytest.mark.usefixtures("_commands_use_stand_ins")
-def test_a_rule_is_shown_then_applied_and_the_archive_brings_nothing_back_unless_asked(
-    layout: StoreLayout, made: Path
-) -> None:
+def test_a_rule_is_shown_and_applied_and_erased_footage_is_not_indexed_again(layout: StoreLayout, made: Path) -> None:
     shown = erase(layout, "--before", "2026-03-15", "--camera", "gate", "--dry-run")
     assert shown.exit_code == 0, shown.output
     assert "gate" in shown.stdout
@@ -109,7 +108,7 @@ def test_a_rule_is_shown_then_applied_and_the_archive_brings_nothing_back_unless
     assert verify_store(layout, deep=True).problems == ()
 
 
-def test_the_question_is_asked_and_anything_but_yes_erases_nothing(layout: StoreLayout) -> None:
+def test_nothing_is_erased_without_confirmation(layout: StoreLayout) -> None:
     refused = erase(layout, "--camera", "gate", answer="n\n")
     assert refused.exit_code == 1
     assert "can't be undone" in refused.output
@@ -118,7 +117,7 @@ def test_the_question_is_asked_and_anything_but_yes_erases_nothing(layout: Store
     assert {path.split("/")[0] for path in paths(layout)} == {"yard"}
 
 
-def test_a_rule_that_fits_nothing_says_which_cameras_there_are(layout: StoreLayout) -> None:
+def test_a_rule_that_matches_nothing_lists_the_cameras(layout: StoreLayout) -> None:
     result = erase(layout, "--camera", "gaet")
     assert result.exit_code == 0
     assert "gate, yard" in result.stdout
@@ -140,13 +139,13 @@ def test_a_dry_run_as_json_lists_the_videos_and_writes_nothing(layout: StoreLayo
         ["--retention", "--camera", "gate"],
     ],
 )
-def test_rules_that_say_nothing_or_contradict_each_other_are_refused(layout: StoreLayout, arguments: list[str]) -> None:
+def test_empty_and_contradictory_rules_are_refused(layout: StoreLayout, arguments: list[str]) -> None:
     result = erase(layout, *arguments, "--yes")
     assert isinstance(result.exception, ConfigurationError)
     assert read_erasures(layout) == ()
 
 
-def test_a_damaged_shard_that_may_hold_a_named_video_gives_exit_code_8(layout: StoreLayout) -> None:
+def test_a_damaged_shard_that_may_contain_a_named_video_gives_exit_code_8(layout: StoreLayout) -> None:
     (manifest, *_) = layout.shards.rglob("yard/*/*/manifest.json")
     manifest.write_text("damaged")
     result = erase(layout, "--video", next(iter(ARCHIVE)), "--yes")
@@ -169,14 +168,14 @@ def test_gc_finishes_what_was_interrupted_and_writes_the_page(interrupted: Store
     assert RUNNER.invoke(app, ["verify", "--store", str(interrupted.root)]).exit_code == 0
 
 
-def test_a_sweep_finishes_an_interrupted_erasure_before_it_looks(interrupted: StoreLayout, made: Path) -> None:
+def test_a_sweep_first_finishes_an_interrupted_erasure(interrupted: StoreLayout, made: Path) -> None:
     report = sweep_store(compose_noisy(), interrupted, made / "queries.toml")
     assert report.sweep_id == ""  # what is left was swept before, also where its shard was rewritten
     assert read_unfinished(interrupted) == ()
     assert run_sql(interrupted, "SELECT count(*) FROM hits WHERE start_utc < '2026-03-15'")[1] == [(0,)]
 
 
-def test_a_sweep_notes_the_shards_of_the_pictures_it_asks_about(layout: StoreLayout) -> None:
+def test_a_sweep_records_the_shards_of_the_pictures_it_asks_about(layout: StoreLayout) -> None:
     sql = "SELECT count(*), count(*) FILTER (len(shard_ids) = 0) FROM judgement_cache"
     with HitStore(layout) as hits:
         (number, without), *_ = hits.read(sql)
@@ -186,7 +185,7 @@ def test_a_sweep_notes_the_shards_of_the_pictures_it_asks_about(layout: StoreLay
         assert hits.read(sql) == [(0, 0)]
 
 
-def test_a_unit_planned_before_an_erasure_leaves_nothing_of_it(layout: StoreLayout, made: Path) -> None:
+def test_a_unit_planned_before_an_erasure_publishes_nothing_erased(layout: StoreLayout, made: Path) -> None:
     composition = compose_noisy()
     empty = StoreLayout(layout.root.with_name("empty"))
     empty.create()
@@ -199,7 +198,7 @@ def test_a_unit_planned_before_an_erasure_leaves_nothing_of_it(layout: StoreLayo
     assert verify_store(empty, deep=True).problems == ()
 
 
-def test_the_page_of_a_search_during_an_erasure_is_taken_back(
+def test_the_page_of_a_search_during_an_erasure_is_removed(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode = searching.mean_views
@@ -224,7 +223,7 @@ def test_the_page_of_a_search_during_an_erasure_is_taken_back(
     assert not (layout.reports / "search-latest.html").exists()
 
 
-def test_no_retention_is_the_default_and_cameras_may_have_their_own() -> None:
+def test_there_is_no_retention_by_default_and_cameras_may_have_their_own() -> None:
     assert build_rules(Settings().retention, NOW) == ()
     retention = {"days": 30, "cameras": [{"name": "gate", "days": 2}, {"name": "vault", "days": 0}]}
     rules = build_rules(RetentionSettings.model_validate(retention), NOW)
@@ -250,7 +249,7 @@ def test_a_camera_may_have_one_retention_only() -> None:
         RetentionSettings.model_validate(twice)
 
 
-def test_footage_older_than_the_retention_is_not_indexed_and_takes_no_place_in_a_run(tmp_path: Path) -> None:
+def test_footage_older_than_the_retention_is_neither_indexed_nor_counted(tmp_path: Path) -> None:
     archive = write_noisy_archive(tmp_path / "archive")
     settings = compose_noisy(
         retention={"cameras": [{"name": "yard", "days": 1}]}, decode={"videos_per_run": 4}
@@ -271,7 +270,7 @@ def test_footage_older_than_the_retention_is_not_indexed_and_takes_no_place_in_a
     assert len(found) >= len(ARCHIVE)
 
 
-def test_the_flow_applies_the_retention_and_says_what_went(
+def test_the_flow_applies_the_retention_and_reports_what_was_erased(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: dict[str, Any] = {}
@@ -292,7 +291,7 @@ def test_the_flow_applies_the_retention_and_says_what_went(
     assert "nothing to erase" in str(flow_maintain.maintain.fn(form).message)
 
 
-def test_the_retention_waits_for_whoever_writes(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_retention_waits_for_the_writer(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
     monkeypatch.setattr(retention.time, "sleep", lambda seconds: tries.append(1))
 

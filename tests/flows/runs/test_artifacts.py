@@ -1,4 +1,4 @@
-"""Texts in Markdown that Prefect shows."""
+"""Escaping of text in Markdown."""
 
 import pytest
 
@@ -15,5 +15,5 @@ from flows.runs.artifacts import escape
         ("\x1b[2J \udcff", "\\\\x1b\\[2J \\\\xff"),
     ],
 )
-def test_texts_are_harmless_in_markdown(text: str, written: str) -> None:
+def test_text_is_escaped_in_markdown(text: str, written: str) -> None:
     assert escape(text) == written

@@ -23,7 +23,7 @@ from flows.runs.at_once import StoppedError, choose_number, until_stopped, work_
         (2, 0, 0, 1),
     ],
 )
-def test_two_or_one_for_every_eight_cores_unless_asked(
+def test_the_default_is_two_or_one_for_every_eight_cores(
     cores: int, asked: int, items: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_once.os, "sched_getaffinity", lambda _: range(cores))
@@ -31,7 +31,7 @@ def test_two_or_one_for_every_eight_cores_unless_asked(
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_results_come_in_order_and_no_more_is_under_way_than_allowed(number: int) -> None:
+def test_results_come_in_order_and_the_limit_is_kept(number: int) -> None:
     lock, active, most, together = threading.Lock(), 0, 0, threading.Barrier(number)
 
     def work(item: int, stop: threading.Event) -> int:
@@ -50,7 +50,7 @@ def test_results_come_in_order_and_no_more_is_under_way_than_allowed(number: int
     assert most == number
 
 
-def test_work_knows_the_context_it_is_done_in() -> None:
+def test_work_runs_in_the_context_of_the_caller() -> None:
     run = ContextVar("run", default="none")
     run.set("mine")
     assert work_at_once(lambda item, _: f"{run.get()} {item}", range(2), 2) == ["mine 0", "mine 1"]
@@ -75,4 +75,4 @@ def test_the_first_error_stops_all_other_work_and_is_the_one_raised() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         work_at_once(work, range(9), 2)
-    assert 0 in ended  # it would never have ended by itself
+    assert 0 in ended  # it would not have ended by itself

@@ -1,4 +1,4 @@
-"""Who is told of hits and trouble, and that the telling harms nothing."""
+"""Notifications about hits and problems, and that they never affect a run."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError, Stor
 from flows.cli import app
 from flows.export.exporting import ExportReport, Problem
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report, run_command
-from flows.search.searching import Result, SearchReport
+from flows.search.outcome import Result, SearchReport
 from flows.settings.model import load_settings
 from flows.settings.sections import NotifySettings
 from flows.sweep.outcome import SweepReport
@@ -23,7 +23,7 @@ KEEP = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buf
 
 
 class Warnings:
-    """A listener that keeps what it is warned about."""
+    """A listener that keeps all warnings."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -69,29 +69,29 @@ def report(**changed: Any) -> SweepReport:
         ({}, ("hits", "degraded", "failed"), None),
     ],
 )
-def test_a_sweep_is_told_of_as_the_settings_say(
+def test_a_sweep_notifies_about_the_events_in_the_settings(
     changed: dict[str, Any], on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
     listener = Warnings()
-    notify_report(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), "sweep", report(**changed), listener)
+    notify_report(keeping(tmp_path / "document", on=on), StoreLayout(tmp_path), "sweep", report(**changed), listener)
     assert listener.said == []
-    assert (tmp_path / "told").exists() == (events is not None)
+    assert (tmp_path / "document").exists() == (events is not None)
     if events is not None:
-        told = json.loads((tmp_path / "told").read_text())
-        assert (told["events"], told["work"], told["num_hits"]) == (events, "sweep", 2)
-        assert told["warnings"] == list(changed.get("warnings", ()))
+        document = json.loads((tmp_path / "document").read_text())
+        assert (document["events"], document["work"], document["num_hits"]) == (events, "sweep", 2)
+        assert document["warnings"] == list(changed.get("warnings", ()))
 
 
-def test_a_failure_is_told_and_goes_on_as_it_was(tmp_path: Path) -> None:
+def test_a_failure_notifies_and_is_raised_again(tmp_path: Path) -> None:
     listener = Warnings()
     layout = StoreLayout(tmp_path)
     with (
         pytest.raises(ArchiveError, match="gone"),
-        notify_failure(keeping(tmp_path / "told"), layout, "index", listener),
+        notify_failure(keeping(tmp_path / "document"), layout, "index", listener),
     ):
         raise ArchiveError("gone")
-    told = json.loads((tmp_path / "told").read_text())
-    assert (told["state"], told["events"], told["message"]) == ("Failed", ["failed"], "gone")
+    document = json.loads((tmp_path / "document").read_text())
+    assert (document["state"], document["events"], document["message"]) == ("Failed", ["failed"], "gone")
     with pytest.raises(KeyboardInterrupt), notify_failure(keeping(tmp_path / "no"), layout, "index", listener):
         raise KeyboardInterrupt
     assert not (tmp_path / "no").exists()
@@ -131,38 +131,41 @@ def search_report(*accepted: bool, **changed: Any) -> SearchReport:
         (search_report(True, num_open=1), ("search_hits", "degraded"), ["search_hits", "degraded"]),
     ],
 )
-def test_a_search_is_told_of_where_that_is_wanted(
+def test_a_search_notifies_about_the_events_in_the_settings(
     found: SearchReport, on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
-    notify_report(keeping(tmp_path / "told", on=on), StoreLayout(tmp_path), "search", found, Warnings())
-    assert (tmp_path / "told").exists() == (events is not None)
+    notify_report(keeping(tmp_path / "document", on=on), StoreLayout(tmp_path), "search", found, Warnings())
+    assert (tmp_path / "document").exists() == (events is not None)
     if events is not None:
-        told = json.loads((tmp_path / "told").read_text())
-        assert (told["work"], told["events"], told["num_accepted"]) == ("search", events, 1)
-        assert [result["camera"] for result in told["results"]] == ["gate"]
+        document = json.loads((tmp_path / "document").read_text())
+        assert (document["work"], document["events"], document["num_accepted"]) == ("search", events, 1)
+        assert [result["camera"] for result in document["results"]] == ["gate"]
 
 
-def test_an_export_that_lacks_something_is_told_of(tmp_path: Path) -> None:
+def test_an_incomplete_export_notifies(tmp_path: Path) -> None:
     problems = (Problem(hit_id="h", reason="no clip: it is gone"),)
     plain = {"output": "a.zip", "num_hits": 2, "num_clips": 1, "num_pictures": 2, "items": (), "seconds": 0.1}
     for given in ((), problems):
         report = ExportReport(problems=given, **plain)  # type: ignore[arg-type]
-        notify_report(keeping(tmp_path / f"told{len(given)}"), StoreLayout(tmp_path), "export", report, Warnings())
-    assert not (tmp_path / "told0").exists()
-    told = json.loads((tmp_path / "told1").read_text())
-    assert (told["work"], told["events"], told["num_problems"]) == ("export", ["degraded"], 1)
-    assert told["problems"] == [{"hit_id": "h", "reason": "no clip: it is gone"}]
+        notify_report(keeping(tmp_path / f"document{len(given)}"), StoreLayout(tmp_path), "export", report, Warnings())
+    assert not (tmp_path / "document0").exists()
+    document = json.loads((tmp_path / "document1").read_text())
+    assert (document["work"], document["events"], document["num_problems"]) == ("export", ["degraded"], 1)
+    assert document["problems"] == [{"hit_id": "h", "reason": "no clip: it is gone"}]
 
 
-def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> None:
-    told, layout = keeping(tmp_path / "told"), StoreLayout(tmp_path)
+def test_mistakes_of_the_caller_cause_no_notification(tmp_path: Path) -> None:
+    settings, layout = keeping(tmp_path / "document"), StoreLayout(tmp_path)
     for error in (QueryError("no word"), ConfigurationError("nothing fits")):
-        with pytest.raises(type(error)), notify_failure(told, layout, "search", Warnings(), except_for=CALLER_ERRORS):
+        with (
+            pytest.raises(type(error)),
+            notify_failure(settings, layout, "search", Warnings(), except_for=CALLER_ERRORS),
+        ):
             raise error
-    assert not (tmp_path / "told").exists()
-    with pytest.raises(StoreError), notify_failure(told, layout, "search", Warnings(), except_for=CALLER_ERRORS):
+    assert not (tmp_path / "document").exists()
+    with pytest.raises(StoreError), notify_failure(settings, layout, "search", Warnings(), except_for=CALLER_ERRORS):
         raise StoreError("the disk is full")
-    assert json.loads((tmp_path / "told").read_text())["work"] == "search"
+    assert json.loads((tmp_path / "document").read_text())["work"] == "search"
 
 
 @pytest.mark.parametrize(
@@ -175,25 +178,25 @@ def test_what_somebody_asked_wrongly_is_told_to_nobody_else(tmp_path: Path) -> N
         ((sys.executable, "-c", "pass"), ""),
     ],
 )
-def test_a_program_that_fails_is_warned_about(command: tuple[str, ...], said: str) -> None:
+def test_a_failing_program_causes_a_warning(command: tuple[str, ...], said: str) -> None:
     settings = NotifySettings(command=command, timeout_seconds=0.3 if "sleep" in command[-1] else 30)
     problem = run_command(settings, {"reason": "x" * 200_000})
     assert said in problem
     assert bool(problem) == bool(said)
 
 
-def test_the_commands_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_notify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def compose(profile: str | None, settings: Path | None) -> FakeComposition:
-        return FakeComposition(load_settings(profile, settings, notify=keeping(tmp_path / "told").model_dump()))
+        return FakeComposition(load_settings(profile, settings, notify=keeping(tmp_path / "document").model_dump()))
 
     monkeypatch.setattr("flows.commands.index_and_sweep.compose", compose)
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive/a.mp4").write_text("no video")
     store = ["--store", str(tmp_path / "store"), "--quiet"]
     assert CliRunner().invoke(app, ["index", str(tmp_path / "archive"), *store]).exit_code == 0
-    told = json.loads((tmp_path / "told").read_text())
-    assert (told["events"], told["unreadable"][0]["path"]) == (["degraded"], "a.mp4")
+    document = json.loads((tmp_path / "document").read_text())
+    assert (document["events"], document["unreadable"][0]["path"]) == (["degraded"], "a.mp4")
     assert CliRunner().invoke(app, ["sweep", *store]).exit_code != 0
-    told = json.loads((tmp_path / "told").read_text())
-    assert (told["work"], told["state"]) == ("sweep", "Failed")
-    assert "anomalylmm index" in told["message"]
+    document = json.loads((tmp_path / "document").read_text())
+    assert (document["work"], document["state"]) == ("sweep", "Failed")
+    assert "anomalylmm index" in document["message"]

@@ -1,4 +1,4 @@
-"""What a terminal may be shown."""
+"""Escaping of text for the terminal."""
 
 import json
 
@@ -20,22 +20,22 @@ from flows.runs.terminal import one_line, visible
         ("two\nlines", "two\nlines"),
     ],
 )
-def test_what_would_steer_a_terminal_is_written_out(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
-def test_a_name_can_not_pass_for_a_message_of_its_own() -> None:
+def test_a_name_cannot_look_like_a_separate_message() -> None:
     assert one_line("a\nerror: b\tc") == "a\\nerror: b\\tc"
 
 
-def test_all_ways_of_printing_are_guarded(capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_ways_of_printing_escape_text(capfd: pytest.CaptureFixture[str]) -> None:
     say("\x1b[2J \udcff")
     print_table(["\x1b[1m"], [["\x1b[2J"]], title="\x1b[3m")
     print_json({"a": "\x1b[2J\x9b\udcff\u202e"})
     assert not {"\x1b", "\x9b", "\udcff", "\u202e"} & set(capfd.readouterr().out)
 
 
-def test_json_has_no_numbers_that_json_has_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nan_and_infinity_become_strings_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [float("nan"), float("inf"), 1.5, None, True], ("x", 1): b"abc"})
     assert json.loads(capfd.readouterr().out) == {"a": ["nan", "inf", 1.5, None, True], "('x', 1)": "<3 bytes>"}
 
@@ -55,7 +55,7 @@ def test_records_too_wide_for_the_terminal_are_listed_by_column(
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(["id", "score"], [["r1", 0.5]]), (["c" * 90], [])])
-def test_records_that_fit_or_are_none_are_a_table(
+def test_records_that_fit_and_no_records_are_a_table(
     columns: list[str],
     rows: list[list[object]],
     monkeypatch: pytest.MonkeyPatch,

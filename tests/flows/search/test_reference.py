@@ -1,4 +1,4 @@
-"""Pictures that a search is to be like."""
+"""Reference pictures of searches."""
 
 import struct
 import zlib
@@ -30,7 +30,7 @@ def test_usual_pictures_are_read(tmp_path: Path, suffix: str) -> None:
     assert read_image(str(file)).shape == (40, 20, 3)
 
 
-def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked(
+def test_a_picture_that_would_decode_to_gigabytes_is_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unpack(*_: object) -> None:
@@ -44,9 +44,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked(
             read_image(str(file))
 
 
-def test_what_is_no_picture_is_refused_without_the_help_of_other_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_files_are_refused_without_other_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("ultralytics replaces this and installs libraries"))
     file = tmp_path / "x.jpg"
     for content in (b"<svg/>", b"", b"\x80\x04\x95", b"\xff\xd8\xff\xe0\x00\x10JFIF"):

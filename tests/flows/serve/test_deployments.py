@@ -1,4 +1,4 @@
-"""What Prefect sees of the flows: forms, schedules, entry points."""
+"""Forms, schedules and entry points of the flows."""
 
 import importlib
 from pathlib import Path
@@ -21,7 +21,7 @@ DEPLOYMENTS = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_t
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_every_field_of_a_form_has_title_and_description_and_place(flow: Flow[Any, Any]) -> None:
+def test_every_field_of_a_form_has_title_description_and_position(flow: Flow[Any, Any]) -> None:
     schema = flow.parameters.model_dump()
     (form,) = [item for name, item in schema["definitions"].items() if name.endswith("Form")]
     for name, field in form["properties"].items():
@@ -30,7 +30,7 @@ def test_every_field_of_a_form_has_title_and_description_and_place(flow: Flow[An
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_every_flow_says_what_it_is_for(flow: Flow[Any, Any]) -> None:
+def test_every_flow_has_a_description(flow: Flow[Any, Any]) -> None:
     assert flow.description is not None
     assert len(flow.description) > 60
 

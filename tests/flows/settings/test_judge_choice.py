@@ -65,7 +65,7 @@ def test_an_endpoint_has_no_gradients() -> None:
         load_settings("pocket", None, {}, judge=judge)
 
 
-def test_a_dual_encoder_has_no_dimension_to_set() -> None:
+def test_the_dimension_of_a_dual_encoder_cannot_be_set() -> None:
     with pytest.raises(ConfigurationError, match='family = "lmm"'):
         load_settings("pocket", None, {}, encoder={"dimension": 8})
 
@@ -81,7 +81,7 @@ def test_an_endpoint_needs_a_models_name() -> None:
         load_settings("pocket", None, {}, judge={"family": "endpoint"})
 
 
-def test_a_reranker_is_asked_for_yes_and_no_only(tmp_path: Path) -> None:
+def test_a_reranker_is_only_asked_yes_or_no(tmp_path: Path) -> None:
     judge = {"family": "reranker", "weights": str(save_qwen3_vl(tmp_path / "qwen")), "max_pixels": 1024}
     composition = Composition(Settings.model_validate({"judge": judge, "device": "cpu"}))
     assert isinstance(composition.adjudicator.judge, RerankerJudge)

@@ -81,10 +81,10 @@ def test_the_profile_is_chosen_by_the_strongest_source(tmp_path: Path, source: s
 @pytest.mark.parametrize(
     ("name", "digest"), [("pocket", "2ebe10c4e28fe388"), ("cpu", "26b78e832b40239a"), ("gpu", "30fe7c5c44be231c")]
 )
-def test_what_decides_shards_stays_so_that_stores_need_no_new_index(
+def test_pipeline_digests_stay_stable_so_that_stores_remain_valid(
     name: str, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Composition, "model_ids", lambda _: {})  # weights may be trained again
+    monkeypatch.setattr(Composition, "model_ids", lambda _: {})  # weights may be retrained
     assert Composition(load_settings(name, environment={})).pipeline.digest == digest
 
 
@@ -117,14 +117,14 @@ def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
         ("[judge]\nmax_new_tokens = 1000000", "max_new_tokens"),
     ],
 )
-def test_values_made_to_do_harm_are_refused(tmp_path: Path, text: str, named: str) -> None:
+def test_malicious_values_are_refused(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=named):
         load_settings("pocket", file, {})
 
 
-def test_a_message_does_not_repeat_a_value_of_megabytes(tmp_path: Path) -> None:
+def test_a_message_quotes_only_part_of_a_huge_value(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(f'[decode]\nsample_fps = "{"9" * 1_000_000}"')
     with pytest.raises(ConfigurationError) as caught:
@@ -133,12 +133,12 @@ def test_a_message_does_not_repeat_a_value_of_megabytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["/dev/zero", "/etc", "a\0b", "n" * 5000])
-def test_what_is_no_file_is_not_read(place: str) -> None:
+def test_only_regular_files_are_read(place: str) -> None:
     with pytest.raises(ConfigurationError):
         load_settings("pocket", Path(place), {})
 
 
-def test_how_long_the_judge_may_write_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_new_tokens_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(transformers_judge, "TransformersJudge", lambda _, **options: asked.update(options))
     _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge

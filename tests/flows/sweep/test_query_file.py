@@ -73,7 +73,7 @@ def test_two_queries_that_ask_the_same_are_refused(tmp_path: Path) -> None:
         (ROW + 'masks = [{word = "falls", kind = "action"}, {word = "coat falls", kind = "garment"}]\n', "overlap"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, named: str) -> None:
+def test_an_error_in_a_file_is_reported_with_its_place(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises((ConfigurationError, QueryError), match=named):
         read(tmp_path, text)
 
@@ -84,14 +84,14 @@ def saved(tmp_path: Path, more: str, way: Any = None) -> Any:
     return read_saved(file, Lexicon.load(), way)[0]
 
 
-def test_the_masks_of_the_user_count(tmp_path: Path) -> None:
+def test_masks_from_the_user_are_used(tmp_path: Path) -> None:
     mine = saved(tmp_path, 'masks = [{word = "coat", kind = "garment"}, {word = "falls", kind = "action"}]\n')
     assert (mine.made_by, mine.query.cloze.masked) == ("user", "a man in a red [MASK] [MASK]")
     none = saved(tmp_path, "masks = []\n")
     assert (none.made_by, none.query.cloze.slots) == ("user", ())
 
 
-def test_masks_that_say_the_same_as_the_lexicon_are_the_same_version(tmp_path: Path) -> None:
+def test_masks_equal_to_those_of_the_lexicon_keep_the_version(tmp_path: Path) -> None:
     by_lexicon = saved(tmp_path, "")
     same = saved(tmp_path, 'masks = [{word = "red", kind = "color"}, {word = "falls", kind = "action"}]\n')
     other = saved(tmp_path, 'masks = [{word = "falls", kind = "action"}]\n')
@@ -100,7 +100,7 @@ def test_masks_that_say_the_same_as_the_lexicon_are_the_same_version(tmp_path: P
     assert by_lexicon.query.version != other.query.version
 
 
-def test_the_judge_masks_only_where_the_user_has_not(tmp_path: Path) -> None:
+def test_the_judge_masks_only_queries_without_masks(tmp_path: Path) -> None:
     def way(text: str) -> object:
         return parse_masks('[{"word": "man", "kind": "person"}]', text, Lexicon.load())
 
@@ -119,12 +119,12 @@ def test_the_judge_masks_only_where_the_user_has_not(tmp_path: Path) -> None:
         ("x = " + "[" * 50_000, "nested too deeply"),
     ],
 )
-def test_values_made_to_do_harm_are_refused(tmp_path: Path, more: str, named: str) -> None:
+def test_malicious_values_are_refused(tmp_path: Path, more: str, named: str) -> None:
     with pytest.raises((ConfigurationError, QueryError), match=named):
         read(tmp_path, ROW + more)
 
 
-def test_the_file_is_read_once_and_its_places_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_read_once_and_line_numbers_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = []
     monkeypatch.setattr(
         "flows.sweep.query_file.read_own_file", lambda path, kind: reads.append(path) or path.read_bytes()
@@ -134,6 +134,6 @@ def test_the_file_is_read_once_and_its_places_are_right(tmp_path: Path, monkeypa
     assert len(reads) == 1
 
 
-def test_a_camera_that_is_no_utf8_is_named_as_the_index_names_it() -> None:
+def test_a_camera_name_that_is_not_utf8_is_written_as_in_the_index() -> None:
     row = QueryRow(name="a", text="a person", cameras=("gate \udcff",))
     assert build_query(row, Lexicon.load()).cameras == ("gate \\xff",)
