@@ -18,6 +18,7 @@ def main() -> None:
     street.add_argument(
         "--teacher", type=Path, help="a person detector (.pt, loaded as the pickle it is) that labels tiles"
     )
+    street.add_argument("--rooms", type=Path, help="folder of labeled real footage (benchmarks/real)")
     street.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")
     for command in (training, measuring, shipping):
         command.add_argument("--data", type=Path, required=True, help="folder with crops/ and tiles/")

@@ -32,7 +32,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
 LABELS = {name: len(classes) for name, classes in CLASSES.items()}
 MISSING = -100
 JOINTS = 16
-_COLORED = [list(LABELS).index(name) for name in ("upper", "lower", "shoes", "hat", "bag")]
+COLOR_COLUMNS = [name in ("upper", "lower", "shoes", "hat", "bag") for name in LABELS]
+_COLORED = [number for number, colored in enumerate(COLOR_COLUMNS) if colored]
 _OTHER_CHANNELS = ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 _FLIPPED = [0, 1, *(joint for pair in range(2, JOINTS, 2) for joint in (pair + 1, pair))]
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.pocket.data import Crops, augment, repaint
+from benchmarks.pocket.data import COLOR_COLUMNS, MISSING, Crops, augment, repaint
+from benchmarks.pocket.degrade import degrade
 from benchmarks.pocket.features import crop_features
 from benchmarks.pocket.heads import AlignedHeads, AttributeHeads, patch_loss, positives, sigmoid_loss
 from benchmarks.pocket.precision import mixed
@@ -20,7 +21,7 @@ from benchmarks.pocket.towers import build_dual_encoder, embed_tokens
 from benchmarks.rendered.captions import Caption, facts_of, write_caption
 
 _BATCH = 48
-_REAL = 3  # real crops in a batch, where there are any
+_REAL = 6  # real crops in a batch, where there are any
 _SMALL = (96, 0.5)  # side of the pictures in the first part of the time: half the work, nearly all of the learning
 _TEXTS = 160  # captions of a step
 _STYLES = {"short": 0.35, "medium": 0.25, "long": 0.15, "full": 0.25}  # of one style in a batch: little padding
@@ -96,6 +97,8 @@ class VisionTrainer:
         before = self.crops.joints[chosen]
         images, labels = repaint(self.crops.images[chosen], before, self.crops.labels[chosen], self.noise)
         pixels, joints = augment(images, before, self.noise, size)
+        pixels, faded = degrade(pixels, self.noise)
+        labels[faded] = torch.where(torch.tensor(COLOR_COLUMNS), MISSING, labels[faded])
         with mixed():
             vision = self.tower(pixel_values=pixels.contiguous(memory_format=torch.channels_last))
         loss, figures = self.heads(vision, labels, joints)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.pocket.data import Crops, augment, prepare
+from benchmarks.pocket.degrade import degrade
 from benchmarks.pocket.towers import image_hidden_states
 
 _BATCH = 64
@@ -34,6 +35,6 @@ def _encode(tower: torch.nn.Module, crops: Crops, noise: np.random.Generator, *,
     for first in range(0, len(crops), _BATCH):
         images = crops.images[first : first + _BATCH]
         joints = crops.joints[first : first + _BATCH].nan_to_num(0.5)
-        pixels = augment(images, joints, noise)[0] if augmented else prepare(images)
+        pixels = degrade(augment(images, joints, noise)[0], noise, gray=False)[0] if augmented else prepare(images)
         found.append(image_hidden_states(tower, pixels.contiguous(memory_format=torch.channels_last)).bfloat16())
     return torch.cat(found)

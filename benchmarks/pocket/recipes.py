@@ -32,11 +32,15 @@ def train(
         _TRAINERS[name](data, out, minutes, start, **options)
 
 
-def take_in_street(*, data: Path, video: Path, teacher: Path | None) -> None:
-    """Cut a real street's labeled crops, and with a teacher its tiles."""
+def take_in_street(*, data: Path, video: Path, teacher: Path | None, rooms: Path | None) -> None:
+    """Cut a real street's labeled crops, with a teacher its tiles, and the crops of real rooms."""
     from benchmarks.pocket.real import write_real_crops
 
     write_real_crops(video, data / "crops")
+    if rooms:
+        from benchmarks.pocket.real_rooms import write_room_crops
+
+        print(f"{write_room_crops(rooms, data / 'crops')} crops of real rooms")
     if teacher:
         from benchmarks.pocket.teacher import write_real_tiles
 

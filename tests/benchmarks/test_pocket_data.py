@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks.pocket.data import CLASSES, LABELS, MISSING, Crops, augment, label_row, repaint
+from benchmarks.pocket.degrade import degrade
 from benchmarks.pocket.detector import overlaps
 from benchmarks.pocket.heads import AlignedHeads, positives
 from benchmarks.pocket.real import LABELED
@@ -140,3 +141,15 @@ def test_a_share_of_the_crops_keeps_its_colors() -> None:
     joints = torch.full((200, 16, 2), float("nan"))
     _, said = repaint(images, joints, labels, np.random.default_rng(1), 0.4)
     assert 0.3 < (said[:, list(LABELS).index("upper")] == MISSING).float().mean() < 0.5
+
+
+def test_degraded_crops_keep_their_size_and_range_and_say_whose_colors_are_gone() -> None:
+    crops = torch.rand(40, 3, 64, 64) * 2 - 1
+    poor, faded = degrade(crops, np.random.default_rng(3))
+    assert poor.shape == crops.shape
+    assert poor.abs().max() <= 1 + 1e-6
+    changed = (poor - crops).abs().amax(dim=(1, 2, 3)) > 0.01
+    assert 10 < int(changed.sum()) < 40
+    assert 0 < int(faded.sum()) < 15
+    assert not (faded & ~changed).any()
+    assert not degrade(crops, np.random.default_rng(3), gray=False)[1].any()
