@@ -7,11 +7,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.archive_files import path_id
 from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive
-from flows.index.unit import UnitReport, Unreadable, index_unit
+from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
@@ -128,7 +127,10 @@ def build_plan(
     )
     lift_erasures(layout, (video.video_id for unit in plan.units for video in unit.videos) if erased else ())
     for path, reason in plan.unreadable:
-        record_quarantine(layout, _unopened_entry(path, archive, digest, reason))
+        modified_ns = modified_time_ns(archive / path) or 0
+        where = (path_id(path), path, camera_from_folder(path))
+        entry = build_quarantine_entry(*where, pipeline_digest=digest, reason=reason, modified_ns=modified_ns)
+        record_quarantine(layout, entry)
     _drop_outdated(layout, notes, plan)
     ids = {video_id for _, video_id in plan.seen}
     given_up = sum(note.tries >= max_tries and note.video_id in ids for note in waiting)
@@ -145,22 +147,6 @@ def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: 
     for note in notes:
         if note.path in paths and note.video_id not in ids:
             clear_quarantine(layout, note.pipeline_digest, note.video_id)
-
-
-def _unopened_entry(path: str, archive: Path, pipeline_digest: str, reason: str) -> QuarantineEntry:
-    now = utc_now()
-    return QuarantineEntry(
-        video_id=path_id(path),
-        pipeline_digest=pipeline_digest,
-        path=path,
-        camera=camera_from_folder(path),
-        size_bytes=0,
-        reason=reason,
-        tries=1,
-        first_utc=now,
-        last_utc=now,
-        modified_ns=modified_time_ns(archive / path) or 0,
-    )
 
 
 def index_archive(

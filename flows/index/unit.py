@@ -123,8 +123,16 @@ class _UnitBuilder:
         if found:
             self._unreadable.append(found)
         if end.header is None or end.report is None or end.report.status == "failed":
-            reason = found.reason if found else ""
-            record_quarantine(layout, _quarantine_entry(end, self._composition.pipeline.digest, reason))
+            entry = build_quarantine_entry(
+                end.video.video_id,
+                end.video.path,
+                end.video.camera,
+                pipeline_digest=self._composition.pipeline.digest,
+                reason=found.reason if found else "",
+                modified_ns=end.modified_ns,
+                size_bytes=end.video.size_bytes,
+            )
+            record_quarantine(layout, entry)
         else:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
         return found
@@ -180,17 +188,20 @@ def _warn(listener: Listener, found: Unreadable | None) -> None:
         listener.warn(f"{found.path}: {part}{found.reason}")
 
 
-def _quarantine_entry(end: VideoEnd, pipeline_digest: str, reason: str) -> QuarantineEntry:
-    video, now = end.video, utc_now()
+def build_quarantine_entry(
+    video_id: str, path: str, camera: str, *, pipeline_digest: str, reason: str, modified_ns: int, size_bytes: int = 0
+) -> QuarantineEntry:
+    """Builds the entry of a file that was tried for the first time; the quarantine adds earlier tries."""
+    now = utc_now()
     return QuarantineEntry(
-        video_id=video.video_id,
+        video_id=video_id,
         pipeline_digest=pipeline_digest,
-        path=video.path,
-        camera=video.camera,
-        size_bytes=video.size_bytes,
+        path=path,
+        camera=camera,
+        size_bytes=size_bytes,
         reason=reason,
         tries=1,
         first_utc=now,
         last_utc=now,
-        modified_ns=end.modified_ns,
+        modified_ns=modified_ns,
     )
