@@ -26,8 +26,8 @@ from flows.evaluate.report.failures import CATEGORIES, Failure
 
 LISTED_FAILURES = 200
 ONE_PICTURE = (
-    "each candidate of this benchmark is a single picture, so the number of frames can't be varied; compare cloze and "
-    "+saliency with the focus crop switched on to see the effect of a second view"
+    "each candidate of this benchmark is a single picture, so the number of frames can't be varied; +focus shows the "
+    "effect of a second view"
 )
 BY_LEXICON = "the categories are estimated by comparing the lexicon's words in the captions"
 

@@ -38,7 +38,7 @@ def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
     """Writes the report of a document; pictures are files in the same folder."""
     parts = [
         _write_head(document),
-        _write_table(document),
+        _write_ablation(document),
         _write_groups(document["groups"]),
         *(f"![{name.partition('.')[0]}]({name})\n" for name in pictures if name.endswith(".png")),
         _write_failures(document["failures"]),
@@ -65,14 +65,15 @@ def _write_head(document: Mapping[str, Any]) -> str:
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def write_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Writes the lines of a table; the cells must be escaped already."""
     lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
     return [lines[0], f"|{'---|' * len(head)}", *lines[1:]]
 
 
-def _write_table(document: Mapping[str, Any]) -> str:
+def _write_ablation(document: Mapping[str, Any]) -> str:
     rows = document["variants"]
-    lines = ["## Ablation\n", *_table(_HEAD, map(_write_cells, rows))]
+    lines = ["## Ablation\n", *write_table(_HEAD, map(_write_cells, rows))]
     lines += ["", LEGEND, "", f"Number of frames: {document['frames']}.", ""]
     for row in rows:
         troubles = "".join(f"; {escape_cell(note)} ({number} queries)" for note, number in row["troubles"].items())
@@ -114,7 +115,7 @@ def _write_groups(groups: Mapping[str, Mapping[str, Any]]) -> str:
         (escape_cell(name), row["num_queries"], *(_percent(row[key]) for key in ("r1", "r5", "map")))
         for name, row in groups.items()
     ]
-    table = _table(("part", "queries", "R@1", "R@5", "mAP"), rows)
+    table = write_table(("part", "queries", "R@1", "R@5", "mAP"), rows)
     return "\n".join(["## Parts of the queries, headline variant\n", *table]) + "\n"
 
 
@@ -129,6 +130,6 @@ def _write_failures(failures: Mapping[str, Any] | None) -> str:
     lines = [
         "## Failures of the headline variant\n",
         f"{failures['total']} queries rank a wrong picture first: {counts} ({failures['note']}).\n",
-        *_table(("category", "rank of the answer", "query", "answer", "first"), rows),
+        *write_table(("category", "rank of the answer", "query", "answer", "first"), rows),
     ]
     return "\n".join(lines) + "\n"
