@@ -1,1 +1,1 @@
-"""Use case: how good the method is on a benchmark or on labeled clips."""
+"""Use case: measuring the method on a benchmark or on labeled clips."""

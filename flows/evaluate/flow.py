@@ -13,16 +13,17 @@ from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, esc
 
 @task(name="evaluate-benchmark", task_run_name="{form.benchmark} {form.split}", **NOT_KEPT)
 def evaluate_task(form: EvaluateForm) -> EvaluationReport:
-    """Measures all chosen variants; a run that was interrupted goes on where it was."""
+    """Measures all chosen variants; an interrupted run is resumed."""
     return evaluate_benchmark(form.compose(), form.request(), listener=RunProgress())
 
 
 @flow(name="evaluate", flow_run_name="evaluate {form.benchmark} {form.split}", persist_result=False)
 def evaluate(form: EvaluateForm) -> State[None]:
-    """Measures the method on a benchmark: R@k and mAP with intervals, an ablation, its cost, and what goes wrong.
+    """Measures the method on a benchmark: R@k and mAP with intervals, an ablation, its cost and the failures.
 
-    The report is written into the store's folder `evaluations`; the run's artifacts show its table and the failure
-    sheet. Nothing is tuned. It ends *Degraded* instead of *Completed* where the judge failed on some candidates.
+    The report is written to the folder `evaluations` of the store. The artifacts of the run show its table and the
+    failure sheet. Nothing is tuned. The run ends *Degraded* instead of *Completed* if the judge failed on some
+    candidates.
     """
     report = evaluate_task(form)
     show_table("evaluation-variants", [_row(row) for row in report.document["variants"]], "the ablation")
@@ -40,7 +41,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, object]:
 
 
 def write_summary(report: EvaluationReport) -> str:
-    """Writes where the report is, what it says of its figures, and the failure sheet inline."""
+    """Writes what was measured, the path of the report, and the failure sheet as an inline picture."""
     document = report.document
     words = " and ".join(document["words"])
     lines = [

@@ -1,4 +1,4 @@
-"""What the Prefect UI asks before an evaluation."""
+"""The form of an evaluation in the Prefect UI."""
 
 from pathlib import Path
 
@@ -11,39 +11,39 @@ from flows.settings.forms import StoreForm
 
 
 class EvaluateForm(StoreForm):
-    """Which benchmark to measure on, and what to compare."""
+    """The benchmark to measure on, and the variants to compare."""
 
     benchmark: BenchmarkName = Field(
         "rendered",
         title="Benchmark",
-        description="rendered: made by this project; pab, ucc and pab-2026: your own copy of the research data",
+        description="rendered is made by this project; pab, ucc and pab-2026 are your own copies of research data",
     )
     root: str = Field(
         title="Folder",
-        description="Folder of the benchmark on the machine that runs the flow; it is only read",
+        description="Folder of the benchmark on the machine that runs the flow; it is never written to",
         min_length=1,
     )
     split: str = Field(
         "test",
         title="Split",
-        description="Folder under annotation; choose settings by validation, never by test",
+        description="Folder under annotation; choose settings on validation, never on test",
         min_length=1,
     )
     captions: str = Field(
         CAPTIONS,
         title="Captions",
-        description="Key of the sentences asked; captions_held_out of the rendered benchmark has unseen phrasings",
+        description="Key of the sentences used as queries; captions_held_out (rendered) has unseen wordings",
         min_length=1,
     )
-    limit: int = Field(0, title="Queries", description="At most so many, drawn by a fixed seed; 0 for all", ge=0)
+    limit: int = Field(0, title="Queries", description="Most queries, drawn with a fixed seed; 0: all", ge=0)
     variants: list[str] = Field(
         default_factory=list,
         title="Variants",
-        description="Names or groups (stages, presets, N, slots) of the ablation; empty for all",
+        description="Names or groups (stages, presets, N, slots) of variants; empty for all",
     )
 
     def request(self) -> EvaluationRequest:
-        """Says what to evaluate; the report goes into the store."""
+        """Builds the request; the report is written into the store."""
         return EvaluationRequest(
             benchmark=self.benchmark,
             root=Path(self.root),

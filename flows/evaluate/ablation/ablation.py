@@ -1,9 +1,8 @@
-"""Runs all variants over a benchmark's queries; each query's outcome is on disk once it is known."""
+"""Runs all variants on a benchmark's queries; the outcome of each query is written to disk at once."""
 
 import hashlib
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -12,22 +11,13 @@ from typing import Any
 from anomalylmm.errors import JudgeError
 from anomalylmm.query.judged_masks import JudgeMasker
 from anomalylmm.query.masking import DEFAULT_KINDS, mask_query
-from anomalylmm.records import Candidate, Floats, Query, Verdict
+from anomalylmm.records import Candidate, Query, Verdict
 from anomalylmm.rerank.stages import Adjudication, Adjudicator
 from flows.composition import Composition
-from flows.evaluate.ablation.answer_cache import AnswerCache, Spent
-from flows.evaluate.ablation.metering import OneQueryMapper, TimedJudge
+from flows.evaluate.ablation.costs import AnswerCache, OneQueryMapper, Spent, TimedJudge
+from flows.evaluate.ablation.kept_arrays import digest_images
 from flows.evaluate.ablation.outcomes import KEPT_PLACES, Outcome, ProgressFile
-from flows.evaluate.ablation.postures import read_postures
-from flows.evaluate.ablation.ranking import (
-    CoarseList,
-    Pictures,
-    build_candidates,
-    digest_images,
-    encode_gallery,
-    iter_coarse,
-    new_ranks,
-)
+from flows.evaluate.ablation.ranking import CoarseList, CoarseSearch, new_ranks
 from flows.evaluate.ablation.variants import Variant
 from flows.evaluate.benchmark.records import Benchmark
 from flows.runs.progress import Listener
@@ -35,32 +25,31 @@ from flows.runs.progress import Listener
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
-    """The outcomes of all queries, variant by variant."""
+    """The outcomes of all queries under each variant."""
 
     benchmark: Benchmark
     variants: tuple[Variant, ...]
-    outcomes: Mapping[str, tuple[Outcome, ...]] = field(repr=False)  # by variant name, one a query
-    coarse_seconds: float  # a query, texts and matrix product
-    counts_tokens: bool  # whether the judge tells how many it reads and writes
-    num_resumed: int  # queries that an earlier run had done
+    outcomes: Mapping[str, tuple[Outcome, ...]] = field(repr=False)  # by variant name, one per query
+    coarse_seconds: float  # per query, for encoding texts and scoring
+    counts_tokens: bool  # whether the judge counts the tokens that it reads and writes
+    num_resumed: int  # queries that an earlier run had finished
 
 
 def run_ablation(
     composition: Composition, benchmark: Benchmark, variants: Sequence[Variant], folder: Path, listener: Listener
 ) -> Ablation:
-    """Runs the variants; what an interrupted run has done is read, not done again.
+    """Runs the variants; queries that an interrupted run finished are read from the folder.
 
     Raises:
         ArchiveError: A picture can't be read.
         JudgeError: The judge answers nothing at all.
         StoreError: The folder can't be written, or its files are damaged.
     """
-    runner = _Runner(composition, benchmark, variants, folder, listener)
-    return runner.run()
+    return _Runner(composition, benchmark, variants, folder, listener).run()
 
 
 class _Runner:
-    """Holds what stays the same over the queries."""
+    """Holds what is the same for all queries."""
 
     def __init__(
         self,
@@ -73,52 +62,40 @@ class _Runner:
         self._composition, self._benchmark, self._variants = composition, benchmark, tuple(variants)
         self._folder, self._listener = folder, listener
         self._mapper = OneQueryMapper(composition.mapper)
-        self._judge = TimedJudge(composition.judge) if any(item.settings for item in variants) else None
+        self._is_judged = any(item.settings for item in variants)
+        self._judge = TimedJudge(composition.judge) if self._is_judged else None
+        self._search = CoarseSearch(composition, benchmark, folder / "vectors", listener)
 
     def run(self) -> Ablation:
-        """Encodes, ranks, judges."""
-        composition, benchmark, listener = self._composition, self._benchmark, self._listener
-        pictures = self._read_pictures()
+        """Ranks and judges query by query."""
+        benchmark, listener = self._benchmark, self._listener
         progress = ProgressFile(self._folder / f"progress-{self._digest()}.jsonl")
         known = progress.read()
         queries = [self._build_query(number, self._variants[0]) for number in range(len(benchmark.queries))]
         depth = max([KEPT_PLACES, *(item.settings.top_n for item in self._variants if item.settings)])
         listener.start("judge", len(queries))
-        coarse = _Timed(iter_coarse(benchmark, queries, pictures, composition.encoder, composition.lexicon, depth))
         done: list[Mapping[str, Outcome]] = []
         take_spent = self._judge.take_spent if self._judge else Spent
         with AnswerCache(self._folder / "answers.sqlite", take_spent) as answers:
-            for number, found in enumerate(coarse):
-                outcomes = known.get(found.query.query_id) or self._run_query(number, found, answers, pictures.postures)
-                if found.query.query_id not in known and not any(item.num_failed for item in outcomes.values()):
-                    progress.add(found.query.query_id, outcomes)
+            for number, coarse in enumerate(self._search.iter_lists(queries, depth)):
+                query = coarse.query
+                outcomes = known.get(query.query_id) or self._run_query(number, coarse, answers)
+                if query.query_id not in known and not any(item.num_failed for item in outcomes.values()):
+                    progress.add(query.query_id, outcomes)
                 done.append(outcomes)
-                listener.advance("judge", 1, found.query.text)
+                listener.advance("judge", 1, query.text)
         return Ablation(
             benchmark=benchmark,
             variants=self._variants,
             outcomes={item.name: tuple(outcomes[item.name] for outcomes in done) for item in self._variants},
-            coarse_seconds=coarse.seconds / max(1, len(done)),
+            coarse_seconds=self._search.seconds / max(1, len(done)),
             counts_tokens=self._judge is not None and self._judge.counts_tokens,
             num_resumed=sum(query.query_id in known for query in benchmark.queries),
         )
 
-    def _read_pictures(self) -> Pictures:
-        """Encodes the pictures and reads their postures, or takes what an earlier run kept."""
-        composition, images = self._composition, self._benchmark.images
-        folder = self._folder / "vectors"
-        return Pictures(
-            vectors=encode_gallery(composition.encoder, images, folder, self._listener),
-            postures=read_postures(composition, images, folder, self._listener),
-            posture_weight=composition.settings.coarse.posture_weight,
-        )
-
-    def _run_query(
-        self, number: int, coarse: CoarseList, answers: AnswerCache, postures: Floats | None
-    ) -> dict[str, Outcome]:
+    def _run_query(self, number: int, coarse: CoarseList, answers: AnswerCache) -> dict[str, Outcome]:
         self._mapper.forget()
-        judged = any(item.settings for item in self._variants)
-        candidates = build_candidates(self._benchmark, coarse, postures) if judged else []
+        candidates = self._search.build_candidates(coarse) if self._is_judged else []
         by_key: dict[Any, Outcome] = {}
         for variant in self._variants:
             if variant.key not in by_key:
@@ -136,7 +113,7 @@ class _Runner:
         return _read_outcome(coarse, result, answers.take_spent() + Spent(seconds=self._mapper.take_seconds()))
 
     def _build_query(self, number: int, variant: Variant, answers: AnswerCache | None = None) -> Query:
-        """Masks a query's text: words of the variant's kinds, or those that the judge names where settings say so."""
+        """Masks the words of the variant's kinds in a query, or those that the judge names if the settings say so."""
         query, lexicon = self._benchmark.queries[number], self._composition.lexicon
         by_judge = variant.settings is not None and variant.settings.masking == "judge"
         if by_judge and self._judge and variant.kinds == DEFAULT_KINDS:
@@ -146,37 +123,21 @@ class _Runner:
         return Query(name=query.query_id, text=query.text, cloze=cloze, version=query.query_id)
 
     def _digest(self) -> str:
-        """Digests all that decides the outcomes: pictures, texts, truth, models, variants and the method's code."""
+        """Digests everything that outcomes depend on: pictures, texts, truth, models, variants and our own code."""
         composition, benchmark = self._composition, self._benchmark
-        decides = [
+        parts = [
             digest_images(benchmark.images, json.dumps(composition.model_ids())),
             composition.settings.coarse.posture_weight,
             [asdict(query) for query in benchmark.queries],
-            [variant.describe() for variant in self._variants],
+            [asdict(variant) for variant in self._variants],
             (composition.judge.judge_id, composition.settings.judge.maps) if self._judge else "",
             digest_method(),
         ]
-        return hashlib.sha256(json.dumps(decides, default=str).encode()).hexdigest()[:16]
-
-
-class _Timed:
-    """Measures the time that an iterator itself takes."""
-
-    def __init__(self, inner: Iterator[CoarseList]) -> None:
-        self._inner, self.seconds = inner, 0.0
-
-    def __iter__(self) -> Iterator[CoarseList]:
-        while True:
-            began = time.perf_counter()
-            found = next(self._inner, None)
-            self.seconds += time.perf_counter() - began
-            if found is None:
-                return
-            yield found
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
 
 def digest_method() -> str:
-    """Digests the method's own files: outcomes of another version are not resumed."""
+    """Digests the method's own files, so that outcomes of another version are not reused."""
     package = resources.files("anomalylmm")
     folders = (package, package / "posture")
     files = [item for folder in folders for item in folder.iterdir() if item.name.endswith((".py", ".toml"))]
@@ -189,33 +150,33 @@ def digest_method() -> str:
 def _read_outcome(coarse: CoarseList, result: Adjudication, spent: Spent) -> Outcome:
     places = [int(ranked.candidate.tracklet_id) for ranked in result.ranked]
     verdicts = [ranked.verdict for ranked in result.ranked if ranked.verdict is not None]
-    asked = result.num_calls + result.num_cached
+    num_questions = result.num_calls + result.num_cached
     return Outcome(
         ranks=new_ranks(coarse, places),
         first=tuple(places[:KEPT_PLACES]),
-        num_questions=asked,
+        num_questions=num_questions,
         num_asked=result.num_calls,
         num_judged=len(verdicts),
-        num_failed=sum(_failed(verdict) for verdict in verdicts) if asked else 0,
+        num_failed=sum(map(_has_failed, verdicts)) if num_questions else 0,
         seconds=spent.seconds,
         tokens=spent.tokens,
         notes=result.notes,
     )
 
 
-def _failed(verdict: Verdict) -> bool:
+def _has_failed(verdict: Verdict) -> bool:
     return verdict.num_calls == 0 and "not judged: " in verdict.reason
 
 
-def refuse_silent_judge(ablation: Ablation) -> None:
-    """Refuses to report on a judge that answered nothing.
+def check_judge(ablation: Ablation) -> None:
+    """Checks that the judge gave at least one answer.
 
     Raises:
-        JudgeError: Every candidate of every query failed.
+        JudgeError: It failed on every candidate of every query.
     """
     outcomes = [item for found in ablation.outcomes.values() for item in found if item.num_judged]
     if outcomes and all(item.num_failed == item.num_judged for item in outcomes):
         raise JudgeError(
-            f"the judge answered nothing about {sum(item.num_failed for item in outcomes)} candidates; "
+            f"the judge gave no answer on any of {sum(item.num_failed for item in outcomes)} candidates; "
             "see `anomalylmm models` and `anomalylmm doctor`"
         )

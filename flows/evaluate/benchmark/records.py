@@ -1,4 +1,4 @@
-"""A benchmark in memory: its pictures, its queries and which pictures answer them; knows no file format."""
+"""A benchmark in memory: its pictures, its queries and which pictures are correct answers; knows no file format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,24 +23,24 @@ class GalleryImage:
     name: str  # path relative to the benchmark's root, as its file writes it
     path: Path
     captions: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)  # all keys of its row that are not read here
+    extra: Mapping[str, Any] = field(default_factory=dict)  # the other keys of its row
     where: str = ""  # file and line of its row
 
     @property
     def twin_id(self) -> str:
-        """Id of the picture of the same person doing something else; empty where none is named."""
+        """Id of the picture of the same person doing something else; empty if the row names none."""
         twin = self.extra.get("twin")
         return "" if twin is None else str(twin).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkQuery:
-    """One sentence and the places of its positives in the gallery."""
+    """One sentence and its positives, as positions in the gallery."""
 
     query_id: str
     text: str
-    positives: tuple[int, ...]  # empty where the benchmark keeps the truth to itself
-    own: int | None = None  # the picture whose row the sentence comes from
+    positives: tuple[int, ...]  # empty if the benchmark does not publish them
+    own: int | None = None  # the picture whose row contains the sentence
     where: str = ""
 
 
@@ -49,7 +49,6 @@ class Benchmark:
     """All pictures and queries of one split."""
 
     name: BenchmarkName
-    root: Path
     split: str
     images: tuple[GalleryImage, ...] = field(repr=False)
     queries: tuple[BenchmarkQuery, ...] = field(repr=False)
@@ -61,32 +60,29 @@ class Benchmark:
 
     @property
     def is_rendered(self) -> bool:
-        """Whether its pictures are rendered, not recorded."""
+        """Whether its pictures are rendered rather than recorded."""
         return self.name == "rendered" or any(image.extra.get("rendered") for image in self.images)
 
     @cached_property
-    def place_of(self) -> dict[str, int]:
-        """Place of each image id in the gallery; the first one where several share it."""
-        places: dict[str, int] = {}
-        for place, image in enumerate(self.images):
-            places.setdefault(image.image_id, place)
-        return places
+    def _place_of(self) -> dict[str, int]:
+        """Position of each image id in the gallery; the first one if several pictures share it."""
+        return {image.image_id: place for place, image in reversed(tuple(enumerate(self.images)))}
 
     def twins_of(self, query: BenchmarkQuery) -> frozenset[int]:
-        """Places of the twins of a query's positives."""
+        """Positions of the twins of a query's positives."""
         named = {self.images[place].twin_id for place in query.positives} - {""}
-        return frozenset(self.place_of[twin] for twin in named)
+        return frozenset(self._place_of[twin] for twin in named)
 
     def take(self, limit: int | None) -> "Benchmark":
-        """Keeps at most ``limit`` queries, drawn by a fixed seed; the gallery stays whole.
+        """Keeps at most ``limit`` queries, drawn with a fixed seed; the gallery stays complete.
 
-        Every n-th would always take the same one of twins that stand side by side.
+        Taking every n-th query would always pick the same one of two twins in neighboring rows.
 
         Raises:
             ConfigurationError: The limit is not positive.
         """
         if limit is not None and limit < 1:
-            raise ConfigurationError(f"the limit of queries is {limit}, but must be at least 1")
+            raise ConfigurationError(f"the limit of queries is {limit}; it must be at least 1")
         if limit is None or limit >= len(self.queries):
             return self
         places = np.sort(np.random.default_rng(0).permutation(len(self.queries))[:limit])
@@ -97,7 +93,7 @@ def read_picture(path: Path) -> Image:
     """Reads a picture as RGB (H, W, 3).
 
     Raises:
-        ArchiveError: It is missing, no picture, or larger than a picture may be.
+        ArchiveError: It is missing, not a picture, or larger than the limit.
     """
     try:
         size = path.stat().st_size
@@ -107,7 +103,7 @@ def read_picture(path: Path) -> Image:
     picture = decode_picture(content, min_side_px=1)
     if picture is None:
         raise ArchiveError(
-            f"{path} is no picture, damaged, or of more than {MAX_PIXELS:,} pixels ({size} bytes); copy it again from "
-            "the benchmark's source"
+            f"{path} is not a picture, is damaged or has more than {MAX_PIXELS:,} pixels ({size} bytes); copy it again "
+            "from the benchmark's source"
         )
     return picture

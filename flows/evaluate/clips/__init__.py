@@ -1,1 +1,1 @@
-"""The evaluation on a user's own labeled clips."""
+"""The evaluation on labeled clips of the user."""

@@ -27,7 +27,8 @@ from storage.hits.analyst import run_sql
 DOCUMENT, MARKDOWN = "clips.json", "clips.md"
 HITS_SQL = """
 SELECT hit_id, query_name, video_path, start_seconds, stop_seconds, confidence, picture_path FROM hits
-WHERE pipeline = ? AND list_contains(?::VARCHAR[], query_version) ORDER BY confidence DESC, hit_id
+WHERE pipeline = ? AND list_contains(?::VARCHAR[], query_version) AND list_contains(?::VARCHAR[], video_path)
+ORDER BY confidence DESC, hit_id
 """
 CLIPS_SQL = """
 SELECT path, max(seconds_decoded), max((SELECT count(*) FROM tracklets WHERE tracklets.video_id = videos.video_id
@@ -38,33 +39,22 @@ FROM videos WHERE pipeline = ? GROUP BY path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRequest:
-    """Which clips to measure on, by which queries, and where the report goes."""
+    """The clips and queries to measure, and the folder of the report."""
 
     folder: Path
     out: Path
-    labels: Path | None = None  # another file than labels.csv in the folder
-    queries: Path | None = None  # the shipped ones where None
-    store: Path | None = None  # a temporary one where None
+    labels: Path | None = None  # None: labels.csv in the folder
+    queries: Path | None = None  # None: the shipped queries
+    store: Path | None = None  # None: a temporary store
     only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipReport:
-    """What came of a measurement on clips."""
+    """The result of a measurement on clips."""
 
-    scores: ClipScores
     document: dict[str, Any] = field(repr=False)
     folder: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Swept:
-    """What the store holds of the clips after the sweep."""
-
-    hits: tuple[ClipHit, ...]
-    pictures: Mapping[str, bytes] = field(repr=False)  # by hit id
-    seconds: Mapping[str, float]  # decoded of each clip, none of those that could not be read
-    empty: tuple[str, ...]  # clips in which no person was found
 
 
 def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: Listener | None = None) -> ClipReport:
@@ -90,26 +80,33 @@ def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: 
         )
         _check_readable(indexed)
         sweep_store(composition, layout, queries_file, listener=listener)
-        swept = _read_store(layout, composition.pipeline.digest, queries, labels.files)
-    behaviors = {query.name: asked_behaviors(query) for query in queries}
-    scores = score_clips(labels.events, swept.hits, behaviors, swept.seconds)
-    warnings = _list_warnings(labels, queries, indexed, scores, swept)
+        pipeline = composition.pipeline.digest
+        hits, pictures = _read_hits(layout, pipeline, queries, labels.files)
+        clips = {path: (float(seconds), number) for path, seconds, number in run_sql(layout, CLIPS_SQL, [pipeline])[1]}
+    seconds = {file: clips[file][0] for file in labels.files if file in clips}
+    scores = score_clips(labels.events, hits, {query.name: _behaviors_of(query) for query in queries}, seconds)
+    warnings = _list_warnings(labels, queries, indexed, scores, seconds)
     for warning in warnings:
         listener.warn(warning)
-    document = _build_document(composition, request, scores, swept, indexed, warnings)
-    document["seconds"] = round(time.monotonic() - began, 1)
-    _write(request.out, document, draw_hit_sheet(scores, swept.pictures))
-    return ClipReport(scores=scores, document=document, folder=request.out)
+    document = {
+        **_describe_scores(composition, request, scores),
+        "clips_without_person": [file for file in seconds if not clips[file][1]],
+        "unreadable": [asdict(item) for item in indexed.unreadable],
+        "warnings": warnings,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    _write(request.out, document, draw_hit_sheet(scores, pictures))
+    return ClipReport(document=document, folder=request.out)
 
 
-def asked_behaviors(query: Query) -> frozenset[str]:
-    """Gives the behaviors that a query asks for, in the lexicon's words."""
+def _behaviors_of(query: Query) -> frozenset[str]:
+    """Behaviors that a query asks for, in the lexicon's words."""
     return frozenset(slot.word for slot in query.cloze.slots if slot.kind == "action")
 
 
 @contextmanager
 def _open_store(store: Path | None) -> Iterator[StoreLayout]:
-    """Opens the store that is kept, or a temporary one."""
+    """Opens the given store, or a temporary one."""
     if store is not None:
         yield StoreLayout(store)
         return
@@ -123,54 +120,46 @@ def _check_readable(indexed: IndexReport) -> None:
         raise ArchiveError(f"no clip could be read; {first.path}: {first.reason}")
 
 
-def _read_store(layout: StoreLayout, pipeline: str, queries: Sequence[Query], files: Sequence[str]) -> _Swept:
-    _, rows = run_sql(layout, HITS_SQL, [pipeline, [query.version for query in queries]])
-    rows = [row for row in rows if row[2] in set(files)]
-    hits = tuple(
+def _read_hits(
+    layout: StoreLayout, pipeline: str, queries: Sequence[Query], files: Sequence[str]
+) -> tuple[list[ClipHit], dict[str, bytes]]:
+    """Reads the hits of the queries in the clips, and their pictures by hit id."""
+    _, rows = run_sql(layout, HITS_SQL, [pipeline, [query.version for query in queries], list(files)])
+    hits = [
         ClipHit(hit_id=row[0], query=row[1], file=row[2], start_seconds=row[3], stop_seconds=row[4], confidence=row[5])
         for row in rows
-    )
-    _, clips = run_sql(layout, CLIPS_SQL, [pipeline])
-    found = {path: (float(seconds), int(number)) for path, seconds, number in clips}
-    return _Swept(
-        hits=hits,
-        pictures={row[0]: (layout.reports / row[6]).read_bytes() for row in rows if (layout.reports / row[6]).exists()},
-        seconds={file: found[file][0] for file in files if file in found},
-        empty=tuple(file for file in files if file in found and not found[file][1]),
-    )
+    ]
+    pictures = {row[0]: layout.reports / row[6] for row in rows}
+    return hits, {hit_id: path.read_bytes() for hit_id, path in pictures.items() if path.exists()}
 
 
 def _list_warnings(
-    labels: ClipLabels, queries: Sequence[Query], indexed: IndexReport, scores: ClipScores, swept: _Swept
-) -> tuple[str, ...]:
-    """Says what is not measured although the user may think so."""
-    unasked = sorted({event.behavior for event in scores.unasked})
-    mute = [query.name for query in queries if not asked_behaviors(query)]
+    labels: ClipLabels,
+    queries: Sequence[Query],
+    indexed: IndexReport,
+    scores: ClipScores,
+    seconds: Mapping[str, float],
+) -> list[str]:
+    """Lists what is not measured although the user may expect it."""
     limited = [query.name for query in queries if query.cameras or query.start_utc or query.stop_utc]
     limited += [query.name for query in queries if query.daily_start and query.name not in limited]
     twins = [path for path, _ in indexed.duplicates]
     unread = [item.path for item in indexed.unreadable]
-    lost = [file for file in labels.files if file not in {*swept.seconds, *twins, *unread}]
-    told = {
+    left_out = {
         "behaviors that the lexicon does not know, left out": labels.unknown,
-        "labeled, but no enabled query asks for it": unasked,
-        "queries that name no behavior, left out": mute,
-        "queries limited to cameras or times, which clips may not fit": limited,
-        "clips that could not be read, or not whole": unread,
-        "clips of the same content as another, left out": twins,
-        "clips that are not in the store (erased, too old, or links out of the folder)": lost,
+        "labeled, but no enabled query asks for it": sorted({event.behavior for event in scores.unasked}),
+        "queries without a behavior, left out": [query.name for query in queries if not _behaviors_of(query)],
+        "queries limited to cameras or times, which may exclude clips": limited,
+        "clips that could not be read, or not completely": unread,
+        "clips with the same content as another, left out": twins,
+        "clips that are not in the store (erased, too old, or links out of the folder)": [
+            file for file in labels.files if file not in {*seconds, *twins, *unread}
+        ],
     }
-    return tuple(f"{text}: {', '.join(names)}" for text, names in told.items() if names)
+    return [f"{text}: {', '.join(names)}" for text, names in left_out.items() if names]
 
 
-def _build_document(
-    composition: Composition,
-    request: ClipRequest,
-    scores: ClipScores,
-    swept: _Swept,
-    indexed: IndexReport,
-    warnings: Sequence[str],
-) -> dict[str, Any]:
+def _describe_scores(composition: Composition, request: ClipRequest, scores: ClipScores) -> dict[str, Any]:
     found = set(scores.found)
     return {
         "folder": request.folder.name,
@@ -183,9 +172,6 @@ def _build_document(
         "events": [{**asdict(event), "found": event in found} for event in (*scores.found, *scores.missed)],
         "hits": [{**asdict(hit), "verdict": verdict} for hit, verdict in scores.verdicts],
         "normal_clips_flagged": [file for file in scores.normal if file in scores.flagged],
-        "clips_without_person": list(swept.empty),
-        "unreadable": [asdict(item) for item in indexed.unreadable],
-        "warnings": list(warnings),
     }
 
 

@@ -10,24 +10,24 @@ from PIL import ImageDraw
 
 from anomalylmm.measure.clip_scores import ClipHit, ClipScores, Verdict
 from flows.evaluate.report.failure_sheet import encode_sheet, sheet_font
-from flows.evaluate.report.markdown import code, escape_cell
+from flows.evaluate.report.markdown import code, escape_cell, write_table
 from flows.index.cropping import read_jpeg
 
 SHEET = "clips_hits.jpg"
-EACH = 24  # hits of a verdict, the most confident ones
+EACH = 24  # most confident hits per verdict
 COLUMNS, WIDTH_PX, HEIGHT_PX, GAP_PX, CAPTION_PX, HEAD_PX = 4, 320, 160, 8, 34, 30
 _COLORS: Mapping[Verdict, str] = {"false": "#b03a2e", "akin": "#b9770e", "right": "#1e8449"}
 LEGEND = (
-    "A hit is right where its clip (at these seconds, give or take 1.5 s) is labeled with a behavior of its query, "
-    "akin where another behavior of the same family is there (a query for falls on somebody who lies), else false. "
-    "A clip is normal where no query asks for what happens in it; it is flagged where it has a hit of any kind."
+    "A hit is right if its clip is labeled with a behavior of its query at this time, with a tolerance of 1.5 s. It is "
+    "akin if the label is another behavior of the same family (the query asks for a fall, the person is lying), and "
+    "false in all other cases. A clip is normal if no query asks for what happens in it, and flagged if it has any hit."
 )
 
 
 def say_figures(figures: Mapping[str, Any]) -> list[str]:
-    """Says the main figures in sentences."""
-    an_hour = figures["false_hits_per_hour"]
-    rate = "no footage" if an_hour is None else f"{an_hour} an hour, from {figures['footage_seconds']} s of footage"
+    """Writes the main figures as sentences."""
+    hourly = figures["false_hits_per_hour"]
+    rate = "no footage" if hourly is None else f"{hourly} per hour, from {figures['footage_seconds']} s of footage"
     return [
         f"events found: {figures['events_found']} of {figures['events']}",
         f"hits: {figures['hits_right']} right, {figures['hits_akin']} akin, {figures['hits_false']} false ({rate})",
@@ -37,7 +37,7 @@ def say_figures(figures: Mapping[str, Any]) -> list[str]:
 
 
 def say_event(event: Mapping[str, Any]) -> str:
-    """Names an event by its clip and, where they are labeled, its seconds."""
+    """Names an event by its behavior, its clip and, if labeled, its time."""
     start, stop = event["start_seconds"], event["stop_seconds"]
     if start is None and stop is None:
         return f"{event['behavior']} in {event['file']}"
@@ -45,7 +45,7 @@ def say_event(event: Mapping[str, Any]) -> str:
 
 
 def write_clip_markdown(document: Mapping[str, Any]) -> str:
-    """Writes the report of a document; file names and queries are data and are escaped."""
+    """Writes the report of a document; file names and queries are escaped."""
     figures = document["figures"]
     lists = {
         "Missed events": [say_event(event) for event in document["events"] if not event["found"]],
@@ -53,14 +53,14 @@ def write_clip_markdown(document: Mapping[str, Any]) -> str:
         "Clips in which no person was found": document["clips_without_person"],
         "Left out": document["warnings"],
     }
+    columns = ("query", "events", "found", "right", "akin", "false")
     models = ", ".join(f"{role.replace('_', ' ')} {code(name)}" for role, name in document["models"].items())
     lines = [
         f"# Labeled clips: {escape_cell(document['folder'])}\n",
         f"Profile **{escape_cell(document['profile'])}**; {models}.\n",
         *(f"- {line}" for line in say_figures(figures)),
         f"\n{LEGEND}\n",
-        "| query | events | found | right | akin | false |\n|---|---|---|---|---|---|",
-        *(f"| {' | '.join([escape_cell(row['query']), *map(str, _counts(row))])} |" for row in document["queries"]),
+        *write_table(columns, [(escape_cell(row["query"]), *map(row.get, columns[1:])) for row in document["queries"]]),
     ]
     for title, names in lists.items():
         if names:
@@ -68,12 +68,8 @@ def write_clip_markdown(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"\n![hits]({SHEET})", ""])
 
 
-def _counts(row: Mapping[str, Any]) -> list[int]:
-    return [row[name] for name in ("events", "found", "right", "akin", "false")]
-
-
 def draw_hit_sheet(scores: ClipScores, pictures: Mapping[str, bytes]) -> bytes:
-    """Draws the hits' pictures under false, akin and right, the most confident of each; a JPEG."""
+    """Draws the pictures of the most confident hits that are false, akin and right, as a JPEG."""
     groups = [(verdict, [hit for hit, own in scores.verdicts if own == verdict]) for verdict in _COLORS]
     rows = [-(-min(len(hits), EACH) // COLUMNS) for _, hits in groups]
     height = len(groups) * HEAD_PX + sum(rows) * (HEIGHT_PX + CAPTION_PX) + GAP_PX

@@ -2,23 +2,22 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LISTED = 20  # failures in the text; the JSON has more
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
 _RUN = re.compile("`+")
 _HEAD = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1", "ΔmAP", "twin share", "questions", "tokens", "s")
-
 LEGEND = (
-    "Percent, with 95 % intervals over resampled queries; Δ is the paired difference from `coarse`, bold where its "
-    "interval excludes zero. Twin share: of the top-1 errors, those that are the same person doing something else. "
-    "Questions to the judge, tokens that it reads and writes (– where it does not count them) and seconds are per "
-    "query, as if nothing had been asked before."
+    "Percent, with 95 % intervals over resampled queries. Δ is the paired difference from `coarse`, in bold if its "
+    "interval excludes zero. Twin share: the share of the top-1 errors that show the same person doing something else. "
+    "Questions to the judge, tokens that it reads and writes (– if it does not count them) and seconds are per query, "
+    "as if no answer had been cached."
 )
 NO_TRUTH = (
-    "The truth of this benchmark is not known here, so there is no figure; `answer.txt` holds the first ten pictures "
-    "of each query, to be handed in."
+    "The correct answers of this benchmark are not known here, so there are no figures. `answer.txt` lists the first "
+    "ten pictures of each query, ready to submit."
 )
 
 
@@ -28,7 +27,7 @@ def escape_cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Writes a text as a code span that nothing in it can end: its fence is longer than any in the text."""
+    """Writes a text as a code span; its fence is longer than any in the text, so the text can't end the span."""
     plain = " ".join(text.split()) or " "
     fence = "`" * (1 + max((len(run) for run in _RUN.findall(plain)), default=0))
     space = " " if "`" in plain else ""
@@ -36,10 +35,10 @@ def code(text: str) -> str:
 
 
 def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
-    """Writes the report of a document; pictures are files beside it."""
+    """Writes the report of a document; pictures are files in the same folder."""
     parts = [
         _write_head(document),
-        _write_table(document),
+        _write_ablation(document),
         _write_groups(document["groups"]),
         *(f"![{name.partition('.')[0]}]({name})\n" for name in pictures if name.endswith(".png")),
         _write_failures(document["failures"]),
@@ -49,8 +48,8 @@ def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
 
 
 def _write_head(document: Mapping[str, Any]) -> str:
-    words = " and ".join(document["words"])
-    limited = f" (limited to {document['limit']}, drawn by a fixed seed)" if document["limit"] else ""
+    words, num_failed = " and ".join(document["words"]), document["num_judgements_failed"]
+    limited = f" (limited to {document['limit']}, drawn with a fixed seed)" if document["limit"] else ""
     settings = f" with {escape_cell(document['settings_file'])}" if document["settings_file"] else ""
     lines = [
         f"# {escape_cell(document['benchmark'])}, split {escape_cell(document['split'])}",
@@ -61,39 +60,36 @@ def _write_head(document: Mapping[str, Any]) -> str:
         f"{code(document['settings_digest'])}: {document['tuning']}.",
         f"Models: dual encoder {code(document['models']['dual_encoder'])}, judge {code(document['models']['judge'])}.",
         f"Best on this split by mAP: **{escape_cell(document['best'])}**." if document["best"] else "",
-        f"The judge gave nothing usable on {document['num_judgements_failed']} candidates."
-        if document["num_judgements_failed"]
-        else "",
+        f"The judge gave no usable answer on {num_failed} candidates." if num_failed else "",
     ]
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
-def _write_table(document: Mapping[str, Any]) -> str:
+def write_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Writes the lines of a table; the cells must be escaped already."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
+    return [lines[0], f"|{'---|' * len(head)}", *lines[1:]]
+
+
+def _write_ablation(document: Mapping[str, Any]) -> str:
     rows = document["variants"]
-    known = any(row["measures"] for row in rows)
-    lines = ["## Ablation\n", f"| {' | '.join(_HEAD)} |", f"|{'---|' * len(_HEAD)}"]
-    lines += [f"| {' | '.join(_write_cells(row))} |" for row in rows]
+    lines = ["## Ablation\n", *write_table(_HEAD, map(_write_cells, rows))]
     lines += ["", LEGEND, "", f"Number of frames: {document['frames']}.", ""]
-    lines += [f"- {code(row['name'])}: {row['note']}{_write_troubles(row['troubles'])}" for row in rows]
-    if not known:
+    for row in rows:
+        troubles = "".join(f"; {escape_cell(note)} ({number} queries)" for note, number in row["troubles"].items())
+        lines.append(f"- {code(row['name'])}: {row['note']}{troubles}")
+    if not any(row["measures"] for row in rows):
         lines += ["", NO_TRUTH]
     return "\n".join(lines) + "\n"
 
 
-def _write_troubles(troubles: Mapping[str, int]) -> str:
-    return "".join(f"; {escape_cell(note)} ({number} queries)" for note, number in troubles.items())
-
-
 def _write_cells(row: Mapping[str, Any]) -> list[str]:
-    measures, cost, twins = row["measures"], row["cost"], row["twin_confusion"]
-    cells = [code(row["name"]).replace("|", "\\|")]
+    measures, cost, twins, gains = row["measures"], row["cost"], row["twin_confusion"], row["difference_from_coarse"]
+    cells = [code(row["name"]).replace("|", "\\|"), *["–"] * 5]
     if measures:
-        cells += [_interval(row["intervals"]["r1"]), _percent(measures["r5"]), _percent(measures["r10"])]
-        cells += [_interval(row["intervals"]["map"]), _percent(measures["map10"])]
-    else:
-        cells += ["–"] * 5
-    differences = row["difference_from_coarse"]
-    cells += [_difference(differences[name]) if name in differences else "–" for name in ("r1", "map")]
+        r1, mean = (_interval(row["intervals"][name]) for name in ("r1", "map"))
+        cells[1:] = [r1, _percent(measures["r5"]), _percent(measures["r10"]), mean, _percent(measures["map10"])]
+    cells += [_difference(gains[name]) if name in gains else "–" for name in ("r1", "map")]
     cells += [f"{_percent(twins['share'])} of {twins['num_errors']}" if twins else "–"]
     tokens = "–" if cost["tokens"] is None else f"{cost['tokens']:.0f}"
     return [*cells, f"{cost['questions']:.1f}", tokens, f"{cost['seconds']:.3f}"]
@@ -115,29 +111,25 @@ def _difference(interval: Mapping[str, float]) -> str:
 def _write_groups(groups: Mapping[str, Mapping[str, Any]]) -> str:
     if not groups:
         return ""
-    head = ("| part | queries | R@1 | R@5 | mAP |", "|---|---|---|---|---|")
-    lines = ["## Parts of the queries, headline variant\n", *head]
-    lines += [
-        f"| {escape_cell(name)} | {row['num_queries']} | {_percent(row['r1'])} | {_percent(row['r5'])} | "
-        f"{_percent(row['map'])} |"
+    rows = [
+        (escape_cell(name), row["num_queries"], *(_percent(row[key]) for key in ("r1", "r5", "map")))
         for name, row in groups.items()
     ]
-    return "\n".join(lines) + "\n"
+    table = write_table(("part", "queries", "R@1", "R@5", "mAP"), rows)
+    return "\n".join(["## Parts of the queries, headline variant\n", *table]) + "\n"
 
 
 def _write_failures(failures: Mapping[str, Any] | None) -> str:
     if failures is None:
         return ""
     counts = ", ".join(f"{number} {category}" for category, number in failures["by_category"].items())
+    rows = [
+        (row["category"], row["rank"], *(escape_cell(row[name]) for name in ("text", "own", "first")))
+        for row in failures["worst"][:LISTED]
+    ]
     lines = [
         "## Failures of the headline variant\n",
-        f"{failures['total']} queries have another picture first: {counts} ({failures['note']}).\n",
-        "| category | rank of the answer | query | answer | first |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['category']} | {row['rank']} | {escape_cell(row['text'])} | {escape_cell(row['own'])} | "
-        f"{escape_cell(row['first'])} |"
-        for row in failures["worst"][:LISTED]
+        f"{failures['total']} queries rank a wrong picture first: {counts} ({failures['note']}).\n",
+        *write_table(("category", "rank of the answer", "query", "answer", "first"), rows),
     ]
     return "\n".join(lines) + "\n"

@@ -143,9 +143,9 @@ def test_the_challenge_reads_numbers_as_ids_and_the_truth_of_whoever_has_it(tmp_
 @pytest.mark.parametrize(
     ("texts", "index", "named"),
     [
-        ('["a man runs"]', ("q1", "q2"), "holds 1 texts without ids"),
+        ('["a man runs"]', ("q1", "q2"), "has 1 texts without ids"),
         ('{"q1": "a man runs"}', ("q1", "q2"), "query_index.txt, line 2: query 'q2' has no text"),
-        ('{"q1": "a man runs"}', ("q1", "q1"), "query_index.txt, line 2: query 'q1' stands in line 1 too"),
+        ('{"q1": "a man runs"}', ("q1", "q1"), "query_index.txt, line 2: query 'q1' is already on line 1"),
         ('{"q1": "a man runs",\n "q2": 5}', ("q1",), "query_text.json, line 2: caption: expected a sentence"),
         ('{"query_index": "q1", "caption": "a man"}\n{"query_index": "q2"}\n', ("q1",), "query_text.json, line 2"),
         ('{"query_index": "q1", "caption": "a man"}\n{"query_index": }\n', ("q1",), "line 2: not JSON"),
@@ -171,7 +171,7 @@ def test_a_wrong_text_of_the_challenge_is_named(tmp_path: Path, texts: str, inde
         ('{"image": "test/2.jpg", "caption": "a man"}', "line 3: image_id: expected a number or a string"),
         ('{"image": "test/2.jpg", "image_id": 2.5, "caption": "a man"}', "line 3: image_id: expected a number"),
         ('{"image": "test/2.jpg", "image_id": true, "caption": "a man"}', "line 3: image_id: expected a number"),
-        ('{"image": "test/2.jpg", "image_id": "1", "caption": "a man"}', "line 3: image_id '1' is that of"),
+        ('{"image": "test/2.jpg", "image_id": "1", "caption": "a man"}', "line 3: image_id '1' is already used"),
         ('{"image": "test/2.jpg", "image_id": 2}', "line 3: caption: expected a sentence"),
         ('{"image": "test/2.jpg", "image_id": 2, "caption": []}', "line 3: caption: expected a sentence"),
         ('{"image": "test/2.jpg", "image_id": 2, "caption": ["a man", 3]}', "line 3: caption: expected a sentence"),
@@ -189,9 +189,8 @@ def test_a_broken_row_is_named_by_file_and_line(tmp_path: Path, layout: str, bro
     file.write_text("\n".join(rows) if layout == "lines" else "[" + ",\n".join(rows) + "]")
     with pytest.raises(ConfigurationError) as caught:
         read_benchmark("pab", tmp_path)
-    wanted = "line 3: the row that begins here is not JSON" if layout == "list" and "not JSON" in named else named
     assert str(caught.value).startswith(f"{file}, line 3: ")
-    assert wanted in str(caught.value)
+    assert named in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +201,7 @@ def test_a_broken_row_is_named_by_file_and_line(tmp_path: Path, layout: str, bro
         (b'[{"image": "a"} {"image": "b"}]', "line 1: expected a comma"),
         (b'[{"image": "test/0.jpg", "image_id": 1, "caption": "a"}]\n[1]', "line 2: expected nothing after"),
         (b'[\n{"image": "a"},\n', "line 3"),
+        (b"[" + b", ".join([b'{"image": "test/0.jpg", "image_id": 1, "caption": "a"}'] * 2) + b"]", "is already used"),
     ],
 )
 def test_a_file_that_is_no_rows_is_named_by_line(tmp_path: Path, content: bytes, named: str) -> None:
@@ -249,7 +249,7 @@ def test_a_missing_root_and_an_empty_gallery_say_what_to_do(tmp_path: Path) -> N
     write_challenge(tmp_path, '["a man runs", "a man falls"]')
     for picture in (tmp_path / "gallery").iterdir():
         picture.unlink()
-    with pytest.raises(AnomalyLMMError, match="holds no picture"):
+    with pytest.raises(AnomalyLMMError, match="contains no pictures"):
         read_benchmark("pab-2026", tmp_path)
 
 

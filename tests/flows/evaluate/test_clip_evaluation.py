@@ -62,10 +62,10 @@ def test_only_chooses_by_pattern_or_part(tmp_path: Path) -> None:
         ("file,behaviors\n", ConfigurationError, "names no video"),
         ("file,behaviors\nb.mp4,falling\n", ArchiveError, "line 2: there is no file.*b.mp4"),
         ("file,behaviors\n../a.mp4,falling\n", ConfigurationError, "line 2.*inside the folder"),
-        ("file,behaviors\na.mp4,yodeling\n", ConfigurationError, "no behavior.*'yodeling'.*known are.*falling"),
+        ("file,behaviors\na.mp4,yodeling\n", ConfigurationError, "knows no behavior.*'yodeling'.*it knows.*falling"),
         ("file,behaviors,start_seconds\na.mp4,falling,soon\n", ConfigurationError, "line 2: start_seconds is 'soon'"),
         ("file,behaviors,start_seconds,stop_seconds\na.mp4,lying,4,2\n", ConfigurationError, "line 2: stop_seconds 2"),
-        ("file,kind,behaviors\na.txt,video,lying\n", ConfigurationError, "a.txt' does not end as a video"),
+        ("file,kind,behaviors\na.txt,video,lying\n", ConfigurationError, "a.txt' has no suffix of a video"),
     ],
 )
 def test_wrong_labels_are_one_message_with_the_line(

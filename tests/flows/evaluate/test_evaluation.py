@@ -17,11 +17,10 @@ from anomalylmm.query.masking import mask_query, paraphrases
 from anomalylmm.rerank.score import DEFAULT, PAPER, RerankSettings
 from flows.evaluate import running
 from flows.evaluate.ablation.ablation import digest_method, run_ablation
-from flows.evaluate.ablation.answer_cache import AnswerCache, Spent
-from flows.evaluate.ablation.metering import OneQueryMapper
+from flows.evaluate.ablation.costs import AnswerCache, OneQueryMapper, Spent
 from flows.evaluate.ablation.variants import choose_variants, list_variants
 from flows.evaluate.benchmark.files import read_benchmark
-from flows.evaluate.report.summary import summarize
+from flows.evaluate.report.document import summarize
 from flows.evaluate.running import evaluate_benchmark
 from flows.runs.progress import Silence
 from flows.settings.model import load_settings
@@ -90,10 +89,10 @@ def test_each_layout_gives_the_metrics_of_a_slow_reference(tmp_path: Path, layou
     ids = [row["image_id"] for row in rows]
     queries = [(row["caption"], {p for p, other in enumerate(ids) if other == row["image_id"]}) for row in rows]
     expected = slow_measures(tmp_path / "data", queries, [row["image"] for row in rows])
-    assert coarse.measures is not None
-    assert {key: getattr(coarse.measures, key) for key in expected} == pytest.approx(expected)
+    assert coarse["measures"] is not None
+    assert {key: coarse["measures"][key] for key in expected} == pytest.approx(expected)
     assert 0 < expected["map"] <= 1
-    assert coarse.measures.num_queries == 5
+    assert coarse["measures"]["num_queries"] == 5
 
 
 def test_the_judge_brings_falls_forward_and_the_paired_difference_says_so(tmp_path: Path) -> None:
@@ -227,7 +226,7 @@ def test_a_judge_that_fails_is_an_error_and_leaves_nothing_half_judged(tmp_path:
 def test_a_damaged_picture_and_a_damaged_cache_say_what_to_do(tmp_path: Path) -> None:
     write_copy(tmp_path / "data")
     (tmp_path / "data/test/2.jpg").write_bytes(b"no picture")
-    with pytest.raises(ArchiveError, match=r"test/2\.jpg is no picture"):
+    with pytest.raises(ArchiveError, match=r"test/2\.jpg is not a picture"):
         evaluate_benchmark(compose(), request(tmp_path))
     (tmp_path / "answers.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match="remove the file"):

@@ -111,7 +111,7 @@ def test_the_challenge_gets_answers_instead_of_figures(tmp_path: Path) -> None:
     assert [set(line) for line in lines] == [{"g0", "g1", "g2", "g3", "g4"}] * 2
     assert [line[0] for line in lines] == [f"g{PAINTED.index(color)}" for color in ("green", "blue")]
     assert row_of(report, "coarse")["measures"] is None
-    assert "truth of this benchmark is not known" in (tmp_path / "out/report.md").read_text()
+    assert "answers of this benchmark are not known" in (tmp_path / "out/report.md").read_text()
     (tmp_path / "data/ground_truth.txt").write_text("g4 g1\ng2\n")
     known = evaluate_benchmark(compose(), request(tmp_path, benchmark="pab-2026", variants=("coarse",)))
     assert row_of(known, "coarse")["measures"]["r1"] == 1.0
