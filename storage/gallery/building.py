@@ -64,6 +64,7 @@ def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexM
         ShardError: If a shard can't be read.
         StoreError: If the files can't be written.
     """
+    faiss.omp_set_num_threads(1)  # torch brings another OpenMP into the same process
     index = _train(shards)
     for vectors in (vectors for shard in shards for vectors in _iter_vectors(shard)):
         index.add(vectors)

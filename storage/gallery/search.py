@@ -4,9 +4,12 @@ A row of the gallery is a number: shards in order, their rows one after another.
 many of their best rows are scored again from the exact vectors.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -21,12 +24,19 @@ from storage.shards.reading import read_columns
 from storage.shards.vectors import open_or_rebuild, read_vectors
 
 Rows = NDArray[np.int64]
+Found = tuple[Floats, Rows]  # scores and rows of the gallery, both (Q, K)
+Part = TypeVar("Part")
 FLAT_SPARE = 16  # rows of a flat index beyond k, since single precision may misplace equal ones
 COARSE_FACTOR, COARSE_SPARE = (
     10,
     1000,
 )  # rows of compacted indexes that are scored again: k times the one plus the other
 ROWS_AT_ONCE = 1 << 16  # of exact vectors in memory
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +82,22 @@ def search_rows(
     Raises:
         ShardError: If a shard or an index can't be read.
     """
+    faiss.omp_set_num_threads(1)
     whole = [index for index in indexes if all(scope.admits_whole(shard) for shard in index.members(placed.shards))]
     coarse, searched = _search_compacted(placed, whole, queries, COARSE_FACTOR * k + COARSE_SPARE)
     flat = _search_flat(placed, searched, queries, k + FLAT_SPARE, scope)
     candidates = np.concatenate([coarse, flat], axis=1)  # (Q, C), -1 where there is none
     return _score_exactly(placed, queries, candidates, k)
+
+
+def _search_parts(search: Callable[[Part], Found | None], parts: Iterable[Part]) -> Iterator[Found | None]:
+    """Searches several parts at once and gives their results in order.
+
+    FAISS releases the interpreter's lock. Its own OpenMP threads are switched off: torch brings another OpenMP into the
+    same process.
+    """
+    with ThreadPoolExecutor(count_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(search, parts)
 
 
 def _search_compacted(
@@ -85,32 +106,44 @@ def _search_compacted(
     """The best rows by approximate scores, (Q, k), and the shards searched: not those of an index removed meanwhile."""
     heap, searched = _new_heap(len(queries), k), set[str]()
     numbers = {shard.shard_id: number for number, shard in enumerate(placed.shards)}
-    for index in indexes:
-        try:
+
+    def search(index: CompactedIndex) -> Found | None:
+        with suppress(ShardError):
             scores, labels = index.search(queries, k)
-        except ShardError:
-            continue
-        own = [numbers[shard.shard_id] for shard in index.manifest.shards]
-        rows = np.concatenate([np.arange(placed.firsts[number], placed.firsts[number + 1]) for number in own])
-        heap.add_result(scores, np.where(labels < 0, -1, rows[labels]))
-        searched |= index.manifest.shard_ids
+            own = [numbers[shard.shard_id] for shard in index.manifest.shards]
+            rows = np.concatenate([np.arange(placed.firsts[number], placed.firsts[number + 1]) for number in own])
+            return scores, np.where(labels < 0, -1, rows[labels])
+        return None
+
+    for index, found in zip(indexes, _search_parts(search, indexes), strict=True):
+        if found:
+            heap.add_result(*found)
+            searched |= index.manifest.shard_ids
     return np.asarray(heap.I), searched
 
 
 def _search_flat(placed: ShardRows, left_out: set[str], queries: Floats, k: int, scope: Scope) -> Rows:
-    heap = _new_heap(len(queries), k)
-    for shard, first in zip(placed.shards, placed.firsts.tolist(), strict=False):
-        if shard.rows == 0 or shard.shard_id in left_out or not scope.admits(shard):
-            continue
+    def search(part: tuple[GalleryShard, int]) -> Found | None:
+        shard, first = part
         parameters = None
         if not scope.admits_whole(shard):
             chosen = scope.mask(read_columns(shard.directory, SCOPE_COLUMNS), shard)
             if not chosen.any():
-                continue
+                return None
             parameters = _select(chosen)
         index = open_or_rebuild(shard.directory, shard.rows, shard.dimension, whole=True)
         scores, labels = index.search(queries, min(k, shard.rows), params=parameters)
-        heap.add_result(scores, np.where(labels < 0, -1, labels + first))
+        return scores, np.where(labels < 0, -1, labels + first)
+
+    heap = _new_heap(len(queries), k)
+    parts = [
+        (shard, first)
+        for shard, first in zip(placed.shards, placed.firsts.tolist(), strict=False)
+        if shard.rows and shard.shard_id not in left_out and scope.admits(shard)
+    ]
+    for found in _search_parts(search, parts):
+        if found:
+            heap.add_result(*found)
     return np.asarray(heap.I)
 
 
