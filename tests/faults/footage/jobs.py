@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import av.logging
-import decord as decord_library
 
 from tests.faults.forks import Job, run
 
@@ -40,6 +39,8 @@ def pyav(path: str, tally: str) -> None:
 
 def decord(path: str, tally: str) -> None:
     """Appends a byte to a file for each frame that decord decodes."""
+    import decord as decord_library  # here only: beside torch in one process it crashes
+
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     decord_library.logging.set_level(decord_library.logging.QUIET)
     with Path(tally).open("ab", buffering=0) as seen:
