@@ -74,8 +74,7 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The record as JSON text."""
-        ended = self.ended_utc.isoformat() if self.ended_utc else None
-        return json.dumps({**asdict(self), "started_utc": self.started_utc.isoformat(), "ended_utc": ended}, indent=1)
+        return json.dumps(asdict(self), default=datetime.isoformat, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
