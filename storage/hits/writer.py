@@ -74,9 +74,7 @@ class HitStore:
     def pending(self, criteria: Mapping[str, str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The (query version, shard id) pairs that no successful sweep has covered with these criteria.
 
-        Args:
-            criteria: What decides which candidates become hits, by query version.
-            shard_ids: The existing shards.
+        The criteria, by query version, decide which candidates become hits.
 
         Raises:
             StoreError: If the database can't be read.

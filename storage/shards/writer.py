@@ -199,9 +199,7 @@ class ShardWriter:
 def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
     """What is wrong with a shard; an empty list if nothing is.
 
-    Args:
-        directory: Its directory.
-        deep: Not only compare sizes, but read every byte and compare digests and counts.
+    With ``deep``, not only sizes are compared: every byte is read, and digests and counts are compared too.
     """
     try:
         manifest = read_manifest(directory)

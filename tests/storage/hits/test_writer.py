@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from anomalylmm.errors import StoreBusyError, StoreError
-from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.database import open_working

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import ShapeError, ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
-from storage.disk import crashpoints
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout, make_shard_id
 from storage.shards import vectors
 from storage.shards.manifest import ShardManifest, read_manifest
