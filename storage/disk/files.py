@@ -81,12 +81,9 @@ def create_directories(path: Path) -> None:
 
 
 def put_in_place(built: Path, final: Path, crash_point: str) -> None:
-    """Moves a finished file to its final place, durably and in one step.
+    """Moves a finished file to its final place on the same file system, durably and in one step.
 
-    Args:
-        built: The finished file, on the same file system.
-        final: The file to create or replace.
-        crash_point: The point reached when the content is on the disk, just before the move.
+    The ``crash_point`` is reached when the content is on the disk, just before the move.
     """
     fsync_path(built)
     reach(crash_point)
@@ -95,12 +92,7 @@ def put_in_place(built: Path, final: Path, crash_point: str) -> None:
 
 
 def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
-    """Writes ``content`` to ``path`` completely or not at all.
-
-    Args:
-        path: The file to create or replace.
-        content: All of its bytes.
-        scratch: A directory on the same file system, where the new file is built.
+    """Writes ``content`` to ``path`` completely or not at all; ``scratch`` is a folder on the same file system.
 
     Raises:
         StoreError: If it can't be written.

@@ -97,10 +97,6 @@ class Snapshot:
 def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterator[Snapshot]:
     """Opens the published database; only its tables and the ``crops`` and ``runs`` views can be read.
 
-    Args:
-        layout: The store.
-        limits: How much one query may take.
-
     Raises:
         StoreError: If no sweep has published yet, or the file can't be opened.
     """

@@ -59,12 +59,31 @@ def database_error(action: str, error: duckdb.Error, layout: StoreLayout, remedy
     return StoreError(message.rstrip(" .") + ".")
 
 
-def copy_database(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
-    """Copies all rows and keys to the new file ``built``: the old file keeps deleted rows in its free blocks.
+def rewrite_database(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
+    """Closes the database and replaces its file with a copy: the old file keeps deleted rows in its free blocks.
 
     Raises:
-        StoreError: If the copy can't be flushed to the disk.
+        StoreError: If the copy can't be written, or the old file is still in use; then the old file stays.
     """
+    with temporary_database(layout, COPY_STEM) as built:
+        _copy(connection, built)
+        connection.execute("CHECKPOINT")  # otherwise the old file's log would be replayed on the new file
+        with guarded("write", built):
+            fsync_path(built)
+        reach("erasure.database_copied")
+        connection.close()
+        log = layout.working.with_name(f"{layout.working.name}.wal")
+        if log.exists():
+            raise StoreError(
+                f"{log} is still there, so {layout.working} is in use. Close the programs that use it, then run again."
+            )
+        with guarded("replace", layout.working):
+            built.replace(layout.working)
+            fsync_path(layout.working.parent)
+    reach("erasure.database_replaced")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
     own = connection.execute("SELECT current_database()").fetchall()[0][0]
     connection.execute(f"ATTACH {quote_text(str(built))} AS fresh")
     try:
@@ -72,27 +91,6 @@ def copy_database(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
         connection.execute("CHECKPOINT fresh")
     finally:
         connection.execute("DETACH fresh")
-    connection.execute("CHECKPOINT")  # otherwise the old file's log would be replayed on the new file
-    with guarded("write", built):
-        fsync_path(built)
-    reach("erasure.database_copied")
-
-
-def replace_database(layout: StoreLayout, built: Path) -> None:
-    """Replaces the writer's database, which must be closed, with the copy ``built``.
-
-    Raises:
-        StoreError: If it was not closed properly, or can't be replaced.
-    """
-    log = layout.working.with_name(f"{layout.working.name}.wal")
-    if log.exists():
-        raise StoreError(
-            f"{log} is still there, so {layout.working} is in use. Close the programs that use it, then run again."
-        )
-    with guarded("replace", layout.working):
-        built.replace(layout.working)
-        fsync_path(layout.working.parent)
-    reach("erasure.database_replaced")
 
 
 def _create(layout: StoreLayout) -> None:

@@ -27,9 +27,7 @@ _KNOWN_SQL = "SELECT hit_id FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[
 def read_reviews(read: Reader, waiting: Iterable[FeedbackRecord] = ()) -> list[ReviewRecord]:
     """All feedback with its hits, oldest first; feedback on hits that no longer exist is left out.
 
-    Args:
-        read: Runs SQL on the writer's or the published database.
-        waiting: Feedback that is not in the database yet.
+    ``waiting`` is feedback that is not in the database yet.
     """
     saved = [
         FeedbackRecord(hit_id=hit_id, verdict=verdict, who=who, created_utc=created.replace(tzinfo=UTC), note=note)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from anomalylmm.errors import StoreError
 from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import acquire, release
-from storage.hits.tables import RUNS
+from storage.hits.tables import RUNS, record_row
 from storage.shards.schema import require_utc
 
 RunKind = Literal["index", "sweep", "search", "export", "erase"]
@@ -74,8 +74,7 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The record as JSON text."""
-        ended = self.ended_utc.isoformat() if self.ended_utc else None
-        return json.dumps({**asdict(self), "started_utc": self.started_utc.isoformat(), "ended_utc": ended}, indent=1)
+        return json.dumps(asdict(self), default=datetime.isoformat, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -150,7 +149,9 @@ def read_runs(layout: StoreLayout) -> tuple[RunRecord, ...]:
 
 def read_runs_table(layout: StoreLayout) -> pa.Table:
     """All recorded runs as an Arrow table; times are UTC without a zone."""
-    return pa.Table.from_pylist([_to_row(record) for record in read_runs(layout)], schema=RUNS.schema)
+    runs = read_runs(layout)
+    rows = [record_row(RUNS, run, stage_seconds=list(run.stage_seconds.items())) for run in runs]
+    return pa.Table.from_pylist(rows, schema=RUNS.schema)  # Arrow converts times to UTC
 
 
 def find_damaged_runs(layout: StoreLayout) -> list[Path]:
@@ -214,11 +215,3 @@ def _is_locked(descriptor: int) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _to_row(record: RunRecord) -> dict[str, Any]:
-    row = {name: getattr(record, name) for name in RUNS.columns}
-    row |= {"stage_seconds": list(record.stage_seconds.items()), "reasons": list(record.reasons)}
-    for name in ("started_utc", "ended_utc"):
-        row[name] = row[name].replace(tzinfo=None) if row[name] else None
-    return row

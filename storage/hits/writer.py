@@ -15,15 +15,7 @@ from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
 from storage.hits import tables
-from storage.hits.database import (
-    COPY_STEM,
-    copy_database,
-    database_error,
-    open_working,
-    replace_database,
-    roll_back,
-    temporary_database,
-)
+from storage.hits.database import database_error, open_working, rewrite_database, roll_back
 from storage.hits.inbox import take_in
 from storage.hits.rows import CoverageRecord, FeedbackRecord, JudgementRecord, SearchRecord, SweepContent
 from storage.hits.snapshot import synchronize, write_snapshot
@@ -82,9 +74,7 @@ class HitStore:
     def pending(self, criteria: Mapping[str, str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The (query version, shard id) pairs that no successful sweep has covered with these criteria.
 
-        Args:
-            criteria: What decides which candidates become hits, by query version.
-            shard_ids: The existing shards.
+        The criteria, by query version, decide which candidates become hits.
 
         Raises:
             StoreError: If the database can't be read.
@@ -213,14 +203,10 @@ class HitStore:
         Raises:
             StoreError: If it can't be written; then the old one stays.
         """
-        with temporary_database(self._layout, COPY_STEM) as built:
-            try:
-                copy_database(self._connection, built)
-                self._connection.close()
-            except duckdb.Error as error:
-                raise database_error(f"rewrite {self._layout.working}", error, self._layout) from error
-            self._open_connection = None
-            replace_database(self._layout, built)
+        try:
+            rewrite_database(self._layout, self._connection)
+        except duckdb.Error as error:
+            raise database_error(f"rewrite {self._layout.working}", error, self._layout) from error
         self._open_connection = self._resources.enter_context(open_working(self._layout))
 
     @property

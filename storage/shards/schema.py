@@ -54,12 +54,7 @@ _JPEG = pa.field("jpeg", pa.binary(), nullable=False)
 
 
 def crops_schema(dimension: int, about: Mapping[str, str] | None = None) -> pa.Schema:
-    """Arrow schema of ``crops.parquet`` for vectors of dimension D.
-
-    Args:
-        dimension: D.
-        about: More metadata for the file, such as its pipeline and encoder.
-    """
+    """Arrow schema of ``crops.parquet``; ``about`` is more metadata, such as its pipeline and encoder."""
     vector = pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False)
     metadata = {"anomalylmm.schema_version": str(SCHEMA_VERSION), **(about or {})}
     return pa.schema([*_LIGHT_FIELDS, *_BODY_FIELDS, _JPEG, vector], metadata=metadata)

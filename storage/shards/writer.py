@@ -13,7 +13,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.errors import ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
 from storage.disk.crashpoints import reach
 from storage.disk.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
@@ -27,7 +27,6 @@ from storage.disk.layout import (
     make_shard_id,
 )
 from storage.disk.locks import acquire, release, waiting_lock
-from storage.shards.claims import find_holder
 from storage.shards.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
 from storage.shards.schema import crops_schema, rows_to_table
 from storage.shards.vectors import build_index, open_index, rebuild_index, write_index
@@ -149,7 +148,7 @@ class ShardWriter:
         self._key = replace(self._key, shard_id=make_shard_id([video.video_id for video in videos], digest))
         manifest = self._finish(videos, seconds)
         with waiting_lock(self._layout.locks / f"{encode_name(digest)}.publish.lock"):
-            return find_holder(self._layout, manifest) or _move_into_place(self._layout, self._directory, manifest)
+            return _find_holder(self._layout, manifest) or _move_into_place(self._layout, self._directory, manifest)
 
     def _finish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
         self._close_crops()
@@ -200,9 +199,7 @@ class ShardWriter:
 def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
     """What is wrong with a shard; an empty list if nothing is.
 
-    Args:
-        directory: Its directory.
-        deep: Not only compare sizes, but read every byte and compare digests and counts.
+    With ``deep``, not only sizes are compared: every byte is read, and digests and counts are compared too.
     """
     try:
         manifest = read_manifest(directory)
@@ -243,6 +240,38 @@ def move_aside(layout: StoreLayout, directory: Path) -> Path:
         fsync_path(directory.parent)
     reach("shard.moved_aside")
     return target
+
+
+def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | None:
+    """The shard of the same camera and day in which another run has meanwhile published all videos of ``built``.
+
+    Raises:
+        StoreBusyError: If other shards hold some of its videos, but not all.
+    """
+    own = {video.video_id for video in built.videos}
+    others = [(manifest, own & {video.video_id for video in manifest.videos}) for manifest in _siblings(layout, built)]
+    held = set[str]().union(*(ids for _, ids in others))
+    if held and held != own:
+        paths = sorted(video.path for video in built.videos if video.video_id in held)
+        raise StoreBusyError(
+            f"Another index run has meanwhile published {len(held)} of {len(own)} videos of camera "
+            f"{built.key.camera!r} on {built.key.date}, such as {paths[0]!r}. Run again when it has finished: only "
+            "the rest is indexed."
+        )
+    return next((manifest for manifest, ids in others if ids), None)
+
+
+def _siblings(layout: StoreLayout, built: ShardManifest) -> list[ShardManifest]:
+    """Other intact shards of the camera and day; damaged ones don't count, as their videos are indexed again."""
+    found = []
+    directory = layout.shard_dir(built.key)
+    for sibling in sorted(directory.parent.iterdir()) if directory.parent.is_dir() else ():
+        with suppress(StoreError, OSError):
+            manifest = read_manifest(sibling)
+            is_whole = (sibling / CROPS_FILE).stat().st_size == manifest.files[CROPS_FILE].num_bytes
+            if is_whole and sibling != directory:
+                found.append(manifest)
+    return found
 
 
 def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) -> ShardManifest:

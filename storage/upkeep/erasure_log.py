@@ -134,11 +134,7 @@ def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:
     Raises:
         StoreError: If it can't be written.
     """
-    content = asdict(erasure)
-    content["begun_utc"] = erasure.begun_utc.isoformat()
-    for rule in content["rules"]:
-        rule["before_utc"] = rule["before_utc"].isoformat()
-    _write(layout, erasure.begun_utc, erasure.erasure_id, content)
+    _write(layout, erasure.begun_utc, erasure.erasure_id, asdict(erasure))
 
 
 def read_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
@@ -180,7 +176,8 @@ def _write(layout: StoreLayout, moment: datetime, name: str, content: Any) -> No
         create_directories(layout.erasures)
         create_directories(layout.temporary)
     path = layout.erasures / f"{moment:%Y%m%dT%H%M%S%f}-{name}.json"
-    replace_file(path, json.dumps(content, indent=1).encode(), scratch=layout.temporary)
+    text = json.dumps(content, default=datetime.isoformat, indent=1)
+    replace_file(path, text.encode(), scratch=layout.temporary)
 
 
 def _iter_contents(layout: StoreLayout) -> Iterator[dict[str, Any]]:

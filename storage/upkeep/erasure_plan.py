@@ -47,12 +47,7 @@ class ErasurePlan:
 
 
 def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader | None) -> ErasurePlan:
-    """Finds what any of the rules matches.
-
-    Args:
-        layout: The store.
-        rules: What to erase.
-        read: Reads the writer's database or the snapshot; None if there is neither.
+    """Finds what any of the rules matches; ``read`` is for the writer's database or the snapshot, if there is one.
 
     Raises:
         StoreError: If the store can't be read.

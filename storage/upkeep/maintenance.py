@@ -58,10 +58,8 @@ class GcReport:
 def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
     """Checks every shard, the indexes, the databases and the erasures, and lists what crashed processes left behind.
 
-    Args:
-        layout: The store.
-        deep: Read every byte and compare digests.
-        repair: Rebuild missing or damaged indexes from the Parquet files.
+    With ``deep``, every byte is read and compared with the digests. With ``repair``, missing or damaged indexes are
+    rebuilt from the Parquet files.
 
     Raises:
         StoreError: If an index can't be repaired.
@@ -98,10 +96,8 @@ def collect_garbage(
 ) -> GcReport:
     """Finishes interrupted erasures, and removes leftovers of dead writers, useless indexes and records of old runs.
 
-    Args:
-        layout: The store.
-        grace_seconds: What was touched less than this long ago stays.
-        remove_invalid: Also remove shards that do not match their manifests, so that their videos are indexed again.
+    What was touched less than ``grace_seconds`` ago stays. With ``remove_invalid``, shards that do not match their
+    manifests are removed too, so that their videos are indexed again.
 
     Raises:
         StoreBusyError: If there is an erasure to finish, but another process is writing.

@@ -144,7 +144,7 @@ TROUBLES = (
     ),
     Trouble(
         name="the right to write",
-        words=("read-only", "Give this user the right"),
+        words=("read-only", "Give this user write permission"),
         make=_read_only if os.geteuid() == 0 else _no_right,
         amounts={"index": (0,), "sweep": (0,)},
         short={"index": (0,), "sweep": (0,)},

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalylmm.errors import StoreError
-from storage.disk import crashpoints
 from storage.disk.files import find_remedy, guarded
 from storage.disk.layout import ShardKey, StoreLayout, encode_name, make_shard_id
 from tests.storage.examples import make_key
@@ -67,17 +66,10 @@ def test_checking_leaves_nothing_behind(layout: StoreLayout) -> None:
     assert [path for path in layout.root.rglob("*") if path.is_file()] == []
 
 
-def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: StoreLayout) -> None:
-    def fail(name: str) -> None:
-        if name == "file.replaced":
-            raise KeyboardInterrupt
-
-    crashpoints.hooks.append(fail)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            layout.check_writable()
-    finally:
-        crashpoints.hooks.remove(fail)
+def test_a_probe_that_a_killed_process_left_is_removed_by_the_next(layout: StoreLayout, failing: list[str]) -> None:
+    failing.append("file.replaced")
+    with pytest.raises(KeyboardInterrupt):
+        layout.check_writable()
     assert len(list(layout.shards.iterdir())) == 1
     layout.check_writable()
     assert list(layout.shards.iterdir()) == []

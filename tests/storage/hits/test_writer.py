@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from anomalylmm.errors import StoreBusyError, StoreError
-from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.database import open_working
@@ -81,22 +80,16 @@ def test_a_failed_sweep_is_listed_without_hits(layout: StoreLayout) -> None:
 
 
 @pytest.mark.parametrize("point", ["sweep.rows_replaced", "snapshot.written"])
-def test_an_error_before_publishing_leaves_the_old_snapshot(layout: StoreLayout, point: str) -> None:
+def test_an_error_before_publishing_leaves_the_old_snapshot(
+    layout: StoreLayout, point: str, failing: list[str]
+) -> None:
     with HitStore(layout) as store:
         store.record_sweep(make_content("s1"))
         store.publish()
     before = layout.snapshot.read_bytes()
-
-    def fail(name: str) -> None:
-        if name == point:
-            raise KeyboardInterrupt
-
-    crashpoints.hooks.append(fail)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            sweep_and_publish(layout, "s2", "a-t9")
-    finally:
-        crashpoints.hooks.remove(fail)
+    failing.append(point)
+    with pytest.raises(KeyboardInterrupt):
+        sweep_and_publish(layout, "s2", "a-t9")
     assert layout.snapshot.read_bytes() == before
     assert list(layout.temporary.iterdir()) == []
     with HitStore(layout) as store:
@@ -134,17 +127,12 @@ def test_a_killed_sweep_is_complete_or_absent_and_can_be_repeated(layout: StoreL
     assert verify_store(layout, deep=True).orphans == ()
 
 
-def test_an_interrupted_creation_of_the_database_does_not_block_the_next(layout: StoreLayout) -> None:
-    def fail(name: str) -> None:
-        if name == "database.created":
-            raise KeyboardInterrupt
-
-    crashpoints.hooks.append(fail)
-    try:
-        with pytest.raises(KeyboardInterrupt), HitStore(layout):
-            pass
-    finally:
-        crashpoints.hooks.remove(fail)
+def test_an_interrupted_creation_of_the_database_does_not_block_the_next(
+    layout: StoreLayout, failing: list[str]
+) -> None:
+    failing.append("database.created")
+    with pytest.raises(KeyboardInterrupt), HitStore(layout):
+        pass
     assert not layout.working.exists()
     sweep_and_publish(layout)
     assert run_sql(layout, "SELECT count(*) FROM hits")[1] == [(1,)]
