@@ -1,6 +1,6 @@
 """Compacted indexes: the vectors of many shards of one pipeline in one FAISS index with four bits a dimension.
 
-They are derived: results do not depend on them, and deleting one loses nothing. An index is used while each of its
+They are derived: deleting one loses nothing, and searches without it are exact and slower. An index is used while each of its
 shards is there as it was.
 """
 

@@ -117,7 +117,10 @@ class Gallery:
         return frozenset(video_id for shard in self.shards for video_id in shard.video_ids)
 
     def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[SearchResult, ...]:
-        """The ``k`` best crops in scope for each query, by exact cosine.
+        """The ``k`` best crops in scope for each query, with exact cosines.
+
+        Shards that are not compacted are searched exactly. Of compacted indexes, the best approximate rows are scored
+        again, so that a crop can be missed only if it is not among them.
 
         Args:
             queries: (Q, D), unit length.

@@ -27,14 +27,12 @@ Rows = NDArray[np.int64]
 Found = tuple[Floats, Rows]  # scores and rows of the gallery, both (Q, K)
 Part = TypeVar("Part")
 FLAT_SPARE = 16  # rows of a flat index beyond k, since single precision may misplace equal ones
-COARSE_FACTOR, COARSE_SPARE = (
-    10,
-    1000,
-)  # rows of compacted indexes that are scored again: k times the one plus the other
+COARSE_FACTOR = 10  # of compacted indexes, this many times k
+COARSE_SPARE = 1000  # and this many more rows are scored again
 ROWS_AT_ONCE = 1 << 16  # of exact vectors in memory
 
 
-def count_cores() -> int:
+def _count_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -96,7 +94,7 @@ def _search_parts(search: Callable[[Part], Found | None], parts: Iterable[Part])
     FAISS releases the interpreter's lock. Its own OpenMP threads are switched off: torch brings another OpenMP into the
     same process.
     """
-    with ThreadPoolExecutor(count_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(_count_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         yield from pool.map(search, parts)
 
 

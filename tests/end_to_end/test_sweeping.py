@@ -122,14 +122,15 @@ def test_another_threshold_decides_again_without_asking_the_judge(
     assert (layout.reports / first[0][1]).exists()
 
 
-def test_a_lower_floor_asks_about_those_not_seen_yet_only(
+def test_a_larger_top_n_asks_only_about_candidates_not_seen_yet(
     composition: FakeComposition, layout: StoreLayout, tmp_path: Path
 ) -> None:
     few = RED + "top_n = 1\n"
-    sweep_store(composition, layout, queries(tmp_path, few))
+    first = sweep_store(composition, layout, queries(tmp_path, few))
     judged = run_sql(layout, "select count(*) from judgements")[1][0][0]
     report = sweep_store(composition, layout, queries(tmp_path, RED))
-    assert report.num_cached > 0
+    assert report.num_cached >= first.num_calls > 0
+    assert report.num_calls > 0
     assert run_sql(layout, "select count(*) from judgements")[1][0][0] > judged
 
 

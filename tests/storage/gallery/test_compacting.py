@@ -113,6 +113,22 @@ def test_a_search_gives_the_exact_best_whatever_is_compacted(
         assert np.allclose(result.cosines, truth, atol=1e-6)
 
 
+def test_few_candidates_of_an_approximate_index_hold_the_best(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = unit_vectors(3000, 5)
+    for number, piece in enumerate(np.split(vectors, 2)):
+        publish(layout, f"s{number}", piece)
+    compact_store(layout)
+    monkeypatch.setattr("storage.gallery.search.COARSE_FACTOR", 2)
+    monkeypatch.setattr("storage.gallery.search.COARSE_SPARE", 30)
+    queries = unit_vectors(20, 99)
+    results = Gallery.open(layout, PIPELINE).search(queries, 10)
+    for query, result in zip(queries, results, strict=True):
+        best = np.sort(vectors.astype(np.float64) @ query.astype(np.float64))[::-1][:10]
+        assert np.isclose(result.cosines, best, atol=1e-6).sum() >= 8
+
+
 def test_the_background_does_not_depend_on_indexes(filled: StoreLayout) -> None:
     before = Gallery.open(filled, PIPELINE).background_scores(unit_vectors(2), max_crops=20)
     compact_store(filled)
