@@ -1,7 +1,7 @@
 """Compacted indexes: the vectors of many shards of one pipeline in one FAISS index with four bits a dimension.
 
-They are derived: deleting one loses nothing, and searches without it are exact and slower. An index is used while each of its
-shards is there as it was.
+They are derived: deleting one loses nothing, and searches without it are exact and slower. An index is used while each
+of its shards is there as it was.
 """
 
 import json
