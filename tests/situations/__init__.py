@@ -1,0 +1,1 @@
+"""Situations of real archives: each makes its input, runs our commands and compares with what a user expects."""
