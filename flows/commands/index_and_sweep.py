@@ -26,6 +26,8 @@ from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 
+MAX_ROWS = 50  # of one table of files
+
 
 def index(
     archive: Annotated[Path, typer.Argument(help="Folder of videos; it is only read.")],
@@ -52,7 +54,12 @@ def index(
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
         notify_report(notify, layout, "index", report, progress)
     if json:
-        lists = {"unreadable": report.unreadable, "duplicates": report.duplicates, "notes": report.notes}
+        lists = {
+            "unreadable": report.unreadable,
+            "passed_over": report.passed_over,
+            "duplicates": report.duplicates,
+            "notes": report.notes,
+        }
         print_json({**_summary(report), **lists, "run": report.run})
     else:
         _print_index(report)
@@ -94,10 +101,26 @@ def _print_index(report: IndexReport) -> None:
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
         print_table(("video", "read", "reason"), rows, title="not read, or read only in part")
+    _print_passed_over(report)
     for note in report.notes:
         say(f"note: {note}")
-    summary = _summary(report)
+    counts = {"passed_over": len(report.passed_over), "duplicates": len(report.duplicates)}
+    summary = _summary(report) | counts
     say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
+
+
+def _print_passed_over(report: IndexReport) -> None:
+    """Prints files that were not read although they may be videos, and files whose content another file has."""
+    passed = [(item.path, item.reason) for item in report.passed_over]
+    lists = (
+        (("file", "reason"), passed, "not read, but may be a video"),
+        (("file", "same content as", "stored under camera"), report.duplicates, "duplicates"),
+    )
+    for columns, rows, title in lists:
+        if rows:
+            print_table(columns, rows[:MAX_ROWS], title=title)
+        if len(rows) > MAX_ROWS:
+            say(f"and {len(rows) - MAX_ROWS} more; --json lists all")
 
 
 def sweep(

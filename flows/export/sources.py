@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from anomalylmm.errors import ArchiveError, VideoError
-from flows.index.archive_files import iter_video_paths
+from flows.index.archive_files import list_archive
 from flows.index.planning import content_digest
 from storage.disk.files import sha256_file
 
@@ -66,7 +66,7 @@ class Sources:
     @cached_property
     def _by_size(self) -> dict[int | None, list[Path]]:
         sizes: dict[int | None, list[Path]] = defaultdict(list)
-        for path in iter_video_paths(self._archive) if self._archive else ():
+        for path in list_archive(self._archive).videos if self._archive else ():
             try:
                 sizes[path.stat().st_size].append(path)
             except OSError:

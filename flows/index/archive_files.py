@@ -1,53 +1,182 @@
-"""Finds the video files of an archive by their names; links that leave the archive are ignored."""
+"""Finds the videos of an archive, and names what looks like a video but is not read, with the reason."""
 
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from anomalylmm.errors import ArchiveError
-
-VIDEO_SUFFIXES = frozenset(  # one line is easier to read
-    ".3gp .asf .avi .flv .h264 .h265 .hevc .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ts .vob .webm .wmv".split()
+from flows.index.containers import (
+    HEAD_BYTES,
+    SHARED_SUFFIXES,
+    VIDEO_SUFFIXES,
+    has_other_name,
+    has_video_name,
+    name_container,
 )
+from flows.index.left_out import LeftOut
+from flows.settings.sections import ArchiveSettings
+
+MAX_LEFT_OUT = 20_000  # entries of left-out folders that are looked at; snapshots can repeat the archive many times
+_NO_SETTINGS = ArchiveSettings()
 
 
-def iter_video_paths(archive: Path, unreadable: list[tuple[str, str]] | None = None) -> Iterator[Path]:
-    """Yields the videos in order: in each folder first its files, then its subfolders, both sorted by name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """A file that looks like a video, or a linked folder, that is not read."""
 
-    Args:
-        archive: The folder.
-        unreadable: Receives each folder that can't be listed, with the reason.
+    path: str  # relative to the archive
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What lies in an archive."""
+
+    videos: tuple[Path, ...]  # in each folder first its files, then its subfolders, by name; what links lead to is last
+    unreadable: tuple[tuple[str, str], ...]  # folders that can't be listed, with the reason
+    passed_over: tuple[PassedOver, ...]
+
+
+def list_archive(archive: Path, settings: ArchiveSettings = _NO_SETTINGS) -> Listing:
+    """Lists the videos of an archive and what is passed over; reads a few bytes of files without a known extension.
+
+    Links are followed once: what is also reached without a link counts there, and circles end.
 
     Raises:
         ArchiveError: The path is not an existing folder.
     """
     if not archive.is_dir():
         raise ArchiveError(f"the archive {str(archive)!r} is not a folder; give the folder that contains the videos")
-    inside = os.path.realpath(archive)
-    waiting = [archive]  # no recursion, because folders may be nested deeper than Python's stack allows
-    while waiting:
-        folder = waiting.pop()
+    walk = _Walk(archive, settings)
+    videos = tuple(walk.iter_videos())
+    return Listing(videos=videos, unreadable=tuple(walk.unreadable), passed_over=tuple(walk.passed_over))
+
+
+class _Walk:
+    """One pass over an archive, without recursion: folders may be nested deeper than Python's stack allows."""
+
+    def __init__(self, archive: Path, settings: ArchiveSettings) -> None:
+        self.unreadable: list[tuple[str, str]] = []
+        self._archive, self._settings, self._left_out = archive, settings, LeftOut(settings)
+        self._inside = os.path.realpath(archive)
+        self._folders: set[str] = set()  # real paths of those that were walked, as all keys below
+        self._files: set[str] = set()
+        self._passed_over: dict[str, PassedOver] = {}
+        self._links: list[Path] = []
+        self._num_left_out = 0
+
+    def iter_videos(self) -> Iterator[Path]:
+        """Yields the videos; the other lists are complete at the end."""
+        yield from self._iter_below(self._archive, self._inside)
+        for link in self._links:  # it grows, because linked folders may contain links
+            yield from self._follow(link)
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """What looks like a video and was reached by no way on which it is read."""
+        reached = self._files | self._folders
+        found = [item for real, item in self._passed_over.items() if real not in reached]
+        return tuple(sorted(found, key=lambda item: item.path))
+
+    def _iter_below(self, top: Path, real_top: str) -> Iterator[Path]:
+        waiting = [(top, real_top, "")]
+        while waiting:
+            folder, real, reason = waiting.pop()
+            if real in self._folders or (reason and self._is_too_much(folder, real, reason)):
+                continue
+            self._folders |= set() if reason else {real}
+            entries = self._list(folder, reason)
+            for entry in entries:
+                path, place = folder / entry.name, f"{real}/{entry.name}"
+                if entry.is_symlink():
+                    self._links += [] if reason else [path]
+                elif not entry.is_dir() and place not in self._files and self._takes(path, place, reason):
+                    self._files.add(place)
+                    yield path
+            for entry in reversed(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    why = reason or self._left_out.explain(self._name(folder / entry.name), is_folder=True)
+                    waiting.append((folder / entry.name, f"{real}/{entry.name}", why))
+
+    def _list(self, folder: Path, reason: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            if unreadable is not None:
-                unreadable.append((folder.relative_to(archive).as_posix(), f"the folder can't be listed: {error}"))
-            continue
-        waiting += [folder / entry.name for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
-        for entry in entries:
-            path = folder / entry.name
-            if path.suffix.lower() in VIDEO_SUFFIXES and _is_file_inside(entry, inside):
-                yield path
+            if not reason:
+                self.unreadable.append((self._name(folder), f"the folder can't be listed: {error}"))
+            return []
+        self._num_left_out += len(entries) if reason else 0
+        return entries
+
+    def _follow(self, link: Path) -> Iterator[Path]:
+        """Yields what a link leads to and was not reached otherwise; a broken link to a video is yielded itself."""
+        real = os.path.realpath(link)  # unlike Path.resolve, it accepts circular links
+        is_folder, is_inside = Path(real).is_dir(), os.path.commonpath([real, self._inside]) == self._inside
+        reason = self._left_out.explain(self._name(link), is_folder=is_folder)
+        if not is_inside and not self._settings.follow_links_out:
+            reason = reason or "the link leads out of the archive; to read it, set archive.follow_links_out = true"
+        if not Path(real).exists():
+            yield from [link] if link.suffix.lower() in VIDEO_SUFFIXES else []
+        elif reason:
+            if is_folder or _looks_like_video(link) or _looks_like_video(Path(real)):
+                self._pass_over(link, real, reason)
+        elif is_folder:
+            yield from self._iter_below(link, real)
+        elif real not in self._files and self._takes(link, real, ""):
+            self._files.add(real)
+            yield link
+
+    def _takes(self, path: Path, real: str, reason: str) -> bool:
+        """Returns whether a file is to be read; if not, but it looks like a video, it is passed over."""
+        name, suffix = self._name(path), path.suffix.lower()
+        if self._left_out.includes(name):
+            return True
+        reason = reason or self._left_out.explain(name)
+        if not reason and suffix in VIDEO_SUFFIXES:
+            return True
+        container = "" if has_other_name(path.name) and suffix not in SHARED_SUFFIXES else _read_container(path)
+        if not reason and container and suffix in SHARED_SUFFIXES:
+            return True
+        if container or _looks_like_video(path):
+            self._pass_over(path, real, reason or _explain_name(suffix, container))
+        return False
+
+    def _is_too_much(self, folder: Path, real: str, reason: str) -> bool:
+        if self._num_left_out > MAX_LEFT_OUT:
+            self._pass_over(folder, real, f"{reason}; its files are not counted")
+        return self._num_left_out > MAX_LEFT_OUT
+
+    def _pass_over(self, path: Path, real: str, reason: str) -> None:
+        self._passed_over.setdefault(real, PassedOver(path=self._name(path), reason=reason))
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._archive).as_posix()
 
 
-def _is_file_inside(entry: os.DirEntry[str], inside: str) -> bool:
-    """Returns whether an entry is a file, or a link to a file inside the archive."""
-    if entry.is_symlink():
-        target = os.path.realpath(entry.path)  # unlike Path.resolve, it accepts circular links
-        return os.path.commonpath([target, inside]) == inside and not Path(target).is_dir()
-    return not entry.is_dir()
+def _looks_like_video(path: Path) -> bool:
+    """Returns whether any of the extensions is of a video, as in ``gate.mp4.part``."""
+    return any(has_video_name(f"x{suffix.rstrip('~')}") for suffix in path.suffixes)
+
+
+def _explain_name(suffix: str, container: str) -> str:
+    if container:
+        extension = f"the extension {suffix} is not known" if suffix else "it has no extension"
+        return f"its content is a video ({container}), but {extension}; rename it, or name it in archive.include"
+    return f"{suffix} is a video format that is not read; convert it, or name it in archive.include to try it"
+
+
+def _read_container(path: Path) -> str:
+    """Names the container of a regular file; empty if it is no video or can't be read."""
+    try:
+        if path.is_file():
+            with path.open("rb") as stream:
+                return name_container(stream.read(HEAD_BYTES))
+    except OSError:
+        pass
+    return ""
 
 
 def path_id(relative: str) -> str:

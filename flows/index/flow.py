@@ -71,6 +71,9 @@ def show_unreadable(key: str, report: IndexReport) -> None:
     rows = [{"video": item.path, "read": f"{item.coverage:.0%}", "reason": item.reason} for item in report.unreadable]
     if rows:
         show_table(key, rows, "videos that could not be read, or only in part")
+    passed = [{"file": item.path, "reason": item.reason} for item in report.passed_over]
+    if passed:
+        show_table(f"{key}-passed-over", passed, "files that look like videos and were passed over")
 
 
 def _show(report: IndexReport) -> State[None]:
@@ -94,6 +97,7 @@ def _show(report: IndexReport) -> State[None]:
         f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
         f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos already indexed, "
         f"{report.quarantined} unreadable in earlier runs, {report.erased} erased, "
+        f"{len(report.passed_over)} passed over, {len(report.duplicates)} duplicates, "
         f"{len(report.unreadable)} unreadable now"
     )
     notes = "".join(f"\n- {escape(note)}" for note in report.notes)

@@ -8,8 +8,8 @@ from threading import Event
 from typing import Any
 
 from flows.composition import Composition
-from flows.index.archive_files import path_id
-from flows.index.planning import Plan, Unit, modified_time_ns, plan_archive
+from flows.index.archive_files import PassedOver, path_id
+from flows.index.planning import Duplicate, Plan, Unit, modified_time_ns, plan_archive
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
@@ -32,12 +32,13 @@ class IndexReport:
     pipeline_digest: str
     known: int
     quarantined: int
-    duplicates: tuple[tuple[str, str], ...]
+    duplicates: tuple[Duplicate, ...]
     units: tuple[UnitReport, ...]
     unreadable: tuple[Unreadable, ...]
     seconds: float
     notes: tuple[str, ...] = ()  # what else was skipped, and what to do about it
     erased: int = 0  # videos skipped because they were erased or are older than the retention
+    passed_over: tuple[PassedOver, ...] = ()
     run: RunRecord | None = None
 
     @property
@@ -116,10 +117,12 @@ def build_plan(
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
     notes = read_quarantine(layout, digest)
     waiting = [note for note in notes if not _is_due(note, archive, retry=retry, max_tries=max_tries)]
+    gallery = Gallery.open(layout, digest)
     plan = plan_archive(
         archive,
         composition.settings,
-        known=Gallery.open(layout, digest).video_ids,
+        known=gallery.video_ids,
+        stored=gallery.videos,
         quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
         is_erased=(lambda _: False) if erased else build_filter(layout, composition.settings),
@@ -220,4 +223,5 @@ def build_report(composition: Composition, plan: Plan, units: Sequence[UnitRepor
         seconds=seconds,
         notes=plan.notes(),
         erased=plan.erased,
+        passed_over=plan.passed_over,
     )

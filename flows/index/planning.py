@@ -2,22 +2,27 @@
 
 import hashlib
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
-from flows.index.archive_files import VIDEO_SUFFIXES, iter_video_paths, path_id
+from flows.clock import utc_now
+from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
+from flows.index.containers import VIDEO_SUFFIXES
 from flows.index.wallclock import build_patterns, check_time_zone, clock_of, read_path
 from flows.settings.model import Settings
+from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
 
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
+MAX_NAMED = 5  # files named in an error
 LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # latest time accepted from a file system
 
 
@@ -30,6 +35,14 @@ class Unit:
     videos: tuple[Video, ...]
 
 
+class Duplicate(NamedTuple):
+    """A file with the same content as another."""
+
+    path: str
+    same_as: str  # path of the other
+    camera: str  # of the other: hits are found under it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an index run has to do and what it skips."""
@@ -37,12 +50,13 @@ class Plan:
     units: tuple[Unit, ...]
     known: int  # videos that are already in valid shards
     quarantined: int  # videos that could not be read before
-    duplicates: tuple[tuple[str, str], ...]  # (path, path of the same content)
+    duplicates: tuple[Duplicate, ...]
     unreadable: tuple[tuple[str, str], ...] = ()  # (path, reason) of files that can't be opened, not reported before
     postponed: int = 0  # files left to the next run, because this run has its maximum number of videos
     given_up: int = 0  # quarantined videos that retry skipped, because they had the maximum number of tries
     seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all files that were read
     erased: int = 0  # videos that were erased or are older than the retention
+    passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
 
     @property
     def num_videos(self) -> int:
@@ -61,6 +75,7 @@ class Plan:
             "copy them again, or raise decode.max_tries": self.given_up,
             "files are left to the next run, because decode.videos_per_run was reached; "
             "run index again to include them": self.postponed,
+            "files that look like videos were passed over, each for the reason given": len(self.passed_over),
         }
         return tuple(f"{count} {text}" for text, count in counts.items() if count)
 
@@ -134,28 +149,29 @@ def plan_archive(
     probe_start: Callable[[Path], datetime | None],
     is_erased: Callable[[Video], bool] = lambda _: False,
     only: Collection[str] | None = None,
+    stored: Sequence[StoredVideo] = (),
 ) -> Plan:
     """Finds new videos, optionally only those with a path in ``only``, and divides them into units.
+
+    ``stored`` says more about the known videos: which paths and cameras they have.
 
     Raises:
         ArchiveError: The folder does not exist or contains no video.
         ConfigurationError: Camera patterns are set, but no path matches any of them.
     """
     check_time_zone(settings.time_zone)
-    unreadable: list[tuple[str, str]] = []
-    paths = [
-        path
-        for path in iter_video_paths(archive, unreadable)
-        if only is None or path.relative_to(archive).as_posix() in only
-    ]
-    if not paths and not unreadable:
-        raise ArchiveError(
-            f"no video under {str(archive)!r}; the known file types are {', '.join(sorted(VIDEO_SUFFIXES))}"
-        )
+    listing = list_archive(archive, settings.archive)
+    unreadable = list(listing.unreadable)
+    if only is None:
+        paths, recent = _split_recent(listing.videos, archive, settings.archive.settle_seconds)
+    else:
+        paths, recent = [path for path in listing.videos if path.relative_to(archive).as_posix() in only], []
+    if not listing.videos and not unreadable:
+        raise _no_video(archive, listing)
     _check_patterns(paths, archive, settings)
     videos, lost, postponed = _describe_all(paths, archive, settings, known | quarantined, probe_start, is_erased)
     unreadable += lost
-    unique, duplicates = _drop_duplicates(videos)
+    unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
     unknown = [video for video in unique if video.video_id not in known | quarantined]
     fresh = [video for video in unknown if not is_erased(video)]
     return Plan(
@@ -168,7 +184,34 @@ def plan_archive(
         postponed=postponed,
         seen=tuple((video.path, video.video_id) for video in videos),
         erased=len(unknown) - len(fresh),
+        passed_over=(*recent, *(listing.passed_over if only is None else ())),
     )
+
+
+def _no_video(archive: Path, listing: Listing) -> ArchiveError:
+    """Says that there is nothing to read, and what was passed over."""
+    passed = "; ".join(f"{item.path!r}: {item.reason}" for item in listing.passed_over[:MAX_NAMED])
+    known = ", ".join(sorted(VIDEO_SUFFIXES))
+    rest = f"{len(listing.passed_over)} files look like videos but are passed over: {passed}" if passed else ""
+    return ArchiveError(f"no video under {str(archive)!r}; {rest or f'the known file types are {known}'}")
+
+
+def _split_recent(paths: Sequence[Path], archive: Path, settle_seconds: float) -> tuple[list[Path], list[PassedOver]]:
+    """Sets files apart that changed a moment ago, as they may still be being written.
+
+    If all of them did, the archive has just been copied here, and none is set apart.
+    """
+    now = utc_now().timestamp()
+    ages = {path: now - modified / 1e9 for path in paths if path.is_file() and (modified := modified_time_ns(path))}
+    recent = {path: age for path, age in ages.items() if abs(age) < settle_seconds}
+    if len(recent) == len(ages):
+        return list(paths), []
+    reason = "it changed {:.0f} s ago and may still be being written; a later run reads it (archive.settle_seconds)"
+    apart = [
+        PassedOver(path=path.relative_to(archive).as_posix(), reason=reason.format(max(0.0, age)))
+        for path, age in recent.items()
+    ]
+    return [path for path in paths if path not in recent], apart
 
 
 def _describe_all(
@@ -219,15 +262,20 @@ def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) ->
         )
 
 
-def _drop_duplicates(videos: Sequence[Video]) -> tuple[list[Video], list[tuple[str, str]]]:
-    first: dict[str, Video] = {}
+def _drop_duplicates(videos: Sequence[Video], stored: Mapping[str, StoredVideo]) -> tuple[list[Video], list[Duplicate]]:
+    """Keeps one video of each content: the one that is stored, otherwise the first."""
+    kept: dict[str, Video] = {}
+    for video in videos:
+        known = stored.get(video.video_id)
+        if video.video_id not in kept or (known and video.path == known.path):
+            kept[video.video_id] = video
     duplicates = []
     for video in videos:
-        if video.video_id in first:
-            duplicates.append((video.path, first[video.video_id].path))
-        else:
-            first[video.video_id] = video
-    return list(first.values()), duplicates
+        owner, known = kept[video.video_id], stored.get(video.video_id)
+        if video is not owner:
+            camera = known.camera if known else owner.camera
+            duplicates.append(Duplicate(path=video.path, same_as=owner.path, camera=camera))
+    return list(kept.values()), duplicates
 
 
 def local_date(video: Video) -> str:

@@ -19,6 +19,7 @@ from pydantic_settings import (
 from anomalylmm.errors import ConfigurationError
 from flows.settings.own_files import read_toml, show_value
 from flows.settings.sections import (
+    ArchiveSettings,
     CameraSettings,
     CoarseSettings,
     DecodeSettings,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     allow_network: bool = Field(False, description="whether weights may be downloaded from the hub")
     allow_pickle: bool = Field(False, description="whether .pt and .bin weights, which can run code, may be loaded")
     time_zone: str = Field("UTC", description="time zone of cameras whose pattern has none (IANA name)")
+    archive: ArchiveSettings = ArchiveSettings()
     decode: DecodeSettings = DecodeSettings()
     gate: GateSettings = GateSettings()
     detector: DetectorSettings = DetectorSettings()

@@ -17,7 +17,7 @@ from storage.gallery.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
 from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
 from storage.gallery.scope import Scope
 from storage.gallery.search import Rows, ShardRows, search_rows
-from storage.gallery.shard import GalleryShard
+from storage.gallery.shard import GalleryShard, StoredVideo
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.reading import load_crops, load_tracklet, read_rows
 from storage.shards.vectors import check_queries
@@ -110,6 +110,11 @@ class Gallery:
     def shard_ids(self) -> tuple[str, ...]:
         """Ids of the valid shards, by camera, date and id."""
         return tuple(shard.shard_id for shard in self.shards)
+
+    @property
+    def videos(self) -> tuple[StoredVideo, ...]:
+        """The videos of all valid shards."""
+        return tuple(video for shard in self.shards for video in shard.videos)
 
     @property
     def video_ids(self) -> frozenset[str]:

@@ -13,6 +13,16 @@ from storage.shards.manifest import ShardManifest, load_manifest_content, read_m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVideo:
+    """One video of a shard: what an index run needs to know of it."""
+
+    video_id: str
+    path: str  # relative to the archive
+    camera: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryShard:
     """A shard and where it lies; the rest of its manifest is read when it is asked for."""
 
@@ -24,7 +34,7 @@ class GalleryShard:
     dimension: int
     rows: int
     crops_sha256: str
-    video_ids: tuple[str, ...] = field(repr=False)
+    videos: tuple[StoredVideo, ...] = field(repr=False)
     first_start_utc: datetime | None  # of its videos; None where it has none
 
     @classmethod
@@ -65,9 +75,14 @@ class GalleryShard:
             dimension=content["dimension"],
             rows=content["rows"],
             crops_sha256=content["files"][CROPS_FILE]["sha256"],
-            video_ids=tuple(video["video_id"] for video in content["videos"]),
+            videos=tuple(_read_video(key["camera"], video) for video in content["videos"]),
             first_start_utc=datetime.fromisoformat(min(starts)).astimezone(UTC) if starts else None,
         )
+
+    @property
+    def video_ids(self) -> tuple[str, ...]:
+        """The ids of its videos."""
+        return tuple(video.video_id for video in self.videos)
 
     @property
     def manifest(self) -> ShardManifest:
@@ -82,3 +97,8 @@ class GalleryShard:
             raise ShardError(
                 f"{self.directory} was removed or changed meanwhile; run the search again: {error}"
             ) from error
+
+
+def _read_video(camera: str, content: dict[str, Any]) -> StoredVideo:
+    values = {name: content[name] for name in ("video_id", "path", "size_bytes")}
+    return StoredVideo(**values, camera=camera)

@@ -143,7 +143,7 @@ def _list_warnings(
     """Lists what is not measured although the user may expect it."""
     limited = [query.name for query in queries if query.cameras or query.start_utc or query.stop_utc]
     limited += [query.name for query in queries if query.daily_start and query.name not in limited]
-    twins = [path for path, _ in indexed.duplicates]
+    twins = [item.path for item in indexed.duplicates]
     unread = [item.path for item in indexed.unreadable]
     left_out = {
         "behaviors that the lexicon does not know, left out": labels.unknown,

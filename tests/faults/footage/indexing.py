@@ -125,7 +125,7 @@ def _index(outcome: Outcome, scratch: Path, number: int) -> None:
         known = "" if not isinstance(error, AnomalyLMMError) else ", which ended the run"
         outcome.crash = f"{type(error).__name__}: {error}{known}"
     if report is not None:
-        outcome.duplicates = frozenset(path for path, _ in report.duplicates)
+        outcome.duplicates = frozenset(item.path for item in report.duplicates)
     manifests = [read_manifest(directory) for directory in iter_shard_dirs(layout)]
     outcome.entries = {video.path: video for manifest in manifests for video in manifest.videos}
     outcome.quarantine = {entry.path: entry for entry in read_quarantine(layout)}

@@ -7,14 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from flows.index.archive_files import iter_video_paths, path_id
+from anomalylmm.errors import ArchiveError
+from flows.index import archive_files
+from flows.index.archive_files import list_archive, path_id
 from flows.index.planning import Plan, content_digest, plan_archive
 from flows.settings.model import Settings
+from flows.settings.sections import ArchiveSettings
 
 
-def plan(archive: Path, *, quarantined: frozenset[str] = frozenset(), **decode: int) -> Plan:
-    settings = Settings.model_validate({"decode": decode})
+def plan(
+    archive: Path, *, quarantined: frozenset[str] = frozenset(), settle_seconds: float = 60.0, **decode: int
+) -> Plan:
+    settings = Settings.model_validate({"decode": decode, "archive": {"settle_seconds": settle_seconds}})
     return plan_archive(archive, settings, known=frozenset(), quarantined=quarantined, probe_start=lambda _: None)
 
 
@@ -45,7 +51,7 @@ def test_folders_nested_deeper_than_the_python_stack_are_walked(tmp_path: Path) 
     limit = sys.getrecursionlimit()
     try:
         sys.setrecursionlimit(len(inspect.stack()) + 100)
-        paths = list(iter_video_paths(tmp_path))
+        paths = list_archive(tmp_path).videos
     finally:
         sys.setrecursionlimit(limit)
     assert [path.name for path in paths] == ["deep.mp4"]
@@ -83,3 +89,149 @@ def test_times_outside_the_calendar_do_not_stop_a_run(name: str, tmp_path: Path)
     settings = Settings.model_validate({"time_zone": "Europe/Berlin"})
     planned = plan_archive(tmp_path, settings, known=frozenset(), quarantined=frozenset(), probe_start=lambda _: None)
     assert planned.units[0].videos[0].start_utc == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def put(archive: Path, name: str, content: bytes = b"x") -> Path:
+    path = archive / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def names(archive: Path, **settings: object) -> tuple[list[str], dict[str, str]]:
+    """The videos and what is passed over, by path."""
+    listing = list_archive(archive, ArchiveSettings.model_validate(settings))
+    videos = [path.relative_to(archive).as_posix() for path in listing.videos]
+    return videos, {item.path: item.reason for item in listing.passed_over}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$RECYCLE.BIN/S-1-5/$R1.mp4",
+        "#recycle/a.mp4",
+        "@Recycle/a.mp4",
+        "gate/@eaDir/a.mp4/SYNOVIDEO.mp4",
+        ".Trash-1000/files/a.mp4",
+        "System Volume Information/a.mp4",
+        ".snapshot/daily/gate/a.mp4",
+        "@Recently-Snapshot/a.mp4",
+        ".stversions/a~20260314.mp4",
+        "lost+found/a.mp4",
+        "gate/._a.mp4",
+        "gate/.a.mp4",
+        "gate/a.mp4.part",
+        "gate/a.mp4.tmp",
+        "gate/a.mp4.crdownload",
+        "gate/a.mp4~",
+    ],
+)
+def test_trash_snapshots_and_unfinished_files_are_left_out_and_named(name: str, tmp_path: Path) -> None:
+    put(tmp_path, "gate/b.mp4")
+    put(tmp_path, name)
+    videos, passed = names(tmp_path)
+    assert videos == ["gate/b.mp4"]
+    assert "built-in pattern" in passed[name]
+    assert len(passed) == 1
+    assert name in names(tmp_path, include=[name.replace("#", r"\#")])[0]
+
+
+def test_the_user_excludes_and_includes_with_patterns(tmp_path: Path) -> None:
+    for name in ("gate/a.mp4", "gate/old/b.mp4", "yard/c.mp4", "yard/test-d.mp4", ".hidden/e.mp4"):
+        put(tmp_path, name)
+    videos, passed = names(tmp_path, exclude=["old/", "/yard/test-*"], include=[".hidden/"])
+    assert videos == [".hidden/e.mp4", "gate/a.mp4", "yard/c.mp4"]
+    assert set(passed) == {"gate/old/b.mp4", "yard/test-d.mp4"}
+    assert "old/" in passed["gate/old/b.mp4"]
+
+
+def test_a_wrong_pattern_is_named() -> None:
+    with pytest.raises(ValidationError, match=r"\[z-a\].*\.gitignore"):
+        ArchiveSettings(exclude=("[z-a]",))
+
+
+def test_a_video_without_a_known_extension_is_named_by_its_content(tmp_path: Path) -> None:
+    matroska = b"\x1aE\xdf\xa3" + b"\x00" * 60
+    put(tmp_path, "gate/a.mp4")
+    for name in ("gate/rec0001", "gate/b.rec", "gate/c.lrv"):
+        put(tmp_path, name, matroska)
+    put(tmp_path, "gate/d.jpg", matroska)
+    put(tmp_path, "gate/e.movie", b"no known content")
+    put(tmp_path, "notes.txt", b"text")
+    put(tmp_path, "unknown", b"text")
+    videos, passed = names(tmp_path)
+    assert videos == ["gate/a.mp4"]
+    assert set(passed) == {"gate/rec0001", "gate/b.rec", "gate/c.lrv", "gate/e.movie"}
+    assert "no extension" in passed["gate/rec0001"]
+    assert "Matroska" in passed["gate/b.rec"]
+    assert names(tmp_path, include=["rec*"])[0] == ["gate/a.mp4", "gate/rec0001"]
+
+
+def test_an_extension_that_others_use_too_is_read_if_the_content_is_a_video(tmp_path: Path) -> None:
+    put(tmp_path, "a.ps", b"%!PS-Adobe-3.0")
+    put(tmp_path, "b.ps", b"\x00\x00\x01\xba" + b"\x00" * 60)
+    assert names(tmp_path) == (["b.ps"], {})
+
+
+def test_a_pipe_without_a_known_extension_is_not_opened(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "pipe")
+    assert names(tmp_path) == (["a.mp4"], {})
+
+
+def test_links_inside_the_archive_are_followed_once_and_circles_end(tmp_path: Path) -> None:
+    put(tmp_path, "gate/a.mp4")
+    put(tmp_path, ".data/yard/b.mp4")
+    (tmp_path / "again").symlink_to("gate")
+    (tmp_path / "gate/latest.mp4").symlink_to("a.mp4")
+    (tmp_path / "gate/circle").symlink_to("..")
+    (tmp_path / "yard").symlink_to(".data/yard")
+    (tmp_path / "yard2").symlink_to(".data/yard")
+    assert names(tmp_path) == (["gate/a.mp4", "yard/b.mp4"], {})
+
+
+def test_links_out_of_the_archive_are_named_and_followed_only_if_allowed(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    put(archive, "a.mp4")
+    put(tmp_path, "other/b.mp4")
+    put(tmp_path, "other/deep/c.mp4")
+    (archive / "linked").symlink_to(tmp_path / "other/deep")
+    (archive / "b.mp4").symlink_to(tmp_path / "other/b.mp4")
+    (archive / "all").symlink_to(tmp_path)
+    videos, passed = names(archive)
+    assert videos == ["a.mp4"]
+    assert set(passed) == {"all", "b.mp4", "linked"}
+    assert "follow_links_out" in passed["linked"]
+    videos, passed = names(archive, follow_links_out=True)
+    assert (sorted(Path(name).name for name in videos), passed) == (["a.mp4", "b.mp4", "c.mp4"], {})
+
+
+def test_left_out_folders_are_looked_at_only_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_files, "MAX_LEFT_OUT", 2)
+    put(tmp_path, "a.mp4")
+    for number in range(3):
+        put(tmp_path, f".snapshot/1/{number}.mp4")
+    put(tmp_path, ".snapshot/2/3.mp4")
+    passed = names(tmp_path)[1]
+    assert "not counted" in passed[".snapshot/2"]
+    assert ".snapshot/1/0.mp4" in passed
+
+
+def test_a_file_changed_a_moment_ago_is_left_to_a_later_run(tmp_path: Path) -> None:
+    old, new = put(tmp_path, "a.mp4", b"1"), put(tmp_path, "b.mp4", b"2")
+    assert plan(tmp_path).num_videos == 2  # as after a copy, when all are new
+    os.utime(old, (0, 1_700_000_000))
+    planned = plan(tmp_path)
+    assert [item.path for item in planned.passed_over] == ["b.mp4"]
+    assert "settle_seconds" in planned.passed_over[0].reason
+    assert planned.num_videos == 1
+    assert "passed over" in planned.notes()[0]
+    assert plan(tmp_path, settle_seconds=0).num_videos == 2
+    os.utime(new, (0, 1_700_000_000))
+    assert plan(tmp_path).num_videos == 2
+
+
+def test_an_archive_in_which_all_is_passed_over_says_why(tmp_path: Path) -> None:
+    put(tmp_path, ".hidden.mp4")
+    with pytest.raises(ArchiveError, match=r"1 files look like videos.*\.hidden\.mp4.*built-in"):
+        plan(tmp_path)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
-from flows.index.planning import Plan, content_digest, divide, iter_video_paths, plan_archive
+from flows.index.archive_files import list_archive
+from flows.index.planning import Plan, content_digest, divide, plan_archive
 from flows.settings.model import Settings
 from flows.settings.sections import CameraSettings, ShardSettings
 
@@ -70,7 +71,7 @@ def test_two_files_of_one_content_are_one_video(tmp_path: Path) -> None:
     put(tmp_path, "b/y.mp4", b"same")
     planned = plan(tmp_path)
     assert planned.num_videos == 1
-    assert planned.duplicates == (("b/y.mp4", "a/x.mp4"),)
+    assert planned.duplicates == (("b/y.mp4", "a/x.mp4", "a"),)
 
 
 def test_a_changed_byte_in_a_small_file_changes_its_identity(tmp_path: Path) -> None:
@@ -99,4 +100,4 @@ def test_links_out_of_the_archive_are_not_followed(tmp_path: Path) -> None:
     put(archive, "a.mp4", b"y")
     (archive / "link.mp4").symlink_to(outside)
     (archive / "folder").symlink_to(outside.parent)
-    assert [path.name for path in iter_video_paths(archive)] == ["a.mp4"]
+    assert [path.name for path in list_archive(archive).videos] == ["a.mp4"]

@@ -1,0 +1,220 @@
+"""Situations of files that are no footage, are passed over, or are still being written."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from tests.end_to_end.demo_archive import SQUARE, cut_video
+from tests.situations.place import Observed, Place, Situation, situation
+
+LONG_AGO = 1_773_480_000.0  # 2026-03-14, so that no file looks as if it were being written
+
+
+def put_old(place: Place, name: str, seconds: float = 3.0) -> Path:
+    """Puts a piece of the demo archive into the archive, last changed long ago."""
+    path = cut_video(SQUARE, place.folder / "cut.mp4", seconds)
+    target = place.archive / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+    os.utime(target, (LONG_AGO, LONG_AGO))
+    return target
+
+
+def index(place: Place, *options: str | Path) -> dict[str, Any]:
+    """Indexes the archive; the text of the command is under ``text``, for what only people see."""
+    done = place.run("index", place.archive, "--store", place.store, "--json", *options)
+    try:
+        return {**json.loads(done.stdout), "text": done.stdout + done.stderr}
+    except ValueError:
+        return {"text": done.stdout + done.stderr, "videos": 0, "state": f"exit {done.returncode}"}
+
+
+def write_settings(place: Place, text: str) -> tuple[str, Path]:
+    """Writes a file of settings; returns the option that names it."""
+    path = place.folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return "--settings", path
+
+
+def tell(report: dict[str, Any], names: Iterable[str]) -> tuple[str, bool]:
+    """Says how many videos were read, and which of the names the output names."""
+    unnamed = [name for name in names if name not in report["text"]]
+    text = f"{report['state']}: {report['videos']} read" + (f", not named: {', '.join(unnamed)}" if unnamed else "")
+    return text, not unnamed
+
+
+def not_read(name: str, expected: str) -> Situation:
+    """A situation with one video to read and one file that must not be read but be named."""
+
+    def examine(place: Place) -> Observed:
+        put_old(place, "gate/2026-03-14/10-00-00.mp4")
+        put_old(place, name, 2.0)
+        report = index(place)
+        text, is_named = tell(report, [Path(name).name])
+        return Observed(text=text, right=is_named and report["videos"] == 1)
+
+    examine.__name__ = f"a file {name}"
+    return Situation(expected=expected, examine=examine)
+
+
+windows_bin = not_read("$RECYCLE.BIN/S-1-5-21/$RX12.mp4", "1 read; what lies in the recycle bin is named, not read")
+nas_bin = not_read("#recycle/gate/11-00-00.mp4", "1 read; what lies in the recycle bin is named, not read")
+linux_bin = not_read(".Trash-1000/files/old.mp4", "1 read; what lies in the trash is named, not read")
+synology_previews = not_read("gate/@eaDir/x.mp4/SYNOVIDEO_1.mp4", "1 read; the NAS's previews are named, not read")
+windows_volume = not_read("System Volume Information/copy.mp4", "1 read; the system's files are named, not read")
+snapshots = not_read(".snapshot/daily/gate/10-30-00.mp4", "1 read; snapshots are named, not read")
+qnap_snapshots = not_read("@Recently-Snapshot/gate/10-30-00.mp4", "1 read; snapshots are named, not read")
+versions = not_read(".stversions/gate/10-00-00~20260314.mp4", "1 read; old versions are named, not read")
+lost = not_read("lost+found/12345.mp4", "1 read; what a repair found is named, not read")
+hidden = not_read("gate/2026-03-14/.11-00-00.mp4", "1 read; a hidden file is named, not read")
+part = not_read("gate/2026-03-14/11-00-00.mp4.part", "1 read; an unfinished download is named, not read")
+browser = not_read("gate/2026-03-14/11-00-00.mp4.crdownload", "1 read; an unfinished download is named, not read")
+no_extension = not_read("gate/2026-03-14/recording0001", "1 read; a video without an extension is named")
+odd_extension = not_read("gate/2026-03-14/11-00-00.vid", "1 read; a video with an unknown extension is named")
+backup = not_read("gate/2026-03-14/11-00-00.mp4~", "1 read; an editor's backup is named, not read")
+
+
+@situation("1 read, the AppleDouble file named and not counted as damaged")
+def a_file_of_a_mac(place: Place) -> Observed:
+    """Puts the companion file that macOS writes on foreign disks beside a video."""
+    put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    (place.archive / "gate/2026-03-14/._10-00-00.mp4").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00" + bytes(4000))
+    report = index(place)
+    text, is_named = tell(report, ["._10-00-00.mp4"])
+    return Observed(text=text, right=is_named and report["state"] == "Completed" and report["videos"] == 1)
+
+
+@situation("1 read: of the user's patterns, exclude leaves one out and include takes a hidden one")
+def patterns_of_the_user(place: Place) -> Observed:
+    """Excludes a folder of tests, and includes a hidden folder."""
+    put_old(place, "gate/tests/10-00-00.mp4")
+    put_old(place, ".cameras/yard/2026-03-14/10-00-00.mp4", 2.0)
+    options = write_settings(place, '[archive]\nexclude = ["tests/"]\ninclude = [".cameras/"]\n')
+    report = index(place, *options)
+    text, is_named = tell(report, ["gate/tests/10-00-00.mp4"])
+    return Observed(text=text, right=is_named and report["videos"] == 1)
+
+
+def reads(suffix: str, container: str, codec: str) -> Situation:
+    """A situation with one video in a format of recorders."""
+
+    def examine(place: Place) -> Observed:
+        path = place.archive / f"gate/2026-03-14/10-00-00{suffix}"
+        path.parent.mkdir(parents=True)
+        with av.open(str(path), "w", format=container) as written:
+            stream = written.add_stream(codec, rate=25)
+            stream.width, stream.height = 176, 144
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for number in range(50):
+                written.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(np.full((144, 176, 3), number, np.uint8), "rgb24"))
+                )
+            written.mux(stream.encode())
+        os.utime(path, (LONG_AGO, LONG_AGO))
+        report = index(place)
+        text = f"{report['state']}: {report['videos']} read, {report.get('video_seconds', 0)} s"
+        return Observed(text=text, right=report["videos"] == 1 and 1.5 <= report["video_seconds"] <= 2.5)
+
+    examine.__name__ = f"a recording {suffix}"
+    return Situation(expected="1 read, 2 s", examine=examine)
+
+
+dahua = reads(".dav", "mpeg", "mpeg2video")
+raw_h264 = reads(".264", "h264", "libx264")
+raw_avc = reads(".avc", "h264", "libx264")
+raw_h265 = reads(".265", "hevc", "libx265")
+motion_jpeg = reads(".mjpg", "mjpeg", "mjpeg")
+mpeg2 = reads(".m2v", "mpeg2video", "mpeg2video")
+material_exchange = reads(".mxf", "mxf", "mpeg2video")
+program_stream = reads(".ps", "mpeg", "mpeg2video")
+quicktime = reads(".qt", "mov", "libx264")
+divx = reads(".divx", "avi", "mpeg4")
+
+
+@situation("1 video of camera gate, although links to its folder and file and a circle exist")
+def links_inside_the_archive(place: Place) -> Observed:
+    """Links a folder and a file of the archive, and the archive into itself."""
+    put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    (place.archive / "again").symlink_to("gate")
+    (place.archive / "latest.mp4").symlink_to("gate/2026-03-14/10-00-00.mp4")
+    (place.archive / "gate/circle").symlink_to("..")
+    report = index(place)
+    text, _ = tell(report, [])
+    return Observed(text=f"{text}, {len(report.get('duplicates', []))} duplicates", right=report["videos"] == 1)
+
+
+@situation("1 video of camera gate: the visible name of a folder that is kept under a hidden one")
+def a_link_to_a_hidden_folder(place: Place) -> Observed:
+    """Keeps the footage in a hidden folder, to which a visible link leads."""
+    put_old(place, ".pool/gate/2026-03-14/10-00-00.mp4")
+    (place.archive / "gate").symlink_to(".pool/gate")
+    place.run("index", place.archive, "--store", place.store)
+    place.run("sweep", "--store", place.store)
+    found = place.rows("select path, camera from videos")
+    return Observed(text=str(found), right=[row["camera"] for row in found] == ["gate"])
+
+
+@situation("1 read and the links out named; 3 read if the settings allow it")
+def links_out_of_the_archive(place: Place) -> Observed:
+    """Links a folder and a file outside the archive."""
+    put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    outside = place.folder / "other/2026-03-14"
+    outside.mkdir(parents=True)
+    for number, seconds in enumerate((1.5, 2.0)):
+        shutil.move(put_old(place, "moved.mp4", seconds), outside / f"1{number}-00-00.mp4")
+    (place.archive / "yard").symlink_to(place.folder / "other")
+    (place.archive / "gate/2026-03-14/11-00-00.mp4").symlink_to(outside / "11-00-00.mp4")
+    first = index(place)
+    text, is_named = tell(first, ["yard", "11-00-00.mp4"])
+    second = index(place, *write_settings(place, "[archive]\nfollow_links_out = true\n"))
+    numbers = (first["videos"], second["videos"])
+    return Observed(text=f"{text}; then {second['videos']} more", right=is_named and numbers == (1, 2))
+
+
+@situation("the duplicate is named in the text, with the camera that owns the video")
+def duplicates_in_the_text(place: Place) -> Observed:
+    """Puts the same recording into the folders of two cameras."""
+    for camera in ("gate", "yard"):
+        put_old(place, f"{camera}/2026-03-14/10-00-00.mp4")
+    text = place.run("index", place.archive, "--store", place.store).stdout
+    told = [line.strip() for line in text.splitlines() if "yard/2026-03-14/10-00-00.mp4" in line]
+    return Observed(text=" ".join(told) or "not named", right=any("gate" in line for line in told))
+
+
+@situation("the file that changed a moment ago is named and left out, and read an hour later")
+def a_file_that_is_being_written(place: Place) -> Observed:
+    """Puts a new file beside an old one, indexes, and indexes again when it is no longer new."""
+    put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    new = put_old(place, "gate/2026-03-14/11-00-00.mp4", 2.0)
+    os.utime(new)
+    first = index(place)
+    text, is_named = tell(first, ["11-00-00.mp4"])
+    os.utime(new, (time.time() - 3600, time.time() - 3600))
+    second = index(place)
+    right = is_named and (first["videos"], second["videos"]) == (1, 1)
+    return Observed(text=f"{text}; then {second['videos']} more", right=right)
+
+
+@situation("2 read: with settle_seconds = 0 a new file is read at once")
+def settling_switched_off(place: Place) -> Observed:
+    """Puts a new file beside an old one and switches settling off."""
+    put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    os.utime(put_old(place, "gate/2026-03-14/11-00-00.mp4", 2.0))
+    report = index(place, *write_settings(place, "[archive]\nsettle_seconds = 0\n"))
+    return Observed(text=tell(report, [])[0], right=report["videos"] == 2)
+
+
+@situation("2 read: in a fresh copy all files are new, and none is being written")
+def a_fresh_copy(place: Place) -> Observed:
+    """Indexes an archive that was copied a moment ago."""
+    for hour, seconds in ((10, 2.0), (11, 3.0)):
+        os.utime(put_old(place, f"gate/2026-03-14/{hour}-00-00.mp4", seconds))
+    report = index(place)
+    return Observed(text=tell(report, [])[0], right=report["videos"] == 2)
