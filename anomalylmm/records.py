@@ -33,6 +33,12 @@ class Video:
     start_utc: datetime  # wall-clock of pts 0, aware, UTC
     clock_source: ClockSource
     time_zone: str  # IANA name, for display
+    grown_from: tuple[str, ...] = ()  # ids of the same recording when it was shorter, oldest first
+
+    @property
+    def first_id(self) -> str:
+        """The id under which the recording was first seen; it stays the same while the file grows."""
+        return self.grown_from[0] if self.grown_from else self.video_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

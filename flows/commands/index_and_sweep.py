@@ -79,6 +79,7 @@ def _summary(report: IndexReport) -> dict[str, object]:
         "known_before": report.known,
         "quarantined_before": report.quarantined,
         "erased_before": report.erased,
+        "grown": report.grown,
         "seconds": round(report.seconds, 1),
     }
 

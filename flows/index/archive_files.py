@@ -16,7 +16,7 @@ from flows.index.containers import (
     name_container,
 )
 from flows.index.left_out import LeftOut
-from flows.settings.sections import ArchiveSettings
+from flows.settings.archive_section import ArchiveSettings
 
 MAX_LEFT_OUT = 20_000  # entries of left-out folders that are looked at; snapshots can repeat the archive many times
 _NO_SETTINGS = ArchiveSettings()

@@ -174,7 +174,7 @@ class CropStream:
             for item in detected:
                 if item.video.video_id != current:
                     current = item.video.video_id
-                    tracker, builder = self._build_tracker(), self._build_tracklets(current)
+                    tracker, builder = self._build_tracker(), self._build_tracklets(item.video.first_id)
                 if isinstance(item, VideoEnd):
                     builder.finish()
                     yield _closed(item.video, builder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from anomalylmm.errors import StoreBusyError
 from flows.composition import Composition
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.planning import Duplicate, Plan, Unit, modified_time_ns, plan_archive
@@ -21,6 +22,7 @@ from storage.gallery.gallery import Gallery
 from storage.hits.runs import RunRecord
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
 from storage.upkeep.erasure_log import lift_erasures
+from storage.upkeep.growth import replace_outgrown
 
 MAX_LISTED = 100  # unreadable videos listed in one notification
 
@@ -38,6 +40,7 @@ class IndexReport:
     seconds: float
     notes: tuple[str, ...] = ()  # what else was skipped, and what to do about it
     erased: int = 0  # videos skipped because they were erased or are older than the retention
+    grown: int = 0  # videos that were indexed again because their files have grown
     passed_over: tuple[PassedOver, ...] = ()
     run: RunRecord | None = None
 
@@ -192,7 +195,8 @@ def index_archive(
             units = _run_in_threads(composition, layout, archive, plan.units, listener)
         else:
             units = run_units(plan.units)
-        report = build_report(composition, plan, units, time.monotonic() - began)
+        notes = _replace_outgrown(layout, composition.pipeline.digest, listener)
+        report = build_report(composition, plan, units, time.monotonic() - began, notes)
         return replace(report, run=run.end(**report.figures))
 
 
@@ -210,8 +214,25 @@ def _run_in_threads(
     return work_at_once(work, units, number)
 
 
-def build_report(composition: Composition, plan: Plan, units: Sequence[UnitReport], seconds: float) -> IndexReport:
-    """Combines the reports of a plan's units."""
+def _replace_outgrown(layout: StoreLayout, pipeline_digest: str, listener: Listener) -> tuple[str, ...]:
+    """Removes the shorter versions of files that have grown; while a sweep is running, that is left to a later run."""
+    try:
+        replace_outgrown(layout, pipeline_digest)
+    except StoreBusyError:
+        note = "files have grown, but another process is writing; the next index run or sweep shows their new parts"
+        listener.warn(note)
+        return (note,)
+    return ()
+
+
+def build_report(
+    composition: Composition,
+    plan: Plan,
+    units: Sequence[UnitReport],
+    seconds: float,
+    notes: tuple[str, ...] = (),
+) -> IndexReport:
+    """Combines the reports of a plan's units; ``notes`` are added to those of the plan."""
     lost = [Unreadable(path=path, reason=reason) for path, reason in plan.unreadable]
     return IndexReport(
         pipeline_digest=composition.pipeline.digest,
@@ -221,7 +242,8 @@ def build_report(composition: Composition, plan: Plan, units: Sequence[UnitRepor
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
-        notes=plan.notes(),
+        notes=(*plan.notes(), *notes),
+        grown=plan.grown,
         erased=plan.erased,
         passed_over=plan.passed_over,
     )

@@ -2,7 +2,7 @@
 
 from pathspec import GitIgnoreSpec
 
-from flows.settings.sections import ArchiveSettings
+from flows.settings.archive_section import ArchiveSettings
 
 BUILT_IN = (  # in small letters: names are compared without regard to case
     ".*",  # hidden files, .Trash-1000, .snapshot, .stversions, AppleDouble's ._*

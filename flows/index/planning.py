@@ -3,7 +3,8 @@
 import hashlib
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,7 @@ from storage.shards.schema import clean_text
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
 MAX_NAMED = 5  # files named in an error
+MAX_SHORTER = 3  # stored videos of one path that are compared with its file
 LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # latest time accepted from a file system
 
 
@@ -56,6 +58,7 @@ class Plan:
     given_up: int = 0  # quarantined videos that retry skipped, because they had the maximum number of tries
     seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all files that were read
     erased: int = 0  # videos that were erased or are older than the retention
+    grown: int = 0  # of the videos to index, those that were indexed when their files were shorter
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
 
     @property
@@ -75,13 +78,16 @@ class Plan:
             "copy them again, or raise decode.max_tries": self.given_up,
             "files are left to the next run, because decode.videos_per_run was reached; "
             "run index again to include them": self.postponed,
+            "files have grown since they were indexed; they are indexed again, and their hits are kept": self.grown,
             "files that look like videos were passed over, each for the reason given": len(self.passed_over),
         }
         return tuple(f"{count} {text}" for text, count in counts.items() if count)
 
 
-def content_digest(path: Path) -> str:
+def content_digest(path: Path, size_bytes: int | None = None) -> str:
     """Returns a digest of a file's size and of 16 evenly spaced samples of 64 KiB, or all of a small file.
+
+    With ``size_bytes``, it is the digest that the file had when it was that long, if it has only grown since.
 
     Raises:
         OSError: The file can't be read, or is a pipe or device, which may never end.
@@ -89,12 +95,11 @@ def content_digest(path: Path) -> str:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a regular file but a pipe, socket or device")
-    size = status.st_size
+    size = status.st_size if size_bytes is None else size_bytes
     digest = hashlib.sha256(f"anomalylmm video {size}".encode())
     with path.open("rb") as stream:
         if size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+            digest.update(stream.read(size))
         else:
             for index in range(DIGEST_SAMPLES):
                 stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
@@ -173,7 +178,7 @@ def plan_archive(
     unreadable += lost
     unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
     unknown = [video for video in unique if video.video_id not in known | quarantined]
-    fresh = [video for video in unknown if not is_erased(video)]
+    fresh = _find_shorter([video for video in unknown if not is_erased(video)], archive, stored)
     return Plan(
         units=tuple(divide(fresh, settings)),
         known=sum(video.video_id in known for video in unique),
@@ -184,6 +189,7 @@ def plan_archive(
         postponed=postponed,
         seen=tuple((video.path, video.video_id) for video in videos),
         erased=len(unknown) - len(fresh),
+        grown=sum(bool(video.grown_from) for video in fresh),
         passed_over=(*recent, *(listing.passed_over if only is None else ())),
     )
 
@@ -276,6 +282,26 @@ def _drop_duplicates(videos: Sequence[Video], stored: Mapping[str, StoredVideo])
             camera = known.camera if known else owner.camera
             duplicates.append(Duplicate(path=video.path, same_as=owner.path, camera=camera))
     return list(kept.values()), duplicates
+
+
+def _find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[StoredVideo]) -> list[Video]:
+    """Notes which stored videos are the beginning of a new one: same path, and the file has only grown since.
+
+    Only the newest are compared, because recorders that fill a ring of files use the same paths again and again.
+    """
+    by_path: dict[str, list[StoredVideo]] = {video.path: [] for video in videos}
+    for item in sorted(stored, key=lambda item: item.stored_utc, reverse=True):
+        if item.path in by_path:
+            by_path[item.path].append(item)
+    return [_with_shorter(video, archive / video.path, by_path[video.path][:MAX_SHORTER]) for video in videos]
+
+
+def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -> Video:
+    for item in candidates:
+        with suppress(OSError):
+            if item.size_bytes < video.size_bytes and content_digest(path, item.size_bytes) == item.video_id:
+                return replace(video, grown_from=(*item.grown_from, item.video_id))
+    return video
 
 
 def local_date(video: Video) -> str:

@@ -17,9 +17,9 @@ from pydantic_settings import (
 )
 
 from anomalylmm.errors import ConfigurationError
+from flows.settings.archive_section import ArchiveSettings
 from flows.settings.own_files import read_toml, show_value
 from flows.settings.sections import (
-    ArchiveSettings,
     CameraSettings,
     CoarseSettings,
     DecodeSettings,

@@ -1,11 +1,9 @@
 """The sections of the settings. Each setting is declared here with type, default, limits, unit and description."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pathspec import GitIgnoreSpec
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_DAYS = 36_500
 
@@ -28,35 +26,6 @@ class Section(BaseModel):
     """One section of the settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ArchiveSettings(Section):
-    """Which files of an archive are footage."""
-
-    exclude: tuple[str, ...] = Field(
-        (),
-        description="patterns of files and folders to leave out, written as in .gitignore, besides the built-in ones",
-    )
-    include: tuple[str, ...] = Field(
-        (), description="patterns of files to read even if they are left out or have no known extension"
-    )
-    follow_links_out: bool = Field(False, description="also read files that links outside the archive lead to")
-    settle_seconds: Seconds = Field(
-        60.0,
-        ge=0,
-        le=86_400,
-        description="files changed this recently are left to a later run, unless all were, as in a copy; 0: read all",
-    )
-
-    @field_validator("exclude", "include")
-    @classmethod
-    def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                GitIgnoreSpec.from_lines([pattern])
-            except (ValueError, re.error) as error:
-                raise ValueError(f"{pattern!r} is not a pattern as in .gitignore ({error}); correct it") from error
-        return patterns
 
 
 class DecodeSettings(Section):

@@ -27,6 +27,7 @@ from storage.hits.feedback_sql import read_reviews
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure import finish_erasures
+from storage.upkeep.growth import replace_outgrown
 
 
 def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
@@ -63,6 +64,8 @@ def sweep_store(
         raise ConfigurationError(f"{queries_file} has no enabled query; set enabled = true for at least one")
     finish_erasures(layout)
     gallery = open_gallery(composition, layout)
+    if gallery.pending and replace_outgrown(layout, composition.pipeline.digest):
+        gallery = open_gallery(composition, layout)
     layout.check_writable()
     listener = listener or Silence()
     with HitStore(layout) as hits, recording(layout, "sweep", listener, composition) as recorded:

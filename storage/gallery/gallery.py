@@ -64,6 +64,7 @@ class Gallery:
         shards: Sequence[GalleryShard],
         invalid: Sequence[InvalidShard] = (),
         indexes: Sequence[CompactedIndex] = (),
+        pending: Sequence[GalleryShard] = (),
     ) -> None:
         """Joins shards of one encoder.
 
@@ -71,12 +72,13 @@ class Gallery:
             shards: The valid ones.
             invalid: Those that are left out.
             indexes: Compacted indexes of some of the valid ones, each shard in one at most.
+            pending: Valid ones that are left out until the shards with the shorter versions of their videos are gone.
 
         Raises:
             PipelineMismatchError: If their vectors can't be compared.
         """
         self.shards = tuple(sorted(shards, key=lambda shard: (shard.camera, shard.date, shard.shard_id)))
-        self.invalid = tuple(invalid)
+        self.invalid, self.pending = tuple(invalid), tuple(pending)
         makes = {(shard.encoder_id, shard.dimension) for shard in self.shards}
         if len(makes) > 1:
             raise PipelineMismatchError(
@@ -99,7 +101,10 @@ class Gallery:
             PipelineMismatchError: If shards of different encoders lie under this digest.
         """
         opened = open_shards(layout, pipeline_digest)
-        return cls(opened.valid, opened.invalid, open_indexes(layout, pipeline_digest, opened.valid))
+        present = {video.video_id for shard in opened.valid for video in shard.videos}
+        pending = [shard for shard in opened.valid if not present.isdisjoint(shard.outgrown_ids)]
+        shards = [shard for shard in opened.valid if shard not in pending]
+        return cls(shards, opened.invalid, open_indexes(layout, pipeline_digest, shards), pending)
 
     @property
     def num_crops(self) -> int:
@@ -113,13 +118,13 @@ class Gallery:
 
     @property
     def videos(self) -> tuple[StoredVideo, ...]:
-        """The videos of all valid shards."""
-        return tuple(video for shard in self.shards for video in shard.videos)
+        """The videos of all valid shards, including pending ones."""
+        return tuple(video for shard in (*self.shards, *self.pending) for video in shard.videos)
 
     @property
     def video_ids(self) -> frozenset[str]:
-        """The videos that a valid shard holds: what need not be indexed again."""
-        return frozenset(video_id for shard in self.shards for video_id in shard.video_ids)
+        """The videos that need not be indexed again: valid shards hold them, maybe as the beginning of longer ones."""
+        return frozenset(video_id for video in self.videos for video_id in (video.video_id, *video.grown_from))
 
     def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[SearchResult, ...]:
         """The ``k`` best crops in scope for each query, with exact cosines.

@@ -20,6 +20,8 @@ class StoredVideo:
     path: str  # relative to the archive
     camera: str
     size_bytes: int
+    stored_utc: str  # ISO time at which the shard was made
+    grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class GalleryShard:
             dimension=content["dimension"],
             rows=content["rows"],
             crops_sha256=content["files"][CROPS_FILE]["sha256"],
-            videos=tuple(_read_video(key["camera"], video) for video in content["videos"]),
+            videos=tuple(_read_video(content, video) for video in content["videos"]),
             first_start_utc=datetime.fromisoformat(min(starts)).astimezone(UTC) if starts else None,
         )
 
@@ -83,6 +85,11 @@ class GalleryShard:
     def video_ids(self) -> tuple[str, ...]:
         """The ids of its videos."""
         return tuple(video.video_id for video in self.videos)
+
+    @property
+    def outgrown_ids(self) -> frozenset[str]:
+        """The ids of shorter versions of its videos."""
+        return frozenset(video_id for video in self.videos for video_id in video.grown_from)
 
     @property
     def manifest(self) -> ShardManifest:
@@ -99,6 +106,12 @@ class GalleryShard:
             ) from error
 
 
-def _read_video(camera: str, content: dict[str, Any]) -> StoredVideo:
-    values = {name: content[name] for name in ("video_id", "path", "size_bytes")}
-    return StoredVideo(**values, camera=camera)
+def _read_video(content: dict[str, Any], video: dict[str, Any]) -> StoredVideo:
+    return StoredVideo(
+        video_id=video["video_id"],
+        path=video["path"],
+        camera=content["key"]["camera"],
+        size_bytes=video["size_bytes"],
+        stored_utc=content["created_utc"],
+        grown_from=tuple(video.get("grown_from", ())),
+    )

@@ -33,6 +33,7 @@ class VideoEntry:
     status: DecodeStatus
     coverage: float  # 0..1
     message: str = ""
+    grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter, which this one replaces
 
     def __post_init__(self) -> None:
         """Checks the status and the clock.
@@ -45,6 +46,7 @@ class VideoEntry:
         if self.clock_source not in get_args(ClockSource):
             raise StoreError(f"clock_source must be one of {get_args(ClockSource)}, but is {self.clock_source!r}")
         object.__setattr__(self, "start_utc", require_utc("start_utc", self.start_utc))
+        object.__setattr__(self, "grown_from", tuple(self.grown_from))
 
     @classmethod
     def of(cls, video: Video, header: VideoHeader, report: DecodeReport) -> "VideoEntry":
@@ -65,6 +67,7 @@ class VideoEntry:
             status=report.status,
             coverage=report.coverage,
             message=report.message,
+            grown_from=video.grown_from,
         )
 
 
@@ -113,6 +116,8 @@ class ShardManifest:
         content["created_utc"] = self.created_utc.isoformat()
         for video in content["videos"]:
             video["start_utc"] = video["start_utc"].isoformat()
+            if not video["grown_from"]:
+                del video["grown_from"]  # earlier versions don't know it
         content["videos"] = list(content["videos"])
         return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
 

@@ -136,8 +136,8 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
         return manifest
     directory = layout.shard_dir(manifest.key)
     rest = rest_of(manifest, blocked)
-    kept = _publish_rest(layout, directory, rest, set(blocked)) if rest else None
-    _remove_shard(layout, directory)
+    kept = publish_rest(layout, directory, rest, set(blocked)) if rest else None
+    remove_shard(layout, directory)
     drop_indexes(layout, [manifest.key.shard_id])
     remove_old_catalogs(layout)
     return kept
@@ -189,7 +189,7 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
     for path in set(iter_pictures(layout, hits.read, erasure)):
         remove_path(path)
     for shard in erasure.shards:
-        _remove_shard(layout, layout.root / shard.directory)
+        remove_shard(layout, layout.root / shard.directory)
     drop_indexes(layout, erasure.shard_ids)
     remove_old_catalogs(layout)
     _clear_quarantine(layout, frozenset(erasure.video_ids))
@@ -220,10 +220,10 @@ def _keep_rest(layout: StoreLayout, shard: AffectedShard, erased: set[str]) -> N
     directory = layout.root / shard.directory
     if shard.rest_id and directory.is_dir() and verify_shard(directory.with_name(shard.rest_id), deep=False):
         with suppress(ShardError):
-            _publish_rest(layout, directory, shard.rest_id, erased)
+            publish_rest(layout, directory, shard.rest_id, erased)
 
 
-def _publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: set[str]) -> ShardManifest:
+def publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: set[str]) -> ShardManifest:
     """Writes the rows of the videos to keep to a new shard.
 
     Raises:
@@ -247,7 +247,7 @@ def _publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: se
         return writer.publish(kept, manifest.seconds)
 
 
-def _remove_shard(layout: StoreLayout, directory: Path) -> None:
+def remove_shard(layout: StoreLayout, directory: Path) -> None:
     """Moves a shard away in one step, then deletes it; readers that have its files open keep reading them."""
     if not directory.is_dir():
         return

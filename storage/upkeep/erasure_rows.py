@@ -44,7 +44,7 @@ def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, eras
     ids = list(erasure.video_ids)
     touched = [hit_id for (hit_id,) in connection.execute(_GONE_HITS, [ids]).fetchall()]
     counts = {
-        "num_incidents": _shrink_incidents(connection, touched),
+        "num_incidents": shrink_incidents(connection, touched),
         "num_feedback": _delete(connection, "feedback", f"hit_id {_ANY}", touched),
         "num_searches": _delete(connection, "searches", f"search_id {_ANY}", list(erasure.search_ids)),
         "num_cached": _delete(connection, "judgement_cache", _GONE_ANSWERS, list(erasure.shard_ids)),
@@ -53,7 +53,7 @@ def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, eras
     counts["num_judgements"] = _delete(connection, "judgements", f"video_id {_ANY}", ids)
     counts["num_hits"] = _delete(connection, "hits", f"video_id {_ANY}", ids)
     for shard in erasure.shards:
-        _move_rows(layout, connection, shard)
+        move_kept_rows(layout, connection, shard)
     synchronize(layout, connection)
     _record(connection, erasure, counts)
     reach("erasure.rows_deleted")
@@ -84,7 +84,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, condition: str, v
     return int(deleted.fetchall()[0][0])
 
 
-def _move_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard: AffectedShard) -> None:
+def move_kept_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard: AffectedShard) -> None:
     """Moves the rows of kept videos to their new shard, so that no query is run on it again."""
     old, new = shard.shard_id, shard.rest_id
     if new and (layout.root / shard.directory).with_name(new).is_dir():
@@ -94,7 +94,7 @@ def _move_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard
     connection.execute("DELETE FROM coverage WHERE shard_id = ?", [old])
 
 
-def _shrink_incidents(connection: duckdb.DuckDBPyConnection, gone: list[str]) -> int:
+def shrink_incidents(connection: duckdb.DuckDBPyConnection, gone: list[str]) -> int:
     """Removes hits from incidents; returns how many incidents were deleted because they had no other hits."""
     found = connection.execute("SELECT * FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [gone])
     names = [column[0] for column in found.description or ()]

@@ -14,6 +14,18 @@ import numpy as np
 from tests.end_to_end.demo_archive import SQUARE, cut_video
 from tests.situations.place import Observed, Place, Situation, situation
 
+FORMATS = {
+    ".264": ("h264", "libx264"),
+    ".265": ("hevc", "libx265"),
+    ".avc": ("h264", "libx264"),
+    ".dav": ("mpeg", "mpeg2video"),
+    ".divx": ("avi", "mpeg4"),
+    ".m2v": ("mpeg2video", "mpeg2video"),
+    ".mjpg": ("mjpeg", "mjpeg"),
+    ".mxf": ("mxf", "mpeg2video"),
+    ".ps": ("mpeg", "mpeg1video"),
+    ".qt": ("mov", "libx264"),
+}
 LONG_AGO = 1_773_480_000.0  # 2026-03-14, so that no file looks as if it were being written
 
 
@@ -50,35 +62,49 @@ def tell(report: dict[str, Any], names: Iterable[str]) -> tuple[str, bool]:
     return text, not unnamed
 
 
-def not_read(name: str, expected: str) -> Situation:
-    """A situation with one video to read and one file that must not be read but be named."""
+def not_read(words: str, *names: str) -> Situation:
+    """A situation with one video to read and some that must not be read but be named."""
 
     def examine(place: Place) -> Observed:
         put_old(place, "gate/2026-03-14/10-00-00.mp4")
-        put_old(place, name, 2.0)
+        for number, name in enumerate(names):
+            put_old(place, name, 1.0 + number / 5)
         report = index(place)
-        text, is_named = tell(report, [Path(name).name])
+        text, is_named = tell(report, [Path(name).name for name in names])
         return Observed(text=text, right=is_named and report["videos"] == 1)
 
-    examine.__name__ = f"a file {name}"
-    return Situation(expected=expected, examine=examine)
+    examine.__name__ = words
+    return Situation(expected=f"1 read, {len(names)} named", examine=examine)
 
 
-windows_bin = not_read("$RECYCLE.BIN/S-1-5-21/$RX12.mp4", "1 read; what lies in the recycle bin is named, not read")
-nas_bin = not_read("#recycle/gate/11-00-00.mp4", "1 read; what lies in the recycle bin is named, not read")
-linux_bin = not_read(".Trash-1000/files/old.mp4", "1 read; what lies in the trash is named, not read")
-synology_previews = not_read("gate/@eaDir/x.mp4/SYNOVIDEO_1.mp4", "1 read; the NAS's previews are named, not read")
-windows_volume = not_read("System Volume Information/copy.mp4", "1 read; the system's files are named, not read")
-snapshots = not_read(".snapshot/daily/gate/10-30-00.mp4", "1 read; snapshots are named, not read")
-qnap_snapshots = not_read("@Recently-Snapshot/gate/10-30-00.mp4", "1 read; snapshots are named, not read")
-versions = not_read(".stversions/gate/10-00-00~20260314.mp4", "1 read; old versions are named, not read")
-lost = not_read("lost+found/12345.mp4", "1 read; what a repair found is named, not read")
-hidden = not_read("gate/2026-03-14/.11-00-00.mp4", "1 read; a hidden file is named, not read")
-part = not_read("gate/2026-03-14/11-00-00.mp4.part", "1 read; an unfinished download is named, not read")
-browser = not_read("gate/2026-03-14/11-00-00.mp4.crdownload", "1 read; an unfinished download is named, not read")
-no_extension = not_read("gate/2026-03-14/recording0001", "1 read; a video without an extension is named")
-odd_extension = not_read("gate/2026-03-14/11-00-00.vid", "1 read; a video with an unknown extension is named")
-backup = not_read("gate/2026-03-14/11-00-00.mp4~", "1 read; an editor's backup is named, not read")
+bins = not_read(
+    "recycle bins",
+    "$RECYCLE.BIN/S-1-5-21/$RX12.mp4",
+    "#recycle/gate/deleted-1.mp4",
+    "@Recycle/deleted-2.mp4",
+    ".Trash-1000/files/deleted-3.mp4",
+)
+systems = not_read(
+    "folders of a system or NAS",
+    "gate/@eaDir/x.mp4/SYNOVIDEO_1.mp4",
+    "System Volume Information/volume.mp4",
+    "lost+found/12345.mp4",
+)
+copies = not_read(
+    "snapshots and versions",
+    ".snapshot/daily/gate/snapshot-1.mp4",
+    "@Recently-Snapshot/gate/snapshot-2.mp4",
+    ".stversions/gate/10-00-00~20260314.mp4",
+)
+unfinished = not_read(
+    "hidden and unfinished files",
+    "gate/2026-03-14/.11-00-00.mp4",
+    "gate/2026-03-14/12-00-00.mp4.part",
+    "gate/2026-03-14/13-00-00.mp4.crdownload",
+    "gate/2026-03-14/14-00-00.mp4~",
+    "gate/2026-03-14/15-00-00.tmp",
+)
+unknown = not_read("videos without a known extension", "gate/2026-03-14/recording0001", "gate/2026-03-14/11-00-00.vid")
 
 
 @situation("1 read, the AppleDouble file named and not counted as damaged")
@@ -102,40 +128,25 @@ def patterns_of_the_user(place: Place) -> Observed:
     return Observed(text=text, right=is_named and report["videos"] == 1)
 
 
-def reads(suffix: str, container: str, codec: str) -> Situation:
-    """A situation with one video in a format of recorders."""
-
-    def examine(place: Place) -> Observed:
-        path = place.archive / f"gate/2026-03-14/10-00-00{suffix}"
-        path.parent.mkdir(parents=True)
+@situation("all read, 2 s each")
+def formats_of_recorders(place: Place) -> Observed:
+    """Writes one video in each format that FFmpeg can write, raw streams without times too."""
+    for number, (suffix, (container, codec)) in enumerate(FORMATS.items()):
+        path = place.archive / f"gate/2026-03-14/10-{number:02d}-00{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w", format=container) as written:
             stream = written.add_stream(codec, rate=25)
             stream.width, stream.height = 176, 144
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-            for number in range(50):
-                written.mux(
-                    stream.encode(av.VideoFrame.from_ndarray(np.full((144, 176, 3), number, np.uint8), "rgb24"))
-                )
+            for frame in range(50):
+                picture = np.full((144, 176, 3), frame + number, np.uint8)
+                written.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
             written.mux(stream.encode())
         os.utime(path, (LONG_AGO, LONG_AGO))
-        report = index(place)
-        text = f"{report['state']}: {report['videos']} read, {report.get('video_seconds', 0)} s"
-        return Observed(text=text, right=report["videos"] == 1 and 1.5 <= report["video_seconds"] <= 2.5)
-
-    examine.__name__ = f"a recording {suffix}"
-    return Situation(expected="1 read, 2 s", examine=examine)
-
-
-dahua = reads(".dav", "mpeg", "mpeg2video")
-raw_h264 = reads(".264", "h264", "libx264")
-raw_avc = reads(".avc", "h264", "libx264")
-raw_h265 = reads(".265", "hevc", "libx265")
-motion_jpeg = reads(".mjpg", "mjpeg", "mjpeg")
-mpeg2 = reads(".m2v", "mpeg2video", "mpeg2video")
-material_exchange = reads(".mxf", "mxf", "mpeg2video")
-program_stream = reads(".ps", "mpeg", "mpeg2video")
-quicktime = reads(".qt", "mov", "libx264")
-divx = reads(".divx", "avi", "mpeg4")
+    report = index(place)
+    text = f"{report['state']}: {report['videos']} of {len(FORMATS)} read, {report.get('video_seconds', 0)} s"
+    right = report["videos"] == len(FORMATS) and abs(report["video_seconds"] - 2 * len(FORMATS)) < len(FORMATS) / 4
+    return Observed(text=text, right=right)
 
 
 @situation("1 video of camera gate, although links to its folder and file and a circle exist")

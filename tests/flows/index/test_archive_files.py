@@ -13,8 +13,8 @@ from anomalylmm.errors import ArchiveError
 from flows.index import archive_files
 from flows.index.archive_files import list_archive, path_id
 from flows.index.planning import Plan, content_digest, plan_archive
+from flows.settings.archive_section import ArchiveSettings
 from flows.settings.model import Settings
-from flows.settings.sections import ArchiveSettings
 
 
 def plan(

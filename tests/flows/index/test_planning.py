@@ -1,7 +1,9 @@
 """What is new in an archive and how it is divided."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
 from flows.index.archive_files import list_archive
-from flows.index.planning import Plan, content_digest, divide, plan_archive
+from flows.index.planning import MAX_SHORTER, Plan, content_digest, divide, plan_archive
 from flows.settings.model import Settings
 from flows.settings.sections import CameraSettings, ShardSettings
+from storage.gallery.shard import StoredVideo
 
 
 def no_probe(path: Path) -> datetime | None:
@@ -101,3 +104,53 @@ def test_links_out_of_the_archive_are_not_followed(tmp_path: Path) -> None:
     (archive / "link.mp4").symlink_to(outside)
     (archive / "folder").symlink_to(outside.parent)
     assert [path.name for path in list_archive(archive).videos] == ["a.mp4"]
+
+
+def stored(path: Path, archive: Path, *, size: int | None = None, **more: Any) -> StoredVideo:
+    """What the store knows about the first bytes of a file."""
+    values = {"video_id": content_digest(path, size), "size_bytes": size or path.stat().st_size}
+    return StoredVideo(
+        **values, path=path.relative_to(archive).as_posix(), camera="gate", **({"stored_utc": "2026"} | more)
+    )
+
+
+def plan_after(archive: Path, *videos: StoredVideo) -> Plan:
+    known = frozenset(video.video_id for video in videos)
+    return plan_archive(archive, Settings(), known=known, quarantined=frozenset(), probe_start=no_probe, stored=videos)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 3 << 20])
+def test_a_file_that_has_grown_names_its_shorter_version(size: int, tmp_path: Path) -> None:
+    path = put(tmp_path, "gate/2026-03-14/10-00-00.ts", random.Random(0).randbytes(4 << 20))
+    shorter = stored(path, tmp_path, size=size, grown_from=("even shorter",))
+    planned = plan_after(tmp_path, shorter)
+    assert planned.units[0].videos[0].grown_from == ("even shorter", shorter.video_id)
+    assert planned.units[0].videos[0].first_id == "even shorter"
+    assert "have grown" in planned.notes()[0]
+
+
+def test_another_recording_under_the_same_name_is_no_growth(tmp_path: Path) -> None:
+    path = put(tmp_path, "gate/2026-03-14/10-00-00.ts", b"first recording")
+    shorter = stored(path, tmp_path)
+    path.write_bytes(b"another recording, which is longer")
+    planned = plan_after(tmp_path, shorter)
+    assert (planned.num_videos, planned.grown, planned.notes()) == (1, 0, ())
+
+
+def test_growth_is_looked_for_in_the_newest_recordings_of_a_path_only(tmp_path: Path) -> None:
+    path = put(tmp_path, "ring/00.ts", b"first")
+    videos = [stored(path, tmp_path, stored_utc="2020")]
+    for number in range(MAX_SHORTER):
+        path.write_bytes(b"xx" + bytes([number]))
+        videos.append(stored(path, tmp_path, stored_utc="2026"))
+    path.write_bytes(b"first and more")
+    assert plan_after(tmp_path, *videos).grown == 0
+    assert plan_after(tmp_path, *videos[:-1]).grown == 1
+
+
+def test_a_duplicate_is_named_with_the_camera_that_the_store_has(tmp_path: Path) -> None:
+    path = put(tmp_path, "yard/x.mp4", b"same")
+    put(tmp_path, "a/x.mp4", b"same")
+    planned = plan_after(tmp_path, stored(path, tmp_path))
+    assert planned.duplicates == (("a/x.mp4", "yard/x.mp4", "gate"),)
+    assert planned.known == 1

@@ -1,0 +1,37 @@
+"""The section ``archive`` of the settings."""
+
+import re
+
+from pathspec import GitIgnoreSpec
+from pydantic import Field, field_validator
+
+from flows.settings.sections import Seconds, Section
+
+
+class ArchiveSettings(Section):
+    """Which files of an archive are footage."""
+
+    exclude: tuple[str, ...] = Field(
+        (),
+        description="patterns of files and folders to leave out, written as in .gitignore, besides the built-in ones",
+    )
+    include: tuple[str, ...] = Field(
+        (), description="patterns of files to read even if they are left out or have no known extension"
+    )
+    follow_links_out: bool = Field(False, description="also read files that links outside the archive lead to")
+    settle_seconds: Seconds = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="files changed this recently are left to a later run, unless all were, as in a copy; 0: read all",
+    )
+
+    @field_validator("exclude", "include")
+    @classmethod
+    def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                GitIgnoreSpec.from_lines([pattern])
+            except (ValueError, re.error) as error:
+                raise ValueError(f"{pattern!r} is not a pattern as in .gitignore ({error}); correct it") from error
+        return patterns
