@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anomalylmm.errors import ArchiveError, VideoError
 from flows.index.archive_files import list_archive
-from flows.index.planning import content_digest
+from flows.index.content import content_digest
 from storage.disk.files import sha256_file
 
 

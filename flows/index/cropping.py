@@ -18,7 +18,7 @@ from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.vector import posture_part
 from anomalylmm.protocols import DecodeSession, FrameSource, PersonDetector, Tracker
 from anomalylmm.records import Bodies, Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
-from flows.index.planning import modified_time_ns
+from flows.index.content import modified_time_ns
 from flows.index.stages import Opener, overlapped, timed
 from flows.settings.model import Settings
 

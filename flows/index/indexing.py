@@ -10,7 +10,8 @@ from typing import Any
 from anomalylmm.errors import StoreBusyError
 from flows.composition import Composition
 from flows.index.archive_files import PassedOver, path_id
-from flows.index.planning import Duplicate, Plan, Unit, modified_time_ns, plan_archive
+from flows.index.content import modified_time_ns
+from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
@@ -242,7 +243,7 @@ def build_report(
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
-        notes=(*plan.notes(), *notes),
+        notes=(*plan.notes(), *plan.remarks(), *notes),
         grown=plan.grown,
         erased=plan.erased,
         passed_over=plan.passed_over,

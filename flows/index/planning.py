@@ -1,10 +1,7 @@
 """Plans an index run: what is new in an archive, and how it is divided into shards. Decodes nothing."""
 
-import hashlib
-import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -16,15 +13,14 @@ from anomalylmm.records import Video
 from flows.clock import utc_now
 from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
 from flows.index.containers import VIDEO_SUFFIXES
+from flows.index.content import content_digest, find_shorter
+from flows.index.settling import Settled, settle
 from flows.index.wallclock import build_patterns, check_time_zone, clock_of, read_path
 from flows.settings.model import Settings
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
 
-DIGEST_SAMPLES = 16
-DIGEST_SAMPLE_BYTES = 1 << 16
 MAX_NAMED = 5  # files named in an error
-MAX_SHORTER = 3  # stored videos of one path that are compared with its file
 LAST_FILE_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp()  # latest time accepted from a file system
 
 
@@ -59,6 +55,7 @@ class Plan:
     seen: tuple[tuple[str, str], ...] = ()  # (path, video id) of all files that were read
     erased: int = 0  # videos that were erased or are older than the retention
     grown: int = 0  # of the videos to index, those that were indexed when their files were shorter
+    all_recent: int = 0  # files that changed a moment ago, if all did
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
 
     @property
@@ -78,41 +75,23 @@ class Plan:
             "copy them again, or raise decode.max_tries": self.given_up,
             "files are left to the next run, because decode.videos_per_run was reached; "
             "run index again to include them": self.postponed,
-            "files have grown since they were indexed; they are indexed again, and their hits are kept": self.grown,
-            "files that look like videos were passed over, each for the reason given": len(self.passed_over),
         }
-        return tuple(f"{count} {text}" for text, count in counts.items() if count)
+        return _count(counts)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Tells what is usual in an archive but not read as it lies there."""
+        return _count(
+            {
+                "files have grown since they were indexed; they are indexed again, and their hits are kept": self.grown,
+                "files changed a moment ago, as all others, and are read as a new copy; "
+                "what is still being written is read again when it has grown": self.all_recent,
+                "files that look like videos were passed over, each for the reason given": len(self.passed_over),
+            }
+        )
 
 
-def content_digest(path: Path, size_bytes: int | None = None) -> str:
-    """Returns a digest of a file's size and of 16 evenly spaced samples of 64 KiB, or all of a small file.
-
-    With ``size_bytes``, it is the digest that the file had when it was that long, if it has only grown since.
-
-    Raises:
-        OSError: The file can't be read, or is a pipe or device, which may never end.
-    """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is not a regular file but a pipe, socket or device")
-    size = status.st_size if size_bytes is None else size_bytes
-    digest = hashlib.sha256(f"anomalylmm video {size}".encode())
-    with path.open("rb") as stream:
-        if size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
-            digest.update(stream.read(size))
-        else:
-            for index in range(DIGEST_SAMPLES):
-                stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
-                digest.update(stream.read(DIGEST_SAMPLE_BYTES))
-    return digest.hexdigest()[:32]
-
-
-def modified_time_ns(path: Path) -> int | None:
-    """Returns when a file was last changed, in nanoseconds since 1970; None if it does not exist."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+def _count(counts: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(f"{count} {text}" for text, count in counts.items() if count)
 
 
 def describe_video(
@@ -168,9 +147,11 @@ def plan_archive(
     listing = list_archive(archive, settings.archive)
     unreadable = list(listing.unreadable)
     if only is None:
-        paths, recent = _split_recent(listing.videos, archive, settings.archive.settle_seconds)
+        settled = settle(listing, archive, settings.archive.settle_seconds, utc_now())
     else:
-        paths, recent = [path for path in listing.videos if path.relative_to(archive).as_posix() in only], []
+        chosen = tuple(path for path in listing.videos if path.relative_to(archive).as_posix() in only)
+        settled = Settled(paths=chosen)
+    paths = settled.paths
     if not listing.videos and not unreadable:
         raise _no_video(archive, listing)
     _check_patterns(paths, archive, settings)
@@ -178,7 +159,7 @@ def plan_archive(
     unreadable += lost
     unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
     unknown = [video for video in unique if video.video_id not in known | quarantined]
-    fresh = _find_shorter([video for video in unknown if not is_erased(video)], archive, stored)
+    fresh = find_shorter([video for video in unknown if not is_erased(video)], archive, stored)
     return Plan(
         units=tuple(divide(fresh, settings)),
         known=sum(video.video_id in known for video in unique),
@@ -190,7 +171,8 @@ def plan_archive(
         seen=tuple((video.path, video.video_id) for video in videos),
         erased=len(unknown) - len(fresh),
         grown=sum(bool(video.grown_from) for video in fresh),
-        passed_over=(*recent, *(listing.passed_over if only is None else ())),
+        all_recent=settled.all_recent,
+        passed_over=settled.passed_over,
     )
 
 
@@ -200,24 +182,6 @@ def _no_video(archive: Path, listing: Listing) -> ArchiveError:
     known = ", ".join(sorted(VIDEO_SUFFIXES))
     rest = f"{len(listing.passed_over)} files look like videos but are passed over: {passed}" if passed else ""
     return ArchiveError(f"no video under {str(archive)!r}; {rest or f'the known file types are {known}'}")
-
-
-def _split_recent(paths: Sequence[Path], archive: Path, settle_seconds: float) -> tuple[list[Path], list[PassedOver]]:
-    """Sets files apart that changed a moment ago, as they may still be being written.
-
-    If all of them did, the archive has just been copied here, and none is set apart.
-    """
-    now = utc_now().timestamp()
-    ages = {path: now - modified / 1e9 for path in paths if path.is_file() and (modified := modified_time_ns(path))}
-    recent = {path: age for path, age in ages.items() if abs(age) < settle_seconds}
-    if len(recent) == len(ages):
-        return list(paths), []
-    reason = "it changed {:.0f} s ago and may still be being written; a later run reads it (archive.settle_seconds)"
-    apart = [
-        PassedOver(path=path.relative_to(archive).as_posix(), reason=reason.format(max(0.0, age)))
-        for path, age in recent.items()
-    ]
-    return [path for path in paths if path not in recent], apart
 
 
 def _describe_all(
@@ -282,26 +246,6 @@ def _drop_duplicates(videos: Sequence[Video], stored: Mapping[str, StoredVideo])
             camera = known.camera if known else owner.camera
             duplicates.append(Duplicate(path=video.path, same_as=owner.path, camera=camera))
     return list(kept.values()), duplicates
-
-
-def _find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[StoredVideo]) -> list[Video]:
-    """Notes which stored videos are the beginning of a new one: same path, and the file has only grown since.
-
-    Only the newest are compared, because recorders that fill a ring of files use the same paths again and again.
-    """
-    by_path: dict[str, list[StoredVideo]] = {video.path: [] for video in videos}
-    for item in sorted(stored, key=lambda item: item.stored_utc, reverse=True):
-        if item.path in by_path:
-            by_path[item.path].append(item)
-    return [_with_shorter(video, archive / video.path, by_path[video.path][:MAX_SHORTER]) for video in videos]
-
-
-def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -> Video:
-    for item in candidates:
-        with suppress(OSError):
-            if item.size_bytes < video.size_bytes and content_digest(path, item.size_bytes) == item.video_id:
-                return replace(video, grown_from=(*item.grown_from, item.video_id))
-    return video
 
 
 def local_date(video: Video) -> str:

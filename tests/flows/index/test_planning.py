@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
 from flows.index.archive_files import list_archive
-from flows.index.planning import MAX_SHORTER, Plan, content_digest, divide, plan_archive
+from flows.index.content import MAX_SHORTER, content_digest
+from flows.index.planning import Plan, divide, plan_archive
 from flows.settings.model import Settings
 from flows.settings.sections import CameraSettings, ShardSettings
 from storage.gallery.shard import StoredVideo
@@ -126,7 +127,7 @@ def test_a_file_that_has_grown_names_its_shorter_version(size: int, tmp_path: Pa
     planned = plan_after(tmp_path, shorter)
     assert planned.units[0].videos[0].grown_from == ("even shorter", shorter.video_id)
     assert planned.units[0].videos[0].first_id == "even shorter"
-    assert "have grown" in planned.notes()[0]
+    assert "have grown" in planned.remarks()[0]
 
 
 def test_another_recording_under_the_same_name_is_no_growth(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_another_recording_under_the_same_name_is_no_growth(tmp_path: Path) -> N
     shorter = stored(path, tmp_path)
     path.write_bytes(b"another recording, which is longer")
     planned = plan_after(tmp_path, shorter)
-    assert (planned.num_videos, planned.grown, planned.notes()) == (1, 0, ())
+    assert (planned.num_videos, planned.grown) == (1, 0)
 
 
 def test_growth_is_looked_for_in_the_newest_recordings_of_a_path_only(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""What identifies a video: a digest of its content; and which stored videos are the beginning of a new one."""
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from anomalylmm.records import Video
+from storage.gallery.shard import StoredVideo
+
+DIGEST_SAMPLES = 16
+DIGEST_SAMPLE_BYTES = 1 << 16
+MAX_SHORTER = 3  # stored videos of one path that are compared with its file
+
+
+def content_digest(path: Path, size_bytes: int | None = None) -> str:
+    """Returns a digest of a file's size and of 16 evenly spaced samples of 64 KiB, or all of a small file.
+
+    With ``size_bytes``, it is the digest that the file had when it was that long, if it has only grown since.
+
+    Raises:
+        OSError: The file can't be read, or is a pipe or device, which may never end.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is not a regular file but a pipe, socket or device")
+    size = status.st_size if size_bytes is None else size_bytes
+    digest = hashlib.sha256(f"anomalylmm video {size}".encode())
+    with path.open("rb") as stream:
+        if size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
+            digest.update(stream.read(size))
+        else:
+            for index in range(DIGEST_SAMPLES):
+                stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
+                digest.update(stream.read(DIGEST_SAMPLE_BYTES))
+    return digest.hexdigest()[:32]
+
+
+def modified_time_ns(path: Path) -> int | None:
+    """Returns when a file was last changed, in nanoseconds since 1970; None if it does not exist."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[StoredVideo]) -> list[Video]:
+    """Notes which stored videos are the beginning of a new one: same path, and the file has only grown since.
+
+    Only the newest are compared, because recorders that fill a ring of files use the same paths again and again.
+    """
+    by_path: dict[str, list[StoredVideo]] = {video.path: [] for video in videos}
+    for item in sorted(stored, key=lambda item: item.stored_utc, reverse=True):
+        if item.path in by_path:
+            by_path[item.path].append(item)
+    return [_with_shorter(video, archive / video.path, by_path[video.path][:MAX_SHORTER]) for video in videos]
+
+
+def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -> Video:
+    for item in candidates:
+        with suppress(OSError):
+            if item.size_bytes < video.size_bytes and content_digest(path, item.size_bytes) == item.video_id:
+                return replace(video, grown_from=(*item.grown_from, item.video_id))
+    return video
