@@ -46,6 +46,9 @@ def index(
 ) -> None:
     """Finds people in the new videos of an archive and stores their crops as searchable shards.
 
+    It names files that look like videos but are not read, such as those in a recycle bin. A file that has grown since
+    it was indexed is read again and replaces its shorter version.
+
     Example: `anomalylmm index /media/cameras --store store`
     """
     composition, layout = compose(profile, settings), StoreLayout(store)
