@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from anomalylmm.errors import ArchiveError, VideoError
 from flows.index.archive_files import list_archive
@@ -52,9 +52,8 @@ class Sources:
         if self._archive is None:
             return "no archive was named, so there is no clip; name the folder that was indexed"
         place = self._archive / path
-        inside = place.resolve().is_relative_to(self._archive.resolve())
-        is_there = inside and place.is_file()
-        if is_there and _digest(place) == video_id:
+        is_there = place.is_file() and _is_inside(path)
+        if is_there and video_id in (_digest(place), _digest(place, size_bytes)):  # the latter if it has grown since
             return place
         for other in self._by_size.get(size_bytes, ()):
             if _digest(other) == video_id:
@@ -74,9 +73,14 @@ class Sources:
         return sizes
 
 
-def _digest(path: Path) -> str:
-    """A file's content digest; empty where it can't be read."""
+def _is_inside(path: str) -> bool:
+    """Whether a stored path stays in the archive, except by the user's own links."""
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+
+
+def _digest(path: Path, size_bytes: int | None = None) -> str:
+    """The digest of a file's content or of its beginning; empty where it can't be read."""
     try:
-        return content_digest(path)
+        return content_digest(path, size_bytes)
     except OSError:
         return ""

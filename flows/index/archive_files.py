@@ -118,11 +118,11 @@ class _Walk:
         reason = self._left_out.explain(self._name(link), is_folder=is_folder)
         if not is_inside and not self._settings.follow_links_out:
             reason = reason or "the link leads out of the archive; to read it, set archive.follow_links_out = true"
-        if not Path(real).exists():
-            yield from [link] if link.suffix.lower() in VIDEO_SUFFIXES else []
-        elif reason:
+        if reason:
             if is_folder or _looks_like_video(link) or _looks_like_video(Path(real)):
                 self._pass_over(link, real, reason)
+        elif not Path(real).exists():
+            yield from [link] if link.suffix.lower() in VIDEO_SUFFIXES else []
         elif is_folder:
             yield from self._iter_below(link, real)
         elif real not in self._files and self._takes(link, real, ""):

@@ -258,12 +258,13 @@ def write_old(path: Path, content: bytes) -> None:
 def count(place: Place) -> dict[str, Any]:
     """Sweeps and counts what analysts see."""
     place.run("sweep", "--store", place.store)
-    sql = (
-        'select (select count(*) from videos) as videos, (select round(sum(seconds_decoded)) from videos) as "seconds", '
-        "(select count(distinct crop_id) - count(*) from crops) as double_crops, count(*) as hits, "
-        "count(distinct (query_version, best_utc, camera)) as events, count(feedback) as said, "
-        "(select count(*) from judgements) as judgements from hits"
-    )
+    sql = """
+    SELECT (SELECT count(*) FROM videos) AS videos,
+    (SELECT round(sum(seconds_decoded)) FROM videos) AS "seconds",
+    (SELECT count(DISTINCT crop_id) - count(*) FROM crops) AS double_crops,
+    count(*) AS hits, count(DISTINCT (query_version, best_utc, camera)) AS events, count(feedback) AS said,
+    (SELECT count(*) FROM judgements) AS judgements FROM hits
+    """
     return next(iter(place.rows(sql)), {"videos": 0, "hits": 0, "events": 0, "said": 0, "judgements": 0})
 
 
