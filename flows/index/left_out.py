@@ -19,7 +19,7 @@ BUILT_IN = (  # in small letters: names are compared without regard to case
     "lost+found",
     "__macosx",
     "*~",
-    "~*",
+    "~$*",
     "*.tmp",
     "*.temp",
     "*.part",

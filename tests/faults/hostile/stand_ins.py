@@ -29,7 +29,8 @@ class DrawnComposition(SmallComposition):
     """Stand-ins throughout, so that many files are indexed at once."""
 
     def __init__(self, settings: Settings | None = None, judge: Any = None) -> None:
-        super().__init__(settings or Settings.model_validate({"decode": {"sample_fps": FPS}}), AnySource())
+        own = {"decode": {"sample_fps": FPS}, "archive": {"include": ["*.mp4"]}}  # hidden names are tried, too
+        super().__init__(settings or Settings.model_validate(own), AnySource())
         self._judge = judge
 
     @cached_property
