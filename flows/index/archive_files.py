@@ -112,17 +112,21 @@ class _Walk:
         return entries
 
     def _follow(self, link: Path) -> Iterator[Path]:
-        """Yields what a link leads to and was not reached otherwise; a broken link to a video is yielded itself."""
+        """Yields what a link leads to and was not reached otherwise.
+
+        A broken link is yielded itself if it is to lead to a video or out of the archive, maybe to a disk that is gone.
+        """
         real = os.path.realpath(link)  # unlike Path.resolve, it accepts circular links
-        is_folder, is_inside = Path(real).is_dir(), os.path.commonpath([real, self._inside]) == self._inside
+        is_folder, is_broken = Path(real).is_dir(), not Path(real).exists()
+        is_inside = os.path.commonpath([real, self._inside]) == self._inside
         reason = self._left_out.explain(self._name(link), is_folder=is_folder)
         if not is_inside and not self._settings.follow_links_out:
             reason = reason or "the link leads out of the archive; to read it, set archive.follow_links_out = true"
         if reason:
-            if is_folder or _looks_like_video(link) or _looks_like_video(Path(real)):
+            if is_folder or is_broken or _looks_like_video(link) or _looks_like_video(Path(real)):
                 self._pass_over(link, real, reason)
-        elif not Path(real).exists():
-            yield from [link] if link.suffix.lower() in VIDEO_SUFFIXES else []
+        elif is_broken:
+            yield from [link] if link.suffix.lower() in VIDEO_SUFFIXES or not is_inside else []
         elif is_folder:
             yield from self._iter_below(link, real)
         elif real not in self._files and self._takes(link, real, ""):
@@ -137,7 +141,7 @@ class _Walk:
         reason = reason or self._left_out.explain(name)
         if not reason and suffix in VIDEO_SUFFIXES:
             return True
-        container = "" if has_other_name(path.name) and suffix not in SHARED_SUFFIXES else _read_container(path)
+        container = "" if has_other_name(path.name) else _read_container(path)
         if not reason and container and suffix in SHARED_SUFFIXES:
             return True
         if container or _looks_like_video(path):

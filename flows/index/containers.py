@@ -11,6 +11,7 @@ VIDEO_SUFFIXES = frozenset(  # each is read with PyAV in a test where FFmpeg can
 SHARED_SUFFIXES = frozenset(".dat .mod .ps".split())  # also of other files: read only if the content is a video
 HEAD_BYTES = 1024  # what name_container needs to see
 _CLOSED_SUFFIXES = frozenset(".braw .g64 .g64x .r3d".split())  # formats that FFmpeg can't read
+_OTHER_SUFFIXES = frozenset(".heic .idx .mka .mks .oga .ogg .sub .weba .wma".split())
 _NAMES = mimetypes.MimeTypes(filenames=())  # of Python only, so that every machine gives the same answer
 _SIGNATURES = (
     (b"\x1aE\xdf\xa3", "Matroska or WebM"),
@@ -41,9 +42,10 @@ def has_video_name(name: str) -> bool:
 
 
 def has_other_name(name: str) -> bool:
-    """Returns whether the extension is one of pictures, sound, text or the like, so that nobody expects a video."""
-    kind = _NAMES.guess_type(f"x{PurePath(name).suffix.lower()}")[0] or "application/octet-stream"
-    return kind != "application/octet-stream" and not kind.startswith("video/")
+    """Returns whether the extension is one of pictures, sound or subtitles, whose content may look like a video."""
+    suffix = PurePath(name).suffix.lower()
+    kind = _NAMES.guess_type(f"x{suffix}")[0] or ""
+    return suffix in _OTHER_SUFFIXES or kind.startswith(("image/", "audio/"))
 
 
 def name_container(head: bytes) -> str:

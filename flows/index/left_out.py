@@ -7,6 +7,7 @@ from flows.settings.archive_section import ArchiveSettings
 BUILT_IN = (  # in small letters: names are compared without regard to case
     ".*",  # hidden files, .Trash-1000, .snapshot, .stversions, AppleDouble's ._*
     "$recycle.bin",
+    "recycled",
     "recycler",
     r"\#recycle",
     "@recycle",
@@ -17,6 +18,7 @@ BUILT_IN = (  # in small letters: names are compared without regard to case
     "@gmt-*",
     "system volume information",
     "lost+found",
+    "found.[0-9][0-9][0-9]",
     "__macosx",
     "*~",
     "~$*",

@@ -154,7 +154,7 @@ def test_a_wrong_pattern_is_named() -> None:
 def test_a_video_without_a_known_extension_is_named_by_its_content(tmp_path: Path) -> None:
     matroska = b"\x1aE\xdf\xa3" + b"\x00" * 60
     put(tmp_path, "gate/a.mp4")
-    for name in ("gate/rec0001", "gate/b.rec", "gate/c.lrv"):
+    for name in ("gate/rec0001", "gate/b.rec", "gate/c.txt"):
         put(tmp_path, name, matroska)
     put(tmp_path, "gate/d.jpg", matroska)
     put(tmp_path, "gate/e.movie", b"no known content")
@@ -162,7 +162,7 @@ def test_a_video_without_a_known_extension_is_named_by_its_content(tmp_path: Pat
     put(tmp_path, "unknown", b"text")
     videos, passed = names(tmp_path)
     assert videos == ["gate/a.mp4"]
-    assert set(passed) == {"gate/rec0001", "gate/b.rec", "gate/c.lrv", "gate/e.movie"}
+    assert set(passed) == {"gate/rec0001", "gate/b.rec", "gate/c.txt", "gate/e.movie"}
     assert "no extension" in passed["gate/rec0001"]
     assert "Matroska" in passed["gate/b.rec"]
     assert names(tmp_path, include=["rec*"])[0] == ["gate/a.mp4", "gate/rec0001"]
@@ -205,6 +205,18 @@ def test_links_out_of_the_archive_are_named_and_followed_only_if_allowed(tmp_pat
     assert "follow_links_out" in passed["linked"]
     videos, passed = names(archive, follow_links_out=True)
     assert (sorted(Path(name).name for name in videos), passed) == (["a.mp4", "b.mp4", "c.mp4"], {})
+
+
+def test_a_link_to_a_disk_that_is_gone_is_reported(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    put(archive, "a.mp4")
+    (archive / "yard").symlink_to(tmp_path / "disk that is gone")
+    (archive / "latest").symlink_to("no such folder")
+    assert list(names(archive)[1]) == ["yard"]
+    assert [path.name for path in list_archive(archive, ArchiveSettings(follow_links_out=True)).videos] == [
+        "a.mp4",
+        "yard",
+    ]
 
 
 def test_left_out_folders_are_looked_at_only_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
