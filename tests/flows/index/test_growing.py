@@ -1,0 +1,120 @@
+"""Index runs and sweeps over a file that grows between them, with stand-ins for decoder and models."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.index.indexing import IndexReport, index_archive
+from flows.settings.model import Settings
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.hits.analyst import run_sql
+from storage.hits.inbox import leave_feedback
+from storage.hits.rows import FeedbackRecord
+from storage.hits.writer import HitStore
+from tests.drawn import FPS, Blocks, DrawnSession, SmallComposition, write_queries
+from tests.storage.examples import NOON
+
+NAME, OTHER = "gate/2026-03-14/10-00-00.ts", "gate/2026-03-14/11-00-00.ts"
+RED: Blocks = (("red", 0, 3),)
+BOTH: Blocks = (("red", 0, 3), ("green", 1, 3))
+HITS = "SELECT hit_id, query_name, video_id, feedback FROM hits WHERE video_path = ? ORDER BY query_name"
+
+
+class LastLineSource:
+    """Draws what the last line of a file says, so that appending a line makes a recording that has grown."""
+
+    def open_session(self, path: Path, *, sample_fps: float) -> DrawnSession:
+        """Opens one."""
+        return DrawnSession(json.loads(path.read_text().splitlines()[-1]))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """An archive with a file that will grow and one that will not."""
+    append(tmp_path / "archive" / NAME, RED)
+    append(tmp_path / "archive" / OTHER, (("red", 0, 2),))
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> StoreLayout:
+    return StoreLayout(tmp_path / "store")
+
+
+def append(path: Path, blocks: Blocks) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(blocks) + "\n")
+
+
+def compose() -> SmallComposition:
+    settings = Settings.model_validate({"decode": {"sample_fps": FPS}, "gate": {"enabled": False}})
+    return SmallComposition(settings, LastLineSource())
+
+
+def index(layout: StoreLayout, archive: Path) -> IndexReport:
+    return index_archive(compose(), layout, archive)
+
+
+def sweep(layout: StoreLayout, tmp_path: Path) -> list[tuple[object, ...]]:
+    """Sweeps and returns the hits in the file that grows."""
+    sweep_store(compose(), layout, write_queries(tmp_path / "queries.toml"))
+    return run_sql(layout, HITS, [NAME])[1]
+
+
+def test_a_grown_file_is_one_video_whose_hits_and_feedback_stay(
+    archive: Path, layout: StoreLayout, tmp_path: Path
+) -> None:
+    index(layout, archive)
+    ((hit_id, *_),) = sweep(layout, tmp_path)
+    leave_feedback(layout, FeedbackRecord(hit_id=str(hit_id), verdict="confirm", who="ann", created_utc=NOON))
+    append(archive / NAME, BOTH)
+    report = index(layout, archive)
+    assert (report.grown, report.known, report.total("num_videos")) == (1, 1, 1)
+    assert any("have grown" in note for note in report.notes)
+    moved = run_sql(layout, HITS, [NAME])[1]
+    assert [row[:2] + row[3:] for row in moved] == [(hit_id, "red", "confirm")], "before the sweep"
+    after = sweep(layout, tmp_path)
+    assert [(row[1], row[3]) for row in after] == [("green", None), ("red", "confirm")]
+    assert after[1][0] == hit_id
+    assert {row[2] for row in after} == {moved[0][2]}
+    assert run_sql(layout, "SELECT path FROM videos ORDER BY path")[1] == [(NAME,), (OTHER,)]
+    assert run_sql(layout, "SELECT count(*) - count(DISTINCT crop_id) FROM crops")[1] == [(0,)]
+    again = index(layout, archive)
+    assert (again.grown, again.known, again.total("num_videos")) == (0, 2, 0)
+
+
+def test_while_another_process_writes_the_sweep_replaces_the_shorter_version(
+    archive: Path, layout: StoreLayout, tmp_path: Path
+) -> None:
+    index(layout, archive)
+    sweep(layout, tmp_path)
+    append(archive / NAME, BOTH)
+    with HitStore(layout):
+        report = index(layout, archive)
+    assert any("another process is writing" in note for note in report.notes)
+    assert Gallery.open(layout, report.pipeline_digest).pending
+    assert [row[1] for row in sweep(layout, tmp_path)] == ["green", "red"]
+    assert not Gallery.open(layout, report.pipeline_digest).pending
+
+
+def test_a_file_that_grows_every_night_stays_one_video(archive: Path, layout: StoreLayout, tmp_path: Path) -> None:
+    for _ in range(3):
+        index(layout, archive)
+        hits = sweep(layout, tmp_path)
+        append(archive / NAME, RED)
+    assert len(hits) == 1
+    assert run_sql(layout, "SELECT count(*) FROM videos")[1] == [(2,)]
+    assert run_sql(layout, "SELECT count(*) FROM incidents")[1] == [(2,)]
+
+
+def test_a_file_that_shrinks_again_is_not_indexed_again(archive: Path, layout: StoreLayout) -> None:
+    index(layout, archive)
+    before = (archive / NAME).read_bytes()
+    append(archive / NAME, BOTH)
+    index(layout, archive)
+    (archive / NAME).write_bytes(before)
+    assert index(layout, archive).known == 2
