@@ -34,6 +34,7 @@ class Video:
     clock_source: ClockSource
     time_zone: str  # IANA name, for display
     grown_from: tuple[str, ...] = ()  # ids of the same recording when it was shorter, oldest first
+    body_id: str = ""  # hex digest of the content after the header, which recorders write again at the end
 
     @property
     def first_id(self) -> str:

@@ -12,6 +12,7 @@ from storage.gallery.shard import StoredVideo
 
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
+HEADER_BYTES = 1 << 16
 MAX_SHORTER = 3  # stored videos of one path that are compared with its file
 
 
@@ -26,14 +27,28 @@ def content_digest(path: Path, size_bytes: int | None = None) -> str:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a regular file but a pipe, socket or device")
-    size = status.st_size if size_bytes is None else size_bytes
+    return _digest_samples(path, 0, status.st_size if size_bytes is None else size_bytes)
+
+
+def body_digest(path: Path, size_bytes: int) -> str:
+    """Returns a digest like ``content_digest`` without the header, which recorders write again at the end.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    return _digest_samples(path, min(HEADER_BYTES, size_bytes // 4), size_bytes)
+
+
+def _digest_samples(path: Path, first: int, size: int) -> str:
+    length = size - first
     digest = hashlib.sha256(f"anomalylmm video {size}".encode())
     with path.open("rb") as stream:
-        if size <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
-            digest.update(stream.read(size))
+        if length <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
+            stream.seek(first)
+            digest.update(stream.read(length))
         else:
             for index in range(DIGEST_SAMPLES):
-                stream.seek(index * (size - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
+                stream.seek(first + index * (length - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
                 digest.update(stream.read(DIGEST_SAMPLE_BYTES))
     return digest.hexdigest()[:32]
 
@@ -49,7 +64,8 @@ def modified_time_ns(path: Path) -> int | None:
 def find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[StoredVideo]) -> list[Video]:
     """Notes which stored videos are the beginning of a new one: same path, and the file has only grown since.
 
-    Only the newest are compared, because recorders that fill a ring of files use the same paths again and again.
+    The header may differ: Matroska, AVI and others write the duration there when a recording ends. Only the newest
+    videos are compared, because recorders that fill a ring of files use the same paths again and again.
     """
     by_path: dict[str, list[StoredVideo]] = {video.path: [] for video in videos}
     for item in sorted(stored, key=lambda item: item.stored_utc, reverse=True):
@@ -59,8 +75,15 @@ def find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[Stored
 
 
 def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -> Video:
-    for item in candidates:
-        with suppress(OSError):
-            if item.size_bytes < video.size_bytes and content_digest(path, item.size_bytes) == item.video_id:
+    with suppress(OSError):  # decoding it will tell
+        video = replace(video, body_id=body_digest(path, video.size_bytes))
+        for item in candidates:
+            if item.size_bytes <= video.size_bytes and _begins_with(path, item):
                 return replace(video, grown_from=(*item.grown_from, item.video_id))
     return video
+
+
+def _begins_with(path: Path, item: StoredVideo) -> bool:
+    if item.body_id:
+        return body_digest(path, item.size_bytes) == item.body_id
+    return content_digest(path, item.size_bytes) == item.video_id

@@ -22,6 +22,7 @@ class StoredVideo:
     size_bytes: int
     stored_utc: str  # ISO time at which the shard was made
     grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter
+    body_id: str = ""  # digest of the content after the header; empty if it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +115,5 @@ def _read_video(content: dict[str, Any], video: dict[str, Any]) -> StoredVideo:
         size_bytes=video["size_bytes"],
         stored_utc=content["created_utc"],
         grown_from=tuple(video.get("grown_from", ())),
+        body_id=video.get("body_id", ""),
     )

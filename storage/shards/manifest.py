@@ -34,6 +34,7 @@ class VideoEntry:
     coverage: float  # 0..1
     message: str = ""
     grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter, which this one replaces
+    body_id: str = ""  # digest of the content after the header; empty if an earlier version wrote it
 
     def __post_init__(self) -> None:
         """Checks the status and the clock.
@@ -68,6 +69,7 @@ class VideoEntry:
             coverage=report.coverage,
             message=report.message,
             grown_from=video.grown_from,
+            body_id=video.body_id,
         )
 
 
@@ -116,8 +118,9 @@ class ShardManifest:
         content["created_utc"] = self.created_utc.isoformat()
         for video in content["videos"]:
             video["start_utc"] = video["start_utc"].isoformat()
-            if not video["grown_from"]:
-                del video["grown_from"]  # earlier versions don't know it
+            for name in ("grown_from", "body_id"):
+                if not video[name]:
+                    del video[name]  # earlier versions don't know it
         content["videos"] = list(content["videos"])
         return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
 

@@ -130,6 +130,20 @@ def test_a_file_that_has_grown_names_its_shorter_version(size: int, tmp_path: Pa
     assert "have grown" in planned.remarks()[0]
 
 
+@pytest.mark.parametrize("size", [1000, 3 << 20])
+def test_a_recording_whose_header_is_written_again_has_grown(size: int, tmp_path: Path) -> None:
+    content = random.Random(0).randbytes(4 << 20)
+    path = put(tmp_path, "gate/2026-03-14/10-00-00.mkv", content[:size])
+    body_id = plan(tmp_path).units[0].videos[0].body_id
+    shorter = stored(path, tmp_path, body_id=body_id)
+    path.write_bytes(b"duration" + content[8:])
+    assert plan_after(tmp_path, shorter).grown == 1
+    path.write_bytes(b"duration" + content[8:size])
+    assert plan_after(tmp_path, shorter).grown == 1, "not longer, but finished"
+    path.write_bytes(content[:8] + bytes(4 << 20))
+    assert plan_after(tmp_path, shorter).grown == 0
+
+
 def test_another_recording_under_the_same_name_is_no_growth(tmp_path: Path) -> None:
     path = put(tmp_path, "gate/2026-03-14/10-00-00.ts", b"first recording")
     shorter = stored(path, tmp_path)
