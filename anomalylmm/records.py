@@ -132,6 +132,11 @@ class Body:
     run_score: float  # 0..1, how far the person crosses the picture faster than a walk
     trunk_angle_degrees: float  # 0 upright, 90 lying, 180 upside down
     height_ratio: float  # height of all joints over their width and height together: 1 thin and upright, 0 flat
+    rise_score: float | None = (
+        None  # 0..1, how far the person gets up, sits down or waves; None without a sequence head
+    )
+    sit_score: float | None = None
+    wave_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

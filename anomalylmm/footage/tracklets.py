@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import ConfigurationError, ShapeError
 from anomalylmm.footage.crops import clip_box, context_box, cut, limit_size, sharpness
+from anomalylmm.posture.features import body_size
+from anomalylmm.posture.head import SequenceHead
 from anomalylmm.posture.tracks import BodyTrack
 from anomalylmm.records import Bodies, Body, Box, Crop, Detections, Image
 
+LOST_SECONDS = 1.3  # in which somebody who was lost is found again at the same place
+MIN_OVERLAP = 0.2  # of the smaller box with the last one
+MIN_BEST_SCORE = 0.5  # of who was lost: a thing that is taken for a person now and then is found again as well
+MAX_GROWTH = 2.0  # of the longer side of a box from one detection to the next
 _SLACK_SECONDS = 1e-3  # by which container clocks round
 
 
@@ -34,6 +40,8 @@ class _OpenTracklet:
     tracklet_id: str
     start_seconds: float
     stop_seconds: float
+    last_box: Box
+    best_score: float = 0.0
     num_detections: int = 0
     best: dict[int, _Moment] = field(default_factory=dict)  # of each span of time since the start
     bodies: BodyTrack = field(default_factory=BodyTrack)
@@ -48,6 +56,7 @@ class TrackletBuilder:
     twice as long has a crop, and what is shorter most often has. Ids are hashes of content, so the same video gives
     the same ids.
 
+    Somebody whom the tracker loses and finds again at the same place within a moment stays in one tracklet.
     A tracklet of fewer than ``min_detections`` is dropped, unless one of them is as sure as ``sure_score``.
     """
 
@@ -62,6 +71,7 @@ class TrackletBuilder:
         max_tracklet_seconds: float,
         margin: float,
         max_crop_px: int = 448,
+        sequence: SequenceHead | None = None,
     ) -> None:
         if min(min_detections, max_crop_px) < 1 or min(seconds_per_crop, max_tracklet_seconds) <= 0:
             raise ConfigurationError(
@@ -75,6 +85,7 @@ class TrackletBuilder:
         self.max_tracklet_seconds = max_tracklet_seconds
         self.margin = margin
         self.max_crop_px = max_crop_px
+        self.sequence = sequence
         self._open: dict[int, _OpenTracklet] = {}
         self._earlier: dict[int, BodyTrack] = {}  # of tracks whose tracklet was long enough, but who are still there
         self._closed: list[tuple[Crop, ...]] = []
@@ -109,15 +120,13 @@ class TrackletBuilder:
         self._last_seconds, self._frame_size = pts_seconds, size
         self._close_long(pts_seconds)
         opened: set[str] = set()
-        rows = list(
-            zip(detections.boxes_xyxy_px.tolist(), detections.scores.tolist(), track_numbers.tolist(), strict=True)
-        )
-        for index in sorted(range(len(rows)), key=lambda place: rows[place][2] not in self._open):  # known tracks first
-            box_row, score, number = rows[index]
-            box = (box_row[0], box_row[1], box_row[2], box_row[3])
-            if number >= 0 and self._add_one(number, box, score, image, opened) and bodies is not None:
-                keypoints, stills = bodies.keypoints[index], bodies.stills[index]
-                self._open[number].bodies.add(pts_seconds, box, keypoints, stills)
+        boxes, numbers = detections.boxes_xyxy_px.tolist(), track_numbers.tolist()
+        for index in sorted(range(len(boxes)), key=lambda place: self._turn(numbers[place])):
+            left, top, right, bottom = boxes[index]
+            box, score = (left, top, right, bottom), float(detections.scores[index])
+            tracklet = self._add_one(numbers[index], box, score, image, opened)
+            if tracklet and bodies is not None:
+                tracklet.bodies.add(pts_seconds, box, bodies.keypoints[index], bodies.stills[index])
         self._close_silent(pts_seconds)
 
     def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
@@ -131,46 +140,64 @@ class TrackletBuilder:
             self._close(number)
         self._earlier.clear()
 
-    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> bool:
-        """Adds one detection to its tracklet; False where it is left out."""
+    def _turn(self, number: int) -> int:
+        """Known tracks come first, then new ones, then detections without a track."""
+        if number in self._open:
+            return 0
+        return 1 if number >= 0 else 2
+
+    def _add_one(self, number: int, raw_box: Box, score: float, image: Image, opened: set[str]) -> _OpenTracklet | None:
+        """Adds one detection to its tracklet; None if it is left out."""
         width, height = self._frame_size
         try:
             box = clip_box(raw_box, width, height)
         except ShapeError:
-            return False
-        if number not in self._open:
-            tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
-            if tracklet_id in opened:  # one box under two numbers is one person
-                return False
-            opened.add(tracklet_id)
-            self._open[number] = _OpenTracklet(
-                tracklet_id=tracklet_id,
-                start_seconds=self._last_seconds,
-                stop_seconds=self._last_seconds,
-                bodies=self._take_over(number, box),
-            )
-        tracklet = self._open[number]
-        tracklet.stop_seconds = self._last_seconds
+            return None
+        tracklet = self._open.get(number) or self._continue(number, box) or self._begin(number, box, opened)
+        if tracklet is None:
+            return None
+        tracklet.stop_seconds, tracklet.last_box = self._last_seconds, box
+        tracklet.best_score = max(tracklet.best_score, score)
         tracklet.num_detections += 1
         span = int((self._last_seconds - tracklet.start_seconds + _SLACK_SECONDS) / self.seconds_per_crop)
         moment = self._moment(box, score, image)
         if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
             tracklet.best[span] = moment
-        return True
+        return tracklet
 
-    def _take_over(self, number: int, box: Box) -> BodyTrack:
-        """Gives a tracklet that begins the last joints of its track, or of one that has just ended here.
+    def _begin(self, number: int, box: Box, opened: set[str]) -> _OpenTracklet | None:
+        """Opens the tracklet of a new track; None for a detection without one, and for a box under a second number."""
+        tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
+        if number < 0 or tracklet_id in opened:
+            return None
+        opened.add(tracklet_id)
+        self._open[number] = _OpenTracklet(
+            tracklet_id=tracklet_id,
+            start_seconds=self._last_seconds,
+            stop_seconds=self._last_seconds,
+            last_box=box,
+            bodies=self._earlier.pop(number, BodyTrack()),
+        )
+        return self._open[number]
 
-        A fall changes the box so much that trackers often begin a new track, and the fall would lie between two tracks.
+    def _continue(self, number: int, box: Box) -> _OpenTracklet | None:
+        """Finds the tracklet of somebody who was lost here a moment ago, and gives it the new number.
+
+        A fall changes the box so much that trackers lose the person, drop a detection or two and begin a new track.
         """
-        if number in self._earlier:
-            return self._earlier.pop(number)
-        for tracklet in self._open.values():
-            bodies = tracklet.bodies
-            if tracklet.stop_seconds < self._last_seconds and bodies.is_near(box) and not bodies.is_taken:
-                bodies.is_taken = True
-                return bodies.since(self._last_seconds)
-        return BodyTrack()
+        lost = [
+            (overlap_of_smaller(tracklet.last_box, box), key)
+            for key, tracklet in self._open.items()
+            if 0 < self._last_seconds - tracklet.stop_seconds <= LOST_SECONDS
+            and tracklet.best_score >= MIN_BEST_SCORE
+            and body_size(np.array(box)) < MAX_GROWTH * body_size(np.array(tracklet.last_box))
+        ]
+        overlap, key = max(lost, default=(-1.0, -1))
+        if overlap < MIN_OVERLAP:
+            return None
+        if number >= 0:
+            self._open[number] = self._open.pop(key)
+        return self._open[number if number >= 0 else key]
 
     def _moment(self, box: Box, score: float, image: Image) -> _Moment:
         width, height = self._frame_size
@@ -204,12 +231,12 @@ class TrackletBuilder:
 
     def _close(self, number: int) -> None:
         tracklet = self._open.pop(number)
-        is_sure = max(moment.score for moment in tracklet.best.values()) >= self.sure_score
+        is_sure = tracklet.best_score >= self.sure_score
         if tracklet.num_detections < self.min_detections and not is_sure:
             return
         spans = [self._span(tracklet, number) for number in tracklet.best]
         moments = [moment.pts_seconds for moment in tracklet.best.values()]
-        bodies = tracklet.bodies.read(moments, spans)
+        bodies = tracklet.bodies.read(moments, spans, self.sequence)
         self._closed.append(
             tuple(
                 self._crop(tracklet, moment, body) for moment, body in zip(tracklet.best.values(), bodies, strict=True)
@@ -239,6 +266,14 @@ class TrackletBuilder:
             image=moment.image,
             body=body,
         )
+
+
+def overlap_of_smaller(one: Box, other: Box) -> float:
+    """The share of the smaller of two boxes that lies in the other."""
+    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / max(min(areas), 1e-6)
 
 
 def _tracklet_id(video_id: str, start_seconds: float, box: Box) -> str:

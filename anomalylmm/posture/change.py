@@ -1,4 +1,4 @@
-"""What only time shows: a fall, a run. Plain rules over a person's joints in one tracklet; nothing here is learned.
+"""What only time shows: a fall, a run. Plain rules over a person's joints in one tracklet, and a learned head.
 
 A fall is shoulders that drop by more than a quarter of the body's height within a second and a quarter, of a person
 who is down afterwards. Shapes: T moments in time order.
@@ -7,8 +7,9 @@ who is down afterwards. Shapes: T moments in time order.
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.posture.classes import STILLS
+from anomalylmm.posture.classes import EVENTS, SEEN, STILLS
 from anomalylmm.posture.features import HIPS, SHOULDERS, middle
+from anomalylmm.posture.head import SequenceHead
 from anomalylmm.records import Floats
 
 STILL_SECONDS = 1.3  # over which what a still shows is averaged
@@ -21,21 +22,38 @@ RUN_SECONDS = 1.0
 _DOWN = [STILLS.index("lying"), STILLS.index("falling")]
 
 
-def read_sequence(pts_seconds: Floats, boxes_xyxy_px: Floats, keypoints: Floats, stills: Floats) -> Floats:
-    """Reads one person's moments together: stills averaged over about a second, and what changes; (T, C + 2).
+def read_sequence(
+    pts_seconds: Floats,
+    boxes_xyxy_px: Floats,
+    keypoints: Floats,
+    stills: Floats,
+    head: SequenceHead | None = None,
+) -> tuple[Floats, Floats | None]:
+    """Reads one person's moments together.
+
+    Gives stills averaged over about a second, and what changes, (T, C + 2); and with a sequence head ``SEEN``, (T, 3).
+    With it, stills and falls are the means of what rules and head read.
 
     Args:
         pts_seconds: (T,), rising.
         boxes_xyxy_px: (T, 4).
         keypoints: (T, 17, 3): x and y in pixels, score.
         stills: (T, C), the probabilities of ``STILLS`` at each moment.
+        head: Reads the moments around each other.
     """
     times = np.asarray(pts_seconds, np.float64)
     joints, boxes = keypoints[..., :2].astype(np.float64), boxes_xyxy_px.astype(np.float64)
     steady = average(times, stills, STILL_SECONDS)
     falls = fall_scores(times, boxes, joints, stills[:, _DOWN].sum(axis=1))
     runs = run_scores(times, boxes, joints)
-    return np.concatenate([steady, falls[:, None], runs[:, None]], axis=1).astype(np.float32)
+    seen: Floats | None = None
+    if head is not None:
+        read = head.read(times, keypoints, stills)
+        events = read[:, len(STILLS) :]
+        steady = np.asarray((steady + read[:, : len(STILLS)]) / 2, np.float32)
+        falls = np.asarray((falls + events[:, EVENTS.index("fall")]) / 2, np.float32)
+        seen = events[:, [EVENTS.index(name) for name in SEEN]]
+    return np.concatenate([steady, falls[:, None], runs[:, None]], axis=1).astype(np.float32), seen
 
 
 def average(times: NDArray[np.float64], values: Floats, span_seconds: float) -> Floats:

@@ -19,6 +19,8 @@ STILLS = (
     "other",
 )
 CHANGES = ("fall", "run")  # what only a sequence shows
+EVENTS = ("fall", "run", "rise", "sit", "wave")  # what the sequence head looks for beside the stills
+SEEN = ("rise", "sit", "wave")  # of these, what is kept with a crop although no query asks for it
 CHANNELS = STILLS + CHANGES  # columns of a crop's posture
 
 
@@ -44,8 +46,8 @@ READINGS: Mapping[str, Reading] = MappingProxyType(
         "crawling": Reading(channels=("crawling",), even=0.4),
         "climbing": Reading(channels=("climbing",), even=0.4),
         "lying": Reading(channels=("lying", "falling"), even=0.3),
-        "falling": Reading(channels=("fall",), even=0.35),
-        "collapsing": Reading(channels=("fall",), even=0.35),
+        "falling": Reading(channels=("fall",), even=0.25),
+        "collapsing": Reading(channels=("fall",), even=0.25),
         "fighting": Reading(channels=("fighting",), even=0.5),
         "punching": Reading(channels=("fighting",), even=0.5, weight=0.5),
         "kicking": Reading(channels=("fighting",), even=0.5, weight=0.5),

@@ -1,4 +1,4 @@
-"""A small classifier of joints: from what describes a body to the probabilities of what its person does."""
+"""Small classifiers of joints: from what describes a body to the probabilities of what its person does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,16 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import ShapeError, WeightsError
-from anomalylmm.posture.classes import STILLS
+from anomalylmm.posture.classes import EVENTS, STILLS
 from anomalylmm.posture.features import NUM_FEATURES, describe_bodies
+from anomalylmm.posture.windows import WINDOW_FEATURES, describe_windows
 from anomalylmm.records import Floats
 
 CLIP = 6.0  # standard deviations
+SEQUENCE = "sequence."  # begins the names of the sequence head's arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostureHead:
-    """The mean of a few perceptrons over standardized features."""
+class Perceptrons:
+    """A few perceptrons over the same standardized features."""
 
     mean: Floats = field(repr=False)  # (F,)
     scale: Floats = field(repr=False)  # (F,)
@@ -25,27 +27,83 @@ class PostureHead:
     )  # layers: weights (out, in), biases (out,)
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, Floats]) -> "PostureHead":
-        """Builds it from named arrays: ``mean``, ``scale``, ``<member>.<layer>.weight`` and ``.bias``.
+    def of_arrays(cls, arrays: Mapping[str, Floats], inputs: int, outputs: int) -> "Perceptrons":
+        """Builds them from named arrays: ``mean``, ``scale``, ``<member>.<layer>.weight`` and ``.bias``.
 
         Raises:
             WeightsError: An array is missing, or has another shape than this version's features and classes ask for.
         """
         try:
             members = tuple(_layers(arrays, number) for number in range(count_members(arrays)))
-            head = cls(mean=arrays["mean"], scale=arrays["scale"], members=members)
+            made = cls(mean=arrays["mean"], scale=arrays["scale"], members=members)
         except KeyError as error:
             raise WeightsError(
                 f"the posture head has no array {error}; take the one that this version ships"
             ) from error
         for member in members:
-            sizes = {len(head.mean), len(head.scale), member[0][0].shape[1]}, member[-1][0].shape[0]
-            if sizes != ({NUM_FEATURES}, len(STILLS)):
+            sizes = {len(made.mean), len(made.scale), member[0][0].shape[1]}, member[-1][0].shape[0]
+            if sizes != ({inputs}, outputs):
                 raise WeightsError(
                     f"the posture head reads {min(sizes[0])} numbers and knows {sizes[1]} behaviors, but this version "
-                    f"has {NUM_FEATURES} and {len(STILLS)}; take the head that this version ships"
+                    f"has {inputs} and {outputs}; take the head that this version ships"
                 )
-        return head
+        return made
+
+    def logits(self, features: Floats) -> NDArray[np.float64]:
+        """Gives the logits (M, N, O) of each of M members for features (N, F).
+
+        Raises:
+            ShapeError: The features are not (N, F).
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.mean):
+            raise ShapeError.of("features", f"(N, {len(self.mean)})", features.shape)
+        standard = np.clip((features - self.mean) / self.scale, -CLIP, CLIP)
+        return np.stack([_forward(member, standard) for member in self.members])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceHead:
+    """Reads what a person does around each moment from the joints of three seconds."""
+
+    perceptrons: Perceptrons
+
+    def read(self, pts_seconds: NDArray[np.floating], keypoints: Floats, stills: Floats) -> Floats:
+        """Gives the probabilities of ``STILLS`` and ``EVENTS`` at each moment of one person; shape (T, C + E).
+
+        Args:
+            pts_seconds: (T,), rising.
+            keypoints: (T, 17, 3): x and y in pixels, score.
+            stills: (T, C), the probabilities of ``STILLS`` at each moment by itself.
+        """
+        logits = self.perceptrons.logits(describe_windows(pts_seconds, keypoints, stills))
+        number = len(STILLS)
+        read = np.concatenate([_softmax(logits[..., :number]), 1 / (1 + np.exp(-logits[..., number:]))], axis=2)
+        return np.asarray(read.mean(axis=0), np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostureHead:
+    """Reads postures from joints: of one moment, and with a sequence head of the moments around it."""
+
+    perceptrons: Perceptrons
+    sequence: SequenceHead | None = None
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Floats]) -> "PostureHead":
+        """Builds it from named arrays; those of the sequence head, if there is one, begin with ``sequence.``.
+
+        Raises:
+            WeightsError: An array is missing, or has another shape than this version's features and classes ask for.
+        """
+        later = {name.removeprefix(SEQUENCE): value for name, value in arrays.items() if name.startswith(SEQUENCE)}
+        made = Perceptrons.of_arrays(arrays, NUM_FEATURES, len(STILLS))
+        if not later:
+            return cls(perceptrons=made)
+        outputs = len(STILLS) + len(EVENTS)
+        return cls(
+            perceptrons=made,
+            sequence=SequenceHead(perceptrons=Perceptrons.of_arrays(later, WINDOW_FEATURES, outputs)),
+        )
 
     def read(self, keypoints: Floats) -> Floats:
         """Gives the probabilities of ``STILLS`` for the N persons of one frame, (N, 17, 3); shape (N, C).
@@ -61,10 +119,7 @@ class PostureHead:
         Raises:
             ShapeError: The features are not (N, F).
         """
-        if features.ndim != 2 or features.shape[1] != len(self.mean):
-            raise ShapeError.of("features", f"(N, {len(self.mean)})", features.shape)
-        standard = np.clip((features - self.mean) / self.scale, -CLIP, CLIP)
-        return np.asarray(np.mean([_forward(member, standard) for member in self.members], axis=0), np.float32)
+        return np.asarray(_softmax(self.perceptrons.logits(features)).mean(axis=0), np.float32)
 
 
 def count_members(arrays: Mapping[str, Floats]) -> int:
@@ -81,6 +136,9 @@ def _forward(layers: Sequence[tuple[Floats, Floats]], values: NDArray[np.floatin
     for weight, bias in layers[:-1]:
         values = np.maximum(values @ weight.T + bias, 0)
     weight, bias = layers[-1]
-    logits = (values @ weight.T + bias).astype(np.float64)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(values @ weight.T + bias, np.float64)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from anomalylmm.posture.change import FALL_SECONDS, read_sequence, trunk_angles
 from anomalylmm.posture.classes import CHANGES, STILLS
-from anomalylmm.posture.features import body_size, box_gap
+from anomalylmm.posture.head import SequenceHead
 from anomalylmm.records import Body, Box, Floats
 
 SURE_SCORE = 0.15  # least mean score of a body's joints from the shoulders down
-MAX_GROWTH = 2.0  # of the longer side of a box, from one track to the track that continues it
 _BODY = slice(5, 17)
 
 
@@ -24,7 +23,6 @@ class BodyTrack:
     boxes: list[Box] = field(default_factory=list)
     keypoints: list[Floats] = field(default_factory=list, repr=False)  # (17, 3) each
     stills: list[Floats] = field(default_factory=list, repr=False)  # (C,) each
-    is_taken: bool = False  # another track has gone on with it
 
     def add(self, pts_seconds: float, box: Box, keypoints: Floats, stills: Floats) -> None:
         """Adds a moment, unless its joints (17, 3) are too unsure to say anything."""
@@ -44,14 +42,9 @@ class BodyTrack:
             stills=self.stills[first:],
         )
 
-    def is_near(self, box: Box) -> bool:
-        """Tells whether a box (4,) is where this person was last."""
-        if not self.boxes:
-            return False
-        mine, other = (np.array(place, np.float64) for place in (self.boxes[-1], box))
-        return box_gap(mine, other) == 0 and body_size(other) < MAX_GROWTH * body_size(mine)
-
-    def read(self, moments: Sequence[float], spans: Sequence[tuple[float, float]]) -> list[Body | None]:
+    def read(
+        self, moments: Sequence[float], spans: Sequence[tuple[float, float]], head: SequenceHead | None = None
+    ) -> list[Body | None]:
         """Reads the body of each crop.
 
         Stills are those of the crop's moment, averaged over about a second; a fall or a run counts for the crop in
@@ -60,36 +53,45 @@ class BodyTrack:
         Args:
             moments: Times of N crops.
             spans: First and last second for which each of them stands.
+            head: Reads the moments around each other; without it, rules and averages do.
         """
         if not self.pts_seconds:
             return [None] * len(moments)
         times = np.array(self.pts_seconds)
         keypoints = np.stack(self.keypoints)
-        read = read_sequence(times, np.array(self.boxes), keypoints, np.stack(self.stills))
+        read, seen = read_sequence(times, np.array(self.boxes), keypoints, np.stack(self.stills), head)
         angles = trunk_angles(keypoints[..., :2].astype(np.float64))
-        return [self._at(moment, span, times, read, angles) for moment, span in zip(moments, spans, strict=True)]
+        return [
+            self._at(moment, np.flatnonzero((times >= first) & (times <= last)), times, read, seen, angles)
+            for moment, (first, last) in zip(moments, spans, strict=True)
+        ]
 
     def _at(
         self,
         moment: float,
-        span: tuple[float, float],
+        inside: NDArray[np.int64],
         times: NDArray[np.float64],
         read: Floats,
+        seen: Floats | None,
         angles: NDArray[np.float64],
     ) -> Body | None:
-        inside = np.flatnonzero((times >= span[0]) & (times <= span[1]))
+        """Reads one crop: stills of the usable moment nearest to its own, changes of all moments inside its span."""
         if not len(inside):
             return None
         index = int(inside[np.argmin(np.abs(times[inside] - moment))])
         scores = read[index].copy()
         scores[len(STILLS) :] = read[inside, len(STILLS) :].max(axis=0)
         fall, run = (float(scores[len(STILLS) + CHANGES.index(name)]) for name in ("fall", "run"))
+        rise, sit, wave = (None, None, None) if seen is None else map(float, seen[inside].max(axis=0))
         return Body(
             keypoints=self.keypoints[index],
             posture_scores=scores,
             posture=STILLS[int(scores[: len(STILLS)].argmax())],
             fall_score=fall,
             run_score=run,
+            rise_score=rise,
+            sit_score=sit,
+            wave_score=wave,
             trunk_angle_degrees=float(angles[index]),
             height_ratio=height_ratio(self.keypoints[index]),
         )

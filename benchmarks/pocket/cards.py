@@ -25,8 +25,9 @@ _LIMITS = {
     ),
     "posture_head": (
         "Reads twelve behaviors from the joints of one moment, as one estimator sees them: another estimator needs "
-        "another head. It was trained on rendered persons only. Of real falls a still shows little, the sequence more; "
-        "sitting and crouching, walking and standing are confused; real fights were not measured."
+        "another head; the sequence head reads three seconds. Both were trained on rendered persons and simulated "
+        "motion only. Of real falls a still shows little, the sequence more; sitting and crouching, walking and "
+        "standing are confused; real fights were not measured."
     ),
     "judge": (
         "Answers the two production prompts only, with single canonical words (lexicon.json). It sees one picture at a "

@@ -203,6 +203,7 @@ class CropStream:
             max_gap_seconds=cut.max_gap_seconds,
             max_tracklet_seconds=cut.max_tracklet_seconds,
             margin=cut.margin,
+            sequence=self._bodies.head.sequence if self._bodies else None,
         )
 
     def _choose(self, batch: FrameBatch, gate: MotionGate) -> list[tuple[Image, float]]:

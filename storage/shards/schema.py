@@ -10,8 +10,8 @@ import pyarrow as pa
 from anomalylmm.errors import ShapeError, StoreError
 from anomalylmm.records import Body, CropRow, Floats
 
-SCHEMA_VERSION = 2  # version 1 had no body columns
-READABLE_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3  # version 1 had no body columns, version 2 no rise, sit and wave
+READABLE_VERSIONS = (1, 2, 3)
 _BOX = pa.list_(pa.float32(), 4)
 _SCALARS: tuple[tuple[str, pa.DataType], ...] = (
     ("crop_id", pa.string()),
@@ -35,6 +35,9 @@ _BODY: tuple[tuple[str, pa.DataType], ...] = (  # empty if no pose was estimated
     ("posture", pa.string()),
     ("fall_score", pa.float64()),
     ("run_score", pa.float64()),
+    ("rise_score", pa.float64()),  # empty without a sequence head, as the next two
+    ("sit_score", pa.float64()),
+    ("wave_score", pa.float64()),
     ("trunk_angle_degrees", pa.float64()),
     ("height_ratio", pa.float64()),
     ("posture_scores", pa.list_(pa.float32())),
@@ -101,7 +104,7 @@ def rows_to_table(rows: Sequence[CropRow], schema: pa.Schema) -> pa.Table:
 
 
 def table_to_rows(table: pa.Table) -> list[CropRow]:
-    """Converts a table with all columns of ``crops_schema`` to rows; those of schema version 1 have no body."""
+    """Converts a table with all columns of ``crops_schema`` to rows; older ones have no body or less of it."""
     vectors = table_vectors(table)
     columns = {name: table.column(name).to_pylist() for name in (*LIGHT_COLUMNS, "jpeg")}
     body = {name: table.column(name).to_pylist() for name, _ in _BODY if name in table.column_names}

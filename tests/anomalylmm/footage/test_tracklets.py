@@ -58,6 +58,52 @@ def test_a_span_gives_its_best_moment():
     assert [round(crop.pts_seconds * 3) for crop in crops] == [1, 5]
 
 
+def test_somebody_whom_the_tracker_loses_in_a_fall_stays_in_one_tracklet():
+    builder = build_tracklets("v", seconds_per_crop=1.0)
+    walk(builder, [STANDING] * 4, number=1)
+    walk(builder, [LYING] * 4, number=2, start=2.5)
+    [crops] = closed(builder)
+    assert {crop.tracklet_num_detections for crop in crops} == {8}
+    assert {crop.tracklet_start_seconds for crop in crops} == {0.0}
+
+
+def test_a_detection_without_a_track_goes_on_with_who_was_lost_there():
+    builder = build_tracklets("v")
+    walk(builder, [STANDING] * 3, number=1)
+    walk(builder, [LYING], number=-1, start=1.5)
+    [crops] = closed(builder)
+    assert crops[0].tracklet_num_detections == 4
+    assert crops[0].tracklet_stop_seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("box", "start"),
+    [((200, 50, 230, 130), 2.5), (STANDING, 4.0), ((80, 10, 250, 230), 2.5)],
+    ids=["elsewhere", "later", "much larger"],
+)
+def test_somebody_else_gets_a_tracklet_of_their_own(box, start):
+    builder = build_tracklets("v", max_gap_seconds=5)
+    walk(builder, [STANDING] * 4, number=1)
+    walk(builder, [box] * 4, number=2, start=start)
+    assert len(closed(builder)) == 2
+
+
+def test_something_that_was_never_surely_a_person_is_not_found_again():
+    builder = build_tracklets("v")
+    for index, (box, number) in enumerate([(STANDING, 1)] * 4 + [(LYING, 2)] * 4):
+        boxes, scores = np.array([box], np.float32), np.array([0.45], np.float32)
+        builder.add(Detections(boxes_xyxy_px=boxes, scores=scores), np.array([number]), FRAME, index / 2)
+    assert len(closed(builder)) == 2
+
+
+def test_a_person_beside_somebody_still_seen_is_another_one():
+    builder = build_tracklets("v")
+    walk(builder, [STANDING] * 2, number=1)
+    for index in range(4):
+        builder.add(found(STANDING, LYING), np.array([1, 2]), FRAME, 1.0 + index / 2)
+    assert sorted(crops[0].tracklet_num_detections for crops in closed(builder)) == [4, 6]
+
+
 def test_a_long_track_is_split_and_a_silent_one_closes():
     builder = build_tracklets("v", max_tracklet_seconds=10, max_gap_seconds=2)
     walk(builder, [STANDING] * 60)

@@ -70,7 +70,8 @@ def test_stills_are_averaged_over_a_second_only() -> None:
 def test_a_sequence_has_a_number_for_each_channel() -> None:
     joints = [standing()] * 9
     boxes = np.array([box_of(body) for body in joints])
-    read = read_sequence(TIMES, boxes, np.stack(joints), _stills(joints))
+    read, seen = read_sequence(TIMES, boxes, np.stack(joints), _stills(joints))
+    assert seen is None
     assert read.shape == (9, len(CHANNELS))
     assert (read >= 0).all()
     assert (read <= 1).all()

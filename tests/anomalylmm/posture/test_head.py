@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from anomalylmm.errors import ShapeError, WeightsError
-from anomalylmm.posture.classes import STILLS
+from anomalylmm.posture.classes import EVENTS, STILLS
 from anomalylmm.posture.features import NUM_FEATURES
-from anomalylmm.posture.head import PostureHead
+from anomalylmm.posture.head import SEQUENCE, PostureHead
+from anomalylmm.posture.windows import WINDOW_FEATURES
 from tests.anomalylmm.posture.bodies import lying, standing
 
 
@@ -16,6 +17,34 @@ def make_arrays(members: int = 2) -> dict[str, np.ndarray]:
             arrays[f"{member}.{layer}.weight"] = rng.standard_normal((out, into)).astype(np.float32)
             arrays[f"{member}.{layer}.bias"] = rng.standard_normal(out).astype(np.float32)
     return arrays
+
+
+def make_sequence_arrays() -> dict[str, np.ndarray]:
+    outputs = len(STILLS) + len(EVENTS)
+    arrays = {"mean": np.zeros(WINDOW_FEATURES, np.float32), "scale": np.ones(WINDOW_FEATURES, np.float32)}
+    arrays["0.0.weight"] = np.random.default_rng(1).standard_normal((outputs, WINDOW_FEATURES)).astype(np.float32)
+    arrays["0.0.bias"] = np.zeros(outputs, np.float32)
+    return {f"{SEQUENCE}{name}": value for name, value in arrays.items()}
+
+
+def test_a_head_with_sequence_arrays_reads_moments_together() -> None:
+    head = PostureHead.of_arrays(make_arrays() | make_sequence_arrays())
+    assert head.sequence is not None
+    stills = np.full((4, len(STILLS)), 1 / len(STILLS), np.float32)
+    read = head.sequence.read(np.arange(4) / 3, np.stack([standing()] * 4), stills)
+    assert read.shape == (4, len(STILLS) + len(EVENTS))
+    np.testing.assert_allclose(read[:, : len(STILLS)].sum(axis=1), 1, atol=1e-5)
+    assert ((read >= 0) & (read <= 1)).all()
+
+
+def test_without_sequence_arrays_there_is_no_sequence_head() -> None:
+    assert PostureHead.of_arrays(make_arrays()).sequence is None
+
+
+def test_a_sequence_head_of_other_windows_is_refused() -> None:
+    arrays = make_sequence_arrays() | {f"{SEQUENCE}mean": np.zeros(5, np.float32)}
+    with pytest.raises(WeightsError, match="reads 5 numbers"):
+        PostureHead.of_arrays(make_arrays() | arrays)
 
 
 def test_probabilities_of_each_person_sum_to_one() -> None:

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from anomalylmm.posture.classes import CHANNELS, STILLS
+from anomalylmm.posture.classes import CHANNELS, EVENTS, STILLS
 from anomalylmm.posture.tracks import BodyTrack, height_ratio
 from anomalylmm.records import Floats
 from tests.anomalylmm.posture.bodies import box_of, lying, standing
@@ -60,3 +61,23 @@ def test_a_fall_from_one_tracklet_into_the_next_is_seen() -> None:
 def test_flat_bodies_have_a_small_height_ratio() -> None:
     assert height_ratio(lying()) < 0.25
     assert height_ratio(standing()) > 0.7
+
+
+class _Head:
+    """Sees a fall at the third moment, a rise at the fifth, and somebody lying at all of them."""
+
+    def read(self, pts_seconds: Floats, keypoints: Floats, stills: Floats) -> Floats:
+        read = np.zeros((len(pts_seconds), len(STILLS) + len(EVENTS)), np.float32)
+        read[:, STILLS.index("lying")] = 1
+        read[2, len(STILLS) + EVENTS.index("fall")] = 0.9
+        read[4, len(STILLS) + EVENTS.index("rise")] = 0.8
+        return read
+
+
+def test_a_sequence_head_gives_half_of_the_fall_and_of_the_stills() -> None:
+    bodies = _track([standing()] * 6, ["standing"] * 6).read([0.3, 1.3], [(0, 0.99), (1, 1.99)], _Head())  # type: ignore[arg-type]
+    falls = [round(body.fall_score, 2) for body in bodies if body]
+    lying_scores = [round(float(body.posture_scores[STILLS.index("lying")]), 2) for body in bodies if body]
+    assert falls == [0.45, 0.0]
+    assert [body.rise_score for body in bodies if body] == [0.0, pytest.approx(0.8)]
+    assert all(0.5 <= score < 0.52 for score in lying_scores)

@@ -1,0 +1,86 @@
+from random import Random
+
+import numpy as np
+import pytest
+
+from anomalylmm.posture.classes import EVENTS, STILLS
+from benchmarks.pocket.posture.samples import CLASS_OF
+from benchmarks.pocket.sequence import data, motions
+from benchmarks.pocket.sequence.errors import Errors
+from benchmarks.pocket.sequence.simulate import UNSURE, Acted, _events, view
+from benchmarks.rendered.body import JOINTS
+
+NO_ERRORS = Errors(bodies=np.zeros((1, 17, 2), np.float32), misses=np.zeros((1, 17, 2), np.float32))
+
+
+def _instants(stages, step=0.1):
+    return [motions.at(stages, t) for t in np.arange(0, motions.length_seconds(stages), step)]
+
+
+@pytest.mark.parametrize("make", [motions.falls, motions.tumbles, motions.sinks])
+def test_who_falls_is_up_then_falling_then_lying(make):
+    for seed in range(10):
+        names = [now.behavior for now in _instants(make(Random(seed)))]
+        falls = [now.change == "fall" for now in _instants(make(Random(seed)))]
+        assert any(falls)
+        assert "lying" in names[falls.index(True) :]
+        assert names[0] not in ("lying", "falling")
+
+
+def test_who_lies_down_slowly_does_not_fall():
+    for seed in range(20):
+        assert all(now.change != "fall" for now in _instants(motions.lies_down(Random(seed))))
+
+
+def test_every_instant_has_a_posture_that_the_head_knows():
+    named = {now.behavior for seed in range(200) for now in _instants(motions.draw_motion(Random(seed)), 0.5)}
+    assert {CLASS_OF[name] for name in named} >= {"standing", "walking", "sitting", "crouching", "lying", "falling"}
+
+
+def test_a_fall_shows_from_its_middle_until_soon_after_its_end():
+    stages = [
+        motions.Stage(behavior="standing", seconds=2.0),
+        motions.Stage(behavior="lying", seconds=6.0, change_seconds=1.0, change="fall"),
+    ]
+    times = np.array([1.0, 2.2, 2.7, 3.5, 4.2, 6.0])
+    shown = _events(stages, times, 1.0)[:, EVENTS.index("fall")]
+    assert shown.tolist() == [0, UNSURE, 1, 1, UNSURE, 0]
+
+
+def test_a_camera_sees_joints_where_they_are():
+    joints = np.random.default_rng(0).uniform(-0.5, 1.5, (12, len(JOINTS), 3)).astype(np.float32)
+    acted = _acted(joints)
+    seen = [motion for seed in range(20) if (motion := view(acted, NO_ERRORS, seed)) is not None]
+    assert len(seen) > 10
+    assert all(motion.keypoints.shape == (len(motion.pts_seconds), 17, 3) for motion in seen)
+    assert all(np.isfinite(motion.keypoints).all() for motion in seen)
+
+
+def test_errors_are_those_of_the_most_similar_body_in_its_size():
+    bodies = np.random.default_rng(1).uniform(-0.5, 0.5, (2, 17, 2)).astype(np.float32)
+    bodies[:, 0], bodies[:, 1] = -0.5, 0.5
+    misses = np.stack([np.full((17, 2), 0.1), np.full((17, 2), 0.2)]).astype(np.float32)
+    seen = Errors(bodies=bodies, misses=misses).add_to(bodies * 50 + 7, np.random.default_rng(0))
+    np.testing.assert_allclose(seen - (bodies * 50 + 7), misses * 50, atol=1e-4)
+
+
+def test_written_motions_are_read_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "PIECE", 3)
+    monkeypatch.setattr(data, "act", lambda _bodies, _split, seed: _acted(np.full((4 + seed % 3, 16, 3), seed, "f4")))
+    assert data.write_acted(None, tmp_path, "validation", 0)
+    assert not data.write_acted(None, tmp_path, "validation", 0)
+    read = data.read_acted(tmp_path, "validation")
+    first = data.FIRST_SEED["validation"]
+    assert [len(one.pts_seconds) for one in read] == [4 + (first + k) % 3 for k in range(3)]
+    assert [one.joints[0, 0, 0] for one in read] == [np.float32(first + k) for k in range(3)]
+
+
+def _acted(joints):
+    moments = len(joints)
+    return Acted(
+        pts_seconds=np.arange(moments) / 3,
+        joints=joints,
+        stills=np.full(moments, STILLS.index("standing")),
+        events=np.zeros((moments, len(EVENTS)), np.float32),
+        falls=np.zeros(moments, bool),
+    )
