@@ -16,7 +16,7 @@ from anomalylmm.errors import ShapeError
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]
-ClockSource = Literal["path_pattern", "container", "file_time"]
+ClockSource = Literal["path_pattern", "container", "file_time", "corrected"]
 DecodeStatus = Literal["complete", "partial", "failed"]
 SlotKind = Literal["action", "color", "garment", "object", "person", "place"]
 UNKNOWN = "UNKNOWN"

@@ -14,6 +14,7 @@ from flows.commands import (
     evaluate,
     export,
     index_and_sweep,
+    recamera,
     review,
     saved_queries,
     search,
@@ -41,7 +42,7 @@ app = typer.Typer(
 for command in (
     *(index_and_sweep.index, index_and_sweep.sweep, search.search, analysis.sql, analysis.report),
     *(export.export, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, upkeep.models, upkeep.doctor),
-    *(settings.settings, upkeep.compact, erase.erase),
+    *(settings.settings, upkeep.compact, erase.erase, recamera.recamera),
 ):
     app.command()(command)
 app.add_typer(saved_queries.app)

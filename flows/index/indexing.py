@@ -21,6 +21,7 @@ from flows.runs.recording import list_reasons, recording
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.runs import RunRecord
+from storage.shards.facts import read_corrections
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
 from storage.upkeep.erasure_log import lift_erasures
 from storage.upkeep.growth import replace_outgrown
@@ -130,6 +131,7 @@ def build_plan(
         quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
         is_erased=(lambda _: False) if erased else build_filter(layout, composition.settings),
+        correct=read_corrections(layout).apply,
         only=only,
     )
     lift_erasures(layout, (video.video_id for unit in plan.units for video in unit.videos) if erased else ())

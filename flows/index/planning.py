@@ -132,12 +132,14 @@ def plan_archive(
     quarantined: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
     is_erased: Callable[[Video], bool] = lambda _: False,
+    correct: Callable[[Video], Video] = lambda video: video,
     only: Collection[str] | None = None,
     stored: Sequence[StoredVideo] = (),
 ) -> Plan:
     """Finds new videos, optionally only those with a path in ``only``, and divides them into units.
 
-    ``stored`` says more about the known videos: which paths and cameras they have.
+    ``stored`` says more about the known videos: which paths and cameras they have. ``correct`` replaces camera and
+    start of videos that a person corrected.
 
     Raises:
         ArchiveError: The folder does not exist or contains no video.
@@ -155,11 +157,13 @@ def plan_archive(
     if not listing.videos and not unreadable:
         raise _no_video(archive, listing)
     _check_patterns(paths, archive, settings)
-    videos, lost, postponed = _describe_all(paths, archive, settings, known | quarantined, probe_start, is_erased)
+    seen = known | quarantined
+    videos, lost, postponed = _describe_all(paths, archive, settings, seen, probe_start, is_erased, correct)
     unreadable += lost
     unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
     unknown = [video for video in unique if video.video_id not in known | quarantined]
     fresh = find_shorter([video for video in unknown if not is_erased(video)], archive, stored)
+    fresh = [correct(video) if video.grown_from else video for video in fresh]
     return Plan(
         units=tuple(divide(fresh, settings)),
         known=sum(video.video_id in known for video in unique),
@@ -191,6 +195,7 @@ def _describe_all(
     known: frozenset[str],
     probe_start: Callable[[Path], datetime | None],
     is_erased: Callable[[Video], bool],
+    correct: Callable[[Video], Video],
 ) -> tuple[list[Video], list[tuple[str, str]], int]:
     """Describes files up to the maximum of new ones; also returns the unreadable ones and how many are left."""
     videos: list[Video] = []
@@ -200,7 +205,7 @@ def _describe_all(
         if len(fresh) >= settings.decode.videos_per_run:
             return videos, unreadable, len(paths) - number
         try:
-            video = describe_video(path, archive, settings, known, probe_start)
+            video = correct(describe_video(path, archive, settings, known, probe_start))
         except OSError as error:
             if (
                 not isinstance(error, FileNotFoundError) or path.is_symlink()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.maintain.mending import finish_mending
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
@@ -72,6 +73,7 @@ def erase_store(
         StoreError: The store does not exist or can't be written.
     """
     require_store(layout)
+    finish_mending(layout)
     with recording(layout, "erase", listener or Silence()) as run:
         report = erase_footage(layout, rules) if rules else ErasureReport(erasures=finish_erasures(layout))
         if report.erasures and layout.snapshot.exists():
@@ -99,6 +101,7 @@ def collect_and_show(layout: StoreLayout) -> GcReport:
         StoreBusyError: An erasure must be finished, but another process is writing.
         StoreError: Something can't be removed.
     """
+    finish_mending(layout)
     report = collect_garbage(layout)
     if report.erasures and layout.snapshot.exists():
         write_latest_page(layout)

@@ -12,6 +12,7 @@ from anomalylmm.measure.incidents import HitInterval
 from anomalylmm.records import Query
 from flows.clock import utc_now
 from flows.composition import Composition
+from flows.maintain.mending import finish_mending
 from flows.review.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import recording
@@ -63,6 +64,7 @@ def sweep_store(
     if not queries:
         raise ConfigurationError(f"{queries_file} has no enabled query; set enabled = true for at least one")
     finish_erasures(layout)
+    finish_mending(layout)
     gallery = open_gallery(composition, layout)
     if gallery.pending and replace_outgrown(layout, composition.pipeline.digest):
         gallery = open_gallery(composition, layout)

@@ -22,7 +22,7 @@ from storage.disk.locks import acquire, release
 from storage.hits.tables import RUNS, record_row
 from storage.shards.schema import require_utc
 
-RunKind = Literal["index", "sweep", "search", "export", "erase"]
+RunKind = Literal["index", "sweep", "search", "export", "erase", "recamera"]
 RunState = Literal["Running", "Completed", "Degraded", "Failed", "Ended early"]
 MAX_RUNS = 500  # only the newest are kept
 

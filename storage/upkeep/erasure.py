@@ -12,14 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
-from storage.disk.files import fsync_path, guarded, unique_name
-from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
 from storage.gallery.compacting import drop_indexes
 from storage.gallery.opening import iter_shard_dirs
@@ -27,8 +22,8 @@ from storage.hits.database import COPY_STEM
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.quarantine import clear_quarantine, read_quarantine
-from storage.shards.schema import table_to_rows
-from storage.shards.writer import ShardWriter, verify_shard
+from storage.shards.rewriting import REMOVED, remove_shard, rewrite_shard
+from storage.shards.writer import verify_shard
 from storage.upkeep.erasure_log import (
     AffectedShard,
     ErasedFootage,
@@ -41,7 +36,6 @@ from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure, rest_of
 from storage.upkeep.erasure_rows import count_rows, delete_rows, iter_pictures
 
 SETTLE_SECONDS = 1.0  # an unlocked entry of ``temporary`` that old has no running writer
-_ASIDE = ".erased."  # in the names of shards being removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,38 +218,15 @@ def _keep_rest(layout: StoreLayout, shard: AffectedShard, erased: set[str]) -> N
 
 
 def publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: set[str]) -> ShardManifest:
-    """Writes the rows of the videos to keep to a new shard.
+    """Writes the videos to keep to a new shard.
 
     Raises:
         ShardError: If the old shard can't be read.
         StoreError: If the new one can't be written.
     """
     manifest = read_manifest(directory)
-    key = replace(manifest.key, shard_id=rest_id)
-    kept = [video for video in manifest.videos if video.video_id not in erased]
-    with ShardWriter(
-        layout, key, pipeline=manifest.pipeline, encoder_id=manifest.encoder_id, dimension=manifest.dimension
-    ) as writer:
-        try:
-            with pq.ParquetFile(directory / CROPS_FILE) as file:
-                for group in range(file.num_row_groups):
-                    table = file.read_row_group(group)
-                    gone = pc.is_in(table.column("video_id"), value_set=pa.array(sorted(erased), pa.string()))
-                    writer.append(table_to_rows(table.filter(pc.invert(gone))))
-        except (OSError, pa.ArrowException) as error:
-            raise ShardError(f"Can't read {directory / CROPS_FILE}: {error}. Run: anomalylmm verify") from error
-        return writer.publish(kept, manifest.seconds)
-
-
-def remove_shard(layout: StoreLayout, directory: Path) -> None:
-    """Moves a shard away in one step, then deletes it; readers that have its files open keep reading them."""
-    if not directory.is_dir():
-        return
-    aside = layout.temporary / unique_name(f"{directory.name}{_ASIDE}")
-    with guarded("remove", directory):
-        directory.rename(aside)
-        fsync_path(directory.parent)
-    remove_path(aside)
+    kept = {video.video_id for video in manifest.videos} - erased
+    return rewrite_shard(layout, directory, replace(manifest.key, shard_id=rest_id), kept, {})
 
 
 def _remove_leftovers(layout: StoreLayout) -> None:
@@ -266,7 +237,7 @@ def _remove_leftovers(layout: StoreLayout) -> None:
     for page in layout.reports.glob("*.html"):
         remove_path(page)
     ours = (
-        _ASIDE,
+        REMOVED,
         COPY_STEM,
         layout.snapshot.name,
     )  # only the holder of the writer's lock makes these, so we may remove them

@@ -19,7 +19,8 @@ from storage.gallery.shard import GalleryShard
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.reading import read_columns
-from storage.upkeep.erasure import publish_rest, remove_shard
+from storage.shards.rewriting import remove_shard
+from storage.upkeep.erasure import publish_rest
 from storage.upkeep.erasure_log import AffectedShard
 from storage.upkeep.erasure_plan import rest_of
 from storage.upkeep.erasure_rows import move_kept_rows, shrink_incidents

@@ -1,0 +1,229 @@
+"""Plans a correction: which indexed videos are meant, and what their camera and start should be. Changes nothing."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from anomalylmm.errors import ConfigurationError, StoreError
+from flows.index.wallclock import build_patterns, clock_of
+from flows.settings.model import Settings
+from storage.disk.layout import StoreLayout
+from storage.gallery.opening import iter_shard_dirs
+from storage.shards.facts import Corrections, VideoFacts
+from storage.shards.manifest import VideoEntry, read_manifest
+from storage.shards.schema import clean_text
+
+SHIFT = re.compile(r"([+-]?)(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedVideo:
+    """A video in a shard, as the store knows it."""
+
+    entry: VideoEntry
+    facts: VideoFacts
+
+    @property
+    def start_utc(self) -> datetime:
+        """When it began."""
+        return self.facts.start_utc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which videos are meant: those that meet all conditions given; all videos if there is none."""
+
+    cameras: frozenset[str] = frozenset()
+    videos: tuple[str, ...] = ()  # ids, or paths in which * stands for any text
+    since_utc: datetime | None = None  # by the times before the correction
+    until_utc: datetime | None = None  # exclusive
+
+    @property
+    def is_named(self) -> bool:
+        """Whether cameras or videos are named."""
+        return bool(self.cameras or self.videos)
+
+    def includes(self, video: IndexedVideo) -> bool:
+        """Returns whether a video is meant."""
+        names = (video.entry.video_id, video.entry.path, clean_text(video.entry.path))
+        return (
+            (not self.cameras or video.facts.camera in self.cameras)
+            and (not self.videos or any(fnmatchcase(name, given) for name in names for given in self.videos))
+            and (self.since_utc is None or video.start_utc >= self.since_utc)
+            and (self.until_utc is None or video.start_utc < self.until_utc)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What is wrong with the chosen videos."""
+
+    camera: str = ""  # their camera; empty: it is right
+    shift: timedelta = timedelta()  # how much later they began
+    first_start_utc: datetime | None = None  # when the first of them began; the others are shifted as much
+    settings: Settings | None = None  # reads camera and start from the paths again
+    renamed: Mapping[str, str] = field(default_factory=dict)  # cameras whose later videos are called otherwise, too
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person gives the facts, and not the settings."""
+        return self.settings is None
+
+    def describe(self) -> str:
+        """Returns the correction in words."""
+        if self.settings:
+            return "read again by the settings"
+        parts = {
+            f"camera {self.camera}": self.camera,
+            "also of later videos": self.renamed,
+            f"shifted by {self.shift}": self.shift,
+            f"the first began {self.first_start_utc}": self.first_start_utc,
+        }
+        return ", ".join(text for text, is_given in parts.items() if is_given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One video with its facts before and after."""
+
+    video_id: str
+    path: str
+    old: VideoFacts
+    new: VideoFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionPlan:
+    """What a correction would change."""
+
+    changes: tuple[Change, ...]
+    num_chosen: int
+    num_left: int = 0  # corrected by hand before, and not named now
+    num_unread: int = 0  # their path gave the time, and no pattern fits it any more
+    cameras_gone: frozenset[str] = frozenset()  # of which no video is left
+
+
+def parse_shift(text: str) -> timedelta:
+    """Reads a time span such as ``+1h``, ``-1h30m``, ``45s`` or ``-2d``.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    found = SHIFT.fullmatch(text.strip())
+    if not found:
+        raise ConfigurationError(f"--shift must be a span of time such as +1h, -1h30m, 45s or -2d, but is {text!r}")
+    sign, *numbers = found.groups()
+    try:
+        days, hours, minutes, seconds = (int(number or 0) for number in numbers)
+        span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as error:
+        raise ConfigurationError(f"--shift {text} is too long; no clock is that wrong") from error
+    return -span if sign == "-" else span
+
+
+def list_indexed(layout: StoreLayout) -> list[IndexedVideo]:
+    """Lists the videos of all valid shards, each once, in the order of their starts."""
+    found: dict[str, IndexedVideo] = {}
+    for directory in iter_shard_dirs(layout):
+        try:
+            manifest = read_manifest(directory)
+        except StoreError:
+            continue  # verify names it
+        for entry in manifest.videos:
+            found[entry.video_id] = IndexedVideo(entry=entry, facts=VideoFacts.of(manifest, entry))
+    return sorted(found.values(), key=lambda video: (video.start_utc, video.entry.path))
+
+
+def plan_correction(
+    indexed: Sequence[IndexedVideo], known: Corrections, choice: Choice, correction: Correction
+) -> CorrectionPlan:
+    """Finds what a correction changes.
+
+    Args:
+        indexed: All videos of the store.
+        known: Earlier corrections.
+        choice: The videos that are meant.
+        correction: What is wrong with them.
+
+    Raises:
+        ConfigurationError: A start would be before 1970 or after 2200.
+    """
+    chosen = [video for video in indexed if choice.includes(video)]
+    spared = set() if correction.by_hand or choice.is_named else known.by_hand
+    free = [video for video in chosen if video.entry.video_id not in spared]
+    changes = tuple(change for change in _iter_changes(free, correction, known) if change.new != change.old)
+    after = {video.entry.video_id: video.facts for video in indexed} | {item.video_id: item.new for item in changes}
+    return CorrectionPlan(
+        changes=changes,
+        num_chosen=len(chosen),
+        num_left=len(chosen) - len(free),
+        num_unread=sum(_is_unread(video, correction) for video in free),
+        cameras_gone=frozenset(video.facts.camera for video in indexed) - {facts.camera for facts in after.values()},
+    )
+
+
+def _iter_changes(videos: Sequence[IndexedVideo], correction: Correction, known: Corrections) -> Iterator[Change]:
+    shift = correction.shift
+    if correction.first_start_utc and videos:
+        shift = correction.first_start_utc - videos[0].start_utc
+    for video in videos:
+        if correction.settings:
+            read = video.facts if _is_unread(video, correction) else _read_again(video, correction.settings)
+            new = replace(read, camera=known.name(read.camera))
+        else:
+            new = _correct(video.facts, correction.camera, shift)
+        yield Change(video_id=video.entry.video_id, path=video.entry.path, old=video.facts, new=new)
+
+
+def _correct(facts: VideoFacts, camera: str, shift: timedelta) -> VideoFacts:
+    try:
+        start_utc = facts.start_utc + shift
+    except OverflowError:
+        start_utc = facts.start_utc.replace(year=LAST_YEAR + 1, day=1)
+    if not FIRST_YEAR <= start_utc.year <= LAST_YEAR:
+        raise ConfigurationError(
+            f"with this shift, a video that began {facts.start_utc.isoformat()} would begin before {FIRST_YEAR} or "
+            f"after {LAST_YEAR}; check --shift, --since and --until"
+        )
+    source = "corrected" if shift else facts.clock_source
+    return replace(facts, camera=camera or facts.camera, start_utc=start_utc, clock_source=source)
+
+
+def _read_again(video: IndexedVideo, settings: Settings) -> VideoFacts:
+    """Reads a path again; if it has no time, the one that was found in the container or the file stays."""
+    entry, facts = video.entry, video.facts
+    clock = clock_of(
+        entry.path,
+        build_patterns(settings.cameras, settings.time_zone),
+        container_utc=facts.start_utc if facts.clock_source == "container" else None,
+        modified=facts.start_utc.timestamp(),
+        time_zone=settings.time_zone,
+    )
+    return VideoFacts(
+        camera=clean_text(clock.camera),
+        start_utc=clock.start_utc,
+        time_zone=clock.time_zone,
+        clock_source=clock.source,
+    )
+
+
+def _is_unread(video: IndexedVideo, correction: Correction) -> bool:
+    """Whether the settings no longer find a time in the path that gave it; the container was not kept."""
+    if correction.settings is None or video.facts.clock_source in ("container", "file_time"):
+        return False
+    return _read_again(video, correction.settings).clock_source == "file_time"
+
+
+def summarize(changes: Iterable[Change]) -> list[tuple[str, str, int, datetime, datetime, timedelta]]:
+    """Returns rows of camera before and after, number of videos, first start before and after, and the shift."""
+    groups: dict[tuple[str, str, timedelta], list[Change]] = {}
+    for change in changes:
+        key = (change.old.camera, change.new.camera, change.new.start_utc - change.old.start_utc)
+        groups.setdefault(key, []).append(change)
+    return [
+        (old, new, len(group), min(c.old.start_utc for c in group), min(c.new.start_utc for c in group), shift)
+        for (old, new, shift), group in sorted(groups.items())
+    ]

@@ -1,0 +1,131 @@
+"""Carries out corrections of cameras and clocks on what is indexed, by rewriting the shards that they contradict.
+
+The correction is written down first. Each step after that can be repeated: a killed process leaves shards that still
+contradict the corrections, and the next writer goes on with them. Index runs may go on at the same time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from anomalylmm.errors import ShardError, StoreError
+from storage.disk.crashpoints import reach
+from storage.disk.files import digest_json
+from storage.disk.layout import ShardKey, StoreLayout
+from storage.gallery.compacting import drop_indexes
+from storage.gallery.opening import iter_shard_dirs
+from storage.hits.writer import HitStore
+from storage.shards.facts import Corrections, VideoFacts
+from storage.shards.manifest import ShardManifest, read_manifest
+from storage.shards.rewriting import remove_shard, rewrite_shard
+from storage.upkeep.mending_rows import Move, move_rows
+
+SHARDS_AT_ONCE = 32  # both the old and the new shards of one batch take room on the disk
+Regroup = Callable[[duckdb.DuckDBPyConnection, frozenset[str]], None]  # takes the cameras whose hits were moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutdatedShard:
+    """A shard that contradicts a correction, and the shards that replace it."""
+
+    directory: Path
+    manifest: ShardManifest = field(repr=False)
+    parts: Mapping[ShardKey, Mapping[str, VideoFacts]] = field(repr=False)  # facts by video id, for each new shard
+
+    def iter_moves(self) -> Iterator[Move]:
+        """Where the rows of each video go."""
+        old = {video.video_id: VideoFacts.of(self.manifest, video) for video in self.manifest.videos}
+        for key, videos in self.parts.items():
+            for video_id, new in videos.items():
+                yield Move(
+                    video_id=video_id,
+                    old_shard_id=self.manifest.key.shard_id,
+                    new_shard_id=key.shard_id,
+                    old=old[video_id],
+                    new=new,
+                )
+
+
+def find_outdated(layout: StoreLayout, corrections: Corrections) -> Iterator[OutdatedShard]:
+    """Finds the shards that contradict a correction; damaged ones are left to ``verify``."""
+    for directory in iter_shard_dirs(layout) if corrections.facts else ():
+        try:
+            manifest = read_manifest(directory)
+        except StoreError:
+            continue
+        old = {video.video_id: VideoFacts.of(manifest, video) for video in manifest.videos}
+        new = {video.video_id: corrections.find(video) or old[video.video_id] for video in manifest.videos}
+        if new != old:
+            yield OutdatedShard(directory=directory, manifest=manifest, parts=_divide(manifest, new))
+
+
+def mend_shards(layout: StoreLayout, hits: HitStore, corrections: Corrections, regroup: Regroup) -> tuple[str, ...]:
+    """Rewrites the shards that contradict a correction, with the rows about them.
+
+    Args:
+        layout: The store.
+        hits: The hits database, open for writing.
+        corrections: All corrections of the store.
+        regroup: Makes the incidents of some cameras again, in the transaction that moves their hits.
+
+    Returns:
+        The reason for each shard that can't be read; it stays as it is.
+
+    Raises:
+        StoreError: If the store can't be written; the next call goes on.
+    """
+    problems: list[str] = []
+    batch: list[OutdatedShard] = []
+    for shard in list(find_outdated(layout, corrections)):
+        try:
+            for key, videos in shard.parts.items():
+                rewrite_shard(layout, shard.directory, key, videos, videos)
+        except ShardError as error:
+            problems.append(str(error))
+            continue
+        batch.append(shard)
+        if len(batch) >= SHARDS_AT_ONCE:
+            _replace(layout, hits, batch, regroup)
+            batch = []
+    if batch:
+        _replace(layout, hits, batch, regroup)
+    return tuple(problems)
+
+
+def _replace(layout: StoreLayout, hits: HitStore, shards: Sequence[OutdatedShard], regroup: Regroup) -> None:
+    """Moves the rows to the new shards and removes the old ones, of which the rows must be gone first."""
+    reach("mending.published")
+    moves = [move for shard in shards for move in shard.iter_moves()]
+    cameras = frozenset(facts.camera for move in moves for facts in (move.old, move.new))
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        if move_rows(connection, moves):
+            regroup(connection, cameras)
+
+    hits.change("correct the hits", work)
+    reach("mending.rows_moved")
+    for shard in shards:
+        remove_shard(layout, shard.directory)
+    drop_indexes(layout, [shard.manifest.key.shard_id for shard in shards])
+    reach("mending.shards_removed")
+
+
+def _divide(manifest: ShardManifest, videos: Mapping[str, VideoFacts]) -> dict[ShardKey, dict[str, VideoFacts]]:
+    """Groups videos by camera and local day; the id of a new shard depends on the facts, so it is never an old one."""
+    groups: dict[tuple[str, str], dict[str, VideoFacts]] = {}
+    for video_id, facts in sorted(videos.items()):
+        date = facts.start_utc.astimezone(ZoneInfo(facts.time_zone)).date().isoformat()
+        groups.setdefault((facts.camera, date), {})[video_id] = facts
+    digest = manifest.key.pipeline_digest
+    return {
+        ShardKey(pipeline_digest=digest, camera=camera, date=date, shard_id=_make_id(digest, group)): group
+        for (camera, date), group in groups.items()
+    }
+
+
+def _make_id(pipeline_digest: str, videos: Mapping[str, VideoFacts]) -> str:
+    facts = [[video_id, {**asdict(item), "start_utc": item.start_utc.isoformat()}] for video_id, item in videos.items()]
+    return digest_json([facts, pipeline_digest])[:32]
