@@ -57,12 +57,7 @@ def index(
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
         notify_report(notify, layout, "index", report, progress)
     if json:
-        lists = {
-            "unreadable": report.unreadable,
-            "passed_over": report.passed_over,
-            "duplicates": report.duplicates,
-            "notes": report.notes,
-        }
+        lists = {name: getattr(report, name) for name in ("unreadable", "passed_over", "duplicates", "notes", "gaps")}
         print_json({**_summary(report), **lists, "run": report.run})
     else:
         _print_index(report)

@@ -76,6 +76,21 @@ def show_unreadable(key: str, report: IndexReport) -> None:
         show_table(f"{key}-passed-over", passed, "files that look like videos and were passed over")
 
 
+def show_gaps(key: str, report: IndexReport) -> None:
+    """Shows a table of what is missing from the archive, if something is."""
+    rows = [
+        {
+            "camera": gap.camera,
+            "what": gap.kind,
+            "from": f"{gap.start_utc:%Y-%m-%d %H:%M:%S}",
+            "to": f"{gap.stop_utc:%Y-%m-%d %H:%M:%S}" if gap.stop_utc else "now",
+        }
+        for gap in report.gaps
+    ]
+    if rows:
+        show_table(key, rows, "what is missing from the archive (UTC)")
+
+
 def _show(report: IndexReport) -> State[None]:
     show_table(
         "index-units",
@@ -93,6 +108,7 @@ def _show(report: IndexReport) -> State[None]:
         "what was indexed",
     )
     show_unreadable("index-unreadable", report)
+    show_gaps("index-gaps", report)
     summary = (
         f"{int(report.total('num_videos'))} new videos, {int(report.total('num_tracklets'))} tracklets, "
         f"{int(report.total('num_crops'))} crops in {report.seconds:.0f} s; {report.known} videos already indexed, "

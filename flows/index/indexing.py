@@ -7,8 +7,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from anomalylmm.errors import StoreBusyError
+from anomalylmm.errors import ArchiveError, StoreBusyError
 from flows.composition import Composition
+from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_absence
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.content import modified_time_ns
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
@@ -20,6 +21,7 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
+from storage.hits.gaps import GapRecord
 from storage.hits.runs import RunRecord
 from storage.shards.facts import read_corrections
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
@@ -44,6 +46,8 @@ class IndexReport:
     erased: int = 0  # videos skipped because they were erased or are older than the retention
     grown: int = 0  # videos that were indexed again because their files have grown
     passed_over: tuple[PassedOver, ...] = ()
+    gaps: tuple[GapRecord, ...] = ()  # what is missing from the archive
+    has_new_gaps: bool = False
     run: RunRecord | None = None
 
     @property
@@ -58,7 +62,7 @@ class IndexReport:
     @property
     def events(self) -> tuple[str, ...]:
         """The events that a notification is about."""
-        return ("degraded",) if self.unreadable else ()
+        return (*(["degraded"] if self.unreadable else []), *(["gaps"] if self.has_new_gaps else []))
 
     @property
     def notification(self) -> dict[str, Any]:
@@ -68,6 +72,7 @@ class IndexReport:
             "num_videos": int(self.total("num_videos")),
             "num_unreadable": len(self.unreadable),
             "unreadable": unreadable,
+            "gaps": [asdict(gap) for gap in self.gaps[:MAX_LISTED]],
         }
 
     @property
@@ -190,7 +195,10 @@ def index_archive(
     layout.create()
     layout.check_writable()
     with recording(layout, "index", listener, composition) as run:
-        plan = build_plan(composition, layout, archive, retry=retry, erased=erased, only=only)
+        try:
+            plan = build_plan(composition, layout, archive, retry=retry, erased=erased, only=only)
+        except ArchiveError as error:
+            raise explain_empty(layout, archive, error) from error
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
@@ -199,7 +207,10 @@ def index_archive(
         else:
             units = run_units(plan.units)
         notes = _replace_outgrown(layout, composition.pipeline.digest, listener)
-        report = build_report(composition, plan, units, time.monotonic() - began, notes)
+        absence = NOTHING_MISSING if only is not None else note_absence(layout, archive, plan, composition.settings)
+        for note in absence.notes:
+            listener.warn(note)
+        report = build_report(composition, plan, units, time.monotonic() - began, notes, absence)
         return replace(report, run=run.end(**report.figures))
 
 
@@ -234,8 +245,9 @@ def build_report(
     units: Sequence[UnitReport],
     seconds: float,
     notes: tuple[str, ...] = (),
+    absence: Absence = NOTHING_MISSING,
 ) -> IndexReport:
-    """Combines the reports of a plan's units; ``notes`` are added to those of the plan."""
+    """Combines the reports of a plan's units with what is missing; ``notes`` are added to those of the plan."""
     lost = [Unreadable(path=path, reason=reason) for path, reason in plan.unreadable]
     return IndexReport(
         pipeline_digest=composition.pipeline.digest,
@@ -245,8 +257,10 @@ def build_report(
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
-        notes=(*plan.notes(), *plan.remarks(), *notes),
+        notes=(*plan.notes(), *plan.remarks(), *notes, *absence.notes),
         grown=plan.grown,
         erased=plan.erased,
         passed_over=plan.passed_over,
+        gaps=absence.gaps,
+        has_new_gaps=absence.is_new,
     )

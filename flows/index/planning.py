@@ -57,6 +57,7 @@ class Plan:
     grown: int = 0  # of the videos to index, those that were indexed when their files were shorter
     all_recent: int = 0  # files that changed a moment ago, if all did
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
+    present: tuple[Video, ...] = ()  # all videos that were read
 
     @property
     def num_videos(self) -> int:
@@ -177,6 +178,7 @@ def plan_archive(
         grown=sum(bool(video.grown_from) for video in fresh),
         all_recent=settled.all_recent,
         passed_over=settled.passed_over,
+        present=tuple(videos),
     )
 
 

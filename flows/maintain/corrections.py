@@ -31,6 +31,11 @@ class IndexedVideo:
         """When it began."""
         return self.facts.start_utc
 
+    @property
+    def stop_utc(self) -> datetime:
+        """When it ended, by its container and what could be decoded."""
+        return self.start_utc + timedelta(seconds=max(self.entry.seconds_promised, self.entry.seconds_decoded))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:

@@ -25,6 +25,7 @@ from flows.settings.sections import (
     DecodeSettings,
     DetectorSettings,
     EncoderSettings,
+    GapSettings,
     GateSettings,
     JudgeSettings,
     NotifySettings,
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     )
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
+    gaps: GapSettings = GapSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -305,6 +305,15 @@ class RetentionSettings(Section):
         return self
 
 
+class GapSettings(Section):
+    """When footage counts as missing; the table ``gaps`` lists it."""
+
+    min_minutes: Annotated[float, Unit("minutes")] = Field(
+        5, ge=0, description="shorter pauses of a camera that normally records through are no gaps"
+    )
+    ignore_cameras: tuple[str, ...] = Field((), description="cameras whose gaps are not told, such as removed ones")
+
+
 class NotifySettings(Section):
     """A program to notify of hits and problems; it reads one JSON document from standard input."""
 
@@ -312,6 +321,6 @@ class NotifySettings(Section):
         (), description="program and arguments, run without a shell; empty: no notifications"
     )
     timeout_seconds: Seconds = Field(30.0, gt=0, le=600, description="time after which the program is stopped")
-    on: tuple[Literal["hits", "degraded", "failed", "search_hits"], ...] = Field(
-        ("hits", "degraded", "failed"), description="events to notify the program of"
+    on: tuple[Literal["hits", "degraded", "failed", "gaps", "search_hits"], ...] = Field(
+        ("hits", "degraded", "failed", "gaps"), description="events to notify the program of"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 
-from flows.index.flow import run_as_tasks, show_unreadable
+from flows.index.flow import run_as_tasks, show_gaps, show_unreadable
 from flows.index.indexing import index_archive
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
 from flows.runs.notifying import notify_failure, notify_report
@@ -44,6 +44,7 @@ def sweep(form: SweepForm) -> State[None]:
     unreadable = indexed.unreadable if indexed else ()
     if indexed:
         show_unreadable("sweep-unreadable", indexed)
+        show_gaps("sweep-gaps", indexed)
     show_table("sweep-queries", [_row(tally) for tally in report.queries], "results of each query")
     show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
     message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"

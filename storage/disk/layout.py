@@ -83,6 +83,7 @@ class StoreLayout:
     quarantine = _Below("quarantine")  # videos that can't be read, with the reasons
     erasures = _Below("erasures")  # notes on what was erased, and on what may be indexed again anyway
     corrections = _Below("corrections")  # cameras and clocks of videos that a person corrected
+    archives = _Below("archives")  # what each archive held, and what is missing from it
     working = _Below("hits", "working.duckdb")  # the writer's database
     snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them

@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 from anomalylmm.errors import QueryError, StoreError
 from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.hits.database import CONNECTION_SETTINGS
+from storage.hits.gaps import read_gaps_table
 from storage.hits.runs import read_runs_table
 from storage.hits.snapshot import crop_columns_sql
 from storage.hits.tables import quote_text
@@ -95,7 +96,7 @@ class Snapshot:
 
 @contextmanager
 def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterator[Snapshot]:
-    """Opens the published database; only its tables and the ``crops`` and ``runs`` views can be read.
+    """Opens the published database; only its tables and the ``crops``, ``runs`` and ``gaps`` views can be read.
 
     Raises:
         StoreError: If no sweep has published yet, or the file can't be opened.
@@ -109,6 +110,7 @@ def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterato
             connection.execute("USE store")
             _add_crops(layout, connection)
             connection.register("runs", read_runs_table(layout))  # runs are kept in files, as index runs take no lock
+            connection.register("gaps", read_gaps_table(layout))
             _restrict(connection, limits)
         except duckdb.Error as error:
             raise StoreError(

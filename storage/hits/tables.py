@@ -211,6 +211,14 @@ RUNS = _table(
     "num_candidates num_judged num_calls num_cached num_hits",
     reals_by_name="stage_seconds",
 )  # kept in small files, not in the database
+GAPS = _table(
+    "gaps",
+    "What is missing from archives, as the last index run of each found it.",
+    "archive camera kind start_utc",
+    text="archive camera kind",
+    utc="start_utc stop_utc found_utc",
+    real="seconds",
+)  # kept in small files, as index runs do not write the database
 SWEEP_TABLES = (COVERAGE, HITS, JUDGEMENTS, JUDGEMENT_SLOTS, INCIDENTS, THRESHOLDS)  # each row belongs to one sweep
 SHARD_TABLES = (SHARDS, VIDEOS, TRACKLETS)  # rows read from shards
 PUBLISHED = (QUERIES, SWEEPS, *SWEEP_TABLES, FEEDBACK, SEARCHES, *SHARD_TABLES, QUARANTINE, ERASURES)

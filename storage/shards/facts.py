@@ -53,7 +53,7 @@ class Corrections:
         return replace(video, **asdict(facts)) if facts else replace(video, camera=self.name(video.camera))
 
     def find(self, video: Video | VideoEntry) -> VideoFacts | None:
-        """The corrected facts of a video, or of the same recording when its file was shorter; None if there are none."""
+        """The corrected facts of a video, or of the same recording when its file was shorter; None if it has none."""
         ids = (video.video_id, *reversed(video.grown_from))
         return next((self.facts[video_id] for video_id in ids if video_id in self.facts), None)
 
