@@ -12,7 +12,7 @@ from anomalylmm.records import Video
 from flows.clock import utc_now
 from flows.index.planning import Plan
 from flows.index.wallclock import build_patterns, clock_of
-from flows.maintain.corrections import IndexedVideo, list_indexed
+from flows.maintain.corrections import IndexedVideo, list_indexed, suggest_corrections
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import ArchiveNote, GapRecord, name_archive, read_archive_note, write_archive_note
@@ -24,7 +24,7 @@ class Absence:
     """What is missing from an archive."""
 
     gaps: tuple[GapRecord, ...] = ()
-    notes: tuple[str, ...] = ()  # about what lasts, and what no run has told before
+    notes: tuple[str, ...] = ()  # about what lasts, what no run has told before, and what could be corrected
     is_new: bool = False  # whether a gap was found for the first time
 
 
@@ -58,7 +58,8 @@ def note_absence(layout: StoreLayout, archive: Path, plan: Plan, settings: Setti
     note = ArchiveNote(archive=name_archive(archive), seen_utc=now, cameras={**missing, **cameras}, gaps=records)
     write_archive_note(layout, note)
     is_new = any(record.found_utc == now for record in records)
-    return Absence(gaps=records, notes=tuple(iter_notes(records, now)), is_new=is_new)
+    notes = (*iter_notes(records, now), *suggest_corrections(indexed, present))
+    return Absence(gaps=records, notes=notes, is_new=is_new)
 
 
 def explain_empty(layout: StoreLayout, archive: Path, error: ArchiveError) -> ArchiveError:

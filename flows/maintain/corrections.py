@@ -1,12 +1,15 @@
 """Plans a correction: which indexed videos are meant, and what their camera and start should be. Changes nothing."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from shlex import quote
 
 from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.records import Video
 from flows.index.wallclock import build_patterns, clock_of
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
@@ -140,6 +143,40 @@ def list_indexed(layout: StoreLayout) -> list[IndexedVideo]:
         for entry in manifest.videos:
             found[entry.video_id] = IndexedVideo(entry=entry, facts=VideoFacts.of(manifest, entry))
     return sorted(found.values(), key=lambda video: (video.start_utc, video.entry.path))
+
+
+def suggest_corrections(indexed: Iterable[IndexedVideo], present: Sequence[Video]) -> Iterator[str]:
+    """Says what is indexed under another camera or time than it would get now, and how to change it.
+
+    Args:
+        indexed: All videos of the store.
+        present: The videos of the archive as the settings describe them now.
+    """
+    known = {video.entry.video_id: video for video in indexed}
+    unmoved = {item.video_id for item in present if item.video_id in known and _is_at(item, known[item.video_id])}
+    moved: Counter[tuple[str, str]] = Counter()
+    num_other = 0
+    for item in present:
+        facts = known[item.video_id].facts if item.video_id in known else None
+        if facts and _is_at(item, known[item.video_id]):
+            has_other_time = item.clock_source == "path_pattern" and item.start_utc != facts.start_utc
+            num_other += has_other_time or item.camera != facts.camera
+        elif facts and item.video_id not in unmoved and item.camera != facts.camera:
+            moved[facts.camera, item.camera] += 1
+    if num_other:
+        yield (
+            f"{num_other} indexed videos have another camera or time than the settings now read from their names; "
+            "to correct them, run: anomalylmm recamera --from-settings"
+        )
+    for (old, new), number in sorted(moved.items()):
+        yield (
+            f"{number} videos of camera {new!r} are indexed as camera {old!r}; if they are one camera, run: anomalylmm "
+            f"recamera --camera {quote(old)} --to {quote(new)} (or the other way round, with --always)"
+        )
+
+
+def _is_at(item: Video, video: IndexedVideo) -> bool:
+    return clean_text(item.path) == clean_text(video.entry.path)
 
 
 def plan_correction(

@@ -71,7 +71,7 @@ def correct_store(
                 by_hand=correction.by_hand,
                 renamed=correction.renamed,
             )
-        num_shards, problems = _mend(layout, hits)
+        num_shards, problems = mend_shards(layout, hits, read_corrections(layout), regroup_incidents)
         if layout.snapshot.exists():
             hits.publish()
             write_latest_page(layout)
@@ -91,9 +91,10 @@ def finish_mending(layout: StoreLayout) -> None:
         StoreBusyError: A sweep or an erasure is running.
         StoreError: The store can't be read or written.
     """
-    if next(find_outdated(layout, read_corrections(layout)), None):
+    corrections = read_corrections(layout)
+    if next(find_outdated(layout, corrections), None):
         with HitStore(layout) as hits:
-            _mend(layout, hits)
+            mend_shards(layout, hits, corrections, regroup_incidents)
 
 
 def foresee(layout: StoreLayout, plan: CorrectionPlan) -> Consequences:
@@ -113,13 +114,6 @@ def foresee(layout: StoreLayout, plan: CorrectionPlan) -> Consequences:
         num_hits = snapshot.run(_COUNT_SQL, [[change.video_id for change in plan.changes]])[1][0][0]
         names = snapshot.run(_QUERIES_SQL, [sorted(plan.cameras_gone)])[1]
     return Consequences(num_hits=int(num_hits), queries=tuple(name for (name,) in names), num_erased=num_erased)
-
-
-def _mend(layout: StoreLayout, hits: HitStore) -> tuple[int, tuple[str, ...]]:
-    corrections = read_corrections(layout)
-    num_shards = sum(1 for _ in find_outdated(layout, corrections))
-    problems = mend_shards(layout, hits, corrections, regroup_incidents)
-    return num_shards - len(problems), problems
 
 
 def regroup_incidents(connection: duckdb.DuckDBPyConnection, cameras: frozenset[str]) -> None:

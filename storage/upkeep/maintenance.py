@@ -15,10 +15,12 @@ from storage.gallery.compacting import find_index_problems, find_useless_indexes
 from storage.gallery.opening import InvalidShard, iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.hits.runs import drop_old_runs, find_damaged_runs
+from storage.shards.facts import read_corrections
 from storage.shards.manifest import read_manifest
 from storage.shards.writer import move_aside, repair_index, verify_shard
 from storage.upkeep.erasure import erase_returned, find_returned, finish_erasures
 from storage.upkeep.erasure_log import Erasure, read_unfinished
+from storage.upkeep.mending import find_outdated
 
 GRACE_SECONDS = 3600.0  # anything younger may belong to a process that has just started
 
@@ -32,7 +34,7 @@ class VerifyReport:
     invalid: tuple[InvalidShard, ...]
     orphans: tuple[Path, ...]  # in ``temporary``, of processes that have ended
     rebuilt: tuple[Path, ...]  # indexes that were rebuilt
-    messages: tuple[str, ...]  # about the databases, indexes and erasures
+    messages: tuple[str, ...]  # about the databases, indexes, erasures and corrections
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ class GcReport:
 
 
 def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> VerifyReport:
-    """Checks every shard, the indexes, the databases and the erasures, and lists what crashed processes left behind.
+    """Checks every shard, the indexes, databases, erasures and corrections; lists what crashed processes left behind.
 
     With ``deep``, every byte is read and compared with the digests. With ``repair``, missing or damaged indexes are
     rebuilt from the Parquet files.
@@ -84,6 +86,7 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
         rebuilt=tuple(rebuilt),
         messages=(
             *_iter_erasure_problems(layout),
+            *_iter_correction_problems(layout),
             *_iter_database_problems(layout),
             *find_index_problems(layout, deep=deep),
             *(f"{path}: this record of a run can't be read. Run: anomalylmm gc" for path in find_damaged_runs(layout)),
@@ -132,6 +135,16 @@ def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
             yield f"{directory} still holds {len(video_ids)} erased videos. Run: anomalylmm gc"
     except StoreError as error:
         yield str(error)
+
+
+def _iter_correction_problems(layout: StoreLayout) -> Iterator[str]:
+    try:
+        num_shards = sum(1 for _ in find_outdated(layout, read_corrections(layout)))
+    except StoreError as error:
+        yield str(error)
+    else:
+        if num_shards:
+            yield f"{num_shards} shards have a camera or time that was corrected meanwhile. Run: anomalylmm gc"
 
 
 def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:

@@ -62,7 +62,9 @@ def find_outdated(layout: StoreLayout, corrections: Corrections) -> Iterator[Out
             yield OutdatedShard(directory=directory, manifest=manifest, parts=_divide(manifest, new))
 
 
-def mend_shards(layout: StoreLayout, hits: HitStore, corrections: Corrections, regroup: Regroup) -> tuple[str, ...]:
+def mend_shards(
+    layout: StoreLayout, hits: HitStore, corrections: Corrections, regroup: Regroup
+) -> tuple[int, tuple[str, ...]]:
     """Rewrites the shards that contradict a correction, with the rows about them.
 
     Args:
@@ -72,14 +74,15 @@ def mend_shards(layout: StoreLayout, hits: HitStore, corrections: Corrections, r
         regroup: Makes the incidents of some cameras again, in the transaction that moves their hits.
 
     Returns:
-        The reason for each shard that can't be read; it stays as it is.
+        How many shards were replaced, and the reason for each one that can't be read, which stays as it is.
 
     Raises:
         StoreError: If the store can't be written; the next call goes on.
     """
     problems: list[str] = []
     batch: list[OutdatedShard] = []
-    for shard in list(find_outdated(layout, corrections)):
+    outdated = list(find_outdated(layout, corrections))
+    for shard in outdated:
         try:
             for key, videos in shard.parts.items():
                 rewrite_shard(layout, shard.directory, key, videos, videos)
@@ -92,7 +95,7 @@ def mend_shards(layout: StoreLayout, hits: HitStore, corrections: Corrections, r
             batch = []
     if batch:
         _replace(layout, hits, batch, regroup)
-    return tuple(problems)
+    return len(outdated) - len(problems), tuple(problems)
 
 
 def _replace(layout: StoreLayout, hits: HitStore, shards: Sequence[OutdatedShard], regroup: Regroup) -> None:

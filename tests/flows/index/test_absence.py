@@ -84,7 +84,9 @@ def test_a_camera_whose_footage_is_gone_is_told_until_it_is_back(
 def test_a_camera_whose_folder_was_renamed_is_not_gone(layout: StoreLayout, archive: Path) -> None:
     index(layout, archive)
     (archive / "gate").rename(archive / "entrance")
-    assert index(layout, archive).notes == ()
+    (note,) = index(layout, archive).notes
+    assert "recamera --camera gate --to entrance" in note
+    assert list_gaps(layout) == []
 
 
 def test_a_hole_is_told_once_and_stays_in_the_table_until_it_is_filled(layout: StoreLayout, archive: Path) -> None:

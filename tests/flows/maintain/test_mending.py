@@ -146,6 +146,26 @@ def test_a_correction_that_was_killed_is_finished_by_the_next_sweep(
     assert verify_store(layout, deep=True).problems == ()
 
 
+def test_verify_names_a_correction_that_was_killed_and_gc_finishes_it(layout: StoreLayout, failing: list[str]) -> None:
+    failing.append("mending.published")
+    recamera(layout, "--camera", "all", "--to", "gate")
+    told = [problem for problem in verify_store(layout, deep=False).problems if "corrected" in problem]
+    assert len(told) == 1
+    assert "anomalylmm gc" in told[0]
+    assert RUNNER.invoke(app, ["gc", "--store", str(layout.root)]).exit_code == 0
+    assert verify_store(layout, deep=True).problems == ()
+    assert {video.facts.camera for video in list_indexed(layout)} == {"gate"}
+
+
+def test_an_index_run_says_how_to_correct_what_the_settings_now_read_otherwise(layout: StoreLayout) -> None:
+    archive = layout.root.parent / "archive"
+    before = index_archive(compose_small(noisy=True, cameras=[RIGHT]), layout, archive).notes
+    assert any("4 indexed videos have another camera or time" in note for note in before)
+    from_settings(layout)
+    after = index_archive(compose_small(noisy=True, cameras=[RIGHT]), layout, archive).notes
+    assert not any("recamera" in note for note in after)
+
+
 def test_a_dry_run_shows_the_change_and_changes_nothing(layout: StoreLayout) -> None:
     before = content(layout)
     shown = recamera(layout, "--camera", "all", "--to", "gate", "--shift", "+1h", "--dry-run")
