@@ -1,6 +1,7 @@
 """An index run tells what is missing from the archive, and nothing is erased by it."""
 
 import json
+import os
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ def write_clip(archive: Path, camera: str, number: int) -> Path:
     path = archive / camera / f"{NIGHT + number * timedelta(minutes=10):%Y-%m-%d/%H-%M-%S}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"blocks": [["red", 0, 2]], "name": f"{camera} {number}"}))
+    os.utime(path, (0, 0))  # written long ago
     return path
 
 
@@ -100,6 +102,7 @@ def test_a_hole_is_told_once_and_stays_in_the_table_until_it_is_filled(layout: S
     assert index(layout, archive).notes == ()
     assert list_gaps(layout) == [("gate", "hole")]
     lost.write_text(content)
+    os.utime(lost, (0, 0))
     index(layout, archive)
     assert list_gaps(layout) == []
 
@@ -121,7 +124,9 @@ def test_an_erased_video_is_no_hole(layout: StoreLayout, archive: Path) -> None:
 
 
 def test_a_broken_video_that_is_still_there_is_no_hole(layout: StoreLayout, archive: Path) -> None:
-    write_clip(archive, "gate", 4).write_text("no video at all")
+    broken = write_clip(archive, "gate", 4)
+    broken.write_text("no video at all")
+    os.utime(broken, (0, 0))
     report = index(layout, archive)
     assert len(report.unreadable) == 1
     assert report.gaps == ()
@@ -170,6 +175,15 @@ def test_a_camera_is_not_gone_if_the_run_ended_before_its_files(layout: StoreLay
         write_clip(archive, "gate", number)
     report = index(layout, archive, decode={"videos_per_run": 2, "sample_fps": 4.0})
     assert not [note for note in report.notes if "gone" in note]
+
+
+def test_a_camera_of_which_only_a_growing_file_is_there_is_not_gone(layout: StoreLayout, archive: Path) -> None:
+    index(layout, archive)
+    shutil.rmtree(archive / "yard")
+    os.utime(write_clip(archive, "yard", 20))
+    report = index(layout, archive)
+    assert [item.path.split("/")[0] for item in report.passed_over] == ["yard"]
+    assert report.gaps == ()
 
 
 def test_a_damaged_note_on_an_archive_is_written_again(layout: StoreLayout, archive: Path) -> None:

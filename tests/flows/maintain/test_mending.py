@@ -1,6 +1,7 @@
 """Correcting cameras and clocks of what is indexed: the store must then say what it would have said from the start."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -240,11 +241,26 @@ def test_a_video_that_is_indexed_again_by_another_pipeline_is_corrected_too(layo
     }
 
 
+def test_a_file_that_grows_keeps_its_correction(layout: StoreLayout) -> None:
+    recamera(layout, "--camera", "all", "--to", "gate", "--shift", "2h")
+    archive = layout.root.parent / "archive"
+    path = archive / "all/gate/2026-03-28/23-30-00.mp4"
+    path.write_text(path.read_text() + "  ")
+    os.utime(path, (0, 0))  # long ago
+    report = index_archive(compose_small(noisy=True, cameras=[WRONG]), layout, archive)
+    assert report.grown == 1
+    ((start, camera),) = select(layout, "SELECT start_utc, camera FROM videos WHERE path LIKE '%gate/2026-03-28%'")
+    assert (start.day, start.hour, camera) == (29, 1, "gate")
+    assert verify_store(layout, deep=True).problems == ()
+
+
 def test_a_camera_that_was_renamed_always_also_renames_later_videos(layout: StoreLayout) -> None:
     recamera(layout, "--camera", "all", "--to", "gate", "--always")
     archive = layout.root.parent / "archive"
-    (archive / "all/x/2026-04-01").mkdir(parents=True)
-    (archive / "all/x/2026-04-01/10-00-00.mp4").write_text(json.dumps({"blocks": [["red", 0, 2]], "name": "new"}))
+    path = archive / "all/x/2026-04-01/10-00-00.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"blocks": [["red", 0, 2]], "name": "new"}))
+    os.utime(path, (0, 0))  # long ago
     report = index_archive(compose_small(noisy=True, cameras=[WRONG]), layout, archive)
     assert [unit.camera for unit in report.units] == ["gate"]
 
