@@ -15,6 +15,7 @@ _STEPS = {  # by what is written
     "snapshot": "written replaced",
     "compaction": "codes_written rows_written manifest_written renamed moved_aside",
     "growth": "rests_published rows_moved shards_removed",
+    "mending": "published rows_moved shards_removed",
     "erasure": "noted rests_published shards_removed rows_deleted rows_committed database_copied database_replaced "
     "published leftovers_removed finished",
 }

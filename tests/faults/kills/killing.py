@@ -15,7 +15,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.phases import Passed, Phase, build_decoding_phase, build_phases, name_files
 
 # erasures are killed by the kind of their own, compactions by the tests of storage
-POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.", "growth.")))
+POINTS = tuple(name for name in CRASH_POINTS if not name.startswith(("erasure.", "compaction.", "growth.", "mending.")))
 REACHED = "named points at which a process was killed"
 MAX_TRIES = 4  # for a kill
 KILLS_IN_A_ROW = 3  # at random moments, before the store is brought to its end
