@@ -80,7 +80,8 @@ def recamera(
     judged by the next sweep.
 
     Exit codes: 0 done, or nothing to change · 2 wrong arguments · 5 no store, or not writable · 6 a sweep or an
-    erasure is running · 8 done, but damaged shards could not be corrected.
+    erasure is running, or an interrupted correction was finished instead · 8 done, but damaged shards could not be
+    corrected.
 
     Example: `anomalylmm recamera --camera gate --since 2026-03-29 --shift +1h --dry-run`
     """
@@ -104,6 +105,8 @@ def recamera(
         print_json(_to_json(plan, consequences, report))
     else:
         _print(layout, plan, consequences, report)
+        for old, new in correction.renamed.items():
+            say(f"videos of {old!r} that are indexed later {'would be' if dry_run else 'are'} of {new!r}")
     if report and report.problems:
         raise typer.Exit(8)
 

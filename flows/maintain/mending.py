@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from anomalylmm.errors import StoreBusyError
 from anomalylmm.measure.incidents import group_incidents
 from flows.maintain.corrections import Correction, CorrectionPlan
 from flows.runs.progress import Listener, Silence
@@ -57,11 +58,17 @@ def correct_store(
     """Saves the correction, rewrites the shards it contradicts, and publishes hits and incidents again.
 
     Raises:
-        StoreBusyError: A sweep or an erasure is running; then nothing has changed.
+        StoreBusyError: A sweep or an erasure is running; then nothing has changed. Or an earlier correction had been
+            killed: then only that one is finished, as it may be the same, and a shift must not be applied twice.
         StoreError: The store does not exist or can't be written; the next sweep or correction goes on.
     """
     require_store(layout)
     layout.create()
+    if finish_mending(layout):
+        raise StoreBusyError(
+            "an earlier correction was interrupted and has just been finished; nothing else was changed. Look at the "
+            "videos, and repeat the command if it asks for more"
+        )
     with HitStore(layout) as hits, recording(layout, "recamera", listener or Silence()) as run:
         if plan.changes or correction.renamed:
             write_correction(
@@ -84,17 +91,21 @@ def correct_store(
     return MendingReport(num_videos=len(plan.changes), num_shards=num_shards, problems=problems)
 
 
-def finish_mending(layout: StoreLayout) -> None:
-    """Goes on with a correction that was killed; takes no lock if there is none.
+def finish_mending(layout: StoreLayout) -> bool:
+    """Goes on with a correction that was killed; takes no lock and returns False if there is none.
 
     Raises:
         StoreBusyError: A sweep or an erasure is running.
         StoreError: The store can't be read or written.
     """
     corrections = read_corrections(layout)
-    if next(find_outdated(layout, corrections), None):
-        with HitStore(layout) as hits:
-            mend_shards(layout, hits, corrections, regroup_incidents)
+    if next(find_outdated(layout, corrections), None) is None:
+        return False
+    with HitStore(layout) as hits:
+        num_shards, _ = mend_shards(layout, hits, corrections, regroup_incidents)
+        if layout.snapshot.exists():
+            hits.publish()
+    return num_shards > 0
 
 
 def foresee(layout: StoreLayout, plan: CorrectionPlan) -> Consequences:

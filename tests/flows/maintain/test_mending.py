@@ -158,6 +158,19 @@ def test_verify_names_a_correction_that_was_killed_and_gc_finishes_it(layout: St
     assert {video.facts.camera for video in list_indexed(layout)} == {"gate"}
 
 
+def test_a_shift_that_was_killed_and_is_repeated_is_applied_once(layout: StoreLayout, failing: list[str]) -> None:
+    before = sorted(video.start_utc for video in list_indexed(layout))
+    failing.append("mending.published")
+    recamera(layout, "--camera", "all", "--shift", "1h")
+    repeated = recamera(layout, "--camera", "all", "--shift", "1h")
+    assert "has just been finished" in str(repeated.exception)
+    after = sorted(video.start_utc for video in list_indexed(layout))
+    assert after == [start + timedelta(hours=1) for start in before]
+    assert select(layout, "SELECT count(*) FROM hits JOIN videos USING (shard_id, video_id)") == select(
+        layout, "SELECT count(*) FROM hits"
+    )
+
+
 def test_an_index_run_says_how_to_correct_what_the_settings_now_read_otherwise(layout: StoreLayout) -> None:
     archive = layout.root.parent / "archive"
     before = index_archive(compose_small(noisy=True, cameras=[RIGHT]), layout, archive).notes
