@@ -10,7 +10,7 @@ from shlex import quote
 
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.records import Video
-from flows.index.wallclock import build_patterns, clock_of
+from flows.index.wallclock import build_patterns, clock_of, read_path
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
 from storage.gallery.opening import iter_shard_dirs
@@ -202,7 +202,7 @@ def plan_correction(
         changes=changes,
         num_chosen=len(chosen),
         num_left=len(chosen) - len(free),
-        num_unread=sum(_is_unread(video, correction) for video in free),
+        num_unread=sum(_is_unread(video, correction.settings) for video in free) if correction.settings else 0,
         cameras_gone=frozenset(video.facts.camera for video in indexed) - {facts.camera for facts in after.values()},
     )
 
@@ -213,7 +213,7 @@ def _iter_changes(videos: Sequence[IndexedVideo], correction: Correction, known:
         shift = correction.first_start_utc - videos[0].start_utc
     for video in videos:
         if correction.settings:
-            read = video.facts if _is_unread(video, correction) else _read_again(video, correction.settings)
+            read = video.facts if _is_unread(video, correction.settings) else _read_again(video, correction.settings)
             new = replace(read, camera=known.name(read.camera))
         else:
             new = _correct(video.facts, correction.camera, shift)
@@ -235,28 +235,25 @@ def _correct(facts: VideoFacts, camera: str, shift: timedelta) -> VideoFacts:
 
 
 def _read_again(video: IndexedVideo, settings: Settings) -> VideoFacts:
-    """Reads a path again; if it has no time, the one that was found in the container or the file stays."""
-    entry, facts = video.entry, video.facts
+    """Reads a path again; if it has no time, the one that was found elsewhere stays."""
+    patterns, facts = build_patterns(settings.cameras, settings.time_zone), video.facts
     clock = clock_of(
-        entry.path,
-        build_patterns(settings.cameras, settings.time_zone),
-        container_utc=facts.start_utc if facts.clock_source == "container" else None,
+        video.entry.path,
+        patterns,
+        container_utc=None,
         modified=facts.start_utc.timestamp(),
         time_zone=settings.time_zone,
     )
-    return VideoFacts(
-        camera=clean_text(clock.camera),
-        start_utc=clock.start_utc,
-        time_zone=clock.time_zone,
-        clock_source=clock.source,
-    )
+    changed = replace(facts, camera=clean_text(clock.camera), time_zone=clock.time_zone)
+    if clock.source != "path_pattern":
+        return changed
+    return replace(changed, start_utc=clock.start_utc, clock_source=clock.source)
 
 
-def _is_unread(video: IndexedVideo, correction: Correction) -> bool:
-    """Whether the settings no longer find a time in the path that gave it; the container was not kept."""
-    if correction.settings is None or video.facts.clock_source in ("container", "file_time"):
-        return False
-    return _read_again(video, correction.settings).clock_source == "file_time"
+def _is_unread(video: IndexedVideo, settings: Settings) -> bool:
+    """Whether the settings no longer find a time in the path that gave it."""
+    patterns = build_patterns(settings.cameras, settings.time_zone)
+    return video.facts.clock_source == "path_pattern" and read_path(video.entry.path, patterns) is None
 
 
 def summarize(changes: Iterable[Change]) -> list[tuple[str, str, int, datetime, datetime, timedelta]]:
