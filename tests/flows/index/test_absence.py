@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anomalylmm.errors import ArchiveError
+from flows.index import flow
 from flows.index.indexing import IndexReport, index_archive
 from flows.maintain.corrections import list_indexed
 from flows.maintain.erasing import erase_store
@@ -114,6 +115,18 @@ def test_gaps_are_a_table(layout: StoreLayout, archive: Path, tmp_path: Path) ->
     rows = run_sql(layout, "SELECT camera, kind, start_utc, stop_utc, seconds FROM gaps")[1]
     start, stop = datetime(2026, 3, 14, 22, 30, 3), datetime(2026, 3, 14, 22, 50)  # noqa: DTZ001 - as SQL gives them
     assert rows == [("gate", "hole", start, stop, 1197.0)]
+
+
+def test_the_page_of_a_prefect_run_shows_gaps(
+    layout: StoreLayout, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: dict[str, Any] = {}
+    monkeypatch.setattr(flow, "show_table", lambda key, rows, _: shown.update({key: rows}))
+    flow.show_gaps("whole", index(layout, archive))
+    write_clip(archive, "gate", 4).unlink()
+    flow.show_gaps("index-gaps", index(StoreLayout(layout.root.with_name("other")), archive))
+    row = {"camera": "gate", "what": "hole", "from": "2026-03-14 22:30:03", "to": "2026-03-14 22:50:00"}
+    assert shown == {"index-gaps": [row]}
 
 
 def test_an_erased_video_is_no_hole(layout: StoreLayout, archive: Path) -> None:
