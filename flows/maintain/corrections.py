@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from shlex import quote
 
 from anomalylmm.errors import ConfigurationError, StoreError
-from anomalylmm.records import Video
-from flows.index.wallclock import build_patterns, clock_of, read_path
+from anomalylmm.records import ClockSource, Video
+from flows.index.wallclock import build_patterns, clock_of
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
 from storage.gallery.opening import iter_shard_dirs
@@ -159,7 +159,7 @@ def suggest_corrections(indexed: Iterable[IndexedVideo], present: Sequence[Video
     for item in present:
         facts = known[item.video_id].facts if item.video_id in known else None
         if facts and _is_at(item, known[item.video_id]):
-            has_other_time = item.clock_source == "path_pattern" and item.start_utc != facts.start_utc
+            has_other_time = _is_of_path(item.clock_source) and item.start_utc != facts.start_utc
             num_other += has_other_time or item.camera != facts.camera
         elif facts and item.video_id not in unmoved and item.camera != facts.camera:
             moved[facts.camera, item.camera] += 1
@@ -196,28 +196,32 @@ def plan_correction(
     chosen = [video for video in indexed if choice.includes(video)]
     spared = set() if correction.by_hand or choice.is_named else known.by_hand
     free = [video for video in chosen if video.entry.video_id not in spared]
-    changes = tuple(change for change in _iter_changes(free, correction, known) if change.new != change.old)
+    if correction.settings:
+        read = _read_all(free, correction.settings)
+        unread = {name for name, facts in read.items() if facts is None}
+        new = {name: replace(facts, camera=known.name(facts.camera)) for name, facts in read.items() if facts}
+    else:
+        unread, new = set[str](), _correct_all(free, correction)
+    changes = tuple(
+        Change(video_id=video.entry.video_id, path=video.entry.path, old=video.facts, new=new[video.entry.video_id])
+        for video in free
+        if new.get(video.entry.video_id, video.facts) != video.facts
+    )
     after = {video.entry.video_id: video.facts for video in indexed} | {item.video_id: item.new for item in changes}
     return CorrectionPlan(
         changes=changes,
         num_chosen=len(chosen),
         num_left=len(chosen) - len(free),
-        num_unread=sum(_is_unread(video, correction.settings) for video in free) if correction.settings else 0,
+        num_unread=len(unread),
         cameras_gone=frozenset(video.facts.camera for video in indexed) - {facts.camera for facts in after.values()},
     )
 
 
-def _iter_changes(videos: Sequence[IndexedVideo], correction: Correction, known: Corrections) -> Iterator[Change]:
+def _correct_all(videos: Sequence[IndexedVideo], correction: Correction) -> dict[str, VideoFacts]:
     shift = correction.shift
     if correction.first_start_utc and videos:
         shift = correction.first_start_utc - videos[0].start_utc
-    for video in videos:
-        if correction.settings:
-            read = video.facts if _is_unread(video, correction.settings) else _read_again(video, correction.settings)
-            new = replace(read, camera=known.name(read.camera))
-        else:
-            new = _correct(video.facts, correction.camera, shift)
-        yield Change(video_id=video.entry.video_id, path=video.entry.path, old=video.facts, new=new)
+    return {video.entry.video_id: _correct(video.facts, correction.camera, shift) for video in videos}
 
 
 def _correct(facts: VideoFacts, camera: str, shift: timedelta) -> VideoFacts:
@@ -234,26 +238,23 @@ def _correct(facts: VideoFacts, camera: str, shift: timedelta) -> VideoFacts:
     return replace(facts, camera=camera or facts.camera, start_utc=start_utc, clock_source=source)
 
 
-def _read_again(video: IndexedVideo, settings: Settings) -> VideoFacts:
-    """Reads a path again; if it has no time, the one that was found elsewhere stays."""
-    patterns, facts = build_patterns(settings.cameras, settings.time_zone), video.facts
-    clock = clock_of(
-        video.entry.path,
-        patterns,
-        container_utc=None,
-        modified=facts.start_utc.timestamp(),
-        time_zone=settings.time_zone,
-    )
-    changed = replace(facts, camera=clean_text(clock.camera), time_zone=clock.time_zone)
-    if clock.source != "path_pattern":
-        return changed
-    return replace(changed, start_utc=clock.start_utc, clock_source=clock.source)
+def _read_all(videos: Sequence[IndexedVideo], settings: Settings) -> dict[str, VideoFacts | None]:
+    """Reads paths again. A time that was found elsewhere stays; None if a path gave it and does not do so any more."""
+    patterns, zone = build_patterns(settings.cameras, settings.time_zone), settings.time_zone
+    found: dict[str, VideoFacts | None] = {}
+    for video in videos:
+        path, facts, modified = video.entry.path, video.facts, video.start_utc.timestamp()
+        clock = clock_of(path, patterns, container_utc=None, modified=modified, time_zone=zone)
+        changed = replace(facts, camera=clean_text(clock.camera), time_zone=clock.time_zone)
+        if _is_of_path(clock.source):
+            changed = replace(changed, start_utc=clock.start_utc, clock_source=clock.source)
+        is_lost = _is_of_path(facts.clock_source) and not _is_of_path(clock.source)
+        found[video.entry.video_id] = None if is_lost else changed
+    return found
 
 
-def _is_unread(video: IndexedVideo, settings: Settings) -> bool:
-    """Whether the settings no longer find a time in the path that gave it."""
-    patterns = build_patterns(settings.cameras, settings.time_zone)
-    return video.facts.clock_source == "path_pattern" and read_path(video.entry.path, patterns) is None
+def _is_of_path(source: ClockSource) -> bool:
+    return source.startswith("path")
 
 
 def summarize(changes: Iterable[Change]) -> list[tuple[str, str, int, datetime, datetime, timedelta]]:
