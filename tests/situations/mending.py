@@ -200,12 +200,7 @@ def a_correction_that_is_killed(place: Place) -> Observed:
     index(place)
     sweep(place)
     before = place.rows("select count(*) as n, count(distinct hit_id) as hits from crops, hits")
-    time_limit = 1.0
-    for _ in range(6):  # later each time, until the correction is written down
-        killed = _kill_after(place, time_limit, "recamera", "--store", place.store, "--camera", "gate", "--to", "yard")
-        if list(place.store.glob("corrections/*")):
-            break
-        time_limit += 0.7
+    killed = _kill_once_noted(place, "recamera", "--store", place.store, "--camera", "gate", "--to", "yard")
     sweep(place)
     after = place.rows("select count(*) as n, count(distinct hit_id) as hits from crops, hits")
     rows = place.rows("select camera, count(*) as videos from videos group by all")
@@ -215,11 +210,13 @@ def a_correction_that_is_killed(place: Place) -> Observed:
     return Observed(text=text, right=rows == wanted and before == after and sound == 0)
 
 
-def _kill_after(place: Place, seconds: float, *arguments: str | Path) -> bool:
+def _kill_once_noted(place: Place, *arguments: str | Path) -> bool:
+    """Kills a command as soon as the correction is written down; False if it ended before."""
     command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(place.code)}
     with subprocess.Popen(command, cwd=place.folder, env=environment, stdout=-3, stderr=-3) as process:
-        time.sleep(seconds)
+        while process.poll() is None and not list(place.store.glob("corrections/*")):
+            time.sleep(0.005)
         process.kill()
         return process.wait() < 0
 
