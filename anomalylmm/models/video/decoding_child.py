@@ -29,7 +29,8 @@ import numpy as np
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times, shrink
+from anomalylmm.models.video.pictures import shrink
+from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times
 from anomalylmm.models.video.steady_clock import is_steady
 
 INDEXED_FORMATS = ("mov", "mp4", "matroska", "webm", "avi")

@@ -8,11 +8,10 @@ from typing import Any
 
 import av
 import av.error
-import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.child_process import Fields
-from anomalylmm.models.video.resizing import resized
+from anomalylmm.models.video.pictures import clockwise, pixel_ratio, upright
 from anomalylmm.models.video.steady_clock import SteadyClock
 from anomalylmm.models.video.still_spans import StillSpans
 from anomalylmm.records import Image
@@ -63,7 +62,9 @@ class Probe:
                 seconds=promised_seconds(container, stream),
                 average_fps=float(stream.average_rate or 0),
                 rotation_degrees=clockwise(frame),
-                first=Picture(image=upright(frame), pts_seconds=max(0.0, (frame.time or 0.0) - start)),
+                first=Picture(
+                    image=upright(frame, pixel_ratio(stream)), pts_seconds=max(0.0, (frame.time or 0.0) - start)
+                ),
             )
 
     def fields(self) -> Fields:
@@ -118,7 +119,7 @@ class PyavWalk:
         """Yields upright pictures, times rising."""
         with open_container(self._path) as container:
             stream = video_stream(container)
-            stream.thread_type = "AUTO"
+            stream.thread_type, ratio = "AUTO", pixel_ratio(stream)
             start, usual = start_seconds(stream), float(1 / stream.average_rate) if stream.average_rate else 0.0
             clock, last, last_pts = SteadyClock(start, self._after), self._after, None
             self._seek(container, stream, start)
@@ -131,7 +132,7 @@ class PyavWalk:
                 self._account(pts_seconds, pts_seconds if last_pts in self._passed_over else last, seconds, frame)
                 last, last_pts = pts_seconds, frame.pts
                 if self._sampler.wants(pts_seconds):
-                    yield Picture(image=upright(frame, self._max_width), pts_seconds=pts_seconds)
+                    yield Picture(image=upright(frame, ratio, self._max_width), pts_seconds=pts_seconds)
 
     def _seek(self, container: Any, stream: Any, start: float) -> None:
         """Goes to the key frame before the time already delivered; stays where that fails."""
@@ -262,27 +263,3 @@ def promised_seconds(container: Any, stream: Any) -> float:
     seconds = container.duration / MICROSECONDS
     counts_from_zero = "matroska" in container.format.name
     return max(0.0, seconds - start_seconds(stream)) if counts_from_zero else seconds
-
-
-def clockwise(frame: Any) -> int:
-    """Turn, in degrees clockwise, that shows the frame upright."""
-    return round(-frame.rotation / 90) * 90 % 360
-
-
-def upright(frame: Any, max_width_px: int | None = None) -> Image:
-    """The frame as RGB, turned as its display matrix says, made at most that wide where it is not turned."""
-    turns = -clockwise(frame) // 90
-    if turns == 0 and max_width_px and frame.width > max_width_px:
-        frame = resized(frame, max_width_px)
-    image: Image = frame.to_ndarray(format="rgb24")
-    return np.rot90(image, turns)
-
-
-def shrink(image: Image, max_width_px: int | None) -> Image:
-    """Makes a picture at most that wide, in proportion."""
-    width = image.shape[1]
-    if max_width_px is None or width <= max_width_px:
-        return image
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    small: Image = resized(frame, max_width_px).to_ndarray()
-    return small
