@@ -9,7 +9,7 @@ from anomalylmm.errors import ShapeError
 from anomalylmm.records import Box, Image
 
 SHARPNESS_SIDE_PX = 128  # all crops are compared at this size
-COLOR_SIDE_PX = 32  # small enough that the colored noise of a sensor is averaged away
+COLOR_SIDE_PX = 16  # small enough that the colored noise of a sensor is averaged away
 COLOR_SHARE = 0.02  # of a picture that must be colored
 MIN_COLOR = 6.0  # gray levels between channels; a gray picture has up to 3 after a video's and a JPEG's compression
 
