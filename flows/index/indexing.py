@@ -243,7 +243,7 @@ def build_report(
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
-        notes=(*plan.notes(), *plan.remarks(), *notes),
+        notes=(*plan.notes(), *plan.remarks(), *notes, *(note for unit in units for note in unit.notes)),
         grown=plan.grown,
         erased=plan.erased,
         passed_over=plan.passed_over,
