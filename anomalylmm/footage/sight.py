@@ -10,7 +10,7 @@ MAX_SPREAD = 5.0  # gray levels: deviation of a picture without anything in it
 BLACK, WHITE = 40.0, 215.0  # mean gray levels below and above which such a picture is black or white
 BURNT, BURNT_SHARE = 250.0, 0.8  # gray level of overexposed pixels, and their share in an overexposed picture
 BLIND_SHARE = 0.5  # of the frames, from which it is worth telling
-MAX_CHANGE = 0.5  # gray levels; a sensor's noise alone changes more
+MAX_CHANGE = 1.5  # gray levels; the noise of a sensor changes more, an encoder that is given one picture less
 FROZEN_SECONDS = 300.0  # a live picture changes within that time, if only by its light
 
 

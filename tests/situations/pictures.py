@@ -58,8 +58,9 @@ def write_video(path: Path, frames: Iterable[NDArray[Any]], *, fps: int = FPS, *
 
 
 def index(place: Place) -> dict[str, Any]:
-    """Indexes the archive; returns the report."""
+    """Indexes and sweeps the archive, so that ``sql`` can read it; returns the report of the index."""
     done = place.run("index", place.archive, "--store", place.store, "--json")
+    place.run("sweep", "--store", place.store)
     return json.loads(done.stdout) if done.stdout.startswith("{") else {"state": f"exit {done.returncode}"}
 
 
