@@ -8,12 +8,12 @@ from threading import Event
 from typing import Any
 
 from anomalylmm.errors import StoreBusyError
+from flows.clocks.cameras import camera_from_folder
 from flows.composition import Composition
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.content import modified_time_ns
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
-from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence

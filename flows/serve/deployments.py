@@ -13,7 +13,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.index.wallclock import check_time_zone
+from flows.clocks.patterns import check_time_zone
 from flows.serve.automations import ensure_zombie_automation
 from flows.settings.model import configs_folder
 

@@ -168,7 +168,7 @@ VIDEOS = _table(
     "videos",
     "Indexed videos, with how much of each was decoded.",
     "shard_id video_id",
-    text="video_id shard_id pipeline camera path clock_source time_zone decoder status message",
+    text="video_id shard_id pipeline camera path clock_source clock_doubt time_zone decoder status message",
     int="size_bytes width_px height_px num_frames",
     real="seconds_promised seconds_decoded coverage",
     utc="start_utc",
