@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from flows.clocks.tokens import MONTHS, cut_spans, tokenize
@@ -53,6 +54,7 @@ class Naming:
         return tuple(name for name in folders[:inner] if rank(name) >= NUMBERED)
 
 
+@lru_cache(maxsize=10_000)
 def rank(text: str) -> int:
     """Says how well a text names a camera: as a place, by a number, by a word of recorders, or not at all."""
     if _MAC.search(text) or _IP.search(text):
@@ -119,23 +121,14 @@ def clean(text: str) -> str:
     return without.rstrip(_EDGES) if rank(without) == SPECIFIC else stripped
 
 
-def choose_camera(naming: Naming, *, labels: int = 1, places: int = 1) -> str:
-    """Names the camera.
-
-    Args:
-        naming: What the path says.
-        labels: Number of different names in file names of the same folder.
-        places: Number of different folders above those of the same name.
-    """
+def choose_camera(naming: Naming, labels: int = 1) -> str:
+    """Names the camera; ``labels`` is the number of different names in file names of the same folder."""
     folder, label, known = naming.folder, naming.label, rank(naming.label)
     if known >= NUMBERED and folder and labels > 1:
-        name = label if known == SPECIFIC else f"{folder}-{label}"
-    elif folder or known == SPECIFIC:
-        name = folder or label
-    else:
-        name = _choose_weak(naming, known)
-    parents = "-".join(naming.parents) if places > 1 else ""
-    return f"{parents}-{name}" if parents and not name.startswith(parents) else name
+        return label if known == SPECIFIC else f"{folder}-{label}"
+    if folder or known == SPECIFIC:
+        return folder or label
+    return _choose_weak(naming, known)
 
 
 def _choose_weak(naming: Naming, known: int) -> str:

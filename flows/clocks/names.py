@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import PurePosixPath
 
 from flows.clocks.cameras import Naming, name_parts
 from flows.clocks.dates import FoundDate, find_epoch, find_impossible, iter_dates
@@ -66,7 +65,8 @@ def read_name(path: str) -> PathTime:
 
 def strip_suffix(path: str) -> str:
     """Removes the suffix of a file name."""
-    return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
 
 
 def _weight(tokens: Sequence[Token], item: _Found) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
-from flows.clocks.cameras import SPECIFIC, Naming, choose_camera, rank
+from flows.clocks.cameras import NO_CAMERA, SPECIFIC, Naming, choose_camera, rank
 from flows.clocks.local_time import choose_fold, is_missing, is_repeated, to_utc, to_utc_as_before_midnight
 from flows.clocks.names import PathTime, read_name
 from flows.clocks.patterns import PathPattern, read_pattern
@@ -60,25 +60,25 @@ def read_paths(modified: Mapping[str, float], patterns: Sequence[PathPattern], t
 
 
 def _name_cameras(read: Mapping[str, PathTime]) -> dict[str, str]:
-    labels: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    places: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    labels: dict[tuple[str, ...], set[str]] = defaultdict(set)  # names in file names, by folder and kind of name
     for found in read.values():
-        labels[_folder_of(found.naming)].add(found.naming.label)
-    for found in read.values():
-        places[_choose(found.naming, labels)].add(found.naming.parents)
-    return {
-        path: found.camera or _choose(found.naming, labels, len(places[_choose(found.naming, labels)]))
-        for path, found in read.items()
+        labels[_kind_of(found.naming)].add(found.naming.label)
+    names = {
+        path: choose_camera(found.naming, labels=len(labels[_kind_of(found.naming)])) for path, found in read.items()
     }
+    places: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for path, name in names.items():
+        places[name].add(read[path].naming.parents)
+    for path, found in read.items():
+        if found.camera:
+            names[path] = found.camera
+        elif len(places[names[path]]) > 1:
+            names[path] = "-".join((*found.naming.parents, names[path]))
+    return names
 
 
-def _folder_of(naming: Naming) -> tuple[str, ...]:
-    return (*naming.parents, naming.folder)
-
-
-def _choose(naming: Naming, labels: Mapping[tuple[str, ...], set[str]], places: int = 1) -> str:
-    names = {label for label in labels[_folder_of(naming)] if rank(label) == rank(naming.label)}
-    return choose_camera(naming, labels=len(names), places=places)
+def _kind_of(naming: Naming) -> tuple[str, ...]:
+    return (*naming.parents, naming.folder, str(rank(naming.label)))
 
 
 def _read_camera(
@@ -205,4 +205,4 @@ def _chain(moments: Iterable[datetime], start: datetime | None, step: timedelta)
 
 def names_place(camera: str) -> bool:
     """Returns whether a camera's name says where it is, and is not a number or a word of recorders."""
-    return rank(camera) == SPECIFIC
+    return camera != NO_CAMERA and rank(camera) == SPECIFIC

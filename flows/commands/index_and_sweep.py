@@ -18,7 +18,9 @@ from flows.commands.common import (
     print_table,
     say,
 )
+from flows.commands.preview import show_preview
 from flows.index.indexing import IndexReport, index_archive
+from flows.index.preview import preview_archive
 from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
 from flows.sweep.outcome import SweepReport
@@ -40,6 +42,9 @@ def index(
     erased: Annotated[
         bool, typer.Option("--erased", help="Also index footage that was erased or is older than the retention.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show which cameras and times would be read, and what is unsure.")
+    ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -52,6 +57,9 @@ def index(
     Example: `anomalylmm index /media/cameras --store store`
     """
     composition, layout = compose(profile, settings), StoreLayout(store)
+    if dry_run:
+        show_preview(preview_archive(archive, composition.settings, composition.probe_start), json=json)
+        return
     notify = composition.settings.notify
     with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)

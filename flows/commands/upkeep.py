@@ -16,6 +16,8 @@ from flows.commands.common import (
     print_table,
     say,
 )
+from flows.commands.preview import show_preview
+from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe
@@ -130,6 +132,9 @@ def models(profile: ProfileOption = None, settings: SettingsOption = None, json:
 
 
 def doctor(
+    archive: Annotated[
+        Path | None, typer.Argument(help="Also show which cameras and times would be read from this archive.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
@@ -137,12 +142,16 @@ def doctor(
 ) -> None:
     """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
 
-    Example: `anomalylmm doctor`
+    Example: `anomalylmm doctor` or `anomalylmm doctor /media/cameras`
     """
-    findings = examine(compose(profile, settings), StoreLayout(store))
+    composition = compose(profile, settings)
+    preview = preview_archive(archive, composition.settings, composition.probe_start) if archive else None
+    findings = examine(composition, StoreLayout(store))
     if json:
-        print_json(findings)
+        print_json({"findings": findings, "archive": preview} if preview else findings)
     else:
+        if preview:
+            show_preview(preview, json=False)
         for finding in findings:
             say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
     if not all(finding.good for finding in findings):

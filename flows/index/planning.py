@@ -15,7 +15,14 @@ from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
 from flows.index.containers import VIDEO_SUFFIXES
 from flows.index.content import content_digest, find_shorter, modified_time_ns
 from flows.index.settling import Settled, settle
-from flows.index.wallclock import PathReader, build_patterns, clock_of, describe_doubts, mark_same_times
+from flows.index.wallclock import (
+    PathReader,
+    build_patterns,
+    clock_of,
+    describe_doubts,
+    describe_zone,
+    mark_same_times,
+)
 from flows.settings.model import Settings
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
@@ -57,6 +64,7 @@ class Plan:
     grown: int = 0  # of the videos to index, those that were indexed when their files were shorter
     all_recent: int = 0  # files that changed a moment ago, if all did
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
+    hints: tuple[str, ...] = ()  # what the times of all new files have in common
 
     @property
     def num_videos(self) -> int:
@@ -77,7 +85,7 @@ class Plan:
             "run index again to include them": self.postponed,
         }
         fresh = [video for unit in self.units for video in unit.videos]
-        return (*_count(counts), *describe_doubts(fresh))
+        return (*_count(counts), *describe_doubts(fresh), *self.hints)
 
     def remarks(self) -> tuple[str, ...]:
         """Tells what is usual in an archive but not read as it lies there."""
@@ -199,6 +207,7 @@ def plan_archive(
         grown=sum(bool(video.grown_from) for video in fresh),
         all_recent=settled.all_recent,
         passed_over=settled.passed_over,
+        hints=describe_zone(reader, [video.path for video in fresh]),
     )
 
 

@@ -14,6 +14,8 @@ from flows.settings.sections import CameraSettings
 NEARBY = timedelta(seconds=10)  # two clocks this close show the same moment
 ZONE_STEP = timedelta(minutes=30)  # zones differ by multiples of it, with few exceptions
 FARTHEST_ZONE = timedelta(hours=14)
+SLACK_SECONDS = 60.0  # a recording of one hour may take a little longer
+MIN_SPREAD_SECONDS = 6 * 3600.0  # files copied together have one time, whatever their names say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,11 @@ class PathReader:
     patterns: tuple[PathPattern, ...]
     time_zone: str
     known: Mapping[str, NamedClock] = field(default_factory=dict, repr=False)
+    modified: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def survey(self, modified: Mapping[str, float]) -> "PathReader":
         """Reads the paths of an archive, given when each file was last changed in seconds since 1970."""
-        return replace(self, known=read_paths(modified, self.patterns, self.time_zone))
+        return replace(self, known=read_paths(modified, self.patterns, self.time_zone), modified=modified)
 
     def read(self, path: str, modified: float) -> NamedClock:
         """Reads one path, as the survey did if it knows the path."""
@@ -166,4 +169,24 @@ def describe_doubts(videos: Sequence[Video]) -> tuple[str, ...]:
         f"{counts[doubt]} of {len(videos)} new videos {text} (videos.clock_doubt: {doubt})"
         for doubt, text in DOUBTS.items()
         if counts[doubt]
+    )
+
+
+def describe_zone(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
+    """Says so if the files' times are some whole hours before or after those in their paths, all the same number.
+
+    Recordings shorter than an hour, ended when their files were last changed, differ by less than an hour.
+    """
+    clocks = {path: reader.known[path] for path in paths if path in reader.known and reader.known[path].is_exact}
+    starts = {path: clock.start_utc.timestamp() for path, clock in clocks.items() if clock.start_utc}
+    hours = {int((reader.modified[path] - start - SLACK_SECONDS) // 3600) for path, start in starts.items()}
+    if len(hours) != 1 or 0 in hours or max(starts.values()) - min(starts.values()) < MIN_SPREAD_SECONDS:
+        return ()
+    shift = hours.pop()
+    if abs(shift) > FARTHEST_ZONE / timedelta(hours=1):
+        return ()
+    zones = ", ".join(sorted({clock.time_zone for clock in clocks.values()}))
+    return (
+        f"the times of all {len(starts)} files are {abs(shift)} h {'after' if shift > 0 else 'before'} those in their "
+        f"paths; check that time_zone, now {zones}, is right",
     )
