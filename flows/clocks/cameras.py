@@ -11,9 +11,10 @@ from flows.clocks.tokens import MONTHS, cut_spans, tokenize
 NO_CAMERA = "default"
 _MEDIA = frozenset(  # words that say what a file is, never where it was recorded
     "img mvi mov mp4 avi mkv dav jpg media vid video videos movie movies clip clips film rec recording recordings "
-    "record records event events evt motion alarm alert md person people human pet animal vehicle car face sound "
+    "record records event events evt motion alarm alert md mdalarm schedule person people human pet animal "
+    "vehicle car face sound "
     "continuous main sub stream high low snapshot snapshots screen screenrecorder pxl signal dcim gopro gh gx gopr "
-    "wa hd sd sdcard mmc usb data files export exports tmp new old backup backups archive archives part copy "
+    "wa am pm hd sd sdcard mmc usb data files export exports tmp new old backup backups archive archives part copy "
     "day days week weeks month months year years today monday tuesday wednesday thursday friday saturday sunday "
     "mon tue wed thu fri sat sun january february march april june july august september october november "
     "december".split()
@@ -88,8 +89,8 @@ def name_parts(path: str, spans: Sequence[tuple[int, int]], date_start: int | No
         pieces = [clean(piece) for piece in cut_spans(component, inside)]
         if number == len(components) - 1:
             label = _choose_label(pieces) if date_start is not None else ""
-        elif any(pieces):
-            name = _mac(component) or next(piece for piece in pieces if piece)
+        elif any(pieces) or not inside:
+            name = _mac(component) or (next(piece for piece in pieces if piece) if inside else component)
             (above if date_start is None or stop <= date_start else below).append(name)
         start = stop + 1
     return Naming(above=tuple(above), below=tuple(below), label=label, is_dated=date_start is not None)
@@ -128,17 +129,17 @@ def choose_camera(naming: Naming, labels: int = 1) -> str:
         return label if known == SPECIFIC else f"{folder}-{label}"
     if folder or known == SPECIFIC:
         return folder or label
-    return _choose_weak(naming, known)
+    return _choose_weak(naming, known, labels)
 
 
-def _choose_weak(naming: Naming, known: int) -> str:
+def _choose_weak(naming: Naming, known: int, labels: int) -> str:
     """Names a camera by a number, otherwise by the first folder."""
     numbered = [name for name in (*naming.above[::-1], *naming.below) if rank(name) == NUMBERED]
     has_letters = any(letter.isalpha() for letter in naming.label)
-    if numbered and not (known == NUMBERED and has_letters):
-        return numbered[0]
-    if known == NUMBERED and (has_letters or not naming.above):
+    if known == NUMBERED and ((has_letters and labels > 1) or not numbered):
         return naming.label
+    if numbered:
+        return numbered[0]
     folders = naming.above or tuple(name for name in naming.below if rank(name) == GENERIC)
     if folders:
         return folders[0]

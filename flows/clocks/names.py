@@ -12,6 +12,7 @@ from flows.clocks.tokens import Token, component_of, tokenize
 
 _FRIGATE = re.compile(r"(?:.*/)?\d{4}-\d\d(?:-\d\d|/\d\d)/\d\d/[^/]*[^\W\d_][^/]*/\d\d\.\d\d")  # its times are UTC
 _PIXEL = re.compile(r"(?:.*/)?PXL_\d{8}_\d{9}[^/]*")  # phones that write UTC
+MAX_TOKENS = 200  # of a path; a longer one is no recorder's, and would take long
 UNSET_YEAR = 1990  # a camera whose clock was never set begins in 1970 or 1980
 FARTHEST_ZONE = timedelta(hours=26)  # between two clocks that show the same moment in different zones
 
@@ -43,6 +44,8 @@ def read_name(path: str) -> PathTime:
     """Reads a path relative to the archive."""
     stem = strip_suffix(path)
     tokens = tokenize(stem)
+    if len(tokens) > MAX_TOKENS:
+        return PathTime(naming=name_parts(stem, (), None))
     found = [_Found(date=item, time=find_time(tokens, item)) for item in iter_dates(tokens)]
     best = max(found, key=lambda item: _weight(tokens, item), default=None)
     epoch = find_epoch(tokens)
