@@ -71,13 +71,13 @@ def check_time_zone(name: str) -> ZoneInfo:
         raise ConfigurationError(f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin") from error
 
 
-def compile_all(cameras: tuple[CameraSettings, ...]) -> tuple[PathPattern, ...]:
-    """Compiles the user's patterns in order.
+def compile_all(cameras: tuple[CameraSettings, ...], time_zone: str) -> tuple[PathPattern, ...]:
+    """Compiles the user's patterns in order; ``time_zone`` is for those that have none of their own.
 
     Raises:
         ConfigurationError: A pattern has an unknown or repeated part, or a time zone does not exist.
     """
-    return tuple(compile_pattern(item.pattern, item.time_zone) for item in cameras)
+    return tuple(compile_pattern(item.pattern, item.time_zone or time_zone) for item in cameras)
 
 
 def read_pattern(path: str, patterns: tuple[PathPattern, ...]) -> PathTime | None:

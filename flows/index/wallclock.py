@@ -54,7 +54,7 @@ def build_patterns(cameras: tuple[CameraSettings, ...], time_zone: str) -> PathR
         ConfigurationError: A pattern has an unknown or repeated part, or a time zone does not exist.
     """
     check_time_zone(time_zone)
-    return PathReader(patterns=compile_all(cameras), time_zone=time_zone)
+    return PathReader(patterns=compile_all(cameras, time_zone), time_zone=time_zone)
 
 
 def clock_of(

@@ -96,6 +96,11 @@ def test_a_users_pattern_has_its_own_time_zone_and_comes_first() -> None:
         assert clock.start_utc == datetime(2026, 3, 14, hour, 0, tzinfo=UTC)
 
 
+def test_a_pattern_without_a_zone_has_the_archives() -> None:
+    reader = build_patterns((CameraSettings(pattern="{camera}~{year}{month}{day}{hour}"),), "Asia/Tokyo")
+    assert reader.read("gate~2026031409.mp4", 0.0).time_zone == "Asia/Tokyo"
+
+
 def test_a_pattern_without_a_date_gives_the_camera_and_the_zone() -> None:
     reader = build_patterns((CameraSettings(pattern="disk1/{camera}~{any}", time_zone="Asia/Tokyo"),), "UTC")
     clock = reader.read("disk1/gate~x/20260314_090000.mp4", 0.0)
