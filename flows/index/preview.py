@@ -83,7 +83,7 @@ def preview_archive(archive: Path, settings: Settings, probe_start: Callable[[Pa
         )
         for pattern, files in list(groups.items())[:MAX_LAYOUTS]
     ]
-    cameras = Counter(clock.camera for clock in reader.known.values())
+    cameras = dict(Counter(clock.camera for clock in reader.known.values()))
     unsure = (*_doubts(reader), *_cameras(cameras), *describe_zone(reader, tuple(reader.known)), *_left(groups))
     return Preview(
         num_files=len(paths), cameras=cameras, layouts=tuple(layouts), passed_over=listing.passed_over, unsure=unsure

@@ -107,3 +107,19 @@ def test_importing_the_method_loads_no_model_library() -> None:
     heavy = ["torch", "transformers", "ultralytics", "decord", "av", "prefect", "duckdb", "pyarrow", "faiss"]
     ran = subprocess.run([sys.executable, "-c", question, *heavy], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_dry_run_and_doctor_show_cameras_and_times_and_store_nothing(tmp_path: Path) -> None:
+    write_video(tmp_path / "archive/Front Door 3-14-2026, 10.15.00am.mp4", [("red", 0, 1)])
+    write_video(tmp_path / "archive/clip.mp4", [("red", 0, 1)])
+    store = ["--store", str(tmp_path / "store")]
+    shown = RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--dry-run", *store])
+    assert shown.exit_code == 0, shown.output
+    assert "camera Front Door, starts 2026-03-14 10:15:00 UTC, from the path" in shown.stdout
+    assert "unsure: 1 of 2 files have no time in their path" in shown.stdout
+    assert not (tmp_path / "store").exists()
+    listed = RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--dry-run", "--json", *store])
+    assert json.loads(listed.stdout)["cameras"] == {"Front Door": 1, "default": 1}
+    examined = RUNNER.invoke(app, ["doctor", str(tmp_path / "archive"), *store])
+    assert "camera Front Door" in examined.stdout
+    assert "unsure: " in examined.stdout
