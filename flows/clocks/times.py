@@ -120,10 +120,14 @@ def _read(tokens: Sequence[Token], place: int, *, least: int) -> FoundTime | Non
     if len(places) < least:
         return None
     last = places[-1]
-    micros = _fraction(tokens, last) if len(places) == 3 else 0
-    last += 2 if micros else 0
+    fraction = _fraction(tokens, last) if len(places) == 3 else ""
+    last += 2 if fraction else 0
     found = _build([int(tokens[place].text) for place in places], ((places[0], last),))
-    return _with_zone(tokens, last, replace(found, value=found.value.replace(microsecond=micros))) if found else None
+    return (
+        _with_zone(tokens, last, replace(found, value=found.value.replace(microsecond=int(fraction.ljust(6, "0")))))
+        if found
+        else None
+    )
 
 
 def _goes_on(tokens: Sequence[Token], place: int) -> bool:
@@ -140,12 +144,12 @@ def _build(values: Sequence[int], spans: tuple[tuple[int, int], ...]) -> FoundTi
     return FoundTime(value=time(hour, minute, second), parts=len(values), spans=spans)
 
 
-def _fraction(tokens: Sequence[Token], last: int) -> int:
-    """Returns the microseconds that follow the seconds after a point or comma."""
+def _fraction(tokens: Sequence[Token], last: int) -> str:
+    """Returns the three or six digits that follow the seconds after a point or comma."""
     if last + 2 >= len(tokens) or tokens[last + 1].text not in {".", ","}:
-        return 0
+        return ""
     text = tokens[last + 2].text
-    return int(text.ljust(6, "0")) if re.fullmatch("[0-9]{3}|[0-9]{6}", text) else 0
+    return text if re.fullmatch("[0-9]{3}|[0-9]{6}", text) else ""
 
 
 def _with_zone(tokens: Sequence[Token], last: int, found: FoundTime) -> FoundTime | None:

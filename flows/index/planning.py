@@ -20,7 +20,7 @@ from flows.index.wallclock import (
     build_patterns,
     clock_of,
     describe_doubts,
-    describe_zone,
+    describe_paths,
     mark_same_times,
 )
 from flows.settings.model import Settings
@@ -207,7 +207,7 @@ def plan_archive(
         grown=sum(bool(video.grown_from) for video in fresh),
         all_recent=settled.all_recent,
         passed_over=settled.passed_over,
-        hints=describe_zone(reader, [video.path for video in fresh]),
+        hints=describe_paths(reader, [video.path for video in fresh]),
     )
 
 

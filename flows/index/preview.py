@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from anomalylmm.records import ClockSource, ContainerTime, Video
 from flows.clocks.neighbors import names_place
 from flows.index.archive_files import PassedOver, list_archive
 from flows.index.planning import describe_video, read_names
-from flows.index.wallclock import DOUBTS, PathReader, describe_zone
+from flows.index.wallclock import DOUBTS, PathReader, describe_paths
 from flows.settings.model import Settings
 
 EXAMPLES = 3  # files shown of each layout
@@ -79,12 +80,12 @@ def preview_archive(archive: Path, settings: Settings, probe_start: Callable[[Pa
         PathLayout(
             pattern=pattern,
             num_files=len(files),
-            examples=tuple(_describe(path, archive, reader, probe_start) for path in _spread(files)),
+            examples=tuple(_iter_examples(_spread(files), archive, reader, probe_start)),
         )
         for pattern, files in list(groups.items())[:MAX_LAYOUTS]
     ]
     cameras = dict(Counter(clock.camera for clock in reader.known.values()))
-    unsure = (*_doubts(reader), *_cameras(cameras), *describe_zone(reader, tuple(reader.known)), *_left(groups))
+    unsure = (*_doubts(reader), *_cameras(cameras), *describe_paths(reader, tuple(reader.known)), *_left(groups))
     return Preview(
         num_files=len(paths), cameras=cameras, layouts=tuple(layouts), passed_over=listing.passed_over, unsure=unsure
     )
@@ -96,14 +97,12 @@ def _spread(files: Sequence[Path]) -> list[Path]:
     return [files[place] for place in places]
 
 
-def _describe(
-    path: Path, archive: Path, reader: PathReader, probe_start: Callable[[Path], ContainerTime | None]
-) -> Example:
-    try:
-        video = describe_video(path, archive, reader, frozenset(), probe_start)
-    except OSError:
-        video = describe_video(path, archive, reader, frozenset(), lambda _: None)
-    return _example(video)
+def _iter_examples(
+    files: Sequence[Path], archive: Path, reader: PathReader, probe_start: Callable[[Path], ContainerTime | None]
+) -> Iterator[Example]:
+    for path in files:
+        with suppress(OSError):  # an index run names the files that it can't read
+            yield _example(describe_video(path, archive, reader, frozenset(), probe_start))
 
 
 def _example(video: Video) -> Example:

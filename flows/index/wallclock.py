@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from anomalylmm.records import ClockSource, Video
+from flows.clocks.names import strip_suffix
 from flows.clocks.neighbors import NamedClock, read_paths
 from flows.clocks.patterns import PathPattern, check_time_zone, compile_all
 from flows.settings.sections import CameraSettings
@@ -172,7 +173,15 @@ def describe_doubts(videos: Sequence[Video]) -> tuple[str, ...]:
     )
 
 
-def describe_zone(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
+def describe_paths(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
+    """Says which of the user's patterns match no path of the archive, and whether the zone of paths may be wrong."""
+    stems = [strip_suffix(path) for path in reader.known]
+    unmatched = [item.text for item in reader.patterns if not any(item.regex.fullmatch(stem) for stem in stems)]
+    notes = tuple(f"the camera pattern {text!r} matches no path; built-in rules read all others" for text in unmatched)
+    return (*(notes if paths else ()), *_describe_zone(reader, paths))
+
+
+def _describe_zone(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
     """Says so if the files' times are some whole hours before or after those in their paths, all the same number.
 
     Recordings shorter than an hour, ended when their files were last changed, differ by less than an hour.

@@ -61,6 +61,8 @@ MORNING = "2026-03-14 09:15:00"  # 10:15 in Berlin
         ("gate/1773479700.mp4", "gate", MORNING),
         ("gate/1773479700123.mp4", "gate", "2026-03-14 09:15:00.123000"),
         ("gate/2026-03-14T09-15-00Z.mp4", "gate", MORNING),
+        ("gate/2026-03-14T09:15:00.000Z.mp4", "gate", MORNING),
+        ("gate/2026-03-14T10.15.00.500+0100.mp4", "gate", "2026-03-14 09:15:00.500000"),
         ("gate/2026-03-14T09:15:00+00:00.mp4", "gate", MORNING),
         ("gate/2026-03-14T041500-0500.mp4", "gate", MORNING),
         ("gate 14 Mar 2026 10-15-00.mp4", "gate", MORNING),

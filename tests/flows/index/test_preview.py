@@ -59,6 +59,20 @@ def test_a_wrong_time_zone_is_suspected_if_all_files_end_whole_hours_later(tmp_p
     assert any("of all 6 files are 5 h after those in their paths" in text for text in found.unsure)
 
 
+def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "20260314_101500.mp4").write_bytes(b"x")
+    settings = Settings.model_validate({"cameras": [{"pattern": "{camera}~{any}"}]})
+    found = preview_archive(tmp_path, settings, lambda _: None)
+    assert any(text.startswith("the camera pattern '{camera}~{any}' matches no path") for text in found.unsure)
+
+
+def test_a_file_that_cannot_be_read_is_no_example(tmp_path: Path) -> None:
+    (tmp_path / "gate").mkdir()
+    os.mkfifo(tmp_path / "gate/20260314_101500.mp4")
+    assert preview(tmp_path, "gate/20260314_101600.mp4").layouts[0].num_files == 2
+    assert [len(layout.examples) for layout in preview(tmp_path).layouts] == [1]
+
+
 def test_an_archive_without_videos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="no video"):
         preview(tmp_path)
