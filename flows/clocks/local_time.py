@@ -1,6 +1,6 @@
 """Turns times of a wall clock into UTC. Clocks are put back (an hour occurs twice) and forward (an hour is missing)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -37,3 +37,11 @@ def choose_fold(local: datetime, time_zone: str, end_utc: datetime, longest: tim
     lengths = [end_utc - to_utc(local, time_zone, fold) for fold in (0, 1)]
     fits = [fold for fold, length in enumerate(lengths) if timedelta(0) <= length < longest]
     return fits[0] if len(fits) == 1 else None
+
+
+def choose_fold_by_end(local: datetime, time_zone: str, end: time, longest: timedelta) -> int | None:
+    """Chooses between two equal times by the end that the wall clock showed; None if it may be either."""
+    stop = datetime.combine(local.date(), end)
+    if stop < local:
+        return 0 if is_repeated(stop, time_zone) else None  # the clock was put back in between
+    return None if is_repeated(stop, time_zone) else choose_fold(local, time_zone, to_utc(stop, time_zone), longest)

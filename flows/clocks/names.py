@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from flows.clocks.cameras import Naming, name_parts
 from flows.clocks.dates import FoundDate, find_epoch, find_impossible, iter_dates
-from flows.clocks.times import FoundTime, find_time
+from flows.clocks.times import FoundTime, find_end, find_time
 from flows.clocks.tokens import Token, component_of, tokenize
 
 _FRIGATE = re.compile(r"(?:.*/)?\d{4}-\d\d(?:-\d\d|/\d\d)/\d\d/[^/]*[^\W\d_][^/]*/\d\d\.\d\d")  # its times are UTC
@@ -27,6 +27,7 @@ class PathTime:
     parts: int = 0  # of the time: 1 hour, 2 also minute, 3 also second
     offset: timedelta | None = None  # from UTC, if known
     moment: datetime | None = None  # of a number of seconds since 1970
+    end: time | None = None  # of the recording, if the name is a span
     half_day: bool = False  # written with AM or PM
     order: str = ""  # of day and month where the year is last: day or month (which is first), or open
     doubts: tuple[str, ...] = ()
@@ -63,13 +64,24 @@ def read_name(path: str) -> PathTime:
         return PathTime(naming=naming, moment=epoch.moment, parts=3)
     if not best:
         return PathTime(naming=naming, doubts=("impossible_date",) if impossible else ())
-    return _combine(stem, naming, best, found)
+    return replace(_combine(stem, naming, best, found), end=_find_end(tokens, best, found))
 
 
 def strip_suffix(path: str) -> str:
     """Removes the suffix of a file name."""
     folder, slash, name = path.rpartition("/")
     return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def _find_end(tokens: Sequence[Token], best: _Found, found: Sequence[_Found]) -> time | None:
+    """Returns the end of a span: the next date's time, or a time that follows the start."""
+    if not best.time:
+        return None
+    last = max(best.date.last, *(stop for _, stop in best.time.spans)) if best.time.spans else best.date.last
+    after = next((item for item in found if item.date.first > last), None)
+    if after and after.time and component_of(tokens, after.date.first) == component_of(tokens, last):
+        return after.time.value
+    return find_end(tokens, last)
 
 
 def _weight(tokens: Sequence[Token], item: _Found) -> tuple[int, int, int]:

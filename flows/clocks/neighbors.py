@@ -7,7 +7,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 from flows.clocks.cameras import NO_CAMERA, SPECIFIC, Naming, choose_camera, rank
-from flows.clocks.local_time import choose_fold, is_missing, is_repeated, to_utc, to_utc_as_before_midnight
+from flows.clocks.local_time import (
+    choose_fold,
+    choose_fold_by_end,
+    is_missing,
+    is_repeated,
+    to_utc,
+    to_utc_as_before_midnight,
+)
 from flows.clocks.names import PathTime, read_name
 from flows.clocks.patterns import PathPattern, read_pattern
 
@@ -102,7 +109,14 @@ def _read_camera(
     fixed = {path: found.offset for path, found in read.items() if path in local and found.offset is not None}
     for path, offset in fixed.items():
         clocks[path] = replace(clocks[path], start_utc=(local.pop(path) - offset).replace(tzinfo=UTC))
-    return clocks | _place(local, clocks, modified, zone)
+    told = {path: _fold_of_span(moment, read[path].end, zone) for path, moment in local.items()}
+    return clocks | _place(
+        local, clocks, modified, zone, {path: fold for path, fold in told.items() if fold is not None}
+    )
+
+
+def _fold_of_span(moment: datetime, end: time | None, zone: str) -> int | None:
+    return choose_fold_by_end(moment, zone, end, LONGEST) if end and is_repeated(moment, zone) else None
 
 
 def _with_span(clock: NamedClock, parts: int) -> NamedClock:
@@ -137,12 +151,16 @@ def _spread(local: dict[str, datetime], dated: set[str]) -> None:
 
 
 def _place(
-    local: Mapping[str, datetime], clocks: Mapping[str, NamedClock], modified: Mapping[str, float], zone: str
+    local: Mapping[str, datetime],
+    clocks: Mapping[str, NamedClock],
+    modified: Mapping[str, float],
+    zone: str,
+    told: Mapping[str, int],
 ) -> dict[str, NamedClock]:
-    """Converts times of one camera to UTC."""
+    """Converts times of one camera to UTC. ``told`` are choices between two equal times that the path tells."""
     stood = {moment.date() for moment in local.values() if is_missing(moment, zone)}
     repeated = {path: moment for path, moment in local.items() if is_repeated(moment, zone)}
-    folds = _follow(local, repeated) | _choose_folds(repeated, modified, zone)
+    folds = _follow(local, repeated) | _choose_folds(repeated, modified, zone) | dict(told)
     placed = {}
     for path, moment in local.items():
         start, doubts, other = to_utc(moment, zone, folds.get(path, 0)), clocks[path].doubts, None

@@ -41,6 +41,15 @@ def find_time(tokens: Sequence[Token], found: FoundDate) -> FoundTime | None:
     )
 
 
+def find_end(tokens: Sequence[Token], last: int) -> time | None:
+    """Finds the time that follows the last token of a start, as the end of a span has it."""
+    place = next(_numbers(tokens, last + 1), None)
+    if place is None or not are_adjacent(tokens, last, place, frozenset({"to"})):
+        return None
+    read = _read(tokens, place, least=3)
+    return read.value if read else None
+
+
 def _from_digits(text: str) -> tuple[time, int]:
     parts = [int(text[index : index + 2]) for index in range(0, min(6, len(text)), 2)]
     hour, minute, second = (*parts, 0, 0)[:3]

@@ -61,6 +61,19 @@ def test_the_repeated_hour_is_told_by_a_recorder_that_cuts_at_equal_distances() 
     assert starts(names) == ["01:35", "01:50", "02:05", "02:20"]
 
 
+def test_the_repeated_hour_is_told_by_the_end_in_the_name() -> None:
+    for name, utc in (
+        ("02-50-00-03-00-00", "01:50"),  # it ended after the second pass
+        ("02-50-00-02-05-00", "00:50"),  # the clock was put back before it ended
+        ("20261025025000_20261025030000", "01:50"),
+    ):
+        path = f"gate/2026-10-25/{name}.mp4"
+        assert f"{read([path])[path].start_utc:%H:%M}" == utc
+        assert read([path])[path].doubts == ()
+    path = "gate/2026-10-25/02-40-00-02-50-00.mp4"
+    assert read([path])[path].doubts == ("repeated_hour",)
+
+
 def test_the_repeated_hour_is_doubtful_otherwise() -> None:
     name = "gate/2026-10-25/02-30-00.mp4"
     clock = read([name])[name]
