@@ -15,7 +15,7 @@ from flows.commands.common import (
     StrictOption,
     compose,
     print_json,
-    print_table,
+    print_records,
     say,
 )
 from flows.commands.preview import show_preview
@@ -109,10 +109,10 @@ def _print_index(report: IndexReport) -> None:
         for unit in report.units
     ]
     if units:
-        print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
+        print_records(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
-        print_table(("video", "read", "reason"), rows, title="not read, or read only in part")
+        print_records(("video", "read", "reason"), rows, title="not read, or read only in part")
     _print_passed_over(report)
     for note in report.notes:
         say(f"note: {note}")
@@ -130,7 +130,7 @@ def _print_passed_over(report: IndexReport) -> None:
     )
     for columns, rows, title in lists:
         if rows:
-            print_table(columns, rows[:MAX_ROWS], title=title)
+            print_records(columns, rows[:MAX_ROWS], title=title)
         if len(rows) > MAX_ROWS:
             say(f"and {len(rows) - MAX_ROWS} more; --json lists all")
 
@@ -163,7 +163,7 @@ def _print_sweep(report: SweepReport) -> None:
         (row.query_name, row.num_shards, row.num_candidates, row.num_judged, row.num_hits) for row in report.queries
     ]
     if rows:
-        print_table(("query", "new shards", "candidates", "judged", "hits"), rows)
+        print_records(("query", "new shards", "candidates", "judged", "hits"), rows)
     name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
     say(
         f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "

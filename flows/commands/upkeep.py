@@ -21,9 +21,9 @@ from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.compacting import compact_store
-from storage.upkeep.erasure import ErasureReport, require_store
+from storage.upkeep.erasure import ErasureReport
 from storage.upkeep.maintenance import verify_store
 
 
@@ -36,7 +36,9 @@ def verify(
 
     Example: `anomalylmm verify --deep`
     """
-    report = verify_store(StoreLayout(store), deep=deep)
+    layout = StoreLayout(store)
+    require_store(layout)
+    report = verify_store(layout, deep=deep)
     if json:
         print_json(report)
     else:

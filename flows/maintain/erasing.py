@@ -8,10 +8,10 @@ from typing import Any
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
-from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures, require_store
+from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures
 from storage.upkeep.erasure_log import ErasureRule
 from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure
 from storage.upkeep.maintenance import GcReport, collect_garbage
@@ -97,8 +97,9 @@ def collect_and_show(layout: StoreLayout) -> GcReport:
 
     Raises:
         StoreBusyError: An erasure must be finished, but another process is writing.
-        StoreError: Something can't be removed.
+        StoreError: The store does not exist, or something can't be removed.
     """
+    require_store(layout)
     report = collect_garbage(layout)
     if report.erasures and layout.snapshot.exists():
         write_latest_page(layout)

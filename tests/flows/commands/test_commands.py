@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.commands.analysis import tell_apart
 from flows.settings.model import load_settings
 from tests.fakes import FakeComposition, write_video
 
@@ -58,6 +59,35 @@ def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     assert json.loads(found.stdout)["results"][0]["camera"] == "gate"
 
 
+def test_the_tables_can_be_asked_before_the_first_sweep(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    write_video(tmp_path / "archive/gate/2026-03-14/10-00-00.mp4", [("red", 0, 5)])
+    RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--store", store])
+    sql = "select count(*) as a, (select count(*) from hits) as a from videos"
+    asked = RUNNER.invoke(app, ["sql", sql, "--store", store, "--json"])
+    assert json.loads(asked.stdout) == [{"a": 1, "a_2": 0}]
+    assert "no sweep has run yet" in asked.stderr
+
+
+def test_a_store_without_videos_says_so(tmp_path: Path) -> None:
+    (tmp_path / "store" / "shards").mkdir(parents=True)
+    asked = RUNNER.invoke(app, ["sql", "from crops", "--store", str(tmp_path / "store")])
+    assert asked.exit_code == 0
+    assert "no indexed video" in asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (["camera", "camera"], ["camera", "camera_2"]),
+        (["a", "a", "a_2", "a"], ["a", "a_3", "a_2", "a_4"]),
+        (["a_2", "a", "a"], ["a_2", "a", "a_3"]),
+    ],
+)
+def test_columns_of_one_name_are_numbered(columns: list[str], names: list[str]) -> None:
+    assert tell_apart(columns) == names
+
+
 def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "a.mp4").write_text("no video")
@@ -71,7 +101,9 @@ def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
     ("arguments", "code", "named"),
     [
         (["index", "missing"], 4, "not a folder"),
-        (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm sweep"),
+        (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm index ARCHIVE"),
+        (["verify", "--store", "nowhere"], 5, "not a store"),
+        (["gc", "--store", "nowhere"], 5, "not a store"),
         (["index", ".", "--profile", "giant"], 2, "pocket"),
         (["sweep", "--queries", "missing.toml", "--store", "nowhere"], 2, "missing.toml"),
         (["serve", "--time-zone", "Mars/X"], 2, "Europe/Berlin"),
