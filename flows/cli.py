@@ -20,12 +20,14 @@ from flows.commands import (
     settings,
     upkeep,
 )
+from flows.runs.stopping import end_in_order, exit_when_stopped
 from flows.runs.terminal import MessageConsole, prepare_streams, visible
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
 4 archive or video unreadable · 5 store damaged or not writable · 6 another process is writing ·
-7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) · 130 interrupted
+7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) ·
+130 stopped by Ctrl-C · 143 stopped by SIGTERM
 """
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -64,6 +66,12 @@ def options(version: bool = typer.Option(False, "--version", callback=_print_ver
 def main() -> None:
     """Runs one command; an expected error is printed as one message and sets the exit code."""
     prepare_streams()
+    end_in_order()
+    with exit_when_stopped():
+        _run()
+
+
+def _run() -> None:
     try:
         try:
             app()
@@ -81,8 +89,6 @@ def main() -> None:
         _discard_output()
         _print_error(f"the disk can't take what is written: {error}. Free space there, then run again.")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _print_error(message: str) -> None:

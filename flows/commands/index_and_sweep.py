@@ -23,10 +23,13 @@ from flows.index.indexing import IndexReport, index_archive
 from flows.index.preview import preview_archive
 from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from flows.runs.stopping import explain_when_stopped
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
+from storage.gallery.opening import iter_shard_dirs
+from storage.shards.manifest import read_manifest
 
 MAX_ROWS = 50  # of one table of files
 
@@ -61,7 +64,12 @@ def index(
         show_preview(preview_archive(archive, composition.settings, composition.probe_start), json=json)
         return
     notify = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
+    before = frozenset(iter_shard_dirs(layout))
+    with (
+        explain_when_stopped(lambda: _describe_finished(layout, before)),
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "index", progress),
+    ):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
         notify_report(notify, layout, "index", report, progress)
     if json:
@@ -76,6 +84,16 @@ def index(
         _print_index(report)
     if strict and report.unreadable:
         raise typer.Exit(8)
+
+
+def _describe_finished(layout: StoreLayout, before: frozenset[Path]) -> str:
+    """Says what an index run that was stopped has finished, and how to go on."""
+    shards = [directory for directory in iter_shard_dirs(layout) if directory not in before]
+    videos = sum(len(read_manifest(directory).videos) for directory in shards)
+    return (
+        f"{len(shards)} shards with {videos} videos were finished and are kept in {layout.root}. "
+        "Run the same command again to index the rest."
+    )
 
 
 def _summary(report: IndexReport) -> dict[str, object]:
@@ -149,13 +167,32 @@ def sweep(
     """
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "sweep", progress):
+    before = _published_at(layout)
+    with (
+        explain_when_stopped(lambda: _describe_sweep(layout, before)),
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "sweep", progress),
+    ):
         report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
         notify_report(notify, layout, "sweep", report, progress)
     if json:
         print_json(report)
     else:
         _print_sweep(report)
+
+
+def _published_at(layout: StoreLayout) -> int:
+    return layout.snapshot.stat().st_mtime_ns if layout.snapshot.exists() else 0
+
+
+def _describe_sweep(layout: StoreLayout, before: int) -> str:
+    """Says what a sweep that was stopped has kept, and how to go on."""
+    if _published_at(layout) != before:
+        return "the hits were already published. Run the same command again to be sure that nothing is left."
+    return (
+        "no hit of this sweep was published. The judge's answers so far are kept. "
+        "Run the same command again: it asks only for the rest."
+    )
 
 
 def _print_sweep(report: SweepReport) -> None:

@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.runs.stopping import raise_if_stopped
 from flows.runs.terminal import MessageConsole, one_line, visible
 
 
@@ -85,7 +86,8 @@ class TerminalProgress:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note="")
 
     def advance(self, stage: str, amount: float, note: str = "") -> None:
-        """Advances a bar."""
+        """Advances a bar, unless a signal has stopped the program."""
+        raise_if_stopped()
         if stage in self._tasks:
             self._bars.update(self._tasks[stage], advance=amount, note=one_line(note)[-60:])
 
