@@ -20,7 +20,7 @@ from flows.commands.preview import show_preview
 from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
-from flows.maintain.erasing import collect_and_show, describe
+from flows.maintain.erasing import collect_and_show, describe, describe_garbage
 from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.compacting import compact_store
 from storage.upkeep.erasure import ErasureReport
@@ -55,6 +55,8 @@ def verify(
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Removes what abandoned runs left behind and finishes interrupted erasures. Nothing else is changed.
 
+    What changed in the last hour is left, because it may belong to a run that has just started.
+
     Example: `anomalylmm gc`
     """
     report = collect_and_show(StoreLayout(store))
@@ -63,7 +65,7 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     else:
         if report.erasures:
             typer.echo(describe(ErasureReport(erasures=report.erasures)))
-        typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
+        typer.echo(describe_garbage(report))
 
 
 def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:

@@ -106,6 +106,17 @@ def collect_and_show(layout: StoreLayout) -> GcReport:
     return report
 
 
+def describe_garbage(report: GcReport) -> str:
+    """Describes in one sentence what was removed, and what was left and until when."""
+    removed = f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB"
+    if not report.left:
+        return removed
+    return (
+        f"{removed}; left {len(report.left)}, {report.num_bytes_left / 1e6:.1f} MB, that changed in the last "
+        f"{report.grace_seconds / 60:.0f} minutes and may still be in use: run gc again after that time"
+    )
+
+
 def list_cameras(layout: StoreLayout) -> list[str]:
     """Lists the camera folders of the store."""
     return sorted({directory.parts[-3] for directory in iter_shard_dirs(layout)})

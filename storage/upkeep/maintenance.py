@@ -48,10 +48,13 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcReport:
-    """What was removed."""
+    """What was removed, and what was left because its process may just have started."""
 
     removed: tuple[Path, ...]
     num_bytes: int
+    left: tuple[Path, ...] = ()  # touched less than the grace period ago
+    num_bytes_left: int = 0
+    grace_seconds: float = GRACE_SECONDS
     erasures: tuple[Erasure, ...] = ()  # interrupted ones that were finished
 
 
@@ -120,7 +123,15 @@ def collect_garbage(
         num_bytes += count_bytes(path)
         remove_path(path)
         removed.append(path)
-    return GcReport(removed=tuple(removed), num_bytes=num_bytes, erasures=erasures)
+    left = tuple(iter_orphans(layout, 0.0))
+    return GcReport(
+        removed=tuple(removed),
+        num_bytes=num_bytes,
+        left=left,
+        num_bytes_left=sum(map(count_bytes, left)),
+        grace_seconds=grace_seconds,
+        erasures=erasures,
+    )
 
 
 def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
