@@ -203,7 +203,7 @@ def _print_sweep(report: SweepReport) -> None:
         print_records(("query", "new shards", "candidates", "judged", "hits"), rows)
     name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
     say(
-        f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
+        f"{name}: {report.state}, {report.num_hits} hits ({report.num_new} new) in {report.num_incidents} incidents, "
         f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
     )
     if report.report_path:

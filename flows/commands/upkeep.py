@@ -21,10 +21,16 @@ from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe, describe_garbage
+from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.compacting import compact_store
 from storage.upkeep.erasure import ErasureReport
 from storage.upkeep.maintenance import verify_store
+
+SERVING_STOPPED = (
+    "runs under way were ended, and what they had finished is kept in the store. The schedules stay on the Prefect "
+    "server; start the same command again to serve them."
+)
 
 
 def verify(
@@ -106,19 +112,20 @@ def serve(
     """
     from flows.serve.deployments import ServeOptions, absolute, serve_deployments
 
-    serve_deployments(
-        ServeOptions(
-            store=absolute(store),
-            profile=profile or "pocket",
-            archive=absolute(archive),
-            settings_file=absolute(settings),
-            queries_file=absolute(queries),
-            cron=cron,
-            time_zone=time_zone,
-            retention_cron=retention_cron,
-            compaction_cron=compaction_cron,
-        )
+    options = ServeOptions(
+        store=absolute(store),
+        profile=profile or "pocket",
+        archive=absolute(archive),
+        settings_file=absolute(settings),
+        queries_file=absolute(queries),
+        cron=cron,
+        time_zone=time_zone,
+        retention_cron=retention_cron,
+        compaction_cron=compaction_cron,
     )
+    with explain_when_stopped(lambda: SERVING_STOPPED):
+        say("serving; the deployments are listed by: prefect deployment ls; stop with Ctrl-C")
+        serve_deployments(options)
 
 
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:

@@ -60,6 +60,23 @@ def explain_when_stopped(explain: Callable[[], str]) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def stop_by_asyncio() -> Iterator[None]:
+    """Leaves Ctrl-C to asyncio in the block: it ends all tasks in order, and then raises KeyboardInterrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _received.append(signal.SIGINT)
+        raise
+
+
+def stop_as_by_ctrl_c(number: signal.Signals) -> None:
+    """Does for another signal what Ctrl-C does, and remembers which one it was."""
+    _received.append(number)
+    signal.raise_signal(signal.SIGINT)
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     _received.append(signal.Signals(number))
     for other in STOPPING_SIGNALS:

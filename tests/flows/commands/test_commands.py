@@ -48,7 +48,7 @@ def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     assert json.loads(indexed.stdout)["tracklets"] == 1
     swept = RUNNER.invoke(app, ["sweep", "--store", store, "--queries", str(queries), "--quiet"])
     assert swept.exit_code == 0, swept.output
-    assert "1 hits in 1 incidents" in swept.stdout
+    assert "1 hits (1 new) in 1 incidents" in swept.stdout
     asked = RUNNER.invoke(app, ["sql", "select query_name, camera from hits", "--store", store, "--json"])
     assert json.loads(asked.stdout) == [{"query_name": "red", "camera": "gate"}]
     listed = RUNNER.invoke(app, ["sql", "--store", store])
