@@ -152,7 +152,7 @@ def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:
                 snapshot.run("SELECT count(*) FROM hits")
         except StoreError as error:
             yield str(error)
-    if layout.working.exists():
+    if layout.working.exists() and os.access(layout.root, os.W_OK):  # who may not write can't take the lock
         try:
             with writer_lock(layout.hits_lock), duckdb.connect(str(layout.working), read_only=True) as connection:
                 connection.execute("SELECT count(*) FROM hits").fetchall()
