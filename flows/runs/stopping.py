@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the work ends in order, and the user is told what was kept and how to go on."""
 
+import atexit
 import os
 import signal
 import sys
@@ -43,9 +44,10 @@ def exit_when_stopped() -> Iterator[None]:
     except BaseException:
         if not _received:
             raise
+        atexit._run_exitfuncs()  # they end servers that libraries have started
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        os._exit(128 + _received[0])  # a library's thread must not delay the end, nor its exit hook change the code
+        os._exit(128 + _received[0])  # threads of libraries must not delay the end or change the code
 
 
 @contextmanager

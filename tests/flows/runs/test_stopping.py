@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
-import subprocess, sys, time
+import atexit, subprocess, sys, time
 from flows.runs.progress import TerminalProgress
 from flows.runs.stopping import end_in_order, exit_when_stopped, explain_when_stopped
 end_in_order()
+atexit.register(print, "server ended")
 with exit_when_stopped(), explain_when_stopped(lambda: "one is kept"), TerminalProgress() as progress:
     progress.start("work", 3)
     print("ready", flush=True)
@@ -57,7 +58,7 @@ def test_a_stopped_program_says_what_was_kept_and_exits_with_its_code(
         program.send_signal(number)
         output = program.communicate(timeout=30)
         assert time.monotonic() - began < 20
-    assert (program.returncode, output) == (code, ("", f"stopped by {name}: one is kept\n"))
+    assert (program.returncode, output) == (code, ("server ended\n", f"stopped by {name}: one is kept\n"))
 
 
 def test_a_second_signal_ends_the_program_at_once() -> None:
