@@ -17,8 +17,8 @@ end_in_order()
 atexit.register(print, "server ended")
 with exit_when_stopped(), explain_when_stopped(lambda: "one is kept"), TerminalProgress() as progress:
     progress.start("work", 3)
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(60)
     {handler}
     progress.advance("work", 1)
