@@ -16,7 +16,7 @@ from anomalylmm.errors import ShapeError
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]
-ClockSource = Literal["path_pattern", "container", "file_time", "corrected"]
+ClockSource = Literal["path_pattern", "path_date", "container", "container_end", "file_end", "file_time", "corrected"]
 DecodeStatus = Literal["complete", "partial", "failed"]
 SlotKind = Literal["action", "color", "garment", "object", "person", "place"]
 UNKNOWN = "UNKNOWN"
@@ -33,6 +33,7 @@ class Video:
     start_utc: datetime  # wall-clock of pts 0, aware, UTC
     clock_source: ClockSource
     time_zone: str  # IANA name, for display
+    clock_doubt: str = ""  # why the start may be wrong: words of DOUBTS, separated by spaces
     grown_from: tuple[str, ...] = ()  # ids of the same recording when it was shorter, oldest first
     body_id: str = ""  # hex digest of the content after the header, which recorders write again at the end
 
@@ -40,6 +41,14 @@ class Video:
     def first_id(self) -> str:
         """The id under which the recording was first seen; it stays the same while the file grows."""
         return self.grown_from[0] if self.grown_from else self.video_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerTime:
+    """What a container says about its recording, before anything is decoded."""
+
+    created_utc: datetime | None
+    duration_seconds: float  # 0.0 where it does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

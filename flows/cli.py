@@ -1,10 +1,10 @@
 """The ``anomalylmm`` program: registers the commands and turns errors into messages and exit codes."""
 
+import errno
 import os
 import sys
 
 import typer
-from rich.console import Console
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
@@ -21,13 +21,17 @@ from flows.commands import (
     settings,
     upkeep,
 )
-from flows.runs.terminal import visible
+from flows.runs.stopping import end_in_order, exit_when_stopped
+from flows.runs.terminal import MessageConsole, prepare_streams, visible
 
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
 4 archive or video unreadable · 5 store damaged or not writable · 6 another process is writing ·
-7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) · 130 interrupted
+7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) ·
+130 stopped by Ctrl-C · 143 stopped by SIGTERM
 """
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 app = typer.Typer(
     name="anomalylmm",
@@ -62,16 +66,39 @@ def options(version: bool = typer.Option(False, "--version", callback=_print_ver
 
 def main() -> None:
     """Runs one command; an expected error is printed as one message and sets the exit code."""
+    prepare_streams()
+    end_in_order()
+    with exit_when_stopped():
+        _run()
+
+
+def _run() -> None:
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except AnomalyLMMError as error:
-        Console(stderr=True).print(f"error: {visible(str(error))}", style="red", markup=False, highlight=False)
+        _print_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(0)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        _discard_output()
+        _print_error(f"the disk can't take what is written: {error}. Free space there, then run again.")
+        sys.exit(1)
+
+
+def _print_error(message: str) -> None:
+    MessageConsole().print(f"error: {visible(message)}", style="red", markup=False, highlight=False)
+
+
+def _discard_output() -> None:
+    """Lets the interpreter flush standard output into nothing when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 from anomalylmm.errors import ConfigurationError, WeightsError
 from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
-from anomalylmm.models.video.recorded import recorded_utc
+from anomalylmm.models.video.recorded import read_container_time
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
@@ -28,6 +27,7 @@ from anomalylmm.protocols import (
     Tracker,
 )
 from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.records import ContainerTime
 from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.model import Settings
@@ -266,9 +266,9 @@ class Composition:
             reach_per_second=tracker.reach,
         )
 
-    def probe_start(self, path: Path) -> datetime | None:
-        """Reads the recording time from a container; None if it has none or can't be opened."""
-        return recorded_utc(path)
+    def probe_start(self, path: Path) -> ContainerTime | None:
+        """Reads recording time and duration from a container; None if it can't be opened."""
+        return read_container_time(path)
 
     def list_models(self) -> list[ModelRow]:
         """Lists the profile's models without loading them or contacting a server."""

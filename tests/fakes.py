@@ -1,7 +1,6 @@
 """Small stand-ins for the models: a detector of bright blocks, an encoder of colors, a judge that knows colors."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -185,9 +184,9 @@ class FakeComposition(Composition):
         """A real tracker."""
         return build_tracker(sample_fps=self.settings.decode.sample_fps)
 
-    def probe_start(self, path: Path) -> datetime | None:
+    def probe_start(self, path: Path) -> None:
         """Asks no container."""
-        return None
+        return
 
 
 def compose(**sections: Any) -> FakeComposition:

@@ -9,6 +9,9 @@ from anomalylmm.errors import ShapeError
 from anomalylmm.records import Box, Image
 
 SHARPNESS_SIDE_PX = 128  # all crops are compared at this size
+COLOR_SIDE_PX = 16  # small enough that the colored noise of a sensor is averaged away
+COLOR_SHARE = 0.02  # of a picture that must be colored
+MIN_COLOR = 6.0  # gray levels between channels; a gray picture has up to 3 after a video's and a JPEG's compression
 
 
 def context_box(box: Box, width: int, height: int, *, margin: float, square: bool = True) -> Box:
@@ -80,3 +83,11 @@ def sharpness(image: Image) -> float:
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     gray = cv2.cvtColor(cv2.resize(image, size, interpolation=method), cv2.COLOR_RGB2GRAY)
     return float(cv2.Laplacian(gray, cv2.CV_32F).var())
+
+
+def has_color(image: Image) -> bool:
+    """Tells whether a picture (H, W, 3) shows colors; that of an infrared camera, even tinted, does not."""
+    small = cv2.resize(image, (COLOR_SIDE_PX, COLOR_SIDE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+    differences = small[..., (0, 2)] - small[..., 1:2]
+    differences -= np.median(differences, axis=(0, 1))
+    return float(np.quantile(np.abs(differences).max(axis=2), 1 - COLOR_SHARE)) >= MIN_COLOR

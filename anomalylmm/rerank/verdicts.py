@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalylmm.footage.crops import has_color
 from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.query.lexicon import Lexicon
@@ -25,6 +26,8 @@ from anomalylmm.rerank.score import (
 )
 
 Posteriors = Sequence[NDArray[np.float64]]  # one a slot, (L, W) for L looks and W words
+UNSURE = 0.5  # neither yes nor no
+_NO_COLOR = "no color: the picture is gray"
 _UNASKED = "not judged: the query has no slots and these settings ask nothing else, so the coarse order stays"
 
 
@@ -50,15 +53,19 @@ class VerdictReader:
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
         weights = slot_weights(self.questions.slots, self._saliencies(slots))
         affirm = self._read_affirm(usable, posteriors)
+        notes, is_open = [], False
+        if self._asks_color and candidate.images and not any(map(has_color, candidate.images)):
+            slots, weights = _without_color(slots, weights)
+            affirm, notes, is_open = None, [_NO_COLOR], all(slot.kind == "color" for slot in slots)
         sure = confidence(slots, weights.tolist(), affirm, self.settings)
         return Verdict(
             tracklet_id=candidate.tracklet_id,
-            accepted=sure >= self.query.accept,
+            accepted=sure >= self.query.accept and not is_open,
             confidence=sure,
             score=self._score(candidate, [slot.match for slot in slots], weights.tolist(), affirm),
             affirm=affirm or 0.0,
             slots=slots,
-            reason=write_reason(slots, affirm, [*problems, *trouble]),
+            reason="; ".join([write_reason(slots, affirm, [*problems, *trouble]), *notes]),
             judge_id=self.judge_id,
             num_calls=sum(evidence.num_looks for evidence in usable) * self.questions.num_calls,
             seconds=sum(evidence.seconds for evidence in usable),
@@ -80,6 +87,10 @@ class VerdictReader:
     def _failed(self, candidate: Candidate, problems: Sequence[str]) -> Verdict:
         reason = "not judged: " + "; ".join(dict.fromkeys(problems))
         return _empty_verdict(candidate, reason, self.judge_id)
+
+    @property
+    def _asks_color(self) -> bool:
+        return any(slot.kind == "color" for slot in self.questions.slots)
 
     def _saliencies(self, slots: Sequence[SlotVerdict]) -> list[float] | None:
         return [slot.saliency for slot in slots] if self.settings.saliency else None
@@ -178,6 +189,19 @@ def _read_likelihood(
         prior=float(prior[0]),
         saliency=slot_saliency(seen, prior),
     )
+
+
+def _without_color(
+    slots: Sequence[SlotVerdict], weights: NDArray[np.float64]
+) -> tuple[tuple[SlotVerdict, ...], NDArray[np.float64]]:
+    """Makes the colors among S slots unsure, so that they weigh nothing beside other slots; weights (S,) sum to 1."""
+    is_color = np.array([slot.kind == "color" for slot in slots])
+    unsure = tuple(
+        replace(slot, answer=UNKNOWN, match=UNSURE, probability=UNSURE, saliency=0.0) if mine else slot
+        for slot, mine in zip(slots, is_color, strict=True)
+    )
+    others = np.where(is_color, 0.0, weights)
+    return unsure, others / others.sum() if others.sum() > 0 else weights
 
 
 def _sentence_logit(usable: Sequence[Evidence], posteriors: Posteriors, slots: Sequence[Slot]) -> float:

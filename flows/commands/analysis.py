@@ -1,6 +1,8 @@
 """Commands for the analyst: ``sql`` and ``report``."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from itertools import count
+from typing import Annotated, Any
 
 import typer
 
@@ -16,11 +18,12 @@ from flows.commands.common import (
 from flows.commands.limits import hard_limits
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
-from storage.hits.analyst import SqlLimits, run_sql
+from storage.hits.analyst import SqlLimits, open_tables
 
 TABLES_SQL = (
     "select table_name, string_agg(column_name, ', ' order by column_index) as columns "
-    "from duckdb_columns() where not internal and table_name not like 'all\\_%' escape '\\' group by all order by all"
+    "from (select table_name, column_name, max(column_index) as column_index from duckdb_columns() "
+    "where not internal and table_name not like 'all\\_%' escape '\\' group by all) group by all order by all"
 )
 
 
@@ -34,19 +37,47 @@ def sql(
     rows: Annotated[int, typer.Option(min=0, help="Rows it may return; 0 for no limit.")] = 1_000_000,
     json: JsonOption = False,
 ) -> None:
-    """Runs one SQL statement on the published tables, read-only. It works during a sweep.
+    """Runs one SQL statement on the tables, read-only. It works during a sweep, and before the first one.
 
     Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
     limits = SqlLimits(seconds=timeout, memory_bytes=int(memory * 1e9), rows=rows)
     with hard_limits(limits.seconds, limits.memory_bytes):
-        columns, found = run_sql(StoreLayout(store), query or TABLES_SQL, limits=limits)
+        columns, found = _run(StoreLayout(store), query or TABLES_SQL, limits)
     if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in found])
+        names = tell_apart(columns)
+        print_json([dict(zip(names, row, strict=True)) for row in found])
     elif query:
         print_records(columns, found)
     else:
         print_table(columns, found)
+
+
+def _run(layout: StoreLayout, query: str, limits: SqlLimits) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Runs the statement; what the tables lack is said on standard error."""
+    with open_tables(layout, limits) as snapshot:
+        for problem in snapshot.unreadable:
+            say(f"warning: a shard is left out: {problem}", err=True)
+        if not snapshot.run("select 1 from videos limit 1")[1]:
+            say(
+                f"note: {layout.root} has no indexed video; run: anomalylmm index ARCHIVE --store {layout.root}",
+                err=True,
+            )
+        elif not layout.snapshot.exists():
+            say(
+                f"note: no sweep has run yet, so there are no hits; run: anomalylmm sweep --store {layout.root}",
+                err=True,
+            )
+        return snapshot.run(query)
+
+
+def tell_apart(columns: Sequence[str]) -> list[str]:
+    """Makes the names of columns unique: the second ``camera`` becomes ``camera_2``."""
+    names: list[str] = []
+    for column in columns:
+        candidates = (column if number == 1 else f"{column}_{number}" for number in count(1))
+        names.append(next(name for name in candidates if name not in names and (name == column or name not in columns)))
+    return names
 
 
 def report(store: StoreOption = DEFAULT_STORE) -> None:

@@ -5,6 +5,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -45,13 +46,15 @@ def compose(profile: str | None, settings: Path | None) -> Composition:
 
 def print_json(value: object) -> None:
     """Prints a record, list or dict as JSON on standard output."""
-    text = json.dumps(_to_json(value), ensure_ascii=False, allow_nan=False, indent=1)
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(_to_json(value), ensure_ascii=not is_unicode, allow_nan=False, indent=1)
     typer.echo(_UNPRINTED.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def say(text: object, *, err: bool = False) -> None:
     """Prints one line of text with line breaks and terminal control characters escaped."""
-    typer.echo(one_line(str(text)), err=err)
+    with suppress(BrokenPipeError) if err else nullcontext():  # nobody reads the messages, and the work goes on
+        typer.echo(one_line(str(text)), err=err)
 
 
 def _to_json(value: object) -> Any:
@@ -80,14 +83,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     _console().print(_table(columns, rows, title))
 
 
-def print_records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table, or one line for each value if the terminal is too narrow for a table."""
-    table, console = _table(columns, rows), _console()
+def print_records(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """Prints a table, or one line for each value if there is too little width for a table."""
+    table, console = _table(columns, rows, title), _console()
     needed = console.measure(table, options=console.options.update_width(sys.maxsize)).maximum
-    if not sys.stdout.isatty() or needed <= console.width or not rows:
+    if needed <= console.width:
         console.print(table)
         return
+    if title:
+        say(title)
     names = [one_line(column) for column in columns]
+    if not rows:
+        say(f"no rows; columns: {', '.join(names)}")
     width = max(map(len, names))
     for number, row in enumerate(rows, 1):
         say(f"-- {number} of {len(rows)}")
@@ -104,8 +111,16 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str 
     return table
 
 
+class _ResultConsole(Console):
+    """Standard output, whose reader may close it at any time, as ``head`` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises the error again, so that the program ends as for other output."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+    return _ResultConsole(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def _written(value: object) -> str:

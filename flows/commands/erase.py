@@ -21,6 +21,7 @@ from flows.commands.common import (
 from flows.commands.search import DAY_FORMATS
 from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
 from flows.maintain.retention import build_rules
+from flows.runs.stopping import explain_when_stopped
 from flows.settings.model import load_settings
 from flows.settings.sections import MAX_DAYS
 from storage.disk.layout import StoreLayout
@@ -121,7 +122,8 @@ def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
 
 
 def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> None:
-    report = erase_store(layout, rules)
+    with explain_when_stopped(lambda: "what was begun is finished by: anomalylmm erase (without any rule)."):
+        report = erase_store(layout, rules)
     if json:
         print_json({"summary": describe(report), "erasures": report.erasures, "unknown": report.unknown})
     else:

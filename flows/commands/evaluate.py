@@ -22,6 +22,7 @@ from flows.evaluate.clips.evaluating import ClipReport, ClipRequest, evaluate_cl
 from flows.evaluate.clips.report import say_event, say_figures
 from flows.evaluate.running import EvaluationReport, EvaluationRequest, evaluate_benchmark
 from flows.runs.progress import TerminalProgress
+from flows.runs.stopping import explain_when_stopped
 
 
 class _BenchmarkFirst(TyperGroup):
@@ -86,7 +87,8 @@ def evaluate_by_benchmark(
         variants=tuple(name for name in variants.split(",") if name.strip()),
         settings_file=settings.name if settings else "",
     )
-    with TerminalProgress(quiet=quiet) as progress:
+    kept = f"finished queries are kept in {out}. Run the same command again to go on from there."
+    with explain_when_stopped(lambda: kept), TerminalProgress(quiet=quiet) as progress:
         report = evaluate_benchmark(compose(profile, settings), request, listener=progress)
     if json:
         print_json(report.document)
@@ -153,7 +155,11 @@ def evaluate_by_clips(
     Example: `anomalylmm evaluate clips my-clips --only "falls/*"`
     """
     request = ClipRequest(folder=folder, out=out, labels=labels, queries=queries, store=store, only=tuple(only or ()))
-    with TerminalProgress(quiet=quiet) as progress:
+    kept = f"finished clips are kept in {store}" if store else "nothing was kept, because no --store was given"
+    with (
+        explain_when_stopped(lambda: f"{kept}. Run the same command again to go on."),
+        TerminalProgress(quiet=quiet) as progress,
+    ):
         report = evaluate_clips(compose(profile, settings), request, listener=progress)
     if json:
         print_json(report.document)

@@ -24,6 +24,7 @@ from flows.export.clips import ClipStyle
 from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout
 
 ArchiveOption = Annotated[
@@ -94,6 +95,7 @@ def export(
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with (
+        explain_when_stopped(lambda: "nothing was exported. Run the same command again."),
         TerminalProgress(quiet=quiet) as progress,
         notify_failure(notify, layout, "export", progress, except_for=CALLER_ERRORS),
     ):

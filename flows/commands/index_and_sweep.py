@@ -15,16 +15,21 @@ from flows.commands.common import (
     StrictOption,
     compose,
     print_json,
-    print_table,
+    print_records,
     say,
 )
+from flows.commands.preview import show_preview
 from flows.index.indexing import IndexReport, index_archive
+from flows.index.preview import preview_archive
 from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from flows.runs.stopping import explain_when_stopped
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
+from storage.gallery.opening import iter_shard_dirs
+from storage.shards.manifest import read_manifest
 
 MAX_ROWS = 50  # of one table of files
 
@@ -40,6 +45,9 @@ def index(
     erased: Annotated[
         bool, typer.Option("--erased", help="Also index footage that was erased or is older than the retention.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show which cameras and times would be read, and what is unsure.")
+    ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -52,8 +60,16 @@ def index(
     Example: `anomalylmm index /media/cameras --store store`
     """
     composition, layout = compose(profile, settings), StoreLayout(store)
+    if dry_run:
+        show_preview(preview_archive(archive, composition.settings, composition.probe_start), json=json)
+        return
     notify = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "index", progress):
+    before = frozenset(iter_shard_dirs(layout))
+    with (
+        explain_when_stopped(lambda: _describe_finished(layout, before)),
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "index", progress),
+    ):
         report = index_archive(composition, layout, archive, retry=retry, erased=erased, listener=progress)
         notify_report(notify, layout, "index", report, progress)
     if json:
@@ -63,6 +79,16 @@ def index(
         _print_index(report)
     if strict and report.unreadable:
         raise typer.Exit(8)
+
+
+def _describe_finished(layout: StoreLayout, before: frozenset[Path]) -> str:
+    """Says what an index run that was stopped has finished, and how to go on."""
+    shards = [directory for directory in iter_shard_dirs(layout) if directory not in before]
+    videos = sum(len(read_manifest(directory).videos) for directory in shards)
+    return (
+        f"{len(shards)} shards with {videos} videos were finished and are kept in {layout.root}. "
+        "Run the same command again to index the rest."
+    )
 
 
 def _summary(report: IndexReport) -> dict[str, object]:
@@ -96,10 +122,10 @@ def _print_index(report: IndexReport) -> None:
         for unit in report.units
     ]
     if units:
-        print_table(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
+        print_records(("camera", "date", "videos", "video s", "tracklets", "crops", "seconds"), units)
     if report.unreadable:
         rows = [(item.path, f"{item.coverage:.0%}", item.reason) for item in report.unreadable]
-        print_table(("video", "read", "reason"), rows, title="not read, or read only in part")
+        print_records(("video", "read", "reason"), rows, title="not read, or read only in part")
     _print_passed_over(report)
     for note in report.notes:
         say(f"note: {note}")
@@ -117,7 +143,7 @@ def _print_passed_over(report: IndexReport) -> None:
     )
     for columns, rows, title in lists:
         if rows:
-            print_table(columns, rows[:MAX_ROWS], title=title)
+            print_records(columns, rows[:MAX_ROWS], title=title)
         if len(rows) > MAX_ROWS:
             say(f"and {len(rows) - MAX_ROWS} more; --json lists all")
 
@@ -136,7 +162,12 @@ def sweep(
     """
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
-    with TerminalProgress(quiet=quiet) as progress, notify_failure(notify, layout, "sweep", progress):
+    before = _published_at(layout)
+    with (
+        explain_when_stopped(lambda: _describe_sweep(layout, before)),
+        TerminalProgress(quiet=quiet) as progress,
+        notify_failure(notify, layout, "sweep", progress),
+    ):
         report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
         notify_report(notify, layout, "sweep", report, progress)
     if json:
@@ -145,15 +176,29 @@ def sweep(
         _print_sweep(report)
 
 
+def _published_at(layout: StoreLayout) -> int:
+    return layout.snapshot.stat().st_mtime_ns if layout.snapshot.exists() else 0
+
+
+def _describe_sweep(layout: StoreLayout, before: int) -> str:
+    """Says what a sweep that was stopped has kept, and how to go on."""
+    if _published_at(layout) != before:
+        return "the hits were already published. Run the same command again to be sure that nothing is left."
+    return (
+        "no hit of this sweep was published. The judge's answers so far are kept. "
+        "Run the same command again: it asks only for the rest."
+    )
+
+
 def _print_sweep(report: SweepReport) -> None:
     rows = [
         (row.query_name, row.num_shards, row.num_candidates, row.num_judged, row.num_hits) for row in report.queries
     ]
     if rows:
-        print_table(("query", "new shards", "candidates", "judged", "hits"), rows)
+        print_records(("query", "new shards", "candidates", "judged", "hits"), rows)
     name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
     say(
-        f"{name}: {report.state}, {report.num_hits} hits in {report.num_incidents} incidents, "
+        f"{name}: {report.state}, {report.num_hits} hits ({report.num_new} new) in {report.num_incidents} incidents, "
         f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
     )
     if report.report_path:

@@ -29,10 +29,10 @@ from flows.maintain.corrections import (
 )
 from flows.maintain.mending import Consequences, MendingReport, correct_store, foresee
 from flows.settings.model import Settings, load_settings
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.shards.facts import read_corrections
 from storage.shards.schema import clean_text
-from storage.upkeep.erasure import require_store
+from storage.upkeep.erasure import 
 
 COLUMNS = ("camera", "to", "videos", "first start (UTC)", "becomes", "shift")
 

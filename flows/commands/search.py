@@ -18,6 +18,7 @@ from flows.commands.common import (
 )
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.progress import TerminalProgress
+from flows.runs.stopping import explain_when_stopped
 from flows.search.outcome import SearchReport, SearchRequest
 from flows.search.searching import search_store
 from storage.disk.layout import StoreLayout
@@ -65,6 +66,7 @@ def search(
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     with (
+        explain_when_stopped(lambda: "nothing was found yet. Run the same command again."),
         TerminalProgress(quiet=quiet) as progress,
         notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS),
     ):

@@ -16,13 +16,21 @@ from flows.commands.common import (
     print_table,
     say,
 )
+from flows.commands.preview import show_preview
+from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
 from flows.maintain.doctor import examine
-from flows.maintain.erasing import collect_and_show, describe
-from storage.disk.layout import StoreLayout
+from flows.maintain.erasing import collect_and_show, describe, describe_garbage
+from flows.runs.stopping import explain_when_stopped
+from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.compacting import compact_store
-from storage.upkeep.erasure import ErasureReport, require_store
+from storage.upkeep.erasure import ErasureReport
 from storage.upkeep.maintenance import verify_store
+
+SERVING_STOPPED = (
+    "runs under way were ended, and what they had finished is kept in the store. The schedules stay on the Prefect "
+    "server; start the same command again to serve them."
+)
 
 
 def verify(
@@ -34,7 +42,9 @@ def verify(
 
     Example: `anomalylmm verify --deep`
     """
-    report = verify_store(StoreLayout(store), deep=deep)
+    layout = StoreLayout(store)
+    require_store(layout)
+    report = verify_store(layout, deep=deep)
     if json:
         print_json(report)
     else:
@@ -51,6 +61,8 @@ def verify(
 def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Removes what abandoned runs left behind and finishes interrupted erasures. Nothing else is changed.
 
+    What changed in the last hour is left, because it may belong to a run that has just started.
+
     Example: `anomalylmm gc`
     """
     report = collect_and_show(StoreLayout(store))
@@ -59,7 +71,7 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     else:
         if report.erasures:
             typer.echo(describe(ErasureReport(erasures=report.erasures)))
-        typer.echo(f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB")
+        typer.echo(describe_garbage(report))
 
 
 def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
@@ -100,19 +112,20 @@ def serve(
     """
     from flows.serve.deployments import ServeOptions, absolute, serve_deployments
 
-    serve_deployments(
-        ServeOptions(
-            store=absolute(store),
-            profile=profile or "pocket",
-            archive=absolute(archive),
-            settings_file=absolute(settings),
-            queries_file=absolute(queries),
-            cron=cron,
-            time_zone=time_zone,
-            retention_cron=retention_cron,
-            compaction_cron=compaction_cron,
-        )
+    options = ServeOptions(
+        store=absolute(store),
+        profile=profile or "pocket",
+        archive=absolute(archive),
+        settings_file=absolute(settings),
+        queries_file=absolute(queries),
+        cron=cron,
+        time_zone=time_zone,
+        retention_cron=retention_cron,
+        compaction_cron=compaction_cron,
     )
+    with explain_when_stopped(lambda: SERVING_STOPPED):
+        say("serving; the deployments are listed by: prefect deployment ls; stop with Ctrl-C")
+        serve_deployments(options)
 
 
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
@@ -130,6 +143,9 @@ def models(profile: ProfileOption = None, settings: SettingsOption = None, json:
 
 
 def doctor(
+    archive: Annotated[
+        Path | None, typer.Argument(help="Also show which cameras and times would be read from this archive.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,
@@ -137,12 +153,16 @@ def doctor(
 ) -> None:
     """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
 
-    Example: `anomalylmm doctor`
+    Example: `anomalylmm doctor` or `anomalylmm doctor /media/cameras`
     """
-    findings = examine(compose(profile, settings), StoreLayout(store))
+    composition = compose(profile, settings)
+    preview = preview_archive(archive, composition.settings, composition.probe_start) if archive else None
+    findings = examine(composition, StoreLayout(store))
     if json:
-        print_json(findings)
+        print_json({"findings": findings, "archive": preview} if preview else findings)
     else:
+        if preview:
+            show_preview(preview, json=False)
         for finding in findings:
             say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
     if not all(finding.good for finding in findings):

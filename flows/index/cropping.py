@@ -13,6 +13,7 @@ import numpy as np
 
 from anomalylmm.errors import VideoError
 from anomalylmm.footage.motion import MotionGate
+from anomalylmm.footage.sight import Sight
 from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.vector import posture_part
@@ -141,7 +142,7 @@ class CropStream:
         build_tracker: Callable[[], Tracker],
         bodies: BodyReader | None = None,
     ) -> None:
-        self.counts = Counts()
+        self.counts, self.sight = Counts(), Sight()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
         self._bodies = bodies
 
@@ -209,6 +210,8 @@ class CropStream:
     def _choose(self, batch: FrameBatch, gate: MotionGate) -> list[tuple[Image, float]]:
         """Returns the frames that pass the gate."""
         with self.counts.timing("detect"):
+            for image, pts in zip(batch.images, batch.pts_seconds, strict=True):
+                self.sight.look(image, pts)
             chosen = [
                 (image, pts)
                 for image, pts in zip(batch.images, batch.pts_seconds, strict=True)

@@ -8,13 +8,13 @@ from threading import Event
 from typing import Any
 
 from anomalylmm.errors import ArchiveError, StoreBusyError
+from flows.clocks.cameras import camera_from_folder
 from flows.composition import Composition
 from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_absence
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.content import modified_time_ns
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
-from flows.index.wallclock import camera_from_folder
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence
@@ -257,7 +257,13 @@ def build_report(
         units=tuple(units),
         unreadable=(*lost, *(item for unit in units for item in unit.unreadable)),
         seconds=seconds,
-        notes=(*plan.notes(), *plan.remarks(), *notes, *absence.notes),
+        notes=(
+            *plan.notes(),
+            *plan.remarks(),
+            *notes,
+            *(note for unit in units for note in unit.notes),
+            *absence.notes,
+        ),
         grown=plan.grown,
         erased=plan.erased,
         passed_over=plan.passed_over,

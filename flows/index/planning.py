@@ -9,13 +9,20 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
-from anomalylmm.records import Video
+from anomalylmm.records import ContainerTime, Video
 from flows.clock import utc_now
 from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
 from flows.index.containers import VIDEO_SUFFIXES
-from flows.index.content import content_digest, find_shorter
+from flows.index.content import content_digest, find_shorter, modified_time_ns
 from flows.index.settling import Settled, settle
-from flows.index.wallclock import build_patterns, check_time_zone, clock_of, read_path
+from flows.index.wallclock import (
+    PathReader,
+    build_patterns,
+    clock_of,
+    describe_doubts,
+    describe_paths,
+    mark_same_times,
+)
 from flows.settings.model import Settings
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
@@ -58,6 +65,7 @@ class Plan:
     all_recent: int = 0  # files that changed a moment ago, if all did
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
     present: tuple[Video, ...] = ()  # all videos that were read
+    hints: tuple[str, ...] = ()  # what the times of all new files have in common
 
     @property
     def num_videos(self) -> int:
@@ -77,7 +85,8 @@ class Plan:
             "files are left to the next run, because decode.videos_per_run was reached; "
             "run index again to include them": self.postponed,
         }
-        return _count(counts)
+        fresh = [video for unit in self.units for video in unit.videos]
+        return (*_count(counts), *describe_doubts(fresh), *self.hints)
 
     def remarks(self) -> tuple[str, ...]:
         """Tells what is usual in an archive but not read as it lies there."""
@@ -98,22 +107,29 @@ def _count(counts: Mapping[str, int]) -> tuple[str, ...]:
 def describe_video(
     path: Path,
     archive: Path,
-    settings: Settings,
+    reader: PathReader,
     known: frozenset[str],
-    probe_start: Callable[[Path], datetime | None],
+    probe_start: Callable[[Path], ContainerTime | None],
 ) -> Video:
-    """Identifies one file and finds its camera and start. The container is read only if the path has no time.
+    """Identifies one file and finds its camera and start. The container is read only if the path leaves the time open.
 
     Raises:
         OSError: The file can't be read.
     """
     relative = path.relative_to(archive).as_posix()
-    patterns = build_patterns(settings.cameras, settings.time_zone)
     status = path.stat()
     video_id = content_digest(path)
-    modified = min(max(status.st_mtime, 0.0), LAST_FILE_TIME)
-    container = None if video_id in known or read_path(relative, patterns) else probe_start(path)
-    clock = clock_of(relative, patterns, container_utc=container, modified=modified, time_zone=settings.time_zone)
+    modified = _clip(status.st_mtime)
+    is_told = video_id in known or reader.read(relative, modified).is_exact
+    container = None if is_told else probe_start(path)
+    clock = clock_of(
+        relative,
+        reader,
+        container_utc=container.created_utc if container else None,
+        modified=modified,
+        time_zone=reader.time_zone,
+        duration_seconds=container.duration_seconds if container else 0.0,
+    )
     return Video(
         video_id=video_id,
         path=relative,
@@ -122,7 +138,22 @@ def describe_video(
         start_utc=clock.start_utc,
         clock_source=clock.source,
         time_zone=clock.time_zone,
+        clock_doubt=" ".join(clock.doubts),
     )
+
+
+def _clip(seconds: float) -> float:
+    return min(max(seconds, 0.0), LAST_FILE_TIME)
+
+
+def read_names(paths: Iterable[Path], archive: Path, settings: Settings) -> PathReader:
+    """Reads the paths of an archive together, with the times at which their files were last changed.
+
+    Raises:
+        ConfigurationError: A camera pattern is wrong, or a time zone does not exist.
+    """
+    modified = {path.relative_to(archive).as_posix(): _clip((modified_time_ns(path) or 0) / 1e9) for path in paths}
+    return build_patterns(settings.cameras, settings.time_zone).survey(modified)
 
 
 def plan_archive(
@@ -131,7 +162,7 @@ def plan_archive(
     *,
     known: frozenset[str],
     quarantined: frozenset[str],
-    probe_start: Callable[[Path], datetime | None],
+    probe_start: Callable[[Path], ContainerTime | None],
     is_erased: Callable[[Video], bool] = lambda _: False,
     correct: Callable[[Video], Video] = lambda video: video,
     only: Collection[str] | None = None,
@@ -144,9 +175,8 @@ def plan_archive(
 
     Raises:
         ArchiveError: The folder does not exist or contains no video.
-        ConfigurationError: Camera patterns are set, but no path matches any of them.
+        ConfigurationError: Camera patterns are set, but no path has a time that they or the built-in rules find.
     """
-    check_time_zone(settings.time_zone)
     listing = list_archive(archive, settings.archive)
     unreadable = list(listing.unreadable)
     if only is None:
@@ -157,11 +187,13 @@ def plan_archive(
     paths = settled.paths
     if not listing.videos and not unreadable:
         raise _no_video(archive, listing)
-    _check_patterns(paths, archive, settings)
+    reader = read_names(listing.videos, archive, settings)
+    _check_patterns(reader, settings)
     seen = known | quarantined
-    videos, lost, postponed = _describe_all(paths, archive, settings, seen, probe_start, is_erased, correct)
+    videos, lost, postponed = _describe_all(paths, archive, settings, reader, seen, probe_start, is_erased, correct)
     unreadable += lost
     unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
+    unique = mark_same_times(unique)
     unknown = [video for video in unique if video.video_id not in known | quarantined]
     fresh = find_shorter([video for video in unknown if not is_erased(video)], archive, stored)
     fresh = [correct(video) if video.grown_from else video for video in fresh]
@@ -179,6 +211,7 @@ def plan_archive(
         all_recent=settled.all_recent,
         passed_over=settled.passed_over,
         present=tuple(videos),
+        hints=describe_paths(reader, [video.path for video in fresh]),
     )
 
 
@@ -194,8 +227,9 @@ def _describe_all(
     paths: Sequence[Path],
     archive: Path,
     settings: Settings,
+    reader: PathReader,
     known: frozenset[str],
-    probe_start: Callable[[Path], datetime | None],
+    probe_start: Callable[[Path], ContainerTime | None],
     is_erased: Callable[[Video], bool],
     correct: Callable[[Video], Video],
 ) -> tuple[list[Video], list[tuple[str, str]], int]:
@@ -207,7 +241,7 @@ def _describe_all(
         if len(fresh) >= settings.decode.videos_per_run:
             return videos, unreadable, len(paths) - number
         try:
-            video = correct(describe_video(path, archive, settings, known, probe_start))
+            video = correct(describe_video(path, archive, reader, known, probe_start))
         except OSError as error:
             if (
                 not isinstance(error, FileNotFoundError) or path.is_symlink()
@@ -226,16 +260,13 @@ def _why(path: Path, error: OSError) -> str:
     return f"{error.strerror or error}; check the file and its permissions, or remove it from the archive"
 
 
-def _check_patterns(paths: Sequence[Path], archive: Path, settings: Settings) -> None:
-    if not settings.cameras or not paths:
-        return
-    patterns = build_patterns(settings.cameras, settings.time_zone)
-    names = [path.relative_to(archive).as_posix() for path in paths]
-    if not any(read_path(name, patterns) for name in names):
+def _check_patterns(reader: PathReader, settings: Settings) -> None:
+    if settings.cameras and reader.known and not any(item.is_dated for item in reader.known.values()):
         given = ", ".join(repr(item.pattern) for item in settings.cameras)
         raise ConfigurationError(
-            f"no path in the archive matches a camera pattern ({given}); the first path is {names[0]!r}. Patterns "
-            "are relative to the archive and exclude the file suffix; correct [[cameras]] in the settings"
+            f"no path in the archive matches a camera pattern ({given}) or has another time; the first path is "
+            f"{next(iter(reader.known))!r}. Patterns are relative to the archive and exclude the file suffix; "
+            "correct [[cameras]] in the settings"
         )
 
 

@@ -20,6 +20,8 @@ from storage.shards.quarantine import QuarantineEntry, clear_quarantine, record_
 from storage.shards.writer import ShardWriter
 from storage.upkeep.erasure import withdraw_erased
 
+MIN_LOOKS, MIN_LOOKED_SHARE = 60, 0.3  # frames given to the detector, from which it is odd that it finds nobody
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
@@ -45,6 +47,7 @@ class UnitReport:
     counts: Counts
     unreadable: tuple[Unreadable, ...]
     promised_seconds: float = 0.0  # duration of the videos that were read, according to their containers
+    notes: tuple[str, ...] = ()  # what an operator should check at the camera
 
 
 def index_unit(
@@ -89,7 +92,7 @@ def index_unit(
     manifest = withdraw_erased(layout, pipeline.digest, manifest)
     for entry in build.entries:
         clear_quarantine(layout, pipeline.digest, entry.video_id)
-    return build.report(unit, manifest, seconds)
+    return build.report(unit, manifest, seconds, stream.sight.complaints())
 
 
 class _UnitBuilder:
@@ -137,8 +140,11 @@ class _UnitBuilder:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
         return found
 
-    def report(self, unit: Unit, manifest: ShardManifest | None, seconds: float) -> UnitReport:
+    def report(
+        self, unit: Unit, manifest: ShardManifest | None, seconds: float, complaints: Sequence[str]
+    ) -> UnitReport:
         """Builds the report of the unit."""
+        notes = [*complaints] or _note_nobody(self._counts, self._num_crops)
         return UnitReport(
             camera=unit.camera,
             date=unit.date,
@@ -151,6 +157,7 @@ class _UnitBuilder:
             counts=self._counts,
             unreadable=tuple(self._unreadable),
             promised_seconds=sum(entry.seconds_promised for entry in self.entries),
+            notes=tuple(f"camera {unit.camera}, {unit.date}: {note}" for note in notes),
         )
 
     def _encode(self, batch: Sequence[tuple[Video, Crop]]) -> None:
@@ -166,6 +173,17 @@ class _UnitBuilder:
             )
         self._num_crops += len(batch)
         self._tracklets |= {crop.tracklet_id for _, crop in batch}
+
+
+def _note_nobody(counts: Counts, num_crops: int) -> list[str]:
+    """Says that nobody was found although much of the footage changes."""
+    looked, frames = counts.frames_detected, counts.frames
+    if num_crops or looked < max(MIN_LOOKS, MIN_LOOKED_SHARE * frames):
+        return []
+    return [
+        f"no person was found, although the picture changes in {looked} of {frames} frames; "
+        "if people are there, check the noise of the picture and how small they are in it"
+    ]
 
 
 def _name_shard(unit: Unit, pipeline_digest: str) -> ShardKey:

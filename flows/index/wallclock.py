@@ -1,136 +1,201 @@
 """Camera and wall-clock time of a video: from its path, otherwise its container, otherwise its file time."""
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from anomalylmm.errors import ConfigurationError
-from anomalylmm.records import ClockSource
+from anomalylmm.records import ClockSource, Video
+from flows.clocks.names import strip_suffix
+from flows.clocks.neighbors import NamedClock, read_paths
+from flows.clocks.patterns import PathPattern, check_time_zone, compile_all
 from flows.settings.sections import CameraSettings
 
-TOKENS = {
-    "camera": r"(?P<camera>[^/]+?)",
-    "year": r"(?P<year>\d{4})",
-    "month": r"(?P<month>\d{2})",
-    "day": r"(?P<day>\d{2})",
-    "hour": r"(?P<hour>\d{2})",
-    "minute": r"(?P<minute>\d{2})",
-    "second": r"(?P<second>\d{2})",
-    "any": r".*?",
-}
-MAX_ANY = 4  # {any} in one pattern; with more, matching a long name could take hours
-DEFAULT_PATTERNS = (
-    "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}",
-    "{camera}/{year}-{month}-{day}_{hour}-{minute}-{second}",
-    "{camera}/{year}{month}{day}_{hour}{minute}{second}",
-    "{camera}_{year}{month}{day}_{hour}{minute}{second}",
-    "{camera}_{year}-{month}-{day}_{hour}-{minute}-{second}",
-)
-FIRST_YEAR, LAST_YEAR = 1970, 2200  # other years in a path are not dates; conversions fail near the years 1 and 9999
+NEARBY = timedelta(seconds=10)  # two clocks this close show the same moment
+ZONE_STEP = timedelta(minutes=30)  # zones differ by multiples of it, with few exceptions
+FARTHEST_ZONE = timedelta(hours=14)
+SLACK_SECONDS = 60.0  # a recording of one hour may take a little longer
+MIN_SPREAD_SECONDS = 6 * 3600.0  # files copied together have one time, whatever their names say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Where and when a video was recorded, and the source of the time."""
+    """Where and when a video was recorded, the source of the time, and what makes it doubtful."""
 
     camera: str
     start_utc: datetime
     source: ClockSource
     time_zone: str
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathPattern:
-    """One compiled pattern with its time zone."""
+class PathReader:
+    """Reads cameras and times from paths, if possible from all of an archive together."""
 
-    regex: re.Pattern[str]
+    patterns: tuple[PathPattern, ...]
     time_zone: str
+    known: Mapping[str, NamedClock] = field(default_factory=dict, repr=False)
+    modified: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    def survey(self, modified: Mapping[str, float]) -> "PathReader":
+        """Reads the paths of an archive, given when each file was last changed in seconds since 1970."""
+        return replace(self, known=read_paths(modified, self.patterns, self.time_zone), modified=modified)
+
+    def read(self, path: str, modified: float) -> NamedClock:
+        """Reads one path, as the survey did if it knows the path."""
+        return self.known.get(path) or read_paths({path: modified}, self.patterns, self.time_zone)[path]
 
 
-def compile_pattern(pattern: str, time_zone: str) -> PathPattern:
-    """Compiles ``{camera}/{year}-{month}-{day}/...`` (without the suffix) for paths relative to the archive.
+def build_patterns(cameras: tuple[CameraSettings, ...], time_zone: str) -> PathReader:
+    """Compiles the user's patterns. The built-in rules read the paths that none of them matches.
 
     Raises:
-        ConfigurationError: The pattern has an unknown or repeated part, or the time zone does not exist.
+        ConfigurationError: A pattern has an unknown or repeated part, or a time zone does not exist.
     """
     check_time_zone(time_zone)
-    parts = re.split(r"\{(\w+)\}", pattern)
-    unknown = [token for token in parts[1::2] if token not in TOKENS]
-    if unknown:
-        raise ConfigurationError(
-            f"the camera pattern {pattern!r} has the unknown part {{{unknown[0]}}}; the known parts are "
-            + ", ".join(f"{{{name}}}" for name in TOKENS)
-        )
-    if parts[1::2].count("any") > MAX_ANY:
-        raise ConfigurationError(
-            f"the camera pattern {pattern[:200]!r} may contain {{any}} at most {MAX_ANY} times; "
-            "write out more of the path"
-        )
-    pieces = [re.escape(part) if index % 2 == 0 else TOKENS[part] for index, part in enumerate(parts)]
-    try:
-        return PathPattern(regex=re.compile("".join(pieces)), time_zone=time_zone)
-    except re.error as error:
-        raise ConfigurationError(f"the camera pattern {pattern!r} contains a part twice: {error}") from error
-
-
-def check_time_zone(name: str) -> ZoneInfo:
-    """Opens a time zone by its IANA name.
-
-    Raises:
-        ConfigurationError: The zone does not exist.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, OSError, ValueError) as error:
-        raise ConfigurationError(f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin") from error
-
-
-def build_patterns(cameras: tuple[CameraSettings, ...], time_zone: str) -> tuple[PathPattern, ...]:
-    """Compiles the user's patterns, or the default ones."""
-    if cameras:
-        return tuple(compile_pattern(item.pattern, item.time_zone) for item in cameras)
-    return tuple(compile_pattern(pattern, time_zone) for pattern in DEFAULT_PATTERNS)
-
-
-def read_path(path: str, patterns: tuple[PathPattern, ...]) -> Clock | None:
-    """Reads camera and start from a path in the archive; None if no pattern matches or the date is invalid."""
-    stem = str(PurePosixPath(path).with_suffix(""))
-    for pattern in patterns:
-        match = pattern.regex.fullmatch(stem)
-        start = _start(match.groupdict(), pattern.time_zone) if match else None
-        if match and start:
-            camera = match.groupdict().get("camera") or camera_from_folder(path)
-            return Clock(camera=camera, start_utc=start, source="path_pattern", time_zone=pattern.time_zone)
-    return None
-
-
-def _start(found: dict[str, str | None], time_zone: str) -> datetime | None:
-    if not all(found.get(part) for part in ("year", "month", "day")):
-        return None
-    values = [int(found.get(part) or 0) for part in ("year", "month", "day", "hour", "minute", "second")]
-    try:
-        year, month, day, hour, minute, second = values
-        local = datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(time_zone))
-    except ValueError:
-        return None
-    return local.astimezone(UTC) if FIRST_YEAR <= year <= LAST_YEAR else None
-
-
-def camera_from_folder(path: str) -> str:
-    """Names the camera after the first folder of the path, or ``default`` for a file at the top."""
-    parts = PurePosixPath(path).parts
-    return parts[0] if len(parts) > 1 else "default"
+    return PathReader(patterns=compile_all(cameras, time_zone), time_zone=time_zone)
 
 
 def clock_of(
-    path: str, patterns: tuple[PathPattern, ...], *, container_utc: datetime | None, modified: float, time_zone: str
+    path: str,
+    patterns: PathReader,
+    *,
+    container_utc: datetime | None,
+    modified: float,
+    time_zone: str,
+    duration_seconds: float = 0.0,
 ) -> Clock:
-    """Finds camera and start: by the path, otherwise the container's time, otherwise the file's."""
-    found = read_path(path, patterns)
-    if found:
-        return found
-    source: ClockSource = "container" if container_utc else "file_time"
-    start = container_utc or datetime.fromtimestamp(modified, tz=UTC)
-    return Clock(camera=camera_from_folder(path), start_utc=start, source=source, time_zone=time_zone)
+    """Finds camera and start: by the path, otherwise the container's time, otherwise the file's.
+
+    Args:
+        path: The path in the archive.
+        patterns: Reads the path.
+        container_utc: The time that the container gives, if it was asked and gives one.
+        modified: When the file was last changed, in seconds since 1970. This is usually the end of the recording.
+        time_zone: The zone of cameras whose path has none.
+        duration_seconds: The length of the video; 0 if unknown.
+    """
+    named = patterns.read(path, modified)
+    zone = named.time_zone or time_zone
+    end, duration = datetime.fromtimestamp(modified, tz=UTC), timedelta(seconds=duration_seconds)
+    found = _by_container(container_utc, end, duration) if container_utc else _by_file(end, duration)
+    if not named.start_utc:
+        doubts = (*named.doubts, *found.doubts)
+        return Clock(camera=named.camera, start_utc=found.start_utc, source=found.source, time_zone=zone, doubts=doubts)
+    if named.span and timedelta(0) <= found.start_utc - _begin(named, zone) < named.span:
+        doubts = tuple(doubt for doubt in named.doubts if doubt not in ("date_only", "hour_only"))
+        return replace(found, camera=named.camera, time_zone=zone, doubts=doubts)
+    start, doubts = _settle(named, found)
+    if start > end + NEARBY:
+        doubts = (*doubts, "after_file_time")
+    source: ClockSource = "path_date" if named.span else "path_pattern"
+    return Clock(camera=named.camera, start_utc=start, source=source, time_zone=zone, doubts=doubts)
+
+
+def _begin(named: NamedClock, zone: str) -> datetime:
+    """Returns the beginning of the day or hour that a path names."""
+    local = (named.start_utc or datetime.now(tz=UTC)).astimezone(ZoneInfo(zone))
+    is_day = named.span > timedelta(hours=1)
+    return local.replace(hour=0 if is_day else local.hour, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _settle(named: NamedClock, found: Clock) -> tuple[datetime, tuple[str, ...]]:
+    """Chooses between two equal times of the day on which clocks are put back, if the container knows."""
+    start = named.start_utc or found.start_utc
+    if named.other_utc and found.source.startswith("container"):
+        for moment in (start, named.other_utc):
+            if abs(moment - found.start_utc) <= NEARBY:
+                return moment, tuple(doubt for doubt in named.doubts if doubt != "repeated_hour")
+    return start, named.doubts
+
+
+def _by_file(end: datetime, duration: timedelta) -> Clock:
+    source: ClockSource = "file_end" if duration else "file_time"
+    return Clock(camera="", start_utc=end - duration, source=source, time_zone="", doubts=("file_time",))
+
+
+def _by_container(given: datetime, end: datetime, duration: timedelta) -> Clock:
+    """Compares a container's time with the file's: it may be the end, or the local time written as if it were UTC."""
+    clock = Clock(camera="", start_utc=given, source="container", time_zone="")
+    if not duration or abs(given + duration - end) <= NEARBY:
+        return clock
+    if abs(given - end) <= NEARBY:
+        return replace(clock, start_utc=given - duration, source="container_end", doubts=("container_end",))
+    for length, doubts in ((duration, ()), (timedelta(0), ("container_end",))):
+        shift = end - length - given
+        if abs(shift) <= FARTHEST_ZONE and abs(shift - round(shift / ZONE_STEP) * ZONE_STEP) <= NEARBY:
+            moved = given + round(shift / ZONE_STEP) * ZONE_STEP
+            source: ClockSource = "container" if length else "container_end"
+            return replace(
+                clock, start_utc=moved - duration + length, source=source, doubts=(*doubts, "container_zone")
+            )
+    return replace(clock, doubts=("after_file_time",)) if given > end + NEARBY else clock
+
+
+DOUBTS = {
+    "file_time": "have no time but that of their file, which changes when a file is copied",
+    "date_only": "have a date but no time of day; 12:00 stands for the day",
+    "hour_only": "have a date and an hour, but no minute",
+    "day_or_month": "have a date whose day and month may be swapped",
+    "short_year": "have a year of two digits",
+    "two_dates": "have different dates in their path; the one in the file name counts",
+    "impossible_date": "have an impossible date in their path, which is ignored",
+    "clock_not_set": "have a date before 1990, as a camera writes whose clock was never set; it is ignored",
+    "repeated_hour": "began in the hour that occurs twice when clocks are put back; it is unknown which one",
+    "missing_hour": "have a time that was skipped when clocks were put forward; the camera's clock was not put forward",
+    "container_end": "have a container whose time is the end of the recording; the start is computed",
+    "container_zone": "have a container whose time is local, not UTC; it is corrected by the file's time",
+    "after_file_time": "begin after their file was last changed; the time zone or the camera's clock may be wrong",
+    "same_time": "begin at the same moment as another video of their camera",
+}
+
+
+def mark_same_times(videos: Sequence[Video]) -> list[Video]:
+    """Marks the videos that begin at the same moment as another one of their camera."""
+    counts = Counter((video.camera, video.start_utc) for video in videos)
+    return [
+        replace(video, clock_doubt=f"{video.clock_doubt} same_time".strip())
+        if counts[video.camera, video.start_utc] > 1
+        else video
+        for video in videos
+    ]
+
+
+def describe_doubts(videos: Sequence[Video]) -> tuple[str, ...]:
+    """Says for each doubt how many videos it is about, and where to find them."""
+    counts = Counter(doubt for video in videos for doubt in video.clock_doubt.split())
+    return tuple(
+        f"{counts[doubt]} of {len(videos)} new videos {text} (videos.clock_doubt: {doubt})"
+        for doubt, text in DOUBTS.items()
+        if counts[doubt]
+    )
+
+
+def describe_paths(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
+    """Says which of the user's patterns match no path of the archive, and whether the zone of paths may be wrong."""
+    stems = [strip_suffix(path) for path in reader.known]
+    unmatched = [item.text for item in reader.patterns if not any(item.regex.fullmatch(stem) for stem in stems)]
+    notes = tuple(f"the camera pattern {text!r} matches no path; built-in rules read all others" for text in unmatched)
+    return (*(notes if paths else ()), *_describe_zone(reader, paths))
+
+
+def _describe_zone(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
+    """Says so if the files' times are some whole hours before or after those in their paths, all the same number.
+
+    Recordings shorter than an hour, ended when their files were last changed, differ by less than an hour.
+    """
+    clocks = {path: reader.known[path] for path in paths if path in reader.known and reader.known[path].is_exact}
+    starts = {path: clock.start_utc.timestamp() for path, clock in clocks.items() if clock.start_utc}
+    hours = {int((reader.modified[path] - start - SLACK_SECONDS) // 3600) for path, start in starts.items()}
+    if len(hours) != 1 or 0 in hours or max(starts.values()) - min(starts.values()) < MIN_SPREAD_SECONDS:
+        return ()
+    shift = hours.pop()
+    if abs(shift) > FARTHEST_ZONE / timedelta(hours=1):
+        return ()
+    zones = ", ".join(sorted({clock.time_zone for clock in clocks.values()}))
+    return (
+        f"the times of all {len(starts)} files are {abs(shift)} h {'after' if shift > 0 else 'before'} those in their "
+        f"paths; check that time_zone, now {zones}, is right",
+    )

@@ -234,20 +234,23 @@ def _correct(facts: VideoFacts, camera: str, shift: timedelta) -> VideoFacts:
             f"with this shift, a video that began {facts.start_utc.isoformat()} would begin before {FIRST_YEAR} or "
             f"after {LAST_YEAR}; check --shift, --since and --until"
         )
-    source = "corrected" if shift else facts.clock_source
-    return replace(facts, camera=camera or facts.camera, start_utc=start_utc, clock_source=source)
+    moved = replace(facts, camera=camera or facts.camera)
+    return replace(moved, start_utc=start_utc, clock_source="corrected", clock_doubt="") if shift else moved
 
 
 def _read_all(videos: Sequence[IndexedVideo], settings: Settings) -> dict[str, VideoFacts | None]:
     """Reads paths again. A time that was found elsewhere stays; None if a path gave it and does not do so any more."""
-    patterns, zone = build_patterns(settings.cameras, settings.time_zone), settings.time_zone
+    zone = settings.time_zone
+    ends = {video.entry.path: video.stop_utc.timestamp() for video in videos}
+    patterns = build_patterns(settings.cameras, zone).survey(ends)
     found: dict[str, VideoFacts | None] = {}
     for video in videos:
-        path, facts, modified = video.entry.path, video.facts, video.start_utc.timestamp()
+        path, facts, modified = video.entry.path, video.facts, ends[video.entry.path]
         clock = clock_of(path, patterns, container_utc=None, modified=modified, time_zone=zone)
         changed = replace(facts, camera=clean_text(clock.camera), time_zone=clock.time_zone)
         if _is_of_path(clock.source):
-            changed = replace(changed, start_utc=clock.start_utc, clock_source=clock.source)
+            doubts = " ".join(doubt for doubt in clock.doubts if doubt != "after_file_time")
+            changed = replace(changed, start_utc=clock.start_utc, clock_source=clock.source, clock_doubt=doubts)
         is_lost = _is_of_path(facts.clock_source) and not _is_of_path(clock.source)
         found[video.entry.video_id] = None if is_lost else changed
     return found

@@ -9,10 +9,10 @@ from flows.maintain.mending import finish_mending
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
-from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures, require_store
+from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures
 from storage.upkeep.erasure_log import ErasureRule
 from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure
 from storage.upkeep.maintenance import GcReport, collect_garbage
@@ -99,13 +99,25 @@ def collect_and_show(layout: StoreLayout) -> GcReport:
 
     Raises:
         StoreBusyError: An erasure must be finished, but another process is writing.
-        StoreError: Something can't be removed.
+        StoreError: The store does not exist, or something can't be removed.
     """
+    require_store(layout)
     finish_mending(layout)
     report = collect_garbage(layout)
     if report.erasures and layout.snapshot.exists():
         write_latest_page(layout)
     return report
+
+
+def describe_garbage(report: GcReport) -> str:
+    """Describes in one sentence what was removed, and what was left and until when."""
+    removed = f"removed {len(report.removed)} abandoned builds, {report.num_bytes / 1e6:.1f} MB"
+    if not report.left:
+        return removed
+    return (
+        f"{removed}; left {len(report.left)}, {report.num_bytes_left / 1e6:.1f} MB, that changed in the last "
+        f"{report.grace_seconds / 60:.0f} minutes and may still be in use: run gc again after that time"
+    )
 
 
 def list_cameras(layout: StoreLayout) -> list[str]:

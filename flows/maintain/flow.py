@@ -6,7 +6,7 @@ from prefect.states import Failed
 
 from flows.clock import utc_now
 from flows.maintain.compacting import describe_compaction
-from flows.maintain.erasing import collect_and_show, describe, erase_store
+from flows.maintain.erasing import collect_and_show, describe, describe_garbage, erase_store
 from flows.maintain.retention import build_rules, wait_for_turn
 from flows.runs.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
 from flows.runs.notifying import notify_failure
@@ -27,7 +27,7 @@ def maintain(form: MaintainForm) -> State[None]:
     layout = form.layout()
     if form.action == "collect garbage":
         collected = collect_and_show(layout)
-        return completed(f"removed {len(collected.removed)} abandoned builds, {collected.num_bytes / 1e6:.1f} MB")
+        return completed(describe_garbage(collected))
     if form.action == "apply retention":
         return _apply_retention(form)
     if form.action == "compact indexes":

@@ -14,13 +14,13 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.findings import read_interval
 from flows.sweep.page import write_latest_page
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.hits import tables
 from storage.hits.analyst import open_snapshot
 from storage.hits.rows import IncidentRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections, write_correction
-from storage.upkeep.erasure import require_store
+from storage.upkeep.erasure import 
 from storage.upkeep.erasure_log import ErasedFootage
 from storage.upkeep.mending import find_outdated, mend_shards
 

@@ -32,6 +32,7 @@ class Card:
     slots: tuple[SlotVerdict, ...] = ()
     hit_id: str = ""
     feedback: str = ""  # what a person said of the hit
+    is_new: bool = False  # no earlier sweep reported the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from contextlib import closing
 from contextvars import copy_context
 from typing import TypeVar
 
+from flows.runs.stopping import raise_if_stopped
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 CORES_PER_UNIT = 8  # the stages of one unit keep about this many busy
@@ -46,7 +48,7 @@ def work_at_once(work: Callable[[Item, threading.Event], Result], items: Iterabl
 
 
 def until_stopped(items: Generator[Item, None, None], stop: threading.Event) -> Generator[Item, None, None]:
-    """Yields the items until the event is set; closes their source.
+    """Yields the items until the event is set or a signal stops the program; closes their source.
 
     Raises:
         StoppedError: The event is set.
@@ -55,4 +57,5 @@ def until_stopped(items: Generator[Item, None, None], stop: threading.Event) -> 
         for item in items:
             if stop.is_set():
                 raise StoppedError
+            raise_if_stopped()
             yield item

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from anomalylmm.errors import AnomalyLMMError, ConfigurationError, QueryError
 from flows.clock import utc_now
 from flows.runs.progress import Listener
+from flows.runs.stopping import was_stopped
 from flows.settings.sections import NotifySettings
 from storage.disk.layout import StoreLayout
 
@@ -65,6 +66,8 @@ def notify_failure(
     except except_for:
         raise
     except Exception as error:
+        if was_stopped():
+            raise
         message = str(error) if isinstance(error, AnomalyLMMError) else f"{type(error).__name__}: {error}"
         _notify(settings, layout, work, "Failed", ["failed"], {"message": message}, listener)
         raise

@@ -3,7 +3,6 @@
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,7 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from flows.runs.terminal import one_line, visible
+from flows.runs.stopping import raise_if_stopped
+from flows.runs.terminal import MessageConsole, one_line, visible
 
 
 class Listener(Protocol):
@@ -48,10 +48,13 @@ class Silence:
 
 
 class TerminalProgress:
-    """Shows progress bars on standard error, because standard output is for results."""
+    """Shows progress bars on standard error, because standard output is for results.
+
+    Without a terminal, or with ``quiet``, there are no bars; warnings are always shown.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+        self._console = MessageConsole()
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<9}", markup=False),
@@ -62,6 +65,7 @@ class TerminalProgress:
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             transient=not self._console.is_terminal,
+            disable=quiet or not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -82,7 +86,8 @@ class TerminalProgress:
             self._tasks[stage] = self._bars.add_task(stage, total=total, note="")
 
     def advance(self, stage: str, amount: float, note: str = "") -> None:
-        """Advances a bar."""
+        """Advances a bar, unless a signal has stopped the program."""
+        raise_if_stopped()
         if stage in self._tasks:
             self._bars.update(self._tasks[stage], advance=amount, note=one_line(note)[-60:])
 

@@ -11,6 +11,7 @@ from anomalylmm.errors import StoreBusyError, StoreError
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.runs.progress import Listener
+from flows.runs.stopping import was_stopped
 from storage.disk.layout import StoreLayout
 from storage.hits.runs import OpenRun, RunKind, RunRecord, RunState, new_run
 
@@ -93,7 +94,8 @@ def recording(
         run.withdraw()
         raise
     except BaseException as error:  # an interruption is recorded too
-        run.end("Failed" if isinstance(error, Exception) else "Ended early", reasons=(type(error).__name__,))
+        is_failure = isinstance(error, Exception) and not was_stopped()
+        run.end("Failed" if is_failure else "Ended early", reasons=(type(error).__name__,))
         raise
 
 

@@ -1,11 +1,51 @@
-"""Escapes text from files, models and people so that it can't control the terminal."""
+"""What is written to the terminal or to what stands in for it: text is escaped, and nobody need be reading."""
 
+import io
+import os
 import re
+import sys
 import unicodedata
+from typing import TextIO
+
+from rich.console import Console
 
 _ALLOWED = "\n\t"
 _CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, line separators
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # change the direction of the text that follows
+
+
+class MessageConsole(Console):
+    """Standard error. If its reader has gone, the work goes on without messages."""
+
+    def __init__(self) -> None:
+        """Writes messages of any length in one line if there is no terminal to fold them for."""
+        super().__init__(stderr=True, soft_wrap=not sys.stderr.isatty())
+
+    def on_broken_pipe(self) -> None:
+        """Stops writing; the method that this replaces would end the process."""
+        self.quiet = True
+
+
+def prepare_streams() -> None:
+    """Makes sure that output exists, and that characters which it has no code for are escaped.
+
+    A closed stream is replaced, because the next file opened would get its number and everything printed.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+    sys.stdout = _prepare(sys.stdout)
+    sys.stderr = _prepare(sys.stderr)
+
+
+def _prepare(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - lives as long as the process
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def visible(text: str) -> str:

@@ -1,19 +1,23 @@
 """Builds the deployments of ``prefect.yaml`` with the operator's paths and schedules, and serves them."""
 
+import asyncio
 import importlib
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from prefect import Flow, serve
+from prefect import Flow
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.index.wallclock import check_time_zone
+from flows.clocks.patterns import check_time_zone
+from flows.runs.stopping import stop_as_by_ctrl_c, stop_by_asyncio
 from flows.serve.automations import ensure_zombie_automation
 from flows.settings.model import configs_folder
 
@@ -87,10 +91,27 @@ def _schedule(declared: Mapping[str, Any], options: ServeOptions) -> Any:
 
 
 def serve_deployments(options: ServeOptions) -> None:
-    """Serves until interrupted. Schedules stay active between two starts, and the server ends killed runs."""
+    """Serves until interrupted, then ends what runs. Schedules stay active between two starts.
+
+    Raises:
+        ConfigurationError: The time zone does not exist.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
+    """
     deployments = build_deployments(options)
     ensure_zombie_automation()
-    serve(*deployments, limit=MAX_RUNS, pause_on_shutdown=False)
+    runner = _Runner(limit=MAX_RUNS, pause_on_shutdown=False)
+    for deployment in deployments:
+        runner.add_deployment(deployment)
+    with stop_by_asyncio():
+        asyncio.run(runner.start())
+
+
+class _Runner(Runner):
+    """Ends on SIGTERM as on Ctrl-C: the runs that are under way are ended first."""
+
+    def handle_sigterm(self, *_: object) -> None:
+        """Ends the runner; the method that this replaces leaves without waiting."""
+        stop_as_by_ctrl_c(signal.SIGTERM)
 
 
 def absolute(path: Path | None) -> str:

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="device for torch models: auto, cpu, cuda or cuda:<number>")
     allow_network: bool = Field(False, description="whether weights may be downloaded from the hub")
     allow_pickle: bool = Field(False, description="whether .pt and .bin weights, which can run code, may be loaded")
-    time_zone: str = Field("UTC", description="time zone of cameras whose pattern has none (IANA name)")
+    time_zone: str = Field("UTC", description="time zone of cameras whose path and pattern have none (IANA name)")
     archive: ArchiveSettings = ArchiveSettings()
     decode: DecodeSettings = DecodeSettings()
     gate: GateSettings = GateSettings()

@@ -278,10 +278,10 @@ class ShardSettings(Section):
 
 
 class CameraSettings(Section):
-    """Where a path contains the camera and the wall-clock time."""
+    """Where a path contains the camera and the wall-clock time. Other paths are read by built-in rules."""
 
     pattern: str = Field(description="for example {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
-    time_zone: str = Field("UTC", description="time zone of the times in these paths (IANA name)")
+    time_zone: str = Field("", description="time zone of the times in these paths (IANA name); empty: time_zone")
 
 
 class CameraRetention(Section):

@@ -47,8 +47,12 @@ def sweep(form: SweepForm) -> State[None]:
         show_gaps("sweep-gaps", indexed)
     show_table("sweep-queries", [_row(tally) for tally in report.queries], "results of each query")
     show_markdown("sweep-summary", write_summary(report, layout), "the best hits, with pictures")
-    message = f"{report.num_hits} hits in {report.num_incidents} incidents, {len(unreadable)} videos unreadable"
+    message = f"{_count_hits(report)}, {len(unreadable)} videos unreadable"
     return degraded(message) if unreadable or report.warnings else completed(message)
+
+
+def _count_hits(report: SweepReport) -> str:
+    return f"{report.num_hits} hits ({report.num_new} new) in {report.num_incidents} incidents"
 
 
 def _row(tally: object) -> dict[str, object]:
@@ -59,7 +63,7 @@ def _row(tally: object) -> dict[str, object]:
 def write_summary(report: SweepReport, layout: StoreLayout) -> str:
     """Describes the result in Markdown with inline pictures of the best hits."""
     lines = [
-        f"# {report.num_hits} hits in {report.num_incidents} incidents",
+        f"# {_count_hits(report)}",
         "",
         f"{report.num_calls} questions to the judge, {report.num_cached} answered by the cache, {report.seconds:.0f} s",
         "",

@@ -41,6 +41,7 @@ class SweepRun:
     began_utc: datetime
     listener: Listener
     recorded: Recording
+    kin: Mapping[str, frozenset[str]] = field(default_factory=dict)  # versions that asked the same, by version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,13 +28,14 @@ class SweepReport:
     state: str
     queries: tuple[QueryTally, ...]
     num_hits: int
+    num_new: int  # hits of events that no earlier sweep reported
     num_incidents: int
     num_calls: int
     num_cached: int
     seconds: float
     warnings: tuple[str, ...]
     report_path: str
-    top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)
+    top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)  # of the new ones
     num_open: int = 0  # candidates left for the next sweep
     num_damaged: int = 0  # shards that could not be read
     run: RunRecord | None = None
@@ -42,7 +43,7 @@ class SweepReport:
     @property
     def events(self) -> tuple[str, ...]:
         """The events that a notification is about."""
-        happened = {"hits": self.num_hits > 0, "degraded": self.state == "Degraded"}
+        happened = {"hits": self.num_new > 0, "degraded": self.state == "Degraded"}
         return tuple(event for event, has_happened in happened.items() if has_happened)
 
     @property
@@ -51,6 +52,7 @@ class SweepReport:
         return {
             "sweep_id": self.sweep_id,
             "num_hits": self.num_hits,
+            "num_new": self.num_new,
             "num_incidents": self.num_incidents,
             "warnings": list(self.warnings),
             "report": self.report_path,

@@ -54,13 +54,16 @@ def build_page(layout: StoreLayout) -> Page:
     """
     hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MAX_CARDS), _version)}
     slots = {key: list(rows) for key, rows in groupby(_select(layout, SLOTS_SQL), _place)}
-    thresholds = _read_thresholds(layout)
+    thresholds, sweeps = _read_thresholds(layout), _select(layout, SWEEPS_SQL)
+    last_sweep = sweeps[0]["sweep_id"] if sweeps else ""
     sections = tuple(
         Section(
             title=query["query_name"],
             text=query["text"],
             cloze=query["masked"],
-            cards=tuple(build_card(hit, slots.get(_place(hit), [])) for hit in hits.get(query["query_version"], [])),
+            cards=tuple(
+                build_card(hit, slots.get(_place(hit), []), last_sweep) for hit in hits.get(query["query_version"], [])
+            ),
             threshold=thresholds.get(query["query_version"], ""),
         )
         for query in _select(layout, QUERIES_SQL)
@@ -68,7 +71,7 @@ def build_page(layout: StoreLayout) -> Page:
     ordered = sorted(sections, key=lambda section: not section.cards)
     return Page(
         title="Hits of the saved queries",
-        subtitle=_describe_sweep(_select(layout, SWEEPS_SQL)),
+        subtitle=_describe_sweep(sweeps),
         facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in _select(layout, COUNTS_SQL)[0].items()),
         sections=tuple(ordered),
     )
@@ -102,8 +105,8 @@ def _describe_sweep(sweeps: list[Row]) -> str:
     return f"last sweep {finished}, {last['status']}, profile {last['profile']}, judge {last['judge_id']}"
 
 
-def build_card(hit: Row, slots: list[Row]) -> Card:
-    """Builds the card of one published hit."""
+def build_card(hit: Row, slots: list[Row], last_sweep: str) -> Card:
+    """Builds the card of one published hit; it is new if the last sweep was the first to report its event."""
     return Card(
         where=hit["camera"],
         when=local_time(hit["best_utc"].replace(tzinfo=UTC), hit["time_zone"]),
@@ -119,6 +122,7 @@ def build_card(hit: Row, slots: list[Row]) -> Card:
         slots=tuple(read_slot(row) for row in slots),
         hit_id=hit["hit_id"],
         feedback=hit.get("feedback") or "",
+        is_new=hit["sweep_id"] == last_sweep and hit.get("first_found_utc") == hit["created_utc"],
     )
 
 

@@ -19,6 +19,7 @@ from flows.runs.recording import recording
 from flows.sweep.findings import build_incidents, read_interval
 from flows.sweep.judging import QueryFindings, SweepRun, judge_queries
 from flows.sweep.judging_cache import StoredCache
+from flows.sweep.novelty import date_hits, find_kin
 from flows.sweep.outcome import SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
@@ -84,6 +85,8 @@ def sweep_store(
         queries = _mask_by_judge(run, queries, queries_file)
         for query in queries:
             hits.register_query(query)
+        run = replace(run, kin=find_kin(queries, hits.read))
+        hits.retire_queries(frozenset().union(*run.kin.values()) - set(run.kin))
         report = _sweep(run, queries)
         return replace(report, run=recorded.end(**report.figures))
 
@@ -118,18 +121,20 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
             (run.layout.reports / path).unlink(missing_ok=True)
     with run.recorded.stage("publish"):
         unreadable = run.hits.publish()
+    new = [hit for hit in content.hits if hit.is_new]
     return SweepReport(
         sweep_id=run.sweep_id if due else "",
         state="Degraded" if warnings or unreadable else "Completed",
         queries=tuple(found.tally for found in findings),
         num_hits=len(content.hits),
+        num_new=len(new),
         num_incidents=len(content.incidents),
         num_calls=content.sweep.num_calls,
         num_cached=content.sweep.num_cached,
         seconds=time.monotonic() - began,
         warnings=(*warnings, *unreadable),
         report_path=str(write_latest_page(run.layout)),
-        top_hits=tuple(sorted(content.hits, key=lambda hit: -hit.confidence)[:12]),
+        top_hits=tuple(sorted(new, key=lambda hit: -hit.confidence)[:12]),
         num_open=sum(found.num_open for found in findings),
         num_damaged=max(len(run.gallery.invalid), len(unreadable)),
     )
@@ -227,5 +232,6 @@ def _gather(
         seconds=seconds,
         message="; ".join(warnings),
     )
+    hits = date_hits(hits, run.kin, run.hits.read)
     incidents = build_incidents(hits, _read_neighbors(run, hits, coverage), run.sweep_id)
     return SweepContent(sweep=sweep, coverage=coverage, hits=hits, judgements=judgements, incidents=incidents)

@@ -130,3 +130,16 @@ class StoreLayout:
         replace_file(probe, b"probe", scratch=self.temporary)  # also checks that both are on one file system
         with guarded("remove", probe):
             probe.unlink(missing_ok=True)  # another process may have removed it
+
+
+def require_store(layout: StoreLayout) -> None:
+    """Refuses a folder that is not a store, so that a misspelled path is not taken for an empty store.
+
+    Raises:
+        StoreError: If there is no store.
+    """
+    if not layout.shards.is_dir():
+        raise StoreError(
+            f"{layout.root} is not a store: it has no folder shards. Name the store with --store, "
+            "or fill it: anomalylmm index ARCHIVE --store STORE."
+        )

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from anomalylmm.errors import QueryError, StoreError
-from storage.disk.layout import CROPS_FILE, StoreLayout
+from storage.disk.layout import CROPS_FILE, StoreLayout, require_store
 from storage.hits.database import CONNECTION_SETTINGS
 from storage.hits.gaps import read_gaps_table
+from storage.hits.indexed import add_indexed, create_unpublished
 from storage.hits.runs import read_runs_table
-from storage.hits.snapshot import crop_columns_sql
+from storage.hits.snapshot import NO_CROPS_SQL, crop_columns_sql
 from storage.hits.tables import quote_text
 from storage.shards.schema import crops_view_schema
 
@@ -48,7 +49,10 @@ NO_LIMITS = SqlLimits()
 class Snapshot:
     """The published database, open for reading; it stays the same whatever is published later."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, max_rows: int = 0) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, max_rows: int = 0, unreadable: Sequence[str] = ()
+    ) -> None:
+        self.unreadable = tuple(unreadable)  # shards that are missing in the tables, and why
         self._connection, self._max_rows = connection, max_rows
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -103,11 +107,27 @@ def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterato
     """
     if not layout.snapshot.exists():
         raise StoreError(f"No sweep has published yet: {layout.snapshot} is missing. Run: anomalylmm sweep")
+    with _open(layout, limits, with_indexed=False) as snapshot:
+        yield snapshot
+
+
+@contextmanager
+def open_tables(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterator[Snapshot]:
+    """Opens the published tables together with what was indexed since; no sweep need have run.
+
+    Raises:
+        StoreError: If there is no store, or the published database can't be opened.
+    """
+    require_store(layout)
+    with _open(layout, limits, with_indexed=True) as snapshot:
+        yield snapshot
+
+
+@contextmanager
+def _open(layout: StoreLayout, limits: SqlLimits, *, with_indexed: bool) -> Iterator[Snapshot]:
     with duckdb.connect(config=dict(_CONNECTION_SETTINGS)) as connection:
         try:
-            # if we connected to the file itself, DuckDB would share it with other connections to the same path
-            connection.execute(f"ATTACH {quote_text(str(layout.snapshot))} AS store (READ_ONLY)")
-            connection.execute("USE store")
+            unreadable = _attach(layout, connection, with_indexed)
             _add_crops(layout, connection)
             connection.register("runs", read_runs_table(layout))  # runs are kept in files, as index runs take no lock
             connection.register("gaps", read_gaps_table(layout))
@@ -116,7 +136,18 @@ def open_snapshot(layout: StoreLayout, limits: SqlLimits = NO_LIMITS) -> Iterato
             raise StoreError(
                 f"Can't open {layout.snapshot}: {error}. Run: anomalylmm sweep, which writes it again."
             ) from error
-        yield Snapshot(connection, limits.rows)
+        yield Snapshot(connection, limits.rows, unreadable)
+
+
+def _attach(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, with_indexed: bool) -> list[str]:
+    """Makes the published database the current one; returns which shards could not be read and why."""
+    if not layout.snapshot.exists():
+        return create_unpublished(layout, connection)
+    # if we connected to the file itself, DuckDB would share it with other connections to the same path
+    connection.execute(f"ATTACH {quote_text(str(layout.snapshot))} AS store (READ_ONLY)")
+    unreadable = add_indexed(layout, connection, "store") if with_indexed else []
+    connection.execute("USE store")
+    return unreadable
 
 
 def run_sql(
@@ -136,7 +167,8 @@ def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> No
     """Adds the ``crops`` view: Arrow reads the files, so that SQL need not be able to open any."""
     files = sorted(str(path) for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}"))
     if not files:
-        return  # the snapshot has a view with the same columns and no rows
+        connection.execute(f"CREATE TEMP VIEW crops AS {NO_CROPS_SQL}")
+        return
     schema = pa.unify_schemas([_PLACE, crops_view_schema()])
     partitioning = ds.partitioning(_PLACE)
     crops = ds.dataset(

@@ -1,5 +1,8 @@
 """Creates, opens and copies the writer's database; the caller holds the writer's lock."""
 
+import atexit
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,17 @@ from storage.hits.tables import ALL_TABLES, quote_text
 
 CONNECTION_SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 COPY_STEM = "working.duckdb.copy"  # the name of a copy begins with this
+
+
+@atexit.register
+def _silence_leak_messages() -> None:
+    """Closes standard error at exit if a daemon thread still runs, as in a Prefect worker.
+
+    Such a thread keeps DuckDB's module alive, and DuckDB's binding library (nanobind) would list all of its types and
+    functions as leaked: pages of messages that hide the last lines of the log.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def open_working(layout: StoreLayout) -> duckdb.DuckDBPyConnection:

@@ -83,6 +83,12 @@ class HitRecord:
     judge_id: str
     picture_path: str  # overlay, relative to the store's reports
     created_utc: datetime
+    first_found_utc: datetime | None = None  # when an earlier sweep first reported the event; None: it is new
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no earlier sweep reported the event."""
+        return self.first_found_utc is None
 
     @property
     def hit_id(self) -> str:

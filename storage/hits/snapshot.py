@@ -20,6 +20,8 @@ from storage.shards.schema import BODY_SQL_TYPES, crops_view_schema
 
 SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # the format that every DuckDB 1.x can open
 _NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.items())
+_CROP_COLUMNS = ("shard_id", "pipeline", *crops_view_schema().names)
+NO_CROPS_SQL = f"SELECT {', '.join(f'NULL AS {name}' for name in _CROP_COLUMNS)} WHERE false"
 _HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
 _SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
 
@@ -102,8 +104,7 @@ def _crops_sql(layout: StoreLayout) -> str:
     """The Parquet files as one view; if there are none, the same columns without rows."""
     pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
     if not pipelines:
-        columns = ", ".join(f"NULL AS {name}" for name in ("shard_id", "pipeline", *crops_view_schema().names))
-        return f"SELECT {columns} WHERE false"
+        return NO_CROPS_SQL
     patterns = [tables.quote_text(f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}") for folder in pipelines]
     files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema per pipeline
     source = "(" + " UNION ALL BY NAME ".join([*files, f"SELECT {_NO_BODY} WHERE false"]) + ")"

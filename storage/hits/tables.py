@@ -90,7 +90,7 @@ HITS = _table(
     "hit_id",
     text="hit_id query_name query_version sweep_id pipeline camera video_path video_id tracklet_id crop_id shard_id "
     "clock_source time_zone reason judge_id picture_path",
-    utc="start_utc stop_utc best_utc created_utc",
+    utc="start_utc stop_utc best_utc created_utc first_found_utc",
     real="start_seconds stop_seconds best_seconds cosine z_score score confidence affirm",
     int="rank",
     box="box_xyxy_px",
@@ -168,7 +168,7 @@ VIDEOS = _table(
     "videos",
     "Indexed videos, with how much of each was decoded.",
     "shard_id video_id",
-    text="video_id shard_id pipeline camera path clock_source time_zone decoder status message",
+    text="video_id shard_id pipeline camera path clock_source clock_doubt time_zone decoder status message",
     int="size_bytes width_px height_px num_frames",
     real="seconds_promised seconds_decoded coverage",
     utc="start_utc",

@@ -17,7 +17,7 @@ from storage.disk.locks import writer_lock
 from storage.hits import tables
 from storage.hits.database import database_error, open_working, rewrite_database, roll_back
 from storage.hits.inbox import take_in
-from storage.hits.rows import CoverageRecord, FeedbackRecord, JudgementRecord, SearchRecord, SweepContent
+from storage.hits.rows import CoverageRecord, FeedbackRecord, HitRecord, JudgementRecord, SearchRecord, SweepContent
 from storage.hits.snapshot import synchronize, write_snapshot
 
 _VERDICT_COLUMNS = (
@@ -70,6 +70,15 @@ class HitStore:
 
         self.change("save the query", save)
         reach("query.saved")
+
+    def retire_queries(self, versions: Iterable[str]) -> None:
+        """Marks versions as disabled that another query has replaced.
+
+        Raises:
+            StoreError: If it can't be saved.
+        """
+        sql = "UPDATE queries SET enabled = false WHERE enabled AND list_contains(?::VARCHAR[], query_version)"
+        self.change("save the queries", lambda connection: connection.execute(sql, [sorted(set(versions))]))
 
     def pending(self, criteria: Mapping[str, str], shard_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The (query version, shard id) pairs that no successful sweep has covered with these criteria.
@@ -259,12 +268,16 @@ def _sweep_rows(content: SweepContent) -> list[tuple[tables.Table, list[dict[str
     return [
         (tables.SWEEPS, [tables.record_row(tables.SWEEPS, sweep, published=False)]),
         (tables.COVERAGE, [tables.record_row(tables.COVERAGE, pair, **shared) for pair in content.coverage]),
-        (tables.HITS, [tables.record_row(tables.HITS, hit) for hit in content.hits]),
+        (tables.HITS, [_hit_row(hit) for hit in content.hits]),
         (tables.JUDGEMENTS, [_judgement_row(judgement) for judgement in content.judgements]),
         (tables.JUDGEMENT_SLOTS, [row for judgement in content.judgements for row in _slot_rows(judgement)]),
         (tables.INCIDENTS, [tables.record_row(tables.INCIDENTS, incident) for incident in content.incidents]),
         (tables.THRESHOLDS, [tables.record_row(tables.THRESHOLDS, used, **shared) for used in content.thresholds]),
     ]
+
+
+def _hit_row(hit: HitRecord) -> dict[str, Any]:
+    return tables.record_row(tables.HITS, hit, first_found_utc=hit.first_found_utc or hit.created_utc)
 
 
 def _judgement_row(record: JudgementRecord) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class VideoFacts:
     start_utc: datetime
     time_zone: str
     clock_source: ClockSource
+    clock_doubt: str = ""  # why the start may be wrong
 
     @classmethod
     def of(cls, manifest: ShardManifest, video: VideoEntry) -> "VideoFacts":
@@ -36,6 +37,7 @@ class VideoFacts:
             start_utc=video.start_utc,
             time_zone=video.time_zone,
             clock_source=video.clock_source,
+            clock_doubt=video.clock_doubt,
         )
 
 

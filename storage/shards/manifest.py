@@ -35,6 +35,7 @@ class VideoEntry:
     message: str = ""
     grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter, which this one replaces
     body_id: str = ""  # digest of the content after the header; empty if an earlier version wrote it
+    clock_doubt: str = ""  # why the start may be wrong
 
     def __post_init__(self) -> None:
         """Checks the status and the clock.
@@ -70,6 +71,7 @@ class VideoEntry:
             message=report.message,
             grown_from=video.grown_from,
             body_id=video.body_id,
+            clock_doubt=video.clock_doubt,
         )
 
 

@@ -75,7 +75,13 @@ def remove_shard(layout: StoreLayout, directory: Path) -> None:
 def _change_video(video: VideoEntry, facts: VideoFacts | None) -> VideoEntry:
     if facts is None:
         return video
-    return replace(video, start_utc=facts.start_utc, time_zone=facts.time_zone, clock_source=facts.clock_source)
+    return replace(
+        video,
+        start_utc=facts.start_utc,
+        time_zone=facts.time_zone,
+        clock_source=facts.clock_source,
+        clock_doubt=facts.clock_doubt,
+    )
 
 
 def _change_row(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import StoreLayout, require_store
 from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
 from storage.gallery.compacting import drop_indexes
 from storage.gallery.opening import iter_shard_dirs
@@ -135,16 +135,6 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
     drop_indexes(layout, [manifest.key.shard_id])
     remove_old_catalogs(layout)
     return kept
-
-
-def require_store(layout: StoreLayout) -> None:
-    """Refuses a folder that is not a store, so that a misspelled path is not taken for an empty store.
-
-    Raises:
-        StoreError: If there is no store.
-    """
-    if not layout.shards.is_dir():
-        raise StoreError(f"{layout.root} is not a store: it has no folder shards. Name the store with --store.")
 
 
 def _blocked(manifest: ShardManifest, erased: ErasedFootage) -> tuple[str, ...]:

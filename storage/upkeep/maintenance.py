@@ -50,10 +50,13 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcReport:
-    """What was removed."""
+    """What was removed, and what was left because its process may just have started."""
 
     removed: tuple[Path, ...]
     num_bytes: int
+    left: tuple[Path, ...] = ()  # touched less than the grace period ago
+    num_bytes_left: int = 0
+    grace_seconds: float = GRACE_SECONDS
     erasures: tuple[Erasure, ...] = ()  # interrupted ones that were finished
 
 
@@ -123,7 +126,15 @@ def collect_garbage(
         num_bytes += count_bytes(path)
         remove_path(path)
         removed.append(path)
-    return GcReport(removed=tuple(removed), num_bytes=num_bytes, erasures=erasures)
+    left = tuple(iter_orphans(layout, 0.0))
+    return GcReport(
+        removed=tuple(removed),
+        num_bytes=num_bytes,
+        left=left,
+        num_bytes_left=sum(map(count_bytes, left)),
+        grace_seconds=grace_seconds,
+        erasures=erasures,
+    )
 
 
 def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:
@@ -154,7 +165,7 @@ def _iter_database_problems(layout: StoreLayout) -> Iterator[str]:
                 snapshot.run("SELECT count(*) FROM hits")
         except StoreError as error:
             yield str(error)
-    if layout.working.exists():
+    if layout.working.exists() and os.access(layout.root, os.W_OK):  # who may not write can't take the lock
         try:
             with writer_lock(layout.hits_lock), duckdb.connect(str(layout.working), read_only=True) as connection:
                 connection.execute("SELECT count(*) FROM hits").fetchall()

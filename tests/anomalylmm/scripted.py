@@ -18,6 +18,7 @@ LEXICON = Lexicon.load()
 def paint(number: int) -> Image:
     """Paints a picture whose first pixel is its number."""
     image = np.full((24, 16, 3), 90, dtype=np.uint8)
+    image[12:, :8] = (150, 60, 60)  # a picture that shows colors
     image[0, 0] = number
     return image
 

@@ -71,7 +71,7 @@ def test_a_night_from_archive_to_hits_with_pictures_in_its_summary(archive: Path
     queries.write_text('[[query]]\nname = "red"\ntext = "a person in a red coat walking"\nfloor = -10\n')
     form = SweepForm(store=store, archive=str(archive), queries_file=str(queries))
     name, message = state_of(sweep, form)
-    assert (name, message.split(",")[0]) == ("Completed", "1 hits in 1 incidents")
+    assert (name, message.split(",")[0]) == ("Completed", "1 hits (1 new) in 1 incidents")
     assert "data:image/jpeg;base64," in artifacts("sweep-summary")[-1]
     assert state_of(maintain, MaintainForm(store=store, action="verify every byte"))[0] == "Completed"
 

@@ -147,6 +147,27 @@ def test_a_renamed_query_asks_nothing_and_its_hits_carry_the_new_name(
     ] == [("scarlet",)]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        RED.replace("floor = -10", "floor = -9"),
+        RED.replace('"red"', '"scarlet"').replace("a person", "some person"),
+    ],
+    ids=["another threshold", "another name and text"],
+)
+def test_an_event_found_before_is_not_reported_as_new(
+    composition: FakeComposition, layout: StoreLayout, tmp_path: Path, changed: str
+) -> None:
+    first = sweep_store(composition, layout, queries(tmp_path, RED))
+    again = sweep_store(composition, layout, queries(tmp_path, changed))
+    assert (first.num_new, first.events) == (first.num_hits, ("hits",))
+    assert again.num_hits == first.num_hits > 0
+    assert (again.num_new, again.events) == (0, ())
+    assert run_sql(layout, "select count(*) from queries where enabled")[1] == [(1,)]
+    page = Path(again.report_path).read_text()
+    assert "<b>new</b>" not in page
+
+
 def test_new_footage_is_swept_and_old_footage_is_not(
     composition: FakeComposition, layout: StoreLayout, tmp_path: Path
 ) -> None:

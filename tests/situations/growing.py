@@ -96,9 +96,7 @@ def a_file_that_grew(place: Place) -> Observed:
     index(place)
     after = count(place)
     right = before["videos"] == after["videos"] == 1 and after["hits"] == after["events"] >= before["hits"] > 0
-    right = (
-        right and after["said"] == 1 and after["double_crops"] == 0 and after["read_seconds"] > before["read_seconds"]
-    )
+    right = right and after["said"] == 1 and after["double_crops"] == 0 and after["seconds"] > before["seconds"]
     return Observed(text=f"before {before}, after {after}", right=right)
 
 

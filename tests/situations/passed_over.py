@@ -58,7 +58,8 @@ def tell(report: dict[str, Any], names: Iterable[str]) -> tuple[str, bool]:
     """Says how many videos were read, and which of the names the output names."""
     unnamed = [name for name in names if name not in report["text"]]
     text = f"{report['state']}: {report['videos']} read" + (f", not named: {', '.join(unnamed)}" if unnamed else "")
-    return text, not unnamed
+    lost = "".join(f"; {item['path']}: {item['reason']}" for item in report.get("unreadable", []))
+    return text + lost, not unnamed
 
 
 def not_read(words: str, *names: str) -> Situation:

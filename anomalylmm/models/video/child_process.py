@@ -43,6 +43,7 @@ class Child:
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
                     env=child_environment(),
+                    process_group=0,  # Ctrl-C reaches the parent only, which would take the child's end for damage
                 )
                 self._connection = Connection(ours.detach())
         except OSError as error:

@@ -29,7 +29,8 @@ import numpy as np
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times, shrink
+from anomalylmm.models.video.pictures import shrink
+from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times
 from anomalylmm.models.video.steady_clock import is_steady
 
 INDEXED_FORMATS = ("mov", "mp4", "matroska", "webm", "avi")
@@ -247,13 +248,14 @@ def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
         outlet.send_picture(picture, task.max_width_px)
         if number == 0:
             return_free_pages()  # of reading the container's index: 70 MiB for ten hours
-    is_damaged = bool(reason or walk.bad_packets or walk.saw_corrupt_frame or log.size())
-    lost_seconds = walk.holes_seconds if is_damaged else 0.0
+    is_damaged = bool(reason or walk.saw_damage or log.size())
     return {
         "kind": "end",
-        "covered": walk.covered_seconds,
-        "lost": lost_seconds,
+        "covered": walk.ledger.covered_seconds,
+        "lost": walk.ledger.lost_seconds(is_damaged=is_damaged),
+        "promised": walk.ledger.promised_seconds,
         "bad_packets": walk.bad_packets,
+        "is_damaged": is_damaged,
     }
 
 

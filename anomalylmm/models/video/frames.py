@@ -83,7 +83,7 @@ class ChildSession:
     def report(self) -> DecodeReport:
         """What was decoded so far; final once iteration has ended."""
         closing = self._closing or {"covered": self._last_pts, "lost": 0.0, "bad_packets": 0}
-        promised = self.header.duration_seconds_from_header
+        promised = self._promised_seconds(float(closing.get("promised", 0.0)))
         decoded = max(0.0, float(closing["covered"]) - float(closing["lost"]))
         messages = [*self._troubles, *damage_messages(closing)]
         status = self._status(promised, decoded, bool(messages))
@@ -117,6 +117,11 @@ class ChildSession:
     ) -> None:
         """Closes the session."""
         self.close()
+
+    def _promised_seconds(self, seen: float) -> float:
+        """What the header promises, or the packets where it says nothing or too little."""
+        header = self.header.duration_seconds_from_header
+        return seen if seen > header + MISSING_SECONDS or not header else header
 
     def _status(self, promised: float, decoded: float, troubled: bool) -> DecodeStatus:
         if self._num_frames == 0:
@@ -211,7 +216,8 @@ def damage_messages(closing: Fields) -> list[str]:
     """Says what was damaged and lost."""
     count, lost = int(closing["bad_packets"]), float(closing["lost"])
     packets = [f"{count} damaged packet{'s' if count > 1 else ''} passed over"] if count else []
-    return packets + ([f"{lost:.1f} s lost between frames"] if lost else [])
+    is_worth_telling = lost > (0 if closing.get("is_damaged") else MISSING_SECONDS)
+    return packets + ([f"{lost:.1f} s lost to damaged or missing frames"] if is_worth_telling else [])
 
 
 class VideoSource:

@@ -1,18 +1,18 @@
 """Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.child_process import Fields
-from anomalylmm.models.video.resizing import resized
+from anomalylmm.models.video.ledger import Ledger
+from anomalylmm.models.video.pictures import clockwise, pixel_ratio, upright
 from anomalylmm.models.video.steady_clock import SteadyClock
 from anomalylmm.models.video.still_spans import StillSpans
 from anomalylmm.records import Image
@@ -63,7 +63,9 @@ class Probe:
                 seconds=promised_seconds(container, stream),
                 average_fps=float(stream.average_rate or 0),
                 rotation_degrees=clockwise(frame),
-                first=Picture(image=upright(frame), pts_seconds=max(0.0, (frame.time or 0.0) - start)),
+                first=Picture(
+                    image=upright(frame, pixel_ratio(stream)), pts_seconds=max(0.0, (frame.time or 0.0) - start)
+                ),
             )
 
     def fields(self) -> Fields:
@@ -106,11 +108,9 @@ class PyavWalk:
         """
         self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
         self._max_width, self._still_share = max_width_px, None if after_seconds else still_share
-        self._passed_over: Collection[int] = ()
-        self.bad_packets = 0
-        self.holes_seconds = 0.0  # between frames; lost where there is damage, else a varying frame rate
-        self.covered_seconds = after_seconds or 0.0
-        self.saw_corrupt_frame = False
+        self.bad_packets, self.saw_damage = 0, False
+        self._usual_seconds = 0.0  # of a frame
+        self.ledger = Ledger(start_seconds=after_seconds or 0.0)
         if after_seconds is not None:
             sampler.wants(after_seconds)
 
@@ -118,20 +118,19 @@ class PyavWalk:
         """Yields upright pictures, times rising."""
         with open_container(self._path) as container:
             stream = video_stream(container)
-            stream.thread_type = "AUTO"
-            start, usual = start_seconds(stream), float(1 / stream.average_rate) if stream.average_rate else 0.0
-            clock, last, last_pts = SteadyClock(start, self._after), self._after, None
+            stream.thread_type, ratio = "AUTO", pixel_ratio(stream)
+            start, ledger = start_seconds(stream), self.ledger
+            self._usual_seconds = float(1 / stream.average_rate) if stream.average_rate else 0.0
+            clock = SteadyClock(start, self._after)
             self._seek(container, stream, start)
             for frame in self._frames(container, stream):
                 self._stay_alive()
-                seconds = float((frame.duration or 0) * (frame.time_base or 0)) or usual
+                seconds = length_seconds(frame) or self._usual_seconds
                 pts_seconds = clock.read(frame.time, seconds)
-                if pts_seconds is None:
-                    continue
-                self._account(pts_seconds, pts_seconds if last_pts in self._passed_over else last, seconds, frame)
-                last, last_pts = pts_seconds, frame.pts
-                if self._sampler.wants(pts_seconds):
-                    yield Picture(image=upright(frame, self._max_width), pts_seconds=pts_seconds)
+                ledger.show(frame.pts, pts_seconds, seconds, is_whole=not frame.is_corrupt)
+                self.saw_damage |= bool(frame.is_corrupt)
+                if pts_seconds is not None and self._sampler.wants(pts_seconds):
+                    yield Picture(image=upright(frame, ratio, self._max_width), pts_seconds=pts_seconds)
 
     def _seek(self, container: Any, stream: Any, start: float) -> None:
         """Goes to the key frame before the time already delivered; stays where that fails."""
@@ -145,20 +144,25 @@ class PyavWalk:
         """Yields all frames that decode; a damaged packet is counted and passed over."""
         packets = iter_packets(container, stream, self._count_bad)
         if self._still_share is not None:
-            spans = StillSpans(stream, self._still_share)
-            self._passed_over, packets = spans.passed_over, spans.iter_packets(packets)
-        return iter_frames(packets, stream, self._count_bad)
+            packets = StillSpans(stream, self._still_share, self.ledger.leave_out).iter_packets(packets)
+        return iter_frames(self._promised(packets), stream, self._count_bad)
+
+    def _promised(self, packets: Iterable[Any]) -> Iterator[Any]:
+        """Passes packets on, each a promise of a frame."""
+        for packet in packets:
+            self.saw_damage |= bool(packet.is_corrupt)
+            if packet.size and not packet.is_discard:
+                self.ledger.promise(packet.pts, length_seconds(packet) or self._usual_seconds)
+            yield packet
 
     def _count_bad(self) -> None:
         self.bad_packets += 1
+        self.saw_damage = True
 
-    def _account(self, pts_seconds: float, last: float | None, seconds: float, frame: Any) -> None:
-        """Adds the hole before this frame."""
-        hole = 0.0 if last is None else pts_seconds - last - seconds
-        if hole > seconds:
-            self.holes_seconds += hole
-        self.saw_corrupt_frame |= bool(frame.is_corrupt)
-        self.covered_seconds = pts_seconds + seconds
+
+def length_seconds(item: Any) -> float:
+    """How long a packet or frame is shown; 0.0 where it does not say."""
+    return float((item.duration or 0) * (item.time_base or 0))
 
 
 def num_threads() -> int:
@@ -262,27 +266,3 @@ def promised_seconds(container: Any, stream: Any) -> float:
     seconds = container.duration / MICROSECONDS
     counts_from_zero = "matroska" in container.format.name
     return max(0.0, seconds - start_seconds(stream)) if counts_from_zero else seconds
-
-
-def clockwise(frame: Any) -> int:
-    """Turn, in degrees clockwise, that shows the frame upright."""
-    return round(-frame.rotation / 90) * 90 % 360
-
-
-def upright(frame: Any, max_width_px: int | None = None) -> Image:
-    """The frame as RGB, turned as its display matrix says, made at most that wide where it is not turned."""
-    turns = -clockwise(frame) // 90
-    if turns == 0 and max_width_px and frame.width > max_width_px:
-        frame = resized(frame, max_width_px)
-    image: Image = frame.to_ndarray(format="rgb24")
-    return np.rot90(image, turns)
-
-
-def shrink(image: Image, max_width_px: int | None) -> Image:
-    """Makes a picture at most that wide, in proportion."""
-    width = image.shape[1]
-    if max_width_px is None or width <= max_width_px:
-        return image
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    small: Image = resized(frame, max_width_px).to_ndarray()
-    return small

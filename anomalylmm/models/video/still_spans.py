@@ -5,40 +5,38 @@ before and after it look alike and its packets are as small as those of still sp
 frames must be drawn by the packets between them. A person who lies or stands there is on the key frames.
 """
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import av
 import numpy as np
 
 from anomalylmm.footage.stillness import Background, UsualSizes
-from anomalylmm.models.video.resizing import resized
+from anomalylmm.models.video.pictures import resized
 from anomalylmm.records import Floats
 
 SMALL_WIDTH = 96
 LONGEST_SECONDS = 6.0  # a longer span is decoded, whatever it shows: a glance at a still scene is due
 MAX_PACKETS = 1000
 WINDOW_SECONDS = 0.34
-REMEMBERED = 64  # more than a decoder with threads lags behind its packets
 
 
 class StillSpans:
     """Passes on the packets of one video stream, those of still spans but their key frames left out."""
 
-    def __init__(self, stream: Any, min_share: float) -> None:
+    def __init__(self, stream: Any, min_share: float, leave_out: Callable[[int, float], None]) -> None:
         """Begins with a stream.
 
         Args:
             stream: PyAV's video stream.
             min_share: Share of changed pixels from which a key frame is not still.
+            leave_out: Called for each span that is left out, with the time of its key frame and its length in seconds.
         """
-        self._stream, self._min_share = stream, min_share
+        self._stream, self._min_share, self._leave_out = stream, min_share, leave_out
         self._usual = UsualSizes()
         self._scout = _scout_of(stream)
         self._scouted: tuple[int | None, Floats | None] = None, None
         self._left_out = False  # the span before
-        self.passed_over: deque[int] = deque(maxlen=REMEMBERED)  # times of such key frames; what follows is not lost
 
     def iter_packets(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yields what is to be decoded."""
@@ -64,8 +62,8 @@ class StillSpans:
         if not (usual and self._is_short(group) and following is not None and self._are_alike(group[0], following)):
             yield from group
             return
+        self._leave_out(group[0].pts, float((following.pts - group[0].pts) * group[0].time_base))
         yield group[0]
-        self.passed_over.append(group[0].pts)
         self._left_out = True
 
     def _is_short(self, group: list[Any]) -> bool:

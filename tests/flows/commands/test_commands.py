@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.commands.analysis import tell_apart
 from flows.settings.model import load_settings
 from tests.fakes import FakeComposition, write_video
 
@@ -47,7 +48,7 @@ def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     assert json.loads(indexed.stdout)["tracklets"] == 1
     swept = RUNNER.invoke(app, ["sweep", "--store", store, "--queries", str(queries), "--quiet"])
     assert swept.exit_code == 0, swept.output
-    assert "1 hits in 1 incidents" in swept.stdout
+    assert "1 hits (1 new) in 1 incidents" in swept.stdout
     asked = RUNNER.invoke(app, ["sql", "select query_name, camera from hits", "--store", store, "--json"])
     assert json.loads(asked.stdout) == [{"query_name": "red", "camera": "gate"}]
     listed = RUNNER.invoke(app, ["sql", "--store", store])
@@ -56,6 +57,35 @@ def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     assert Path(RUNNER.invoke(app, ["report", "--store", store]).stdout.strip()).exists()
     found = RUNNER.invoke(app, ["search", "a person in a red coat", "--store", store, "--json", "--quiet"])
     assert json.loads(found.stdout)["results"][0]["camera"] == "gate"
+
+
+def test_the_tables_can_be_asked_before_the_first_sweep(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    write_video(tmp_path / "archive/gate/2026-03-14/10-00-00.mp4", [("red", 0, 5)])
+    RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--store", store])
+    sql = "select count(*) as a, (select count(*) from hits) as a from videos"
+    asked = RUNNER.invoke(app, ["sql", sql, "--store", store, "--json"])
+    assert json.loads(asked.stdout) == [{"a": 1, "a_2": 0}]
+    assert "no sweep has run yet" in asked.stderr
+
+
+def test_a_store_without_videos_says_so(tmp_path: Path) -> None:
+    (tmp_path / "store" / "shards").mkdir(parents=True)
+    asked = RUNNER.invoke(app, ["sql", "from crops", "--store", str(tmp_path / "store")])
+    assert asked.exit_code == 0
+    assert "no indexed video" in asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (["camera", "camera"], ["camera", "camera_2"]),
+        (["a", "a", "a_2", "a"], ["a", "a_3", "a_2", "a_4"]),
+        (["a_2", "a", "a"], ["a_2", "a", "a_3"]),
+    ],
+)
+def test_columns_of_one_name_are_numbered(columns: list[str], names: list[str]) -> None:
+    assert tell_apart(columns) == names
 
 
 def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
@@ -71,7 +101,9 @@ def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
     ("arguments", "code", "named"),
     [
         (["index", "missing"], 4, "not a folder"),
-        (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm sweep"),
+        (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm index ARCHIVE"),
+        (["verify", "--store", "nowhere"], 5, "not a store"),
+        (["gc", "--store", "nowhere"], 5, "not a store"),
         (["index", ".", "--profile", "giant"], 2, "pocket"),
         (["sweep", "--queries", "missing.toml", "--store", "nowhere"], 2, "missing.toml"),
         (["serve", "--time-zone", "Mars/X"], 2, "Europe/Berlin"),
@@ -107,3 +139,19 @@ def test_importing_the_method_loads_no_model_library() -> None:
     heavy = ["torch", "transformers", "ultralytics", "decord", "av", "prefect", "duckdb", "pyarrow", "faiss"]
     ran = subprocess.run([sys.executable, "-c", question, *heavy], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_dry_run_and_doctor_show_cameras_and_times_and_store_nothing(tmp_path: Path) -> None:
+    write_video(tmp_path / "archive/Front Door 3-14-2026, 10.15.00am.mp4", [("red", 0, 1)])
+    write_video(tmp_path / "archive/clip.mp4", [("red", 0, 1)])
+    store = ["--store", str(tmp_path / "store")]
+    shown = RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--dry-run", *store])
+    assert shown.exit_code == 0, shown.output
+    assert "camera Front Door, starts 2026-03-14 10:15:00 UTC, from the path" in shown.stdout
+    assert "unsure: 1 of 2 files have no time in their path" in shown.stdout
+    assert not (tmp_path / "store").exists()
+    listed = RUNNER.invoke(app, ["index", str(tmp_path / "archive"), "--dry-run", "--json", *store])
+    assert json.loads(listed.stdout)["cameras"] == {"Front Door": 1, "default": 1}
+    examined = RUNNER.invoke(app, ["doctor", str(tmp_path / "archive"), *store])
+    assert "camera Front Door" in examined.stdout
+    assert "unsure: " in examined.stdout

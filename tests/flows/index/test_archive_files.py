@@ -78,7 +78,7 @@ def test_a_run_takes_at_most_its_number_of_videos_and_reports_the_rest(tmp_path:
     planned = plan(tmp_path, videos_per_run=2)
     assert (planned.num_videos, planned.postponed) == (2, 3)
     assert "videos_per_run" in planned.notes()[0]
-    assert plan(tmp_path).notes() == ()
+    assert not any("videos_per_run" in note for note in plan(tmp_path).notes())
 
 
 @pytest.mark.parametrize("name", ["gate/0001-01-01/00-00-00.mp4", "gate/9999-12-31/23-59-59.mp4", "gate/x.mp4"])

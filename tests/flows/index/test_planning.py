@@ -19,7 +19,7 @@ from flows.settings.sections import CameraSettings, ShardSettings
 from storage.gallery.shard import StoredVideo
 
 
-def no_probe(path: Path) -> datetime | None:
+def no_probe(path: Path) -> None:
     return None
 
 

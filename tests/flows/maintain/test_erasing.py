@@ -17,7 +17,7 @@ from flows.index.planning import plan_archive
 from flows.index.unit import index_unit
 from flows.maintain import flow as flow_maintain
 from flows.maintain import retention
-from flows.maintain.erasing import erase_store
+from flows.maintain.erasing import describe_garbage, erase_store
 from flows.maintain.retention import build_filter, build_rules, wait_for_turn
 from flows.runs.progress import Silence
 from flows.search import searching
@@ -34,7 +34,7 @@ from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
 from storage.upkeep import erasure
 from storage.upkeep.erasure_log import ErasureRule, read_erasures, read_unfinished
-from storage.upkeep.maintenance import verify_store
+from storage.upkeep.maintenance import GcReport, verify_store
 from tests.drawn import write_queries
 from tests.faults.erasure import jobs as erasure_jobs
 from tests.faults.erasure.jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
@@ -306,3 +306,10 @@ def test_the_retention_waits_for_the_writer(layout: StoreLayout, monkeypatch: py
     tries.clear()
     with pytest.raises(StoreBusyError):
         wait_for_turn(work, Silence(), max_tries=2)
+
+
+def test_garbage_that_is_left_is_named_with_its_time() -> None:
+    path = Path("temporary/a")
+    assert describe_garbage(GcReport(removed=(path,), num_bytes=2_000_000)) == "removed 1 abandoned builds, 2.0 MB"
+    left = GcReport(removed=(), num_bytes=0, left=(path,), num_bytes_left=3_100_000)
+    assert "left 1, 3.1 MB, that changed in the last 60 minutes" in describe_garbage(left)

@@ -46,6 +46,7 @@ def report(**changed: Any) -> SweepReport:
         "state": "Completed",
         "queries": (),
         "num_hits": 0,
+        "num_new": 0,
         "num_incidents": 0,
         "num_calls": 0,
         "num_cached": 0,
@@ -59,13 +60,14 @@ def report(**changed: Any) -> SweepReport:
 @pytest.mark.parametrize(
     ("changed", "on", "events"),
     [
-        ({"num_hits": 2}, ("hits", "degraded", "failed"), ["hits"]),
+        ({"num_hits": 2, "num_new": 1}, ("hits", "degraded", "failed"), ["hits"]),
+        ({"num_hits": 2, "num_new": 0}, ("hits", "degraded", "failed"), None),
         (
-            {"num_hits": 2, "state": "Degraded", "warnings": ("\udcff $(rm)",)},
+            {"num_hits": 2, "num_new": 2, "state": "Degraded", "warnings": ("\udcff $(rm)",)},
             ("hits", "degraded"),
             ["hits", "degraded"],
         ),
-        ({"num_hits": 2}, ("failed",), None),
+        ({"num_hits": 2, "num_new": 2}, ("failed",), None),
         ({}, ("hits", "degraded", "failed"), None),
     ],
 )

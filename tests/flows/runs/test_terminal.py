@@ -1,11 +1,15 @@
-"""Escaping of text for the terminal."""
+"""What is written to the terminal, or to what stands in for it."""
 
+import io
 import json
+import os
+import sys
 
 import pytest
 
 from flows.commands.common import print_json, print_records, print_table, say
-from flows.runs.terminal import one_line, visible
+from flows.runs.progress import TerminalProgress
+from flows.runs.terminal import one_line, prepare_streams, visible
 
 
 @pytest.mark.parametrize(
@@ -54,16 +58,70 @@ def test_records_too_wide_for_the_terminal_are_listed_by_column(
     ]
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(["id", "score"], [["r1", 0.5]]), (["c" * 90], [])])
-def test_records_that_fit_and_no_records_are_a_table(
-    columns: list[str],
-    rows: list[list[object]],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("rows", [[["r1", 0.5]], []])
+def test_records_that_fit_are_a_table(
+    rows: list[list[object]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _show_80_columns(monkeypatch)
-    print_records(columns, rows)
+    print_records(["id", "score"], rows)
     assert "┏" in capsys.readouterr().out
+
+
+def test_no_records_of_many_columns_give_the_names_of_the_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    print_records(["a" * 90, "b" * 90], [], title="hits")
+    assert capsys.readouterr().out.splitlines() == ["hits", f"no rows; columns: {'a' * 90}, {'b' * 90}"]
+
+
+def test_records_too_wide_for_a_file_keep_each_value_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_records(["id", "note"], [["r1", "x" * 300]])
+    assert "note  " + "x" * 300 in capsys.readouterr().out.splitlines()
+
+
+def test_quiet_work_shows_its_warnings_and_no_bars(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress(quiet=True) as progress:
+        progress.start("index MB", 1)
+        progress.warn("gate: " + "x" * 200)
+    assert capsys.readouterr().err == f"warning: gate: {'x' * 200}\n"
+
+
+def test_work_goes_on_when_nobody_reads_its_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", _Unread())
+    with TerminalProgress() as progress:
+        progress.warn("first")
+        progress.warn("second")
+    say("third", err=True)
+
+
+def test_results_end_with_an_error_when_nobody_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", _Unread())
+    with pytest.raises(BrokenPipeError):
+        print_table(["a"], [["b"]])
+
+
+def test_characters_that_the_output_has_no_code_for_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    prepare_streams()
+    say("é漢")
+    print_json({"é": "漢"})
+    sys.stdout.flush()
+    said, *document = written.getvalue().splitlines(keepends=True)
+    assert said == b"\xe9\\u6f22\n"
+    assert json.loads(b"".join(document)) == {"é": "漢"}
+
+
+def test_a_closed_output_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    prepare_streams()
+    say("nobody sees this")
+    assert os.fstat(1)
+
+
+class _Unread(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, _text: str, /) -> int:
+        raise BrokenPipeError
 
 
 def test_records_go_into_a_file_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from anomalylmm.errors import QueryError, StoreError
 from storage.disk.layout import StoreLayout
-from storage.hits.analyst import SqlLimits, open_snapshot, run_sql
+from storage.hits.analyst import SqlLimits, open_snapshot, open_tables, run_sql
 from storage.hits.writer import HitStore
 from tests.storage.examples import make_content, make_rows, publish_shard, unit_vectors
 
@@ -153,3 +154,36 @@ def test_a_deeply_nested_query_is_refused_without_a_crash(published: StoreLayout
         patch.setattr("storage.hits.analyst.json.loads", dive)
         with pytest.raises(QueryError, match="nested too deeply"):
             snapshot.run("SELECT 1")
+
+
+def test_tables_of_an_unpublished_store_show_what_is_indexed(layout: StoreLayout) -> None:
+    layout.create()
+    publish_shard(layout, "a", make_rows("a", unit_vectors(6)))
+    before = sorted(layout.root.rglob("*"))
+    with open_tables(layout) as snapshot:
+        assert snapshot.run("SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM crops)")[1] == [(1, 6)]
+        assert snapshot.run("SELECT hit_id, feedback FROM hits")[1] == []
+    assert sorted(layout.root.rglob("*")) == before
+
+
+def test_tables_show_shards_that_came_and_went_after_the_last_sweep(tmp_path: Path) -> None:
+    layout = make_published(StoreLayout(tmp_path / "store"))
+    (old,) = layout.shards.glob("*/*/*/*")
+    publish_shard(layout, "b", make_rows("b", unit_vectors(4)))
+    with open_tables(layout) as snapshot:
+        assert snapshot.run("SELECT count(*) FROM videos JOIN shards USING (shard_id)")[1] == [(2,)]
+        assert snapshot.run("SELECT count(*) > 0 FROM hits")[1] == [(True,)]
+    shutil.rmtree(old)
+    with open_tables(layout) as snapshot:
+        assert snapshot.run("SELECT count(*) FROM videos JOIN shards USING (shard_id)")[1] == [(1,)]
+    assert run_sql(layout, "SELECT count(*) FROM videos")[1] == [(1,)]
+
+
+def test_tables_say_which_shard_is_left_out(layout: StoreLayout) -> None:
+    layout.create()
+    publish_shard(layout, "a", make_rows("a", unit_vectors(6)))
+    (manifest,) = layout.shards.rglob("manifest.json")
+    manifest.write_text("{")
+    with open_tables(layout) as snapshot:
+        assert len(snapshot.unreadable) == 1
+        assert "manifest.json" in snapshot.unreadable[0]

@@ -273,3 +273,15 @@ def test_a_damaged_database_is_named_with_a_remedy(layout: StoreLayout) -> None:
     with pytest.raises(StoreError, match="move it away"), HitStore(layout):
         pass
     assert not verify_store(layout, deep=False).is_clean
+
+
+def test_a_process_with_a_daemon_thread_ends_without_messages_about_leaks(layout: StoreLayout) -> None:
+    program = (
+        "import sys, threading; from pathlib import Path; from storage.disk.layout import StoreLayout\n"
+        "from storage.hits.writer import HitStore\n"
+        "with HitStore(StoreLayout(Path(sys.argv[1]))): pass\n"
+        "threading.Thread(target=lambda: threading.Event().wait(), daemon=True).start()\n"
+        "sys.stderr.write('last words')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(layout.root)], capture_output=True, text=True, check=True)
+    assert ran.stderr == "last words"

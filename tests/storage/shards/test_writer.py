@@ -149,9 +149,13 @@ def test_garbage_collection_leaves_a_running_writer_alone(layout: StoreLayout) -
 
 
 def test_garbage_collection_waits_for_the_grace_period(layout: StoreLayout) -> None:
-    (layout.temporary / "left").mkdir()
-    assert collect_garbage(layout).removed == ()
-    assert collect_garbage(layout, grace_seconds=0.0).removed == (layout.temporary / "left",)
+    left = layout.temporary / "left"
+    left.mkdir()
+    (left / "crops.parquet").write_bytes(b"12345")
+    waiting = collect_garbage(layout)
+    assert (waiting.removed, waiting.left, waiting.num_bytes_left) == ((), (left,), 5)
+    done = collect_garbage(layout, grace_seconds=0.0)
+    assert (done.removed, done.left) == ((left,), ())
 
 
 def test_publishing_a_key_again_keeps_the_first_shard(layout: StoreLayout) -> None:

@@ -1,5 +1,6 @@
 """Small clips made on the spot: each frame carries its number, so that a test can read which one it was given."""
 
+import contextlib
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -38,6 +39,7 @@ def write_clip(
     gop: int = 10,
     options: dict[str, str] | None = None,
     start_ms: int = 0,
+    encoder: dict[str, str] | None = None,
 ) -> Path:
     """Writes numbered frames at the given presentation times."""
     with av.open(str(path), "w", options=options or {}) as container:
@@ -46,7 +48,7 @@ def write_clip(
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = gop
         if codec in ("libx264", "libx265"):
-            stream.options = {"preset": "veryfast"}
+            stream.options = {"preset": "veryfast", **(encoder or {})}
         stream.codec_context.time_base = Fraction(1, TICKS)
         for number, time in enumerate(times_ms):
             frame = av.VideoFrame.from_ndarray(draw_number(number, *size), format="rgb24")
@@ -100,3 +102,24 @@ def truncate(path: Path, keep: float) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     return path
+
+
+def overwrite_packets(path: Path, first: int, stop: int) -> Path:
+    """Overwrites some packets of a video, counted in the order of the file."""
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data, random = bytearray(path.read_bytes()), np.random.default_rng(0)
+    for start, size in places[first:stop]:
+        data[start : start + size] = random.bytes(size)
+    path.write_bytes(bytes(data))
+    return path
+
+
+def count_decoded(path: Path) -> int:
+    """Counts the frames that plain PyAV decodes."""
+    count = 0
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            with contextlib.suppress(av.FFmpegError):
+                count += len(packet.decode())
+    return count

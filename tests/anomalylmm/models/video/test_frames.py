@@ -16,9 +16,11 @@ from anomalylmm.models.video import frames
 from anomalylmm.models.video.frames import ChildSession
 from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import (
+    count_decoded,
     damage,
     draw_number,
     every,
+    overwrite_packets,
     read_number,
     rotate,
     truncate,
@@ -27,6 +29,7 @@ from tests.anomalylmm.models.video.clips import (
 )
 
 STREET = Path(__file__).parents[5] / "shared" / "data" / "street.avi"
+NO_B_FRAMES = {"x265-params": "bframes=0:log-level=none"}
 VARIED = [50 * number + number * number for number in range(60)]
 
 
@@ -123,6 +126,30 @@ def test_a_damaged_middle_costs_only_itself(tmp_path: Path) -> None:
     assert (report.status, report.decoder[-4:]) == ("partial", "pyav")
     assert 0.5 < report.coverage < 0.98
     assert "damaged packet" in report.message
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize(("first", "stop"), [(0, 40), (90, 130), (150, 200)])
+def test_coverage_counts_the_frames_that_decode(
+    tmp_path: Path, codec: str, decoder: str, first: int, stop: int
+) -> None:
+    plain = {"x265-params": "keyint=20:log-level=none"} if codec == "libx265" else {}
+    path = overwrite_packets(
+        write_clip(tmp_path / "hurt.mp4", codec=codec, times_ms=every(200), gop=20, encoder=plain), first, stop
+    )
+    session = decode(path, sample_fps=10.0, decoder=decoder)[0]
+    assert session.report.status == "partial"
+    assert session.report.coverage == pytest.approx(count_decoded(path) / 200, abs=0.02)
+    assert 0.1 < session.report.coverage < 0.9
+
+
+def test_one_lost_reference_costs_all_frames_up_to_the_next_key_frame(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "hurt.mp4", codec="libx265", times_ms=every(135), gop=250, encoder=NO_B_FRAMES)
+    session = decode(overwrite_packets(path, 48, 49))[0]
+    assert session.report.coverage == pytest.approx(count_decoded(path) / 135, abs=0.02)
+    assert session.report.coverage < 0.4
+    assert "of 13.5 s promised could be decoded" in session.report.message
 
 
 @pytest.mark.parametrize(("name", "options"), [("cut.mp4", {"movflags": "faststart"}), ("cut.mkv", {})])

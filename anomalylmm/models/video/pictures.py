@@ -1,0 +1,58 @@
+"""Makes RGB pictures as a person would see them of PyAV's frames; used inside the decoding child only."""
+
+from typing import Any
+
+import av
+import numpy as np
+
+from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, to_standard
+from anomalylmm.records import Image
+
+MAX_STRETCH = 3.0  # no camera has pixels so oblong; a larger ratio is an error of the file
+
+
+def pixel_ratio(stream: Any) -> float:
+    """Width of the stream's pixels over their height; 1.0 where the file does not say or says nonsense."""
+    ratio = float(stream.sample_aspect_ratio or 1)
+    return ratio if 1 / MAX_STRETCH <= ratio <= MAX_STRETCH else 1.0
+
+
+def clockwise(frame: Any) -> int:
+    """Turn, in degrees clockwise, that shows the frame upright."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def upright(frame: Any, ratio: float = 1.0, max_width_px: int | None = None) -> Image:
+    """The frame as RGB with square pixels, turned as its display matrix says, at most that wide."""
+    turns = -clockwise(frame) // 90
+    width, height = round(frame.width * ratio), frame.height
+    shown_width = height if turns % 2 else width
+    if max_width_px and shown_width > max_width_px:
+        scale = max_width_px / shown_width
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    if (width, height) == (frame.width, frame.height):
+        return np.rot90(_to_rgb(frame), turns)
+    return np.rot90(_to_rgb(frame, width=width, height=height, interpolation="AREA"), turns)
+
+
+def resized(frame: Any, width_px: int) -> Any:
+    """The frame as RGB of that width, in proportion, each pixel the mean of what it covers."""
+    height_px = max(1, round(frame.height * width_px / frame.width))
+    return frame.reformat(width=width_px, height=height_px, format="rgb24", interpolation="AREA")
+
+
+def shrink(image: Image, max_width_px: int | None) -> Image:
+    """Makes a picture at most that wide, in proportion."""
+    width = image.shape[1]
+    if max_width_px is None or width <= max_width_px:
+        return image
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    small: Image = resized(frame, max_width_px).to_ndarray()
+    return small
+
+
+def _to_rgb(frame: Any, **size: Any) -> Image:
+    if frame.color_primaries != WIDE_PRIMARIES and frame.color_trc not in (PQ, HLG):
+        image: Image = frame.to_ndarray(format="rgb24", **size)
+        return image
+    return to_standard(frame.to_ndarray(format="rgb48le", **size), frame.color_trc)

@@ -1,0 +1,127 @@
+"""Frames as a person would see them: square pixels, upright, standard colors."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
+from anomalylmm.models.video.pictures import upright
+from anomalylmm.records import Image
+from tests.adapters import build_source
+from tests.anomalylmm.models.video.clips import rotate
+
+BRICK = (200, 40, 30)
+
+
+def write_disk(path: Path, size: tuple[int, int], ratio: Fraction) -> Path:
+    """Writes a white disk on black as it is stored with pixels of another shape: round once it is shown."""
+    width, height = size
+    rows, columns = np.mgrid[:height, :width]
+    inside = np.hypot((columns - width / 2) * float(ratio), rows - height / 2) < height / 3
+    image = np.where(inside[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = ratio
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read_first(path: Path, **options: object) -> tuple[Image, int, str]:
+    """Returns a video's first frame, the width that its header says, and the decoder used."""
+    session = build_source(**options).open_session(path, sample_fps=10.0)
+    batches = list(session)
+    return batches[0].images[0], session.header.width_px, session.report.decoder
+
+
+def extent(image: Image) -> tuple[int, int]:
+    """Width and height of what is bright."""
+    bright = image.mean(axis=2) > 127
+    return int(bright.any(axis=0).sum()), int(bright.any(axis=1).sum())
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "shown"),
+    [
+        ((704, 480), Fraction(40, 33), (480, 853)),
+        ((720, 576), Fraction(16, 11), (576, 1047)),
+        ((1440, 1080), Fraction(4, 3), (1080, 1920)),
+        ((720, 480), Fraction(8, 9), (480, 640)),
+        ((640, 480), Fraction(100, 1), (480, 640)),
+    ],
+)
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_pixels_that_are_not_square_are_made_square(
+    tmp_path: Path, decoder: str, size: tuple[int, int], ratio: Fraction, shown: tuple[int, int]
+) -> None:
+    path = write_disk(tmp_path / "disk.mp4", size, ratio)
+    image, width, used = read_first(path, decoder=decoder)
+    assert image.shape[:2] == shown
+    assert width == shown[1]
+    assert used == (decoder if size[0] == shown[1] else "pyav")
+    if ratio < 3:
+        assert extent(image)[0] == pytest.approx(extent(image)[1], rel=0.02)
+
+
+def test_oblong_pixels_are_made_square_before_the_picture_is_turned(tmp_path: Path) -> None:
+    path = rotate(write_disk(tmp_path / "turned.mp4", (704, 480), Fraction(40, 33)), 90)
+    assert read_first(path)[0].shape == (853, 480, 3)
+    small = read_first(path, max_width_px=240)[0]
+    assert small.shape == (426, 240, 3)
+    assert extent(small)[0] == pytest.approx(extent(small)[1], abs=2)
+
+
+def to_wide(color: tuple[int, int, int]) -> np.ndarray:
+    """Light (3,) of a color of BT.709, by the primaries of BT.2020."""
+    light = (np.array(color) / 255) ** 2.4
+    return np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]) @ light
+
+
+def to_pq(nits: np.ndarray) -> np.ndarray:
+    """The signal of PQ (ITU-R BT.2100)."""
+    power = (nits / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def to_hlg(light: np.ndarray) -> np.ndarray:
+    """The signal of HLG for the light of a display with a peak of 1.0 (ITU-R BT.2100)."""
+    luminance = float(light @ [0.2627, 0.678, 0.0593])
+    scene = light * luminance ** (1 / 1.2 - 1)
+    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
+
+
+@pytest.mark.parametrize("color", [BRICK, (30, 160, 30), (30, 30, 200), (128, 128, 128), (90, 60, 40)])
+def test_colors_of_high_dynamic_range_look_as_they_would_without(color: tuple[int, int, int]) -> None:
+    light = to_wide(color)
+    signals = {PQ: to_pq(light * 203), HLG: to_hlg(light * 0.203), 14: light ** (1 / 2.4)}
+    for transfer, signal in signals.items():
+        picture = np.round(signal * 65535).astype(np.uint16).reshape(1, 1, 3)
+        np.testing.assert_allclose(to_standard(picture, transfer)[0, 0], color, atol=3)
+
+
+def test_light_brighter_than_white_keeps_its_order_and_color() -> None:
+    grays = np.round(to_pq(np.array([[100.0], [203.0], [400.0], [1000.0]]) * np.ones(3)) * 65535).astype(np.uint16)
+    shown = to_standard(grays[None], PQ)[0].astype(int)
+    assert (np.diff(shown[:, 0]) > 1).all()
+    assert (np.ptp(shown, axis=1) <= 1).all()
+    bright_red = to_standard(np.round(to_pq(to_wide(BRICK) * 800) * 65535).astype(np.uint16).reshape(1, 1, 3), PQ)[0, 0]
+    assert bright_red[0] > 200
+    assert bright_red[1] < 0.5 * bright_red[0]
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+def test_a_frame_is_mapped_where_only_its_transfer_tells_that_it_is_hdr(transfer: int) -> None:
+    signal = to_pq(to_wide(BRICK) * 203) if transfer == PQ else to_hlg(to_wide(BRICK) * 0.203)
+    picture = np.tile(np.round(signal * 65535).astype(np.uint16), (16, 16, 1))
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb48le")
+    assert abs(int(upright(frame)[8, 8, 0]) - BRICK[0]) > 20
+    frame.color_trc = transfer
+    np.testing.assert_allclose(upright(frame)[8, 8], BRICK, atol=3)
