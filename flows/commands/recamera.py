@@ -32,7 +32,6 @@ from flows.settings.model import Settings, load_settings
 from storage.disk.layout import StoreLayout, require_store
 from storage.shards.facts import read_corrections
 from storage.shards.schema import clean_text
-from storage.upkeep.erasure import 
 
 COLUMNS = ("camera", "to", "videos", "first start (UTC)", "becomes", "shift")
 

@@ -20,7 +20,6 @@ from storage.hits.analyst import open_snapshot
 from storage.hits.rows import IncidentRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections, write_correction
-from storage.upkeep.erasure import 
 from storage.upkeep.erasure_log import ErasedFootage
 from storage.upkeep.mending import find_outdated, mend_shards
 
