@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoProcessor
 
 from anomalylmm.models.detect.yolo import import_ultralytics
 from benchmarks.peers.seen import Look
-from flows.index.archive_files import iter_video_paths
+from flows.index.archive_files import list_archive
 from flows.settings.model import Settings
 
 MARGIN = 0.15
@@ -44,7 +44,7 @@ class NaiveIndexer:
     def index(self, archive: Path, store: Path) -> list[Look]:
         """Indexes all videos and writes index.faiss and looks.pkl; gives where and when somebody was embedded."""
         store.mkdir(parents=True)
-        for path in iter_video_paths(archive):
+        for path in list_archive(archive).videos:
             self._index_video(path, path.relative_to(archive).as_posix())
         vectors = np.concatenate(self._vectors)
         index = faiss.IndexFlatIP(vectors.shape[1])
