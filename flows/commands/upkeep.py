@@ -124,8 +124,8 @@ def serve(
         compaction_cron=compaction_cron,
     )
     with explain_when_stopped(lambda: SERVING_STOPPED):
-        say("serving; the deployments are listed by: prefect deployment ls; stop with Ctrl-C")
-        serve_deployments(options)
+        ready = "serving; the deployments are listed by: prefect deployment ls; stop with Ctrl-C"
+        serve_deployments(options, lambda: say(ready))
 
 
 def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -90,8 +90,12 @@ def _schedule(declared: Mapping[str, Any], options: ServeOptions) -> Any:
     return Cron(cron, timezone=options.time_zone) if cron else None
 
 
-def serve_deployments(options: ServeOptions) -> None:
+def serve_deployments(options: ServeOptions, on_ready: Callable[[], None]) -> None:
     """Serves until interrupted, then ends what runs. Schedules stay active between two starts.
+
+    Args:
+        options: Paths and schedules.
+        on_ready: Called once the server knows the deployments.
 
     Raises:
         ConfigurationError: The time zone does not exist.
@@ -102,6 +106,7 @@ def serve_deployments(options: ServeOptions) -> None:
     runner = _Runner(limit=MAX_RUNS, pause_on_shutdown=False)
     for deployment in deployments:
         runner.add_deployment(deployment)
+    on_ready()
     with stop_by_asyncio():
         asyncio.run(runner.start())
 

@@ -19,7 +19,7 @@ VIDEO_SECONDS = 4
 QUERIES = '[[query]]\nname = "lying"\ntext = "a person lying on the ground"\n'
 SENTENCE = "a man in an orange sweater lying on the ground"
 EXPECTED = (".cache/anomalylmm/", ".prefect/")
-SERVED = b"being served"
+SERVED = b"serving"
 LATER_SECONDS = 3  # in which the server begins its services
 
 JOB = """
@@ -61,6 +61,11 @@ def read_terminal(master: int, until: bytes = b"") -> bytes:
     return shown
 
 
+def hear_ctrl_c() -> None:
+    """Undoes that a shell lets programs in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def serve_for_a_moment(recorder: Recorder) -> str:
     """Serves the flows from a terminal, with the server that Prefect starts for it, and ends that by Ctrl-C."""
     master, terminal = os.openpty()  # Prefect greets and counts people who sit at one
@@ -73,6 +78,7 @@ def serve_for_a_moment(recorder: Recorder) -> str:
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in this process yet
     ) as process:
         os.close(terminal)
         try:

@@ -23,7 +23,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def index(archive: Path, *, retry: bool = False, max_tries: int = 2) -> IndexReport:
-    composition = compose(decode={"sample_fps": 4.0, "max_tries": max_tries})
+    composition = compose(decode={"sample_fps": 4.0, "max_tries": max_tries}, archive={"settle_seconds": 0})
     return index_archive(composition, StoreLayout(archive.parent / "store"), archive, retry=retry)
 
 

@@ -170,7 +170,8 @@ def test_what_can_not_be_noted_is_warned_of_and_ends_nothing(layout: StoreLayout
 
 def test_the_commands_give_the_run_as_json(layout: StoreLayout, archive: Path, queries: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.commands.index_and_sweep.compose", lambda profile, settings: compose_small())
+        composition = compose_small(archive={"settle_seconds": 0})
+        patch.setattr("flows.commands.index_and_sweep.compose", lambda profile, settings: composition)
         store = ["--store", str(layout.root), "--json", "--quiet"]
         indexed = json.loads(CliRunner().invoke(app, ["index", str(archive), *store]).stdout)
         swept = json.loads(CliRunner().invoke(app, ["sweep", "--queries", str(queries), *store]).stdout)

@@ -16,7 +16,8 @@ from storage.hits.tables import PUBLISHED
 from storage.shards.manifest import read_manifest
 
 OF_THE_RUN = frozenset(  # when and by which run; numbers of calls fall where answers are remembered
-    "sweep_id created_utc started_utc finished_utc first_utc last_utc seconds cached num_calls num_cached tries".split()
+    "sweep_id created_utc first_found_utc started_utc finished_utc first_utc last_utc "
+    "seconds cached num_calls num_cached tries".split()
 )
 OF_THE_GALLERY = frozenset("z_score coarse_rank final_rank rank".split())  # differ where a sweep saw fewer shards
 _NOT_COMPARED = ("archives/", "catalogs/", "hits/working.duckdb", "locks/", "runs/", "temporary/")

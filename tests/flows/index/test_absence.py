@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from storage.hits.gaps import read_gaps_table
 from storage.upkeep.erasure_log import ErasureRule
 from tests.drawn import compose_small, write_queries
 
+LATER = datetime(2026, 4, 1, tzinfo=UTC).timestamp()  # all files were last changed long ago, and after their start
 NIGHT = datetime(2026, 3, 14, 22)  # noqa: DTZ001 - only for names
 
 
@@ -28,7 +29,7 @@ def write_clip(archive: Path, camera: str, number: int) -> Path:
     path = archive / camera / f"{NIGHT + number * timedelta(minutes=10):%Y-%m-%d/%H-%M-%S}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"blocks": [["red", 0, 2]], "name": f"{camera} {number}"}))
-    os.utime(path, (0, 0))  # written long ago
+    os.utime(path, (LATER, LATER))  # written long ago
     return path
 
 
@@ -103,7 +104,7 @@ def test_a_hole_is_told_once_and_stays_in_the_table_until_it_is_filled(layout: S
     assert index(layout, archive).notes == ()
     assert list_gaps(layout) == [("gate", "hole")]
     lost.write_text(content)
-    os.utime(lost, (0, 0))
+    os.utime(lost, (LATER, LATER))
     index(layout, archive)
     assert list_gaps(layout) == []
 
@@ -139,7 +140,7 @@ def test_an_erased_video_is_no_hole(layout: StoreLayout, archive: Path) -> None:
 def test_a_broken_video_that_is_still_there_is_no_hole(layout: StoreLayout, archive: Path) -> None:
     broken = write_clip(archive, "gate", 4)
     broken.write_text("no video at all")
-    os.utime(broken, (0, 0))
+    os.utime(broken, (LATER, LATER))
     report = index(layout, archive)
     assert len(report.unreadable) == 1
     assert report.gaps == ()

@@ -71,7 +71,7 @@ def test_times_that_a_path_no_longer_gives_are_left() -> None:
     plan = plan_correction(known, Corrections(), Choice(), Correction(settings=settings))
     changes = {change.video_id: change.new for change in plan.changes}
     assert plan.num_unread == 1
-    assert changes["video-a"].start_utc == NOON + timedelta(hours=12)
+    assert changes["video-a"].start_utc == NOON + timedelta(days=1)
     assert (changes["video-c"].start_utc, changes["video-c"].camera) == (NOON, "yard")
     assert "video-b" not in changes
 

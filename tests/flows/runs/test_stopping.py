@@ -26,6 +26,11 @@ with exit_when_stopped(), explain_when_stopped(lambda: "one is kept"), TerminalP
 """
 
 
+def _hear_ctrl_c() -> None:
+    """Undoes that a shell lets programs in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(handler: str) -> subprocess.Popen[str]:
     """Starts a program that works for two minutes."""
     program = subprocess.Popen(
@@ -34,6 +39,7 @@ def start(handler: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in this process yet
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
