@@ -37,10 +37,16 @@ def compile_pattern(pattern: str, time_zone: str) -> PathPattern:
     """Compiles ``{camera}/{year}-{month}-{day}/...`` (without the suffix) for paths relative to the archive.
 
     Raises:
-        ConfigurationError: The pattern has an unknown or repeated part, or the time zone does not exist.
+        ConfigurationError: The pattern has no part, an unknown or a repeated one, or the time zone does not exist.
     """
     check_time_zone(time_zone)
     parts = re.split(r"\{(\w+)\}", pattern)
+    if len(parts) == 1:
+        raise ConfigurationError(
+            f"the camera pattern {pattern[:200]!r} has none of the parts "
+            + ", ".join(f"{{{name}}}" for name in TOKENS)
+            + "; it is compared with paths as it is, and is no regular expression"
+        )
     unknown = [token for token in parts[1::2] if token not in TOKENS]
     if unknown:
         raise ConfigurationError(
