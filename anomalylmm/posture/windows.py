@@ -13,9 +13,9 @@ from anomalylmm.records import Floats
 STEP_SECONDS = 1 / 3
 REACH = 5  # places of a window before and after its moment
 NEAR_SECONDS = 0.2  # between a place and the moment that stands for it
-_PLACES = np.arange(-REACH, REACH + 1) * STEP_SECONDS
-_PER_PLACE = 2 * NUM_JOINTS + len(STILLS) + 1
-WINDOW_FEATURES = len(_PLACES) * _PER_PLACE
+PLACES = np.arange(-REACH, REACH + 1) * STEP_SECONDS
+PER_PLACE = 2 * NUM_JOINTS + len(STILLS) + 1
+WINDOW_FEATURES = len(PLACES) * PER_PLACE
 _FAR = 3.0  # body sizes
 
 
@@ -31,7 +31,7 @@ def describe_windows(pts_seconds: NDArray[np.floating], keypoints: Floats, still
         stills: (T, C), the probabilities of ``STILLS`` at each moment.
     """
     times, joints = np.asarray(pts_seconds, np.float64), keypoints[..., :2].astype(np.float64)
-    wanted = times[:, None] + _PLACES[None]
+    wanted = times[:, None] + PLACES[None]
     chosen = np.abs(wanted[..., None] - times).argmin(axis=2)  # (T, W)
     there = np.abs(wanted - times[chosen]) <= NEAR_SECONDS
     boxes = joint_boxes(joints)
@@ -40,15 +40,6 @@ def describe_windows(pts_seconds: NDArray[np.floating], keypoints: Floats, still
     hips = middle(joints, HIPS)
     center = (hips[chosen] * there[..., None]).sum(axis=1) / there.sum(axis=1)[:, None]
     placed = (joints[chosen] - center[:, None, None]) / size[:, None, None, None]
-    placed = np.clip(placed, -_FAR, _FAR).reshape(len(times), len(_PLACES), -1)
+    placed = np.clip(placed, -_FAR, _FAR).reshape(len(times), len(PLACES), -1)
     rows = np.concatenate([placed, stills[chosen], np.ones((*chosen.shape, 1))], axis=2)
     return np.asarray(rows * there[..., None], np.float32).reshape(len(times), WINDOW_FEATURES)
-
-
-def mirror_windows(rows: NDArray[np.float32], swapped: tuple[int, ...]) -> NDArray[np.float32]:
-    """The same windows (N, WINDOW_FEATURES) seen in a mirror; ``swapped`` gives the joints' new order."""
-    shaped = rows.reshape(len(rows), len(_PLACES), _PER_PLACE).copy()
-    joints = shaped[..., : 2 * NUM_JOINTS].reshape(*shaped.shape[:2], NUM_JOINTS, 2)[:, :, list(swapped)]
-    joints[..., 0] *= -1
-    shaped[..., : 2 * NUM_JOINTS] = joints.reshape(*shaped.shape[:2], -1)
-    return shaped.reshape(len(rows), WINDOW_FEATURES)

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from anomalylmm.posture.classes import EVENTS, STILLS
+from anomalylmm.posture.features import SWAPPED
+from anomalylmm.posture.windows import describe_windows
 from benchmarks.pocket.posture.samples import CLASS_OF
 from benchmarks.pocket.sequence import data, motions
 from benchmarks.pocket.sequence.errors import Errors
 from benchmarks.pocket.sequence.simulate import UNSURE, Acted, _events, view
+from benchmarks.pocket.sequence.train import mirror_windows
 from benchmarks.rendered.body import JOINTS
+from tests.anomalylmm.posture.bodies import lying, standing
 
 NO_ERRORS = Errors(bodies=np.zeros((1, 17, 2), np.float32), misses=np.zeros((1, 17, 2), np.float32))
 
@@ -73,6 +77,14 @@ def test_written_motions_are_read_back(tmp_path, monkeypatch):
     first = data.FIRST_SEED["validation"]
     assert [len(one.pts_seconds) for one in read] == [4 + (first + k) % 3 for k in range(3)]
     assert [one.joints[0, 0, 0] for one in read] == [np.float32(first + k) for k in range(3)]
+
+
+def test_a_mirrored_window_is_the_window_of_the_mirrored_body():
+    bodies = np.stack([standing(), lying()])
+    turned = bodies[:, list(SWAPPED)] * np.array([-1, 1, 1], np.float32)
+    stills = np.full((2, len(STILLS)), 1 / len(STILLS), np.float32)
+    plain, seen = (describe_windows(np.arange(2) / 3, each, stills) for each in (bodies, turned))
+    np.testing.assert_allclose(mirror_windows(plain), seen, atol=1e-5)
 
 
 def _acted(joints):

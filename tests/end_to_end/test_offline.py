@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.demo_archive import SQUARE, cut_video
 from tests.end_to_end.network_recorder import Recorder, build_recorder
+from tests.signals import hear_ctrl_c
 
 VIDEO_SECONDS = 4
 QUERIES = '[[query]]\nname = "lying"\ntext = "a person lying on the ground"\n'
@@ -61,11 +62,6 @@ def read_terminal(master: int, until: bytes = b"") -> bytes:
     return shown
 
 
-def hear_ctrl_c() -> None:
-    """Undoes that a shell lets programs in the background ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def serve_for_a_moment(recorder: Recorder) -> str:
     """Serves the flows from a terminal, with the server that Prefect starts for it, and ends that by Ctrl-C."""
     master, terminal = os.openpty()  # Prefect greets and counts people who sit at one
@@ -78,7 +74,7 @@ def serve_for_a_moment(recorder: Recorder) -> str:
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in this process yet
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it takes no lock that a thread could hold
     ) as process:
         os.close(terminal)
         try:

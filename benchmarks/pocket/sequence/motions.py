@@ -94,7 +94,7 @@ def _name(stage: Stage) -> str:
 def _stage(u: Random, behavior: str, low: float = 1.0, high: float = 4.0, **more: object) -> Stage:
     speed = u.uniform(*SPEED[behavior]) if behavior in SPEED else 0.0
     made = Stage(behavior=behavior, seconds=u.uniform(low, high), speed=speed, seed=u.randrange(1 << 30))
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)  # type: ignore[arg-type] - the callers name fields of Stage
 
 
 def _before(u: Random) -> Stage:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from anomalylmm.posture.classes import EVENTS, STILLS
 from anomalylmm.posture.features import NUM_JOINTS, SWAPPED
 from anomalylmm.posture.head import CLIP, PostureHead
-from anomalylmm.posture.windows import describe_windows, mirror_windows
+from anomalylmm.posture.windows import PER_PLACE, PLACES, describe_windows
 from benchmarks.pocket.sequence.simulate import UNSURE, view
 
 if TYPE_CHECKING:
@@ -95,13 +95,22 @@ def _vary(rows: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.flo
     """Half of the windows in a mirror, and some places of each forgotten; never the moment itself."""
     turned = rng.random(len(rows)) < 0.5
     out = rows.copy()
-    out[turned] = mirror_windows(rows[turned], SWAPPED)
-    places = out.reshape(len(rows), 11, -1)
+    out[turned] = mirror_windows(rows[turned])
+    places = out.reshape(len(rows), len(PLACES), PER_PLACE)
     _doubt(places, rng)
     gone = rng.random(places.shape[:2]) < DROPPED
     gone[:, places.shape[1] // 2] = False
     places[gone] = 0
     return out
+
+
+def mirror_windows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same windows (N, F) seen in a mirror."""
+    shaped = rows.reshape(len(rows), len(PLACES), PER_PLACE).copy()
+    joints = shaped[..., : 2 * NUM_JOINTS].reshape(*shaped.shape[:2], NUM_JOINTS, 2)[:, :, list(SWAPPED)]
+    joints[..., 0] *= -1
+    shaped[..., : 2 * NUM_JOINTS] = joints.reshape(*shaped.shape[:2], -1)
+    return shaped.reshape(rows.shape)
 
 
 def _doubt(places: NDArray[np.float32], rng: np.random.Generator) -> None:

@@ -1,8 +1,7 @@
 import numpy as np
 
 from anomalylmm.posture.classes import STILLS
-from anomalylmm.posture.features import SWAPPED
-from anomalylmm.posture.windows import REACH, STEP_SECONDS, WINDOW_FEATURES, describe_windows, mirror_windows
+from anomalylmm.posture.windows import REACH, STEP_SECONDS, WINDOW_FEATURES, describe_windows
 from tests.anomalylmm.posture.bodies import lying, standing
 
 PLACES = 2 * REACH + 1
@@ -41,10 +40,3 @@ def test_a_body_that_sinks_is_seen_to_sink():
     rows = _describe([standing()] * 2 + [lying()] * 2)
     nose_y = rows[1, REACH : REACH + 2, 1]
     assert nose_y[1] - nose_y[0] > 0.4
-
-
-def test_a_mirrored_window_is_the_window_of_the_mirrored_body():
-    bodies = [standing(), lying()]
-    turned = [body[list(SWAPPED)] * np.array([-1, 1, 1], np.float32) for body in bodies]
-    mirrored = mirror_windows(_describe(bodies).reshape(2, -1), SWAPPED)
-    np.testing.assert_allclose(mirrored, _describe(turned).reshape(2, -1), atol=1e-5)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.signals import hear_ctrl_c
+
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import atexit, subprocess, sys, time
@@ -26,11 +28,6 @@ with exit_when_stopped(), explain_when_stopped(lambda: "one is kept"), TerminalP
 """
 
 
-def _hear_ctrl_c() -> None:
-    """Undoes that a shell lets programs in the background ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start(handler: str) -> subprocess.Popen[str]:
     """Starts a program that works for two minutes."""
     program = subprocess.Popen(
@@ -39,7 +36,7 @@ def start(handler: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in this process yet
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it takes no lock that a thread could hold
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "ready\n"
