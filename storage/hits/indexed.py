@@ -37,6 +37,6 @@ def add_indexed(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, publ
         rows = f"SELECT * FROM {memory}.main.{table.name}"  # noqa: S608 - names are our own
         if table in (tables.VIDEOS, tables.TRACKLETS):
             kept = f"shard_id IN (SELECT shard_id FROM {memory}.main.shards)"  # noqa: S608 - names are our own
-            rows = f"SELECT * FROM {published}.{table.name} WHERE {kept} UNION ALL BY NAME {rows}"  # noqa: S608
+            rows = f"SELECT * FROM {published}.{table.name} WHERE {kept} UNION ALL BY NAME {rows}"  # noqa: S608 - as above
         connection.execute(f"CREATE TEMP VIEW {table.name} AS {rows}")
     return unreadable
