@@ -26,7 +26,7 @@ from flows.composition import Composition
 from flows.settings.model import load_settings
 from flows.sweep.query_file import default_query_file, read_queries
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import Gallery, pipelines
+from storage.gallery.gallery import Gallery, count_crops
 
 DEMO = Path("configs/demo_archive")
 K = 100
@@ -200,10 +200,10 @@ def index_demo(store: Path) -> Path:
 def open_newest(store: Path) -> Gallery:
     """Opens the newest pipeline of a store."""
     layout = StoreLayout(store)
-    summaries = pipelines(layout)
-    if not summaries:
+    newest = next(iter(count_crops(layout)), None)
+    if newest is None:
         raise SystemExit(f"{store} holds no shard; index an archive into it first")
-    return Gallery.open(layout, summaries[0].pipeline_digest)
+    return Gallery.open(layout, newest)
 
 
 def read_options() -> argparse.Namespace:

@@ -27,7 +27,7 @@ from flows.index.cropping import read_jpeg
 from flows.settings.model import load_settings
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
 from storage.gallery.compacting import compact_store
-from storage.gallery.gallery import Gallery, pipelines
+from storage.gallery.gallery import Gallery, count_crops
 from storage.shards.manifest import VideoEntry
 from storage.shards.writer import ShardWriter
 
@@ -143,7 +143,7 @@ def search_compacted(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers
     laps.end("load")
     report = compact_store(layout, min_rows=0)
     laps.end("build")
-    gallery = Gallery.open(layout, pipelines(layout)[0].pipeline_digest)
+    gallery = Gallery.open(layout, next(iter(count_crops(layout))))
     results = gallery.search(queries, k)
     laps.end("search")
     size = sum(made.num_bytes for made in report.built) / gallery.num_crops

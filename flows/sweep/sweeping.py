@@ -24,7 +24,7 @@ from flows.sweep.outcome import SweepReport
 from flows.sweep.page import write_latest_page
 from flows.sweep.query_file import choose_mask_way, read_queries, read_saved
 from storage.disk.layout import StoreLayout
-from storage.gallery.gallery import Gallery, pipelines
+from storage.gallery.gallery import Gallery, count_crops
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
@@ -41,7 +41,7 @@ def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
     gallery = Gallery.open(layout, composition.pipeline.digest)
     if gallery.shards:
         return gallery
-    others = ", ".join(f"{item.pipeline_digest} ({item.num_crops} crops)" for item in pipelines(layout))
+    others = ", ".join(f"{digest} ({number} crops)" for digest, number in count_crops(layout).items())
     if others:
         raise StoreError(
             f"{layout.root} has no shard of the pipeline {composition.pipeline.digest} that profile "

@@ -4,9 +4,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from storage.disk.files import guarded
+from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import acquire, release
 
@@ -23,6 +24,43 @@ def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
                 yield path
         except FileNotFoundError:
             continue  # its writer has just published or removed it
+
+
+@contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """A new directory in ``temporary``, locked while it is filled; removed afterwards unless it was moved.
+
+    Raises:
+        StoreError: If it can't be created.
+    """
+    with guarded("create", path):
+        path.mkdir()
+        lock = os.open(path, os.O_RDONLY)
+    acquire(lock)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        release(lock)
+
+
+def move_away(layout: StoreLayout, directory: Path, mark: str) -> Path | None:
+    """Moves a directory to ``temporary`` in one step; readers that have its files open keep reading them.
+
+    Returns:
+        Its new path, which contains ``mark``; None if it was gone already.
+
+    Raises:
+        StoreError: If it can't be moved.
+    """
+    aside = layout.temporary / unique_name(f"{directory.name}{mark}")
+    with guarded("move", directory):
+        try:
+            directory.rename(aside)
+        except FileNotFoundError:
+            return None  # another process was quicker
+        fsync_path(directory.parent)
+    return aside
 
 
 def remove_path(path: Path) -> None:

@@ -1,9 +1,6 @@
 """Building the files of one compacted index; which shards it is made of is decided elsewhere."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,8 @@ import pyarrow as pa
 
 from anomalylmm.records import Floats
 from storage.disk.crashpoints import reach
-from storage.disk.files import fsync_path, guarded, sha256_file, unique_name
-from storage.disk.layout import StoreLayout
-from storage.disk.locks import acquire, release
+from storage.disk.files import fsync_path, guarded
+from storage.disk.notes import seal
 from storage.gallery.compacted import (
     MANIFEST_FILE,
     ROW_COLUMNS,
@@ -36,25 +32,6 @@ CENTROIDS = 2**BITS  # and rows that training needs at least
 TRAINING_ROWS = 16_384  # spread over all shards; 16 centroids a code need few
 ITERATIONS = 10
 ADDED_AT_ONCE = 1 << 16  # rows in single precision in memory
-
-
-@contextmanager
-def building(layout: StoreLayout, name: str) -> Iterator[Path]:
-    """A directory in ``temporary``, locked while it is built in; removed afterwards unless it was renamed.
-
-    Raises:
-        StoreError: If it can't be created.
-    """
-    directory = layout.temporary / unique_name(f"{name}.index")
-    with guarded("create", directory):
-        directory.mkdir()
-        lock = os.open(directory, os.O_RDONLY)
-    acquire(lock)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        release(lock)
 
 
 def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
@@ -79,7 +56,7 @@ def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexM
         dimension=first.dimension,
         rows=sum(shard.rows for shard in shards),
         shards=tuple(CompactedShard.of(shard) for shard in shards),
-        files={name: _describe_file(directory / name) for name in (VECTORS_FILE, ROWS_FILE)},
+        files={name: FileEntry.of(directory / name) for name in (VECTORS_FILE, ROWS_FILE)},
         created_utc=datetime.now(UTC),
     )
     _write_manifest(directory, manifest)
@@ -101,7 +78,7 @@ def _train(shards: Sequence[GalleryShard]) -> Any:
 def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
     path = directory / MANIFEST_FILE
     with guarded("write", path):
-        path.write_text(manifest.to_json(), encoding="utf-8")
+        path.write_text(seal(manifest), encoding="utf-8")
         fsync_path(path)
         fsync_path(directory)
     reach("compaction.manifest_written")
@@ -114,15 +91,11 @@ def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:
         for shard in shards:
             columns = read_columns(shard.directory, ROW_COLUMNS).combine_chunks().to_batches()[0].columns
             writer.write_batch(pa.record_batch(columns, schema=schema))
+    with guarded("write", path):
+        fsync_path(path)
 
 
 def _iter_vectors(shard: GalleryShard) -> Iterator[Floats]:
     index = open_or_rebuild(shard.directory, shard.rows, shard.dimension, whole=True)
     for start in range(0, shard.rows, ADDED_AT_ONCE):
         yield np.asarray(index.reconstruct_n(start, min(ADDED_AT_ONCE, shard.rows - start)), np.float32)
-
-
-def _describe_file(path: Path) -> FileEntry:
-    with guarded("write", path):
-        fsync_path(path)
-        return FileEntry(num_bytes=path.stat().st_size, sha256=sha256_file(path))

@@ -6,18 +6,19 @@ of its shards is there as it was.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import faiss
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import Floats
 from storage.disk.files import digest_json, guarded, sha256_file
 from storage.disk.layout import StoreLayout, encode_name
+from storage.disk.notes import Utc, revive
 from storage.gallery.shard import GalleryShard
 from storage.shards.manifest import FileEntry
 
@@ -52,7 +53,7 @@ class IndexManifest:
     rows: int
     shards: tuple[CompactedShard, ...] = field(repr=False)  # in the order of their rows
     files: Mapping[str, FileEntry] = field(repr=False)
-    created_utc: datetime
+    created_utc: Utc
     format_version: int = FORMAT_VERSION
 
     @property
@@ -60,10 +61,8 @@ class IndexManifest:
         """Its shards."""
         return frozenset(shard.shard_id for shard in self.shards)
 
-    def to_json(self) -> str:
-        """Text of ``manifest.json``, with a checksum of itself."""
-        content = json.loads(json.dumps({**asdict(self), "created_utc": self.created_utc.isoformat()}))
-        return json.dumps({**content, "checksum": digest_json(content)}, indent=1) + "\n"
+
+_MANIFEST = TypeAdapter(IndexManifest)
 
 
 class CompactedIndex:
@@ -137,7 +136,9 @@ def read_index_manifest(directory: Path) -> IndexManifest:
         checksum = content.pop("checksum")
         if content["format_version"] != FORMAT_VERSION or checksum != digest_json(content):
             raise ValueError("it was changed, or another version wrote it")
-        return IndexManifest(**_revive(content))
+        if set(content["files"]) != {VECTORS_FILE, ROWS_FILE}:
+            raise ValueError(f"it must list {VECTORS_FILE} and {ROWS_FILE}, and no other file")
+        return revive(content, _MANIFEST)
     except (StoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
 
@@ -182,15 +183,6 @@ def verify_index(directory: Path, *, deep: bool) -> str:
     except StoreError as error:
         return str(error)
     return ""
-
-
-def _revive(content: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **content,
-        "shards": tuple(CompactedShard(**shard) for shard in content["shards"]),
-        "files": {name: FileEntry(**content["files"][name]) for name in (VECTORS_FILE, ROWS_FILE)},
-        "created_utc": datetime.fromisoformat(content["created_utc"]),
-    }
 
 
 def _damaged(path: Path, reason: str) -> ShardError:

@@ -12,9 +12,9 @@ from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.files import create_directories, digest_json, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
-from storage.disk.leftovers import count_bytes, remove_path
+from storage.disk.leftovers import count_bytes, locked_directory, move_away, remove_path
 from storage.disk.locks import waiting_lock, writer_lock
-from storage.gallery.building import CENTROIDS, build_index_files, building
+from storage.gallery.building import CENTROIDS, build_index_files
 from storage.gallery.compacted import (
     CompactedShard,
     IndexManifest,
@@ -149,15 +149,10 @@ def remove_index(layout: StoreLayout, directory: Path) -> None:
     Raises:
         StoreError: If it can't be removed.
     """
-    aside = layout.temporary / unique_name(f"{directory.name}.index")
-    with guarded("remove", directory):
-        try:
-            directory.rename(aside)
-        except FileNotFoundError:
-            return  # another process was quicker
-        fsync_path(directory.parent)
-    reach("compaction.moved_aside")
-    remove_path(aside)
+    aside = move_away(layout, directory, ".index")
+    if aside:
+        reach("compaction.moved_aside")
+        remove_path(aside)
 
 
 def _lock_path(layout: StoreLayout) -> Path:
@@ -196,7 +191,8 @@ def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | N
 
 
 def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
-    with building(layout, final.name) as directory:
+    directory = layout.temporary / unique_name(f"{final.name}.index")
+    with locked_directory(directory):
         manifest = build_index_files(directory, shards)
         if final.exists():
             remove_index(layout, final)  # a useless one that has come back, or it would not be made anew
@@ -208,8 +204,8 @@ def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -
     return manifest
 
 
-def _read_shards(layout: StoreLayout, digest: str) -> tuple[GalleryShard, ...]:
-    return open_shards(layout, digest).valid
+def _read_shards(layout: StoreLayout, digest: str) -> list[GalleryShard]:
+    return open_shards(layout, digest)[0]
 
 
 def _name_shards(layout: StoreLayout, digest: str) -> frozenset[CompactedShard]:

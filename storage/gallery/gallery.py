@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
@@ -20,7 +20,6 @@ from storage.gallery.search import Rows, ShardRows, search_rows
 from storage.gallery.shard import GalleryShard, StoredVideo
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.reading import load_crops, load_tracklet, read_rows
-from storage.shards.vectors import check_queries
 
 _WHOLE = Scope()
 
@@ -41,19 +40,6 @@ class SearchResult:
     def __len__(self) -> int:
         """Number of crops."""
         return len(self.crop_ids)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineSummary:
-    """What the store holds of one pipeline."""
-
-    pipeline_digest: str
-    encoder_id: str
-    dimension: int
-    num_shards: int
-    num_videos: int
-    num_crops: int
-    newest_utc: datetime  # when its newest shard was made
 
 
 class Gallery:
@@ -77,9 +63,9 @@ class Gallery:
         Raises:
             PipelineMismatchError: If their vectors can't be compared.
         """
-        self.shards = tuple(sorted(shards, key=lambda shard: (shard.camera, shard.date, shard.shard_id)))
+        self.shards = tuple(sorted(shards, key=lambda shard: astuple(shard.manifest.key)))
         self.invalid, self.pending = tuple(invalid), tuple(pending)
-        makes = {(shard.encoder_id, shard.dimension) for shard in self.shards}
+        makes = {(shard.manifest.encoder_id, shard.dimension) for shard in self.shards}
         if len(makes) > 1:
             raise PipelineMismatchError(
                 f"Shards of {len(makes)} encoders are mixed: {sorted(makes)}. "
@@ -95,16 +81,14 @@ class Gallery:
     def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
         """Reads the manifests of a pipeline's shards; invalid ones are named in ``invalid`` and left out.
 
-        A missing or cut index does not make a shard invalid, since it is built again when needed.
-
         Raises:
             PipelineMismatchError: If shards of different encoders lie under this digest.
         """
-        opened = open_shards(layout, pipeline_digest)
-        present = {video.video_id for shard in opened.valid for video in shard.videos}
-        pending = [shard for shard in opened.valid if not present.isdisjoint(shard.outgrown_ids)]
-        shards = [shard for shard in opened.valid if shard not in pending]
-        return cls(shards, opened.invalid, open_indexes(layout, pipeline_digest, shards), pending)
+        valid, invalid = open_shards(layout, pipeline_digest)
+        present = frozenset[str]().union(*(shard.video_ids for shard in valid))
+        pending = [shard for shard in valid if not present.isdisjoint(shard.outgrown_ids)]
+        shards = [shard for shard in valid if shard not in pending]
+        return cls(shards, invalid, open_indexes(layout, pipeline_digest, shards), pending)
 
     @property
     def num_crops(self) -> int:
@@ -119,7 +103,19 @@ class Gallery:
     @property
     def videos(self) -> tuple[StoredVideo, ...]:
         """The videos of all valid shards, including pending ones."""
-        return tuple(video for shard in (*self.shards, *self.pending) for video in shard.videos)
+        return tuple(
+            StoredVideo(
+                video_id=video.video_id,
+                path=video.path,
+                camera=shard.camera,
+                size_bytes=video.size_bytes,
+                stored_utc=shard.manifest.created_utc.isoformat(),
+                grown_from=video.grown_from,
+                body_id=video.body_id,
+            )
+            for shard in (*self.shards, *self.pending)
+            for video in shard.manifest.videos
+        )
 
     @property
     def video_ids(self) -> frozenset[str]:
@@ -188,10 +184,8 @@ class Gallery:
         return self._by_id[shard_id]
 
     def _check_queries(self, queries: Floats) -> None:
-        if queries.ndim != 2:
-            raise ShapeError.of("queries", "(Q, D)", queries.shape)
-        if self.shards:
-            check_queries(queries, self.dimension)
+        if queries.ndim != 2 or (self.shards and queries.shape[1] != self.dimension):
+            raise ShapeError.of("queries", f"(Q, {self.dimension or 'D'})", queries.shape)
 
     def _look_up(self, rows: Rows) -> dict[int, tuple[object, ...]]:
         """``ROW_COLUMNS`` and the shard's id of each row, which ascend."""
@@ -213,29 +207,15 @@ class Gallery:
         return read_rows(shard.directory, places, ROW_COLUMNS)
 
 
-def pipelines(layout: StoreLayout) -> tuple[PipelineSummary, ...]:
-    """What the store holds of each pipeline, newest first; shards without a readable manifest do not count."""
+def count_crops(layout: StoreLayout) -> dict[str, int]:
+    """Number of crops by pipeline digest, newest pipeline first; shards without a readable manifest don't count."""
     manifests: dict[str, list[ShardManifest]] = {}
     for directory in iter_shard_dirs(layout):
-        try:
+        with suppress(StoreError):  # verify_store names it
             manifest = read_manifest(directory)
-        except StoreError:
-            continue  # verify_store names it
-        manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
-    summaries = [_summarize(digest, group) for digest, group in manifests.items()]
-    return tuple(sorted(summaries, key=lambda summary: summary.newest_utc, reverse=True))
-
-
-def _summarize(digest: str, manifests: Sequence[ShardManifest]) -> PipelineSummary:
-    return PipelineSummary(
-        pipeline_digest=digest,
-        encoder_id=manifests[0].encoder_id,
-        dimension=manifests[0].dimension,
-        num_shards=len(manifests),
-        num_videos=sum(len(manifest.videos) for manifest in manifests),
-        num_crops=sum(manifest.rows for manifest in manifests),
-        newest_utc=max(manifest.created_utc for manifest in manifests),
-    )
+            manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
+    newest = sorted(manifests, key=lambda digest: max(item.created_utc for item in manifests[digest]), reverse=True)
+    return {digest: sum(manifest.rows for manifest in manifests[digest]) for digest in newest}
 
 
 def _to_result(cosines: Floats, entries: Sequence[tuple[object, ...]]) -> SearchResult:

@@ -7,7 +7,8 @@ from pathlib import Path
 from anomalylmm.errors import StoreError
 from storage.disk.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
 from storage.gallery.shard import GalleryShard
-from storage.shards.writer import ShardProblem, verify_shard
+from storage.shards.manifest import read_manifest
+from storage.shards.writer import ShardProblem, find_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,21 +19,24 @@ class InvalidShard:
     problems: tuple[ShardProblem, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedShards:
-    """What lies in a pipeline's directory, in order of camera, date and id."""
+def open_shards(layout: StoreLayout, pipeline_digest: str) -> tuple[list[GalleryShard], list[InvalidShard]]:
+    """Reads the manifests of a pipeline: its valid shards and the invalid ones, by camera, date and id.
 
-    valid: tuple[GalleryShard, ...]
-    invalid: tuple[InvalidShard, ...]
-
-
-def open_shards(layout: StoreLayout, pipeline_digest: str) -> OpenedShards:
-    """Reads the manifests of a pipeline's shards."""
-    opened = [_open_shard(directory) for directory in iter_shard_dirs(layout, pipeline_digest)]
-    return OpenedShards(
-        valid=tuple(shard for shard in opened if isinstance(shard, GalleryShard)),
-        invalid=tuple(shard for shard in opened if isinstance(shard, InvalidShard)),
-    )
+    A missing or cut index does not make a shard invalid, since it is built again when needed.
+    """
+    valid, invalid = [], []
+    for directory in iter_shard_dirs(layout, pipeline_digest):
+        try:
+            manifest = read_manifest(directory)
+            found = find_problems(directory, manifest, deep=False)
+            problems = [problem for problem in found if problem.file != INDEX_FILE]
+        except StoreError as error:
+            problems = [ShardProblem(file=MANIFEST_FILE, message=str(error))]
+        if problems:
+            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+        else:
+            valid.append(GalleryShard(directory=directory, manifest=manifest))
+    return valid, invalid
 
 
 def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> Iterator[Path]:
@@ -40,12 +44,3 @@ def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> 
     top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
     pattern = "*/*/*/*" if pipeline_digest is None else "*/*/*"
     yield from sorted(path for path in top.glob(pattern) if path.is_dir())
-
-
-def _open_shard(directory: Path) -> GalleryShard | InvalidShard:
-    try:
-        return GalleryShard.read(directory)
-    except StoreError as error:
-        found = [problem for problem in verify_shard(directory, deep=False) if problem.file != INDEX_FILE]
-        problems = found or [ShardProblem(file=MANIFEST_FILE, message=str(error))]
-        return InvalidShard(directory=directory, problems=tuple(problems))

@@ -53,8 +53,8 @@ class Scope:
             return False
         if self.cameras is not None and shard.camera not in self.cameras:
             return False
-        first_utc = shard.first_start_utc if self.stop_utc else None
-        return not (self.stop_utc and first_utc and first_utc >= self.stop_utc)
+        starts = [video.start_utc for video in shard.manifest.videos] if self.stop_utc else []
+        return not (self.stop_utc and starts and min(starts) >= self.stop_utc)
 
     def admits_whole(self, shard: GalleryShard) -> bool:
         """Whether all rows of the shard are in scope, as far as can be told without reading them."""

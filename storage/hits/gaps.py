@@ -1,20 +1,19 @@
 """What each archive held when it was last indexed, and what is missing from it: one small file for each archive."""
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
-from anomalylmm.errors import StoreError
-from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
+from storage.disk.notes import Utc, find_note, write_note
 from storage.hits.tables import GAPS, record_row
-from storage.shards.schema import clean_text, require_utc
+from storage.shards.schema import clean_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +23,9 @@ class GapRecord:
     archive: str
     camera: str
     kind: str  # "hole", "silent", "camera gone" or "archive empty"
-    start_utc: datetime
-    stop_utc: datetime | None  # None: it lasts
-    found_utc: datetime  # when it was first found
+    start_utc: Utc
+    stop_utc: Utc | None  # None: it lasts
+    found_utc: Utc  # when it was first found
 
     @property
     def seconds(self) -> float | None:
@@ -44,9 +43,12 @@ class ArchiveNote:
     """One archive as its last index run found it."""
 
     archive: str
-    seen_utc: datetime  # when it last had a video
+    seen_utc: Utc  # when it last had a video
     cameras: Mapping[str, int] = field(default_factory=dict)  # number of videos
     gaps: tuple[GapRecord, ...] = field(default=(), repr=False)
+
+
+_NOTE = TypeAdapter(ArchiveNote)
 
 
 def name_archive(archive: Path) -> str:
@@ -56,7 +58,7 @@ def name_archive(archive: Path) -> str:
 
 def read_archive_note(layout: StoreLayout, archive: Path) -> ArchiveNote | None:
     """What is noted about an archive; None if nothing is, or the note is damaged."""
-    return _read(_path(layout, name_archive(archive)))
+    return find_note(_path(layout, name_archive(archive)), _NOTE)
 
 
 def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
@@ -65,34 +67,14 @@ def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
     Raises:
         StoreError: If it can't be written.
     """
-    for directory in (layout.archives, layout.temporary):
-        with guarded("create", directory):
-            create_directories(directory)
-    text = json.dumps(asdict(note), default=datetime.isoformat, indent=1)
-    replace_file(_path(layout, note.archive), text.encode(), scratch=layout.temporary)
+    write_note(layout, _path(layout, note.archive), note)
 
 
 def read_gaps_table(layout: StoreLayout) -> pa.Table:
     """The gaps of all archives as an Arrow table; times are UTC without a zone."""
-    notes = (_read(path) for path in sorted(layout.archives.glob("*.json")))
+    notes = (find_note(path, _NOTE) for path in sorted(layout.archives.glob("*.json")))
     return GAPS.to_arrow(record_row(GAPS, gap) for note in notes if note for gap in note.gaps)
 
 
 def _path(layout: StoreLayout, archive: str) -> Path:
     return layout.archives / f"{hashlib.sha256(archive.encode()).hexdigest()[:32]}.json"
-
-
-def _read(path: Path) -> ArchiveNote | None:
-    try:
-        with guarded("read", path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-        gaps = tuple(GapRecord(**{**gap, **dict(_times(gap))}) for gap in content["gaps"])
-        return ArchiveNote(**{**content, **dict(_times(content)), "gaps": gaps})
-    except (StoreError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _times(content: Mapping[str, str | None]) -> Iterator[tuple[str, datetime]]:
-    for name, value in content.items():
-        if name.endswith("_utc") and value:
-            yield name, require_utc(name, datetime.fromisoformat(value))

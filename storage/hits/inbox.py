@@ -1,21 +1,23 @@
 """Searches and feedback, which anybody can leave without the writer's lock; the next writer saves them."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from anomalylmm.errors import StoreError
+from pydantic import TypeAdapter
+
 from storage.disk.crashpoints import reach
-from storage.disk.files import create_directories, digest_json, guarded, replace_file
+from storage.disk.files import digest_json
 from storage.disk.layout import StoreLayout
+from storage.disk.notes import find_note, write_note
 from storage.hits.rows import FeedbackRecord, SearchRecord
-from storage.shards.schema import require_utc
 
 RecordT = TypeVar("RecordT", SearchRecord, FeedbackRecord)
+Waiting = SearchRecord | FeedbackRecord
+_SEARCH = TypeAdapter(SearchRecord)
+_FEEDBACK: TypeAdapter[FeedbackRecord | list[FeedbackRecord]] = TypeAdapter(FeedbackRecord | list[FeedbackRecord])
 
 
 def leave_search(layout: StoreLayout, search: SearchRecord) -> None:
@@ -24,7 +26,7 @@ def leave_search(layout: StoreLayout, search: SearchRecord) -> None:
     Raises:
         StoreError: If it can't be written.
     """
-    _leave(layout, f"search-{search.search_id}.json", _to_json(search))
+    write_note(layout, layout.inbox / f"search-{search.search_id}.json", search)
 
 
 def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
@@ -34,14 +36,14 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
         StoreError: If it can't be written.
     """
     if len(feedback) == 1:
-        _leave(layout, f"feedback-{feedback[0].feedback_id}.json", _to_json(feedback[0]))
+        write_note(layout, layout.inbox / f"feedback-{feedback[0].feedback_id}.json", feedback[0])
     elif feedback:
         name = digest_json([record.feedback_id for record in feedback])[:32]
-        _leave(layout, f"feedback-{name}.json", [_to_json(record) for record in feedback])
+        write_note(layout, layout.inbox / f"feedback-{name}.json", [asdict(record) for record in feedback])
 
 
 @contextmanager
-def take_in(layout: StoreLayout) -> Iterator[list[SearchRecord | FeedbackRecord]]:
+def take_in(layout: StoreLayout) -> Iterator[list[Waiting]]:
     """The waiting records; their files are removed if the block ends without an error. Damaged files stay."""
     waiting = _read_all(layout)
     if waiting:
@@ -58,29 +60,12 @@ def read_waiting(layout: StoreLayout, kind: type[RecordT]) -> list[RecordT]:
     return [record for records in _read_all(layout).values() for record in records if isinstance(record, kind)]
 
 
-def _read_all(layout: StoreLayout) -> dict[Path, Sequence[SearchRecord | FeedbackRecord]]:
+def _read_all(layout: StoreLayout) -> dict[Path, Sequence[Waiting]]:
     found = {path: _read(path) for path in sorted(layout.inbox.glob("*.json"))}
     return {path: records for path, records in found.items() if records}
 
 
-def _leave(layout: StoreLayout, name: str, content: Any) -> None:
-    for directory in (layout.inbox, layout.temporary):
-        with guarded("create", directory):
-            create_directories(directory)
-    replace_file(layout.inbox / name, json.dumps(content).encode(), scratch=layout.temporary)
-
-
-def _to_json(record: SearchRecord | FeedbackRecord) -> dict[str, Any]:
-    return {**asdict(record), "created_utc": require_utc("created_utc", record.created_utc).isoformat()}
-
-
-def _read(path: Path) -> Sequence[SearchRecord | FeedbackRecord]:
+def _read(path: Path) -> Sequence[Waiting]:
     """The records of one file; none if it is damaged."""
-    kind = SearchRecord if path.name.startswith("search-") else FeedbackRecord
-    try:
-        with guarded("read", path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-        rows = content if isinstance(content, list) else [content]
-        return [kind(**{**row, "created_utc": datetime.fromisoformat(row["created_utc"])}) for row in rows]
-    except (StoreError, ValueError, TypeError, KeyError):
-        return ()
+    found = find_note(path, _SEARCH) if path.name.startswith("search-") else find_note(path, _FEEDBACK)
+    return found if isinstance(found, list) else [found] if found else ()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
-from anomalylmm.errors import StoreError
 from anomalylmm.records import Box, ClockSource, Verdict
 from storage.disk.files import digest_json
+from storage.disk.notes import Utc
 
 SweepStatus = Literal["Completed", "Degraded", "Failed"]
 FeedbackVerdict = Literal["confirm", "reject"]
@@ -171,17 +171,8 @@ class FeedbackRecord:
     hit_id: str
     verdict: FeedbackVerdict
     who: str
-    created_utc: datetime
+    created_utc: Utc
     note: str = ""
-
-    def __post_init__(self) -> None:
-        """Checks the verdict.
-
-        Raises:
-            StoreError: If it is not a known verdict.
-        """
-        if self.verdict not in get_args(FeedbackVerdict):
-            raise StoreError(f"feedback must be confirm or reject, but is {self.verdict!r}")
 
     @property
     def feedback_id(self) -> str:
@@ -207,7 +198,7 @@ class SearchRecord:
 
     text: str
     who: str
-    created_utc: datetime
+    created_utc: Utc
     seconds: float
     num_results: int
     filters: Mapping[str, str] = field(default_factory=dict)

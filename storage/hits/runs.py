@@ -8,19 +8,20 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from anomalylmm.errors import StoreError
 from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import acquire, release
+from storage.disk.notes import Utc, revive, to_json
 from storage.hits.tables import RUNS, record_row
-from storage.shards.schema import require_utc
 
 RunKind = Literal["index", "sweep", "search", "export", "erase", "recamera"]
 RunState = Literal["Running", "Completed", "Degraded", "Failed", "Ended early"]
@@ -34,8 +35,8 @@ class RunRecord:
     run_id: str
     kind: RunKind
     state: RunState
-    started_utc: datetime
-    ended_utc: datetime | None = None
+    started_utc: Utc
+    ended_utc: Utc | None = None
     seconds: float | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)  # stages overlap, so the sum may be larger
     profile: str = ""
@@ -59,38 +60,8 @@ class RunRecord:
     peak_memory_mib: float | None = None  # of this process since it started
     peak_child_memory_mib: float | None = None  # of its largest child process, such as a decoder
 
-    def __post_init__(self) -> None:
-        """Checks the kind, the state and the times.
 
-        Raises:
-            StoreError: If a value is not one of those allowed, or a time has no time zone.
-        """
-        for name, words in (("kind", RunKind), ("state", RunState)):
-            if getattr(self, name) not in get_args(words):
-                raise StoreError(f"{name} must be one of {get_args(words)}, but is {getattr(self, name)!r}")
-        object.__setattr__(self, "started_utc", require_utc("started_utc", self.started_utc))
-        if self.ended_utc is not None:
-            object.__setattr__(self, "ended_utc", require_utc("ended_utc", self.ended_utc))
-
-    def to_json(self) -> str:
-        """The record as JSON text."""
-        return json.dumps(asdict(self), default=datetime.isoformat, indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Reads what ``to_json`` wrote; unknown fields of a later version are left out.
-
-        Raises:
-            StoreError: If it is not the record of a run.
-        """
-        try:
-            content = json.loads(text)
-            known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
-            for name in ("started_utc", "ended_utc"):
-                known[name] = datetime.fromisoformat(known[name]) if known.get(name) else None
-            return cls(**{**known, "reasons": tuple(known.get("reasons", ()))})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreError(f"this is not the record of a run: {error}") from error
+_RUN = TypeAdapter(RunRecord)
 
 
 class OpenRun:
@@ -107,7 +78,7 @@ class OpenRun:
         for directory in (layout.runs, layout.temporary):
             with guarded("create", directory):
                 create_directories(directory)
-        self._lock = _publish_locked(self._path, record.to_json().encode(), layout.temporary)
+        self._lock = _publish_locked(self._path, to_json(record), layout.temporary)
         drop_old_runs(layout)
 
     def end(self, record: RunRecord) -> None:
@@ -118,7 +89,7 @@ class OpenRun:
         """
         self.record = record
         try:
-            replace_file(self._path, record.to_json().encode(), scratch=self._layout.temporary)
+            replace_file(self._path, to_json(record), scratch=self._layout.temporary)
         finally:
             release(self._lock)
 
@@ -198,12 +169,12 @@ def _read(path: Path) -> RunRecord | None:
     """The record in one file; None if it is damaged or gone."""
     try:
         with path.open(encoding="utf-8") as file:
-            record = RunRecord.from_json(file.read())
+            record = revive(json.load(file), _RUN)
             if record.state != "Running" or _is_locked(file.fileno()):
                 return record
             if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
                 return _read(path)  # the run has ended in the meantime
-    except (StoreError, OSError, ValueError):
+    except (StoreError, OSError, ValueError, RecursionError):
         return None
     return replace(record, state="Ended early", reasons=("its process was ended",))
 

@@ -3,20 +3,18 @@
 A correction outlives the shards: a video that is indexed again, such as by another pipeline, is corrected again.
 """
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from anomalylmm.errors import StoreError
 from anomalylmm.records import ClockSource, Video
-from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
+from storage.disk.notes import Utc, read_note, write_note
 from storage.shards.manifest import ShardManifest, VideoEntry
-from storage.shards.schema import require_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class VideoFacts:
     """Where and when a video was recorded."""
 
     camera: str
-    start_utc: datetime
+    start_utc: Utc
     time_zone: str
     clock_source: ClockSource
     clock_doubt: str = ""  # why the start may be wrong
@@ -64,6 +62,20 @@ class Corrections:
         return self.renamed.get(camera, camera)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionNote:
+    """One correction as it is saved."""
+
+    changed_utc: Utc
+    reason: str  # what the user asked for, in words
+    by_hand: bool  # whether the user gave the facts, and not the settings
+    renamed: Mapping[str, str]  # new names of cameras, also for videos that are indexed later
+    videos: Mapping[str, VideoFacts]  # the new facts by video id
+
+
+_NOTE = TypeAdapter(CorrectionNote)
+
+
 def write_correction(
     layout: StoreLayout,
     facts: Mapping[str, VideoFacts],
@@ -72,27 +84,14 @@ def write_correction(
     by_hand: bool,
     renamed: Mapping[str, str],
 ) -> None:
-    """Saves one correction durably, completely or not at all.
-
-    Args:
-        layout: The store.
-        facts: The new facts by video id.
-        reason: What the user asked for, in words.
-        by_hand: Whether the user gave the facts, and not the settings.
-        renamed: New names of cameras, also for videos that are indexed later.
+    """Saves one correction durably; the arguments are the fields of the note.
 
     Raises:
         StoreError: If it can't be written.
     """
     now = datetime.now(UTC)
-    videos = {video_id: asdict(item) for video_id, item in facts.items()}
-    content = {"changed_utc": now, "reason": reason, "by_hand": by_hand, "renamed": dict(renamed), "videos": videos}
-    for directory in (layout.corrections, layout.temporary):
-        with guarded("create", directory):
-            create_directories(directory)
-    path = layout.corrections / f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
-    text = json.dumps(content, default=datetime.isoformat, indent=1)
-    replace_file(path, text.encode(), scratch=layout.temporary)
+    note = CorrectionNote(changed_utc=now, reason=reason, by_hand=by_hand, renamed=dict(renamed), videos=dict(facts))
+    write_note(layout, layout.corrections / f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json", note)
 
 
 def read_corrections(layout: StoreLayout) -> Corrections:
@@ -105,27 +104,14 @@ def read_corrections(layout: StoreLayout) -> Corrections:
     by_hand: set[str] = set()
     renamed: dict[str, str] = {}
     for path in sorted(layout.corrections.glob("*.json")):
-        content = _read(path)
-        facts |= content["videos"]
-        by_hand = by_hand | set(content["videos"]) if content["by_hand"] else by_hand - set(content["videos"])
-        new = content["renamed"]
-        renamed = {old: new.get(name, name) for old, name in renamed.items()} | new
+        try:
+            note = read_note(path, _NOTE)
+        except StoreError as error:
+            raise StoreError(
+                f"{error} It corrects cameras and clocks: move the file away, then repeat the correction with "
+                "anomalylmm recamera."
+            ) from error
+        facts |= note.videos
+        by_hand = by_hand | set(note.videos) if note.by_hand else by_hand - set(note.videos)
+        renamed = {old: note.renamed.get(name, name) for old, name in renamed.items()} | dict(note.renamed)
     return Corrections(facts=facts, by_hand=frozenset(by_hand), renamed=renamed)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with guarded("read", path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-        videos = {video_id: _revive(item) for video_id, item in content["videos"].items()}
-        return {"by_hand": bool(content["by_hand"]), "renamed": dict(content["renamed"]), "videos": videos}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(
-            f"{path} is damaged: {error}. It corrects cameras and clocks: move the file away, then repeat the "
-            "correction with anomalylmm recamera."
-        ) from error
-
-
-def _revive(item: Mapping[str, Any]) -> VideoFacts:
-    start_utc = require_utc("start_utc", datetime.fromisoformat(item["start_utc"]))
-    return VideoFacts(**{**item, "start_utc": start_utc})

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader
-from storage.disk.files import digest_json, guarded
+from storage.disk.files import digest_json, guarded, sha256_file
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey
-from storage.shards.schema import READABLE_VERSIONS, SCHEMA_VERSION, require_utc
+from storage.disk.notes import Utc, revive, seal, to_json
+from storage.shards.schema import READABLE_VERSIONS, SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class VideoEntry:
     video_id: str
     path: str  # relative to the archive
     size_bytes: int
-    start_utc: datetime
+    start_utc: Utc
     clock_source: ClockSource
     time_zone: str
     width_px: int
@@ -36,19 +38,6 @@ class VideoEntry:
     grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter, which this one replaces
     body_id: str = ""  # digest of the content after the header; empty if an earlier version wrote it
     clock_doubt: str = ""  # why the start may be wrong
-
-    def __post_init__(self) -> None:
-        """Checks the status and the clock.
-
-        Raises:
-            StoreError: If a value is not one of those allowed, or the start has no time zone.
-        """
-        if self.status not in get_args(DecodeStatus):
-            raise StoreError(f"status must be one of {get_args(DecodeStatus)}, but is {self.status!r}")
-        if self.clock_source not in get_args(ClockSource):
-            raise StoreError(f"clock_source must be one of {get_args(ClockSource)}, but is {self.clock_source!r}")
-        object.__setattr__(self, "start_utc", require_utc("start_utc", self.start_utc))
-        object.__setattr__(self, "grown_from", tuple(self.grown_from))
 
     @classmethod
     def of(cls, video: Video, header: VideoHeader, report: DecodeReport) -> "VideoEntry":
@@ -82,6 +71,16 @@ class FileEntry:
     num_bytes: int
     sha256: str
 
+    @classmethod
+    def of(cls, path: Path) -> "FileEntry":
+        """Reads a file.
+
+        Raises:
+            StoreError: If it can't be read.
+        """
+        with guarded("read", path):
+            return cls(num_bytes=path.stat().st_size, sha256=sha256_file(path))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardManifest:
@@ -95,7 +94,7 @@ class ShardManifest:
     num_tracklets: int
     files: Mapping[str, FileEntry] = field(repr=False)
     videos: tuple[VideoEntry, ...] = field(repr=False)
-    created_utc: datetime
+    created_utc: Utc
     seconds: float  # time spent on making it
     schema_version: int = SCHEMA_VERSION
 
@@ -116,15 +115,15 @@ class ShardManifest:
 
     def to_json(self) -> str:
         """The text of ``manifest.json``, including its own checksum."""
-        content = asdict(self)
-        content["created_utc"] = self.created_utc.isoformat()
+        content = json.loads(to_json(self))
         for video in content["videos"]:
-            video["start_utc"] = video["start_utc"].isoformat()
             for name in ("grown_from", "body_id"):
                 if not video[name]:
                     del video[name]  # earlier versions don't know it
-        content["videos"] = list(content["videos"])
-        return json.dumps({**content, "checksum": digest_json(content)}, indent=1, sort_keys=True) + "\n"
+        return seal(content)
+
+
+_MANIFEST = TypeAdapter(ShardManifest)
 
 
 def load_manifest_content(text: str) -> dict[str, Any]:
@@ -167,19 +166,10 @@ def read_manifest(directory: Path) -> ShardManifest:
     except (StoreError, UnicodeDecodeError) as error:
         raise ShardError(f"{directory} is not a shard: {error}") from error
     try:
-        return _revive(load_manifest_content(text))
+        content = load_manifest_content(text)
     except StoreError as error:
         raise type(error)(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    try:
+        return revive(content, _MANIFEST)
+    except StoreError as error:
         raise ShardError(f"{path}: a field of the manifest is missing or wrong: {error}") from error
-
-
-def _revive(content: dict[str, Any]) -> ShardManifest:
-    videos = [{**video, "start_utc": datetime.fromisoformat(video["start_utc"])} for video in content["videos"]]
-    changed = {
-        "key": ShardKey(**content["key"]),
-        "files": {name: FileEntry(**entry) for name, entry in content["files"].items()},
-        "videos": tuple(VideoEntry(**video) for video in videos),
-        "created_utc": datetime.fromisoformat(content["created_utc"]),
-    }
-    return ShardManifest(**{**content, **changed})

@@ -3,15 +3,14 @@
 Later runs leave such a video out until its file changes or another try is asked for. The number of tries is limited.
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anomalylmm.errors import StoreError
-from storage.disk.files import create_directories, guarded, replace_file
+from pydantic import TypeAdapter
+
+from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout, encode_name
-from storage.shards.schema import require_utc
+from storage.disk.notes import Utc, find_note, write_note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +24,8 @@ class QuarantineEntry:
     size_bytes: int
     reason: str
     tries: int
-    first_utc: datetime
-    last_utc: datetime
+    first_utc: Utc
+    last_utc: Utc
     modified_ns: int = 0  # modification time of the file that was tried, nanoseconds since 1970; 0 if unknown
 
     def is_due(self, modified_ns: int | None, *, retry: bool, max_tries: int) -> bool:
@@ -44,6 +43,9 @@ class QuarantineEntry:
         return bool(modified_ns and self.modified_ns and modified_ns != self.modified_ns)
 
 
+_ENTRY = TypeAdapter(QuarantineEntry)
+
+
 def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> QuarantineEntry:
     """Records a failed try; returns the entry as written.
 
@@ -53,23 +55,18 @@ def record_quarantine(layout: StoreLayout, entry: QuarantineEntry) -> Quarantine
         StoreError: If it can't be written.
     """
     path = _path(layout, entry.pipeline_digest, entry.video_id)
-    old = _read(path)
+    old = find_note(path, _ENTRY)
     if old is not None:
         earlier_tries = 0 if old.has_changed(entry.modified_ns) else old.tries
         entry = replace(entry, tries=earlier_tries + entry.tries, first_utc=min(old.first_utc, entry.first_utc))
-    content = asdict(entry)
-    for name in ("first_utc", "last_utc"):
-        content[name] = require_utc(name, content[name]).isoformat()
-    with guarded("create", path.parent):
-        create_directories(path.parent)
-    replace_file(path, json.dumps(content, indent=1).encode(), scratch=layout.temporary)
+    write_note(layout, path, entry)
     return entry
 
 
 def read_quarantine(layout: StoreLayout, pipeline_digest: str | None = None) -> tuple[QuarantineEntry, ...]:
     """Entries of one pipeline, or of all, sorted by path; unreadable ones are left out."""
     folder = "*" if pipeline_digest is None else encode_name(pipeline_digest)
-    entries = (_read(path) for path in layout.quarantine.glob(f"{folder}/*.json"))
+    entries = (find_note(path, _ENTRY) for path in layout.quarantine.glob(f"{folder}/*.json"))
     return tuple(sorted((entry for entry in entries if entry), key=lambda entry: (entry.path, entry.video_id)))
 
 
@@ -86,14 +83,3 @@ def clear_quarantine(layout: StoreLayout, pipeline_digest: str, video_id: str) -
 
 def _path(layout: StoreLayout, pipeline_digest: str, video_id: str) -> Path:
     return layout.quarantine / encode_name(pipeline_digest) / f"{encode_name(video_id)}.json"
-
-
-def _read(path: Path) -> QuarantineEntry | None:
-    try:
-        with guarded("read", path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("first_utc", "last_utc"):
-            content[name] = datetime.fromisoformat(content[name])
-        return QuarantineEntry(**content)
-    except (StoreError, ValueError, TypeError, KeyError):
-        return None

@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError
 from anomalylmm.records import CropRow
-from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import CROPS_FILE, ShardKey, StoreLayout
-from storage.disk.leftovers import remove_path
+from storage.disk.leftovers import move_away, remove_path
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import ShardManifest, VideoEntry, read_manifest
 from storage.shards.schema import table_to_rows
@@ -63,13 +62,9 @@ def remove_shard(layout: StoreLayout, directory: Path) -> None:
     Raises:
         StoreError: If it can't be removed.
     """
-    if not directory.is_dir():
-        return
-    aside = layout.temporary / unique_name(f"{directory.name}{REMOVED}")
-    with guarded("remove", directory):
-        directory.rename(aside)
-        fsync_path(directory.parent)
-    remove_path(aside)
+    aside = move_away(layout, directory, REMOVED)
+    if aside:
+        remove_path(aside)
 
 
 def _change_video(video: VideoEntry, facts: VideoFacts | None) -> VideoEntry:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from anomalylmm.errors import ShapeError, ShardError, StoreError
+from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import Floats
 from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
@@ -112,13 +112,3 @@ def read_vectors(index: Any, rows: NDArray[np.int64]) -> Floats:
     if len(rows) == 0:
         return np.zeros((0, index.d), np.float32)
     return np.asarray(index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
-
-
-def check_queries(queries: Floats, dimension: int) -> None:
-    """Checks the shape of the queries.
-
-    Raises:
-        ShapeError: If they are not (Q, ``dimension``).
-    """
-    if queries.ndim != 2 or queries.shape[1] != dimension:
-        raise ShapeError.of("queries", f"(Q, {dimension})", queries.shape)

@@ -1,10 +1,8 @@
 """Writes shards, each of which exists completely or not at all, and verifies them."""
 
 import errno
-import os
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +24,8 @@ from storage.disk.layout import (
     encode_name,
     make_shard_id,
 )
-from storage.disk.locks import acquire, release, waiting_lock
+from storage.disk.leftovers import locked_directory, move_away
+from storage.disk.locks import waiting_lock
 from storage.shards.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
 from storage.shards.schema import crops_schema, rows_to_table
 from storage.shards.vectors import build_index, open_index, rebuild_index, write_index
@@ -64,7 +63,7 @@ class ShardWriter:
         self._crop_ids: set[str] = set()
         self._tracklet_ids: set[str] = set()
         self._file: pq.ParquetWriter | None = None
-        self._lock = -1
+        self._resources = ExitStack()
 
     def __enter__(self) -> Self:
         """Creates the temporary directory and locks it, so that ``collect_garbage`` leaves it alone.
@@ -72,32 +71,29 @@ class ShardWriter:
         Raises:
             StoreError: If it can't be created.
         """
-        try:
-            with guarded("create", self._directory):
-                self._layout.create()
-                self._directory.mkdir()
-                self._lock = os.open(self._directory, os.O_RDONLY)
-                acquire(self._lock)
-                plain = [name for name in self._schema.names if name not in ("jpeg", "vector")]
-                self._file = pq.ParquetWriter(
-                    self._directory / CROPS_FILE,
-                    self._schema,
-                    compression="zstd",
-                    use_dictionary=plain,
-                    write_statistics=plain,
-                )
-        except BaseException:
-            self.__exit__()
-            raise
+        with ExitStack() as resources, guarded("create", self._directory):
+            self._layout.create()
+            resources.enter_context(locked_directory(self._directory))
+            plain = [name for name in self._schema.names if name not in ("jpeg", "vector")]
+            self._file = pq.ParquetWriter(
+                self._directory / CROPS_FILE,
+                self._schema,
+                compression="zstd",
+                use_dictionary=plain,
+                write_statistics=plain,
+            )
+            resources.callback(self._close_file)
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._resources.close()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             with suppress(OSError, pa.ArrowException):  # the disk is full, but the file is removed anyway
                 self._file.close()
             self._file = None
-        shutil.rmtree(self._directory, ignore_errors=True)
-        release(self._lock)
 
     def append(self, rows: Sequence[CropRow]) -> None:
         """Adds rows, writing them in row groups to keep memory small.
@@ -189,7 +185,7 @@ class ShardWriter:
             dimension=self._dimension,
             rows=len(self._crop_ids),
             num_tracklets=len(self._tracklet_ids),
-            files={name: _describe_file(self._directory / name) for name in (CROPS_FILE, INDEX_FILE)},
+            files={name: FileEntry.of(self._directory / name) for name in (CROPS_FILE, INDEX_FILE)},
             videos=tuple(sorted(videos, key=lambda video: (video.start_utc, video.video_id))),
             created_utc=datetime.now(UTC),
             seconds=seconds,
@@ -205,6 +201,11 @@ def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
         manifest = read_manifest(directory)
     except StoreError as error:
         return [ShardProblem(file=MANIFEST_FILE, message=str(error))]
+    return find_problems(directory, manifest, deep=deep)
+
+
+def find_problems(directory: Path, manifest: ShardManifest, *, deep: bool) -> list[ShardProblem]:
+    """What contradicts the manifest of a shard (see ``verify_shard``)."""
     problems = _check_place(directory, manifest)
     for name, entry in manifest.files.items():
         problems += _check_file(directory / name, entry, deep=deep)
@@ -222,24 +223,10 @@ def repair_index(layout: StoreLayout, directory: Path) -> None:
     manifest = read_manifest(directory)
     rebuild_index(directory, manifest.dimension)
     reach("index.rebuilt")
-    entry = _describe_file(directory / INDEX_FILE)
+    entry = FileEntry.of(directory / INDEX_FILE)
     if entry != manifest.files[INDEX_FILE]:
         repaired = replace(manifest, files={**manifest.files, INDEX_FILE: entry})
         replace_file(directory / MANIFEST_FILE, repaired.to_json().encode(), scratch=layout.temporary)
-
-
-def move_aside(layout: StoreLayout, directory: Path) -> Path:
-    """Moves an invalid shard to ``temporary``; returns its new path.
-
-    Raises:
-        StoreError: If it can't be moved.
-    """
-    target = layout.temporary / unique_name(f"{directory.name}.invalid")
-    with guarded("move", directory):
-        directory.rename(target)
-        fsync_path(directory.parent)
-    reach("shard.moved_aside")
-    return target
 
 
 def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | None:
@@ -285,8 +272,8 @@ def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) 
                 return manifest
         if not verify_shard(final, deep=True):
             return read_manifest(final)
-        if final.exists():
-            move_aside(layout, final)
+        if move_away(layout, final, ".invalid"):
+            reach("shard.moved_aside")
     raise StoreError(f"Can't publish {final}: other workers keep changing it. Run again when they have finished.")
 
 
@@ -299,11 +286,6 @@ def _rename(built: Path, final: Path) -> bool:
             return False
         raise
     return True
-
-
-def _describe_file(path: Path) -> FileEntry:
-    with guarded("read", path):
-        return FileEntry(num_bytes=path.stat().st_size, sha256=sha256_file(path))
 
 
 def _check_place(directory: Path, manifest: ShardManifest) -> list[ShardProblem]:

@@ -3,27 +3,29 @@
 A note whose name contains "lift" lists erased videos that may be indexed again.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from pydantic import TypeAdapter
 
 from anomalylmm.errors import StoreError
-from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
+from storage.disk.notes import Utc, read_note, write_note
 from storage.shards.schema import clean_text, require_utc
 
 ErasureStamp = tuple[tuple[str, int], ...]
+_LIFT = "lift-"  # in the names of notes that lift erasures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureRule:
     """Which videos to erase: those that meet all conditions given; at least one must be given."""
 
-    before_utc: datetime | None = None  # began before this time
+    before_utc: Utc | None = None  # began before this time
     cameras: tuple[str, ...] = ()  # of these cameras; empty: of any camera
     spared_cameras: tuple[str, ...] = ()  # but not of these cameras
     videos: tuple[str, ...] = ()  # only these: ids, or paths as in the table videos
@@ -80,7 +82,7 @@ class Erasure:
     """One erasure: what it covers while it is carried out, and afterwards the minimum that must be remembered."""
 
     erasure_id: str
-    begun_utc: datetime
+    begun_utc: Utc
     rule: str  # in words
     rules: tuple[ErasureRule, ...]  # only those with a time, which also cover videos not indexed yet
     video_ids: tuple[str, ...] = field(repr=False)
@@ -93,6 +95,16 @@ class Erasure:
     def shard_ids(self) -> tuple[str, ...]:
         """The shards that were removed, including rewritten ones."""
         return tuple(shard.shard_id for shard in self.shards)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifting:
+    """Erased videos that the user asked to index again."""
+
+    lifted_video_ids: frozenset[str]
+
+
+_ERASURE, _LIFTING = TypeAdapter(Erasure), TypeAdapter(Lifting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +125,13 @@ class ErasedFootage:
         erased: set[str] = set()
         lifted: set[str] = set()
         rules: dict[ErasureRule, None] = {}
-        for content in _iter_contents(layout):
-            lifted |= set(content.get("lifted_video_ids", ()))
-            erased |= set(content.get("video_ids", ()))
-            lifted -= set(content.get("video_ids", ()))
-            rules |= dict.fromkeys(_revive_rules(content.get("rules", ())))
+        for note in _iter_notes(layout):
+            if isinstance(note, Lifting):
+                lifted |= note.lifted_video_ids
+            else:
+                erased |= set(note.video_ids)
+                lifted -= set(note.video_ids)
+                rules |= dict.fromkeys(note.rules)
         return cls(video_ids=frozenset(erased), rules=tuple(rules), lifted=frozenset(lifted))
 
     def blocks(self, *, video_id: str, camera: str, start_utc: datetime) -> bool:
@@ -134,7 +148,7 @@ def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:
     Raises:
         StoreError: If it can't be written.
     """
-    _write(layout, erasure.begun_utc, erasure.erasure_id, asdict(erasure))
+    write_note(layout, _path(layout, erasure.begun_utc, erasure.erasure_id), erasure)
 
 
 def read_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
@@ -143,7 +157,7 @@ def read_erasures(layout: StoreLayout) -> tuple[Erasure, ...]:
     Raises:
         StoreError: If a note can't be read.
     """
-    return tuple(_revive(content) for content in _iter_contents(layout) if "erasure_id" in content)
+    return tuple(note for note in _iter_notes(layout) if isinstance(note, Erasure))
 
 
 def read_unfinished(layout: StoreLayout) -> tuple[Erasure, ...]:
@@ -163,7 +177,8 @@ def lift_erasures(layout: StoreLayout, video_ids: Iterable[str]) -> None:
     """
     lifted = sorted(set(video_ids))
     if lifted:
-        _write(layout, datetime.now(UTC), f"lift-{secrets.token_hex(4)}", {"lifted_video_ids": lifted})
+        path = _path(layout, datetime.now(UTC), f"{_LIFT}{secrets.token_hex(4)}")
+        write_note(layout, path, {"lifted_video_ids": lifted})
 
 
 def erasure_stamp(layout: StoreLayout) -> ErasureStamp:
@@ -171,52 +186,16 @@ def erasure_stamp(layout: StoreLayout) -> ErasureStamp:
     return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in layout.erasures.glob("*.json")))
 
 
-def _write(layout: StoreLayout, moment: datetime, name: str, content: Any) -> None:
-    with guarded("create", layout.erasures):
-        create_directories(layout.erasures)
-        create_directories(layout.temporary)
-    path = layout.erasures / f"{moment:%Y%m%dT%H%M%S%f}-{name}.json"
-    text = json.dumps(content, default=datetime.isoformat, indent=1)
-    replace_file(path, text.encode(), scratch=layout.temporary)
+def _path(layout: StoreLayout, moment: datetime, name: str) -> Path:
+    return layout.erasures / f"{moment:%Y%m%dT%H%M%S%f}-{name}.json"
 
 
-def _iter_contents(layout: StoreLayout) -> Iterator[dict[str, Any]]:
+def _iter_notes(layout: StoreLayout) -> Iterator[Erasure | Lifting]:
     for path in sorted(layout.erasures.glob("*.json")):
         try:
-            with guarded("read", path):
-                content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise TypeError("it is not a JSON object")
-        except (ValueError, TypeError) as error:
-            raise _damaged(path, error) from error
-        yield {**content, "path": path}
-
-
-def _revive(content: Mapping[str, Any]) -> Erasure:
-    try:
-        values = {name: content[name] for name in Erasure.__slots__}
-        values["begun_utc"] = datetime.fromisoformat(values["begun_utc"])
-        values["rules"] = _revive_rules(values["rules"])
-        values["shards"] = tuple(AffectedShard(**shard) for shard in values["shards"])
-        values |= {name: tuple(values[name]) for name in ("video_ids", "search_ids")}
-        return Erasure(**values)
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(content["path"], error) from error
-
-
-def _revive_rules(rows: Iterable[Mapping[str, Any]]) -> tuple[ErasureRule, ...]:
-    return tuple(
-        ErasureRule(
-            before_utc=datetime.fromisoformat(row["before_utc"]),
-            cameras=tuple(row["cameras"]),
-            spared_cameras=tuple(row["spared_cameras"]),
-        )
-        for row in rows
-    )
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path} is damaged: {error}. The videos that it lists could be indexed again: move the file away, then "
-        "repeat the erasure with the same rule."
-    )
+            yield read_note(path, _LIFTING) if _LIFT in path.name else read_note(path, _ERASURE)
+        except StoreError as error:
+            raise StoreError(
+                f"{error} The videos that it lists could be indexed again: move the file away, then repeat the erasure "
+                "with the same rule."
+            ) from error

@@ -74,7 +74,8 @@ def replace_outgrown(layout: StoreLayout, pipeline_digest: str) -> int:
         return 0
     with HitStore(layout) as hits:
         found = tuple(_iter_growth(Gallery.open(layout, pipeline_digest)))
-        shards = [_publish_rest(layout, shard, found) for shard in {item.old_shard for item in found}]
+        outgrown = {item.old_shard.directory: item.old_shard for item in found}
+        shards = [_publish_rest(layout, shard, found) for shard in outgrown.values()]
         reach("growth.rests_published")
         hits.change("move the hits of grown videos", lambda connection: _move_rows(layout, connection, found, shards))
         reach("growth.rows_moved")

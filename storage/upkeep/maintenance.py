@@ -17,7 +17,7 @@ from storage.hits.analyst import open_snapshot
 from storage.hits.runs import drop_old_runs, find_damaged_runs
 from storage.shards.facts import read_corrections
 from storage.shards.manifest import read_manifest
-from storage.shards.writer import move_aside, repair_index, verify_shard
+from storage.shards.writer import repair_index, verify_shard
 from storage.upkeep.erasure import erase_returned, find_returned, finish_erasures
 from storage.upkeep.erasure_log import Erasure, read_unfinished
 from storage.upkeep.mending import find_outdated
@@ -97,24 +97,16 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
     )
 
 
-def collect_garbage(
-    layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS, remove_invalid: bool = False
-) -> GcReport:
+def collect_garbage(layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS) -> GcReport:
     """Finishes interrupted erasures, and removes leftovers of dead writers, useless indexes and records of old runs.
 
-    What was touched less than ``grace_seconds`` ago stays. With ``remove_invalid``, shards that do not match their
-    manifests are removed too, so that their videos are indexed again.
+    What was touched less than ``grace_seconds`` ago stays.
 
     Raises:
         StoreBusyError: If there is an erasure to finish, but another process is writing.
         StoreError: If something can't be removed.
     """
     erasures = (*finish_erasures(layout), *erase_returned(layout))
-    if remove_invalid:
-        for directory in iter_shard_dirs(layout):
-            problems = verify_shard(directory, deep=True)
-            if any(problem.file != INDEX_FILE for problem in problems):
-                os.utime(move_aside(layout, directory), (0, 0))
     removed, num_bytes = [], 0
     removed += drop_old_runs(layout)
     removed += remove_old_catalogs(layout)

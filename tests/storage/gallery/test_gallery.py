@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
-from storage.gallery.gallery import Gallery, pipelines
+from storage.gallery.gallery import Gallery, count_crops
 from storage.gallery.scope import Scope
 from storage.shards.vectors import open_index
 from storage.upkeep.maintenance import verify_store
@@ -107,7 +107,7 @@ def test_a_gallery_of_nothing_finds_nothing(layout: StoreLayout) -> None:
     gallery = Gallery.open(layout, PIPELINE)
     assert [len(result) for result in gallery.search(unit_vectors(2), 5)] == [0, 0]
     assert gallery.background_scores(unit_vectors(2)).shape == (2, 0)
-    assert (gallery.num_crops, gallery.video_ids, pipelines(layout)) == (0, frozenset(), ())
+    assert (gallery.num_crops, gallery.video_ids, count_crops(layout)) == (0, frozenset(), {})
 
 
 def test_no_query_gives_no_result(layout: StoreLayout) -> None:
@@ -145,7 +145,7 @@ def test_pipelines_are_apart(layout: StoreLayout) -> None:
     with open_writer(layout, make_key("b", pipeline="p2"), dimension=4) as writer:
         writer.publish([make_video("b")], seconds=0.0)
     assert Gallery.open(layout, PIPELINE).shard_ids == ("a",)
-    assert [(summary.pipeline_digest, summary.num_crops) for summary in pipelines(layout)] == [("p2", 0), ("p1", 3)]
+    assert list(count_crops(layout).items()) == [("p2", 0), ("p1", 3)]
 
 
 def test_an_invalid_shard_is_named_and_left_out(layout: StoreLayout) -> None:

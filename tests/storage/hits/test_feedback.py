@@ -48,9 +48,9 @@ def test_a_damaged_file_stays_in_the_inbox_and_does_not_affect_others(layout: St
     assert len(list(layout.inbox.iterdir())) == 4
 
 
-def test_only_confirm_and_reject_are_verdicts() -> None:
-    with pytest.raises(StoreError, match="maybe"):
-        make_feedback("maybe")
+def test_only_confirm_and_reject_are_verdicts(layout: StoreLayout) -> None:
+    leave_feedback(layout, make_feedback("maybe"))
+    assert read_waiting(layout, FeedbackRecord) == []
 
 
 def test_hits_show_their_newest_feedback(layout: StoreLayout) -> None:
