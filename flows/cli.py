@@ -10,6 +10,7 @@ from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError
 from flows.commands import (
     analysis,
+    checks,
     erase,
     evaluate,
     export,
@@ -18,7 +19,6 @@ from flows.commands import (
     review,
     saved_queries,
     search,
-    settings,
     upkeep,
 )
 from flows.runs.stopping import end_in_order, exit_when_stopped
@@ -45,8 +45,8 @@ app = typer.Typer(
 )
 for command in (
     *(index_and_sweep.index, index_and_sweep.sweep, search.search, analysis.sql, analysis.report),
-    *(export.export, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, upkeep.models, upkeep.doctor),
-    *(settings.settings, upkeep.compact, erase.erase, recamera.recamera),
+    *(export.export, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, checks.models, checks.doctor),
+    *(checks.settings, upkeep.compact, erase.erase, recamera.recamera),
 ):
     app.command()(command)
 app.add_typer(saved_queries.app)

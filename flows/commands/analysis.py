@@ -15,7 +15,7 @@ from flows.commands.common import (
     print_table,
     say,
 )
-from flows.commands.limits import hard_limits
+from flows.runs.limits import hard_limits
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import SqlLimits, open_tables

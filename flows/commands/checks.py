@@ -1,14 +1,30 @@
-"""The ``settings`` command: shows the settings in force."""
+"""Commands to look before anything runs: ``settings``, ``models`` and ``doctor``, and what an index run would read."""
 
 import textwrap
 from itertools import groupby
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from flows.commands.common import JsonOption, ProfileOption, SettingsOption, print_json, say
+from flows.commands.common import (
+    DEFAULT_STORE,
+    JsonOption,
+    ProfileOption,
+    SettingsOption,
+    StoreOption,
+    compose,
+    print_json,
+    print_table,
+    say,
+)
+from flows.index.preview import SOURCES, Preview, preview_archive
+from flows.maintain.doctor import examine
 from flows.settings.listing import SettingRow, list_settings
 from flows.settings.model import load_with_origins
+from storage.disk.layout import StoreLayout
 
+MAX_ROWS = 50  # of files passed over
 WIDTH = 100
 ORIGIN_COLUMN = 56
 
@@ -39,3 +55,68 @@ def _lines(row: SettingRow) -> list[str]:
         *textwrap.wrap(first, WIDTH, subsequent_indent="  "),
         *textwrap.wrap(row.description, WIDTH, initial_indent="    ", subsequent_indent="    "),
     ]
+
+
+def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
+
+    Example: `anomalylmm models --profile cpu`
+    """
+    rows = compose(profile, settings).list_models()
+    if json:
+        print_json(rows)
+    else:
+        print_table(("model", "weights", "resolved", "license", "path or remedy"), [row.cells() for row in rows])
+    if not all(row.found for row in rows):
+        raise typer.Exit(3)
+
+
+def doctor(
+    archive: Annotated[
+        Path | None, typer.Argument(help="Also show which cameras and times would be read from this archive.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
+
+    Example: `anomalylmm doctor` or `anomalylmm doctor /media/cameras`
+    """
+    composition = compose(profile, settings)
+    preview = preview_archive(archive, composition.settings, composition.probe_start) if archive else None
+    findings = examine(composition, StoreLayout(store))
+    if json:
+        print_json({"findings": findings, "archive": preview} if preview else findings)
+    else:
+        if preview:
+            show_preview(preview, json=False)
+        for finding in findings:
+            say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def show_preview(preview: Preview, *, json: bool) -> None:
+    """Prints the layouts of an archive, each with a few files, the cameras, and what is unsure."""
+    if json:
+        print_json(preview)
+        return
+    for layout in preview.layouts:
+        say(f"{layout.pattern}: {layout.num_files} file{'s' if layout.num_files > 1 else ''}")
+        for item in layout.examples:
+            doubt = f", unsure: {item.clock_doubt}" if item.clock_doubt else ""
+            say(f"  {item.path}")
+            say(
+                f"    camera {item.camera}, starts {item.start_local} {item.time_zone}, "
+                f"from {SOURCES[item.clock_source]}{doubt}"
+            )
+    cameras = ", ".join(f"{name} ({number})" for name, number in sorted(preview.cameras.items()))
+    say(f"{preview.num_files} files of {len(preview.cameras)} cameras: {cameras}")
+    for passed in preview.passed_over[:MAX_ROWS]:
+        say(f"passed over: {passed.path}: {passed.reason}")
+    if len(preview.passed_over) > MAX_ROWS:
+        say(f"and {len(preview.passed_over) - MAX_ROWS} more files passed over; --json lists all")
+    for sentence in preview.unsure or ("nothing",):
+        say(f"unsure: {sentence}")

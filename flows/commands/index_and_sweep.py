@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.commands.checks import show_preview
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
@@ -18,7 +19,6 @@ from flows.commands.common import (
     print_records,
     say,
 )
-from flows.commands.preview import show_preview
 from flows.index.indexing import IndexReport, index_archive
 from flows.index.preview import preview_archive
 from flows.runs.notifying import notify_failure, notify_report

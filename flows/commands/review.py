@@ -8,7 +8,6 @@ import typer
 from anomalylmm.errors import ConfigurationError
 from flows.clock import utc_now
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_table
-from flows.commands.limits import hard_limits
 from flows.review.calibrating import QueryThreshold, read_thresholds
 from flows.review.feedback import (
     SQL_LIMITS,
@@ -20,6 +19,7 @@ from flows.review.feedback import (
     read_csv,
     read_sql,
 )
+from flows.runs.limits import hard_limits
 from flows.runs.terminal import one_line
 from storage.disk.layout import StoreLayout
 

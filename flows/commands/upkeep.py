@@ -1,4 +1,4 @@
-"""Commands for the operator: ``verify``, ``gc``, ``compact``, ``serve``, ``models`` and ``doctor``."""
+"""Commands for the operator: ``verify``, ``gc``, ``compact`` and ``serve``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +11,10 @@ from flows.commands.common import (
     ProfileOption,
     SettingsOption,
     StoreOption,
-    compose,
     print_json,
-    print_table,
     say,
 )
-from flows.commands.preview import show_preview
-from flows.index.preview import preview_archive
 from flows.maintain.compacting import describe_compaction
-from flows.maintain.doctor import examine
 from flows.maintain.erasing import collect_and_show, describe, describe_garbage
 from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout, require_store
@@ -126,44 +121,3 @@ def serve(
     with explain_when_stopped(lambda: SERVING_STOPPED):
         ready = "serving; the deployments are listed by: prefect deployment ls; stop with Ctrl-C"
         serve_deployments(options, lambda: say(ready))
-
-
-def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
-    """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
-
-    Example: `anomalylmm models --profile cpu`
-    """
-    rows = compose(profile, settings).list_models()
-    if json:
-        print_json(rows)
-    else:
-        print_table(("model", "weights", "resolved", "license", "path or remedy"), [row.cells() for row in rows])
-    if not all(row.found for row in rows):
-        raise typer.Exit(3)
-
-
-def doctor(
-    archive: Annotated[
-        Path | None, typer.Argument(help="Also show which cameras and times would be read from this archive.")
-    ] = None,
-    store: StoreOption = DEFAULT_STORE,
-    profile: ProfileOption = None,
-    settings: SettingsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Checks versions, models, store and decoder, and that telemetry is off. Exits with 1 if something is wrong.
-
-    Example: `anomalylmm doctor` or `anomalylmm doctor /media/cameras`
-    """
-    composition = compose(profile, settings)
-    preview = preview_archive(archive, composition.settings, composition.probe_start) if archive else None
-    findings = examine(composition, StoreLayout(store))
-    if json:
-        print_json({"findings": findings, "archive": preview} if preview else findings)
-    else:
-        if preview:
-            show_preview(preview, json=False)
-        for finding in findings:
-            say(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.message}")
-    if not all(finding.good for finding in findings):
-        raise typer.Exit(1)

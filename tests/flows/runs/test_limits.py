@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAD = "import sys, time, flows.commands.limits as limits; limits.GRACE_SECONDS = 0.2; limits.SPARE_BYTES = 64 << 20\n"
+HEAD = "import sys, time, flows.runs.limits as limits; limits.GRACE_SECONDS = 0.2; limits.SPARE_BYTES = 64 << 20\n"
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
