@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.records import Candidate, Query
+from anomalylmm.rerank.gate import CoarseHint
 from anomalylmm.rerank.score import RerankSettings
-from anomalylmm.rerank.stages import Adjudication, Adjudicator, CoarseHint
+from anomalylmm.rerank.stages import Adjudication, Adjudicator
 from flows.composition import Composition
 from flows.settings.model import load_settings
 from flows.sweep.coarse_search import build_hints, encode_views, find_candidates, load_images, mean_views, scope_of

@@ -36,11 +36,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether all of it lies on one side of zero."""
-        return self.low > 0 or self.high < 0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwinConfusion:

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import ShapeError
 
-Pooling = Literal["max", "top2"]
 MIN_STD = 1e-3  # of cosines: a gallery of equal crops must not make z-scores explode
 MAD_TO_STD = 1.4826  # of a normal distribution
 MIN_FOR_MEDIAN = 20  # below, the median of deviations is too coarse
@@ -66,13 +64,11 @@ def best_tracklets(
     std: float,
     floor_z: float,
     top_n: int,
-    pooling: Pooling = "max",
 ) -> tuple[TrackletScore, ...]:
     """Groups the scores (N,) of one query's crops by tracklet and gives the best tracklets above the floor.
 
-    A tracklet scores as its best crop ("max": a fall may show in one crop only) or as the mean of its best two
-    ("top2": one odd crop counts less). Order: score downwards, then tracklet id, so it never depends on the order of
-    the rows.
+    A tracklet scores as its best crop, because a fall may show in one crop only. Equal scores are ordered by tracklet
+    id, so the result does not depend on the order of the rows.
 
     Raises:
         ShapeError: There is not one tracklet id for each score.
@@ -86,7 +82,7 @@ def best_tracklets(
     order = np.lexsort((np.arange(len(values)), -values, owner))  # by tracklet, best first inside
     starts = np.searchsorted(owner[order], np.arange(len(ids)))
     stops = np.append(starts[1:], len(values))
-    pooled = _pool(values[order], starts, stops, pooling)
+    pooled = values[order][starts]
     standing = (pooled - mean) / max(std, MIN_STD)
     ranked = np.lexsort((np.arange(len(ids)), -pooled))
     kept = [index for index in ranked.tolist() if standing[index] >= floor_z][:top_n]
@@ -99,13 +95,3 @@ def best_tracklets(
         )
         for index in kept
     )
-
-
-def _pool(
-    values: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64], pooling: Pooling
-) -> NDArray[np.float64]:
-    best = values[starts]
-    if pooling == "max":
-        return best
-    second = values[np.minimum(starts + 1, stops - 1)]
-    return np.asarray((best + second) / 2)

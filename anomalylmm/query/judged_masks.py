@@ -4,16 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-import numpy as np
-
 from anomalylmm.errors import JudgeError
 from anomalylmm.protocols import Judge
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import MAX_ANSWER_CHARACTERS, Masking, check_text, mask_by_lexicon, parse_masks
 from anomalylmm.rerank.evidence import JudgementCache
-from anomalylmm.rerank.prompts import write_masking_prompt
-
-NO_PICTURE = np.full((224, 224, 3), 128, np.uint8)  # a judge must be shown something
+from anomalylmm.rerank.prompts import GRAY, write_masking_prompt
 
 
 class JudgeMasker:
@@ -44,7 +40,7 @@ class JudgeMasker:
         return parse_masks(answer, text, self._lexicon)
 
     def _ask(self, prompt: str) -> str:
-        answers = self._judge.complete([[NO_PICTURE]], prompt)
+        answers = self._judge.complete([[GRAY]], prompt)
         if len(answers) != 1:
             raise JudgeError(f"the judge gave {len(answers)} answers for 1 query")
         return str(answers[0])[: MAX_ANSWER_CHARACTERS + 1]

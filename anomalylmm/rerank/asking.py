@@ -25,11 +25,8 @@ from anomalylmm.rerank.evidence import (
 )
 from anomalylmm.rerank.prompts import PAIR_ANSWERS, check_scores
 
-__all__ = ["Asker", "Evidence", "JudgementCache", "Look", "Questions"]
-
 MAX_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
 PAIR_CALLS = 2  # a pair is asked about in both orders
-PAIR_VIEWS = 2  # pictures that a judge must take in one question
 
 
 class Asker:
@@ -43,12 +40,11 @@ class Asker:
         cache: JudgementCache | None,
         budget_calls: int | None,
         batch_size: int,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.num_calls = 0
         self.num_cached = 0
         self._judge, self._questions, self._cache = judge, questions, cache
-        self._budget, self._batch_size, self._clock = budget_calls, batch_size, clock
+        self._budget, self._batch_size = budget_calls, batch_size
         self._failures = 0
 
     def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
@@ -103,15 +99,13 @@ class Asker:
         return found
 
     def compare(self, earlier: Image, later: Image, prompt: str) -> tuple[float, float] | None:
-        """Asks which of two pictures fits, in both orders; None where the judge fails, may not, or can't.
-
-        A judge that takes one picture at a time can't, and between equal pictures nobody can.
+        """Asks which of two pictures fits, in both orders; None if they are equal, the judge fails or may not be asked.
 
         Gives by how much the later one is preferred, as log p("second") - log p("first") and, shown the other way
         round, log p("first") - log p("second").
         """
         digests = [digest_image(image) for image in (earlier, later)]
-        if self._judge.max_views < PAIR_VIEWS or digests[0] == digests[1]:
+        if digests[0] == digests[1]:
             return None
         views = [(earlier, later), (later, earlier)]
 
@@ -197,7 +191,7 @@ class Asker:
         return answers
 
     def _ask_judge(self, batch: Sequence[Look]) -> dict[str, Evidence]:
-        asked, views, started = self._questions, [look.views for look in batch], self._clock()
+        asked, views, started = self._questions, [look.views for look in batch], time.perf_counter()
         self.num_calls += len(batch) * asked.num_calls
         number, width = len(batch), len(asked.layout.answers)
         scores = np.zeros((number, 0))
@@ -209,7 +203,7 @@ class Asker:
             raise JudgeError(f"the judge gave {len(written)} answers for {number} candidates")
         logits = self._affirm(views, asked.affirm_prompt) if asked.affirm else np.zeros(number)
         facets = np.array([self._affirm(views, prompt) for prompt in asked.facet_prompts]).reshape(-1, number)
-        seconds = (self._clock() - started) / number
+        seconds = (time.perf_counter() - started) / number
         return {
             look.key: build_evidence(
                 row, answer=str(answer), affirm_logit=float(logit), facet_logits=facet, seconds=seconds

@@ -22,6 +22,9 @@ FACETS: Mapping[SlotKind, str] = {
     "person": "a {word}",
     "place": "a place such as {word}",
 }
+YES_WORDS = ("yes", "Yes", "YES")
+NO_WORDS = ("no", "No", "NO")
+GRAY = np.full((224, 224, 3), 128, np.uint8)  # the picture shown with a question that is not about a picture
 PAIR_PROMPT = "Here are two pictures. Which one shows: {text}? Answer first or second."
 PAIR_ANSWERS = ("first", "second")
 REASON_PROMPT = "What in this picture shows: {text}? Answer in one short sentence."

@@ -13,7 +13,7 @@ from anomalylmm.errors import ShapeError
 from anomalylmm.records import Box, Floats, Image, Slot, SlotKind
 from anomalylmm.rerank.prompts import AnswerLayout
 
-# Weight of a kind where the picture decides it, and the share of it that stays where the picture says nothing.
+# Weight of a kind if the picture decides it, and the share of it that stays if the picture says nothing.
 KIND_WEIGHTS: dict[SlotKind, float] = {
     "action": 1.0,
     "color": 0.7,
@@ -22,24 +22,16 @@ KIND_WEIGHTS: dict[SlotKind, float] = {
     "person": 0.3,
     "place": 0.3,
 }
-ACTION_FLOOR = 0.5  # a behavior that can't be seen still counts: it is what was asked for
-OTHER_FLOOR = 0.5
+FLOOR = 0.5
 PEAK_SHARE = 0.6  # of the map's peak, from which a patch belongs to the peak's region
 _FLAT = 1e-6
 
 
-def slot_posteriors(
-    log_scores: NDArray[np.float64],
-    layout: AnswerLayout,
-    *,
-    blind: NDArray[np.float64] | None = None,
-    discount: float = 0.0,
-) -> tuple[NDArray[np.float64], ...]:
+def slot_posteriors(log_scores: NDArray[np.float64], layout: AnswerLayout) -> tuple[NDArray[np.float64], ...]:
     """Turns log-likelihoods of whole answers (N, A) into each slot's distribution over its words: S arrays (N, W).
 
     The other slots hold the words asked for, so the answers of a group differ in one word and a softmax over them is
-    p(word | picture, cloze, other words). ``discount`` of the blind log-likelihoods (A,) is taken off first: 0 trusts
-    the judge's language, 1 leaves the pointwise mutual information of word and picture.
+    p(word | picture, cloze, other words).
 
     Raises:
         ShapeError: There is not one score for each answer of the layout.
@@ -47,8 +39,7 @@ def slot_posteriors(
     expected = len(layout.answers)
     if log_scores.ndim != 2 or log_scores.shape[1] != expected:
         raise ShapeError.of("log_scores", f"(N, {expected})", log_scores.shape)
-    evidence = log_scores if blind is None else log_scores - discount * blind
-    return tuple(_softmax(evidence[:, list(group)]) for group in layout.groups)
+    return tuple(_softmax(log_scores[:, list(group)]) for group in layout.groups)
 
 
 def slot_saliency(posterior: NDArray[np.float64], prior: NDArray[np.float64]) -> float:
@@ -65,10 +56,9 @@ def slot_weights(slots: Sequence[Slot], saliencies: Sequence[float] | None) -> N
     """Weighs S slots by kind and saliency, summing to 1; without saliencies all weigh the same (the paper's mean)."""
     if saliencies is None:
         return np.full(len(slots), 1.0 / max(1, len(slots)))
-    floors = [ACTION_FLOOR if slot.kind == "action" else OTHER_FLOOR for slot in slots]
     weights = [
-        KIND_WEIGHTS[slot.kind] * (floor + (1 - floor) * saliency)
-        for slot, floor, saliency in zip(slots, floors, saliencies, strict=True)
+        KIND_WEIGHTS[slot.kind] * (FLOOR + (1 - FLOOR) * saliency)
+        for slot, saliency in zip(slots, saliencies, strict=True)
     ]
     return np.asarray(weights, dtype=np.float64) / max(sum(weights), 1e-12)
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from anomalylmm.errors import ConfigurationError, ShapeError
+from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import UNKNOWN, Candidate, SlotVerdict
 
 Reading = Literal["generate", "likelihood", "both"]
 Fusion = Literal["mean", "product"]
 MaskingWay = Literal["lexicon", "judge"]
 Item = TypeVar("Item")
+RANK_DECAY = 0.5  # the paper's
 _LEAST = 1e-4  # probabilities below do not differ
 
 
@@ -19,7 +20,7 @@ _LEAST = 1e-4  # probabilities below do not differ
 class RerankSettings:
     """How candidates are judged and re-ordered.
 
-    Fusion "mean", the paper's: ``S = a * mean(p_s) + b * affirm + c * decay ** rank`` with the slots' weighted mean.
+    Fusion "mean", the paper's: ``S = a * mean(p_s) + b * affirm + c * 0.5 ** rank`` with the slots' weighted mean.
     Fusion "product": ``S = a * sum(w_s * log p_s) + b * log affirm + c * z``, the evidence of slots, sentence and
     coarse search multiplied as that of experts who are sure of different things (Hinton 2002); the slots' weights have
     mean 1.
@@ -30,23 +31,21 @@ class RerankSettings:
     match_weight: float = 0.3  # a
     affirm_weight: float = 0.2  # b; 0 does not ask for the whole sentence
     rank_weight: float = 0.05  # c of the mean
-    rank_decay: float = 0.5
     coarse_weight: float = 1.0  # c of the product
     posture_weight: float = 0.85  # of the joints compared with the judge, in slots that joints can answer; 0: none
     reading: Reading = "likelihood"
     saliency: bool = True  # weigh slots by what the picture decides; off: all the same
     focus: bool = True  # show the peak of the patch map as one more view
     mirror: bool = False  # show each view mirrored too and average what is said, but not of a query on left or right
-    prior_discount: float = 0.0  # share of the blind log-likelihood taken off the likelihood reading
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
     masking: MaskingWay = "lexicon"  # who names the words to mask where the user has not
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
-    pairwise: bool = False  # compare close neighbors two by two (see ``pairwise.py``)
+    pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
     pair_margin: float = 0.5  # logits by which a pair must be won, on the mean of both orders
     pair_top: int = 10  # first places in which pairs are compared
-    gate: bool = False  # judge only candidates that could be first (see ``gating.py``)
+    gate: bool = False  # judge only candidates that could be first (see ``gate.py``)
     gate_margin: float = 1.0  # z-scores below the best, within which a candidate could be first
     same_cosine: float = 0.0  # of best crops, from which candidates share one judgement; 0: never
     explain: bool = False  # have the judge write why, for accepted candidates only
@@ -59,8 +58,8 @@ class RerankSettings:
             raise ConfigurationError(
                 f"re-ranking weights {(*weights, self.coarse_weight)} must not be negative, nor a and b both 0"
             )
-        if not 0 < self.rank_decay <= 1 or not 0 <= self.prior_discount <= 1 or not 0 <= self.posture_weight <= 1:
-            raise ConfigurationError("rank_decay must be in (0, 1], prior_discount and posture_weight in [0, 1]")
+        if not 0 <= self.posture_weight <= 1:
+            raise ConfigurationError(f"posture_weight is {self.posture_weight}, but must be in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:
             raise ConfigurationError("top_n must not be negative, max_images and batch_size must be positive")
         self._check_stages()
@@ -148,7 +147,7 @@ def _finite(z_score: float) -> float:
 
 def rank_prior(rank: int, settings: RerankSettings) -> float:
     """Computes what the mean owes to the 0-based coarse rank."""
-    return settings.rank_weight * settings.rank_decay**rank
+    return settings.rank_weight * RANK_DECAY**rank
 
 
 def agreement_logit(score_: float, candidate: Candidate, settings: RerankSettings) -> float:
@@ -159,21 +158,6 @@ def agreement_logit(score_: float, candidate: Candidate, settings: RerankSetting
     agreement = own / (settings.match_weight + settings.affirm_weight)
     limited = min(max(agreement, _LEAST), 1 - _LEAST)
     return math.log(limited / (1 - limited))
-
-
-def rerank(candidates: Sequence[Item], scores: Sequence[float | None], n: int) -> tuple[Item, ...]:
-    """Orders the first ``n`` candidates by score downwards; the rest stay where they are.
-
-    Equal scores keep the coarse order. A candidate without a score (the judge failed, or the budget ended) keeps its
-    very place, since nothing was learned of it.
-
-    Raises:
-        ShapeError: There are fewer scores than candidates to order.
-    """
-    first = min(n, len(candidates))
-    if len(scores) < first:
-        raise ShapeError.of("scores", f"(at least {first},)", (len(scores),))
-    return put_in_places(candidates, order_scored(scores[:first]))
 
 
 def order_scored(scores: Sequence[float | None]) -> list[int]:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
-from anomalylmm.rerank.gate import CoarseHint, Hints, JudgingPlan, plan_judging, weave
+from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
     layout_answers,
@@ -28,8 +28,6 @@ from anomalylmm.rerank.prompts import (
 from anomalylmm.rerank.saliency import focus_box
 from anomalylmm.rerank.score import DEFAULT, RerankSettings, agreement_logit, order_scored, put_in_places
 from anomalylmm.rerank.verdicts import VerdictReader, add_reason, choose_facets, share_verdict
-
-__all__ = ["Adjudication", "Adjudicator", "CoarseHint", "JudgementCache"]
 
 FOCUS_MOST_AREA = 0.8  # of the image, above which a focus crop shows nothing new
 PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
@@ -85,14 +83,11 @@ class Adjudicator:
         lexicon: Lexicon,
         settings: RerankSettings = DEFAULT,
         mapper: PatchTextMapper | None = None,
-        *,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.judge = judge
         self.lexicon = lexicon
         self.settings = settings
         self.mapper = mapper
-        self._clock = clock
 
     def adjudicate(
         self,
@@ -114,7 +109,7 @@ class Adjudicator:
             budget_calls: Questions that may be asked; None for what the settings say.
             hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
-        started = self._clock()
+        started = time.perf_counter()
         case = self._open_case(query, candidates, cache, budget_calls, hints or {})
         promotions: list[Promotion] = []
         if case.questions.num_calls == 0:
@@ -130,7 +125,7 @@ class Adjudicator:
             ranked=_rank(case, order),
             num_calls=case.asker.num_calls,
             num_cached=case.asker.num_cached,
-            seconds=self._clock() - started,
+            seconds=time.perf_counter() - started,
             num_gated=len(case.plan.waiting),
             num_shared=sum(leader != position for position, leader in case.plan.leader_of.items()),
             num_promoted=len(promotions),
@@ -148,9 +143,7 @@ class Adjudicator:
     ) -> _Case:
         settings, questions = self.settings, self._questions(query)
         budget = budget_calls if budget_calls is not None else settings.budget_calls or None
-        asker = Asker(
-            self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size, clock=self._clock
-        )
+        asker = Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size)
         first = candidates[: settings.top_n or query.top_n]
         planned = settings if questions.num_calls else replace(settings, gate=False, same_cosine=0.0)
         plan = plan_judging(first, hints, planned)

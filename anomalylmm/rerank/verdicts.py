@@ -47,14 +47,18 @@ class VerdictReader:
         usable = [evidence for evidence in heard if not evidence.error]
         problems = [evidence.error for evidence in heard if evidence.error]
         if not usable:
-            return self._failed(candidate, problems or ["the candidate has no picture"])
-        posteriors = self._posteriors(np.array([evidence.log_scores for evidence in usable]))
+            reason = "not judged: " + "; ".join(dict.fromkeys(problems or ["the candidate has no picture"]))
+            return _empty_verdict(candidate, reason, self.judge_id)
+        log_scores = np.array([evidence.log_scores for evidence in usable])
+        posteriors = slot_posteriors(log_scores, self.questions.layout) if self.questions.likelihood else ()
         slots, trouble = self._read_slots(usable, posteriors)
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
-        weights = slot_weights(self.questions.slots, self._saliencies(slots))
+        saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
+        weights = slot_weights(self.questions.slots, saliencies)
         affirm = self._read_affirm(usable, posteriors)
         notes, is_open = [], False
-        if self._asks_color and candidate.images and not any(map(has_color, candidate.images)):
+        asks_color = any(slot.kind == "color" for slot in slots)
+        if asks_color and candidate.images and not any(map(has_color, candidate.images)):
             slots, weights = _without_color(slots, weights)
             affirm, notes, is_open = None, [_NO_COLOR], all(slot.kind == "color" for slot in slots)
         sure = confidence(slots, weights.tolist(), affirm, self.settings)
@@ -84,24 +88,6 @@ class VerdictReader:
         """Says that there was nothing to ask."""
         return _empty_verdict(candidate, _UNASKED, self.judge_id)
 
-    def _failed(self, candidate: Candidate, problems: Sequence[str]) -> Verdict:
-        reason = "not judged: " + "; ".join(dict.fromkeys(problems))
-        return _empty_verdict(candidate, reason, self.judge_id)
-
-    @property
-    def _asks_color(self) -> bool:
-        return any(slot.kind == "color" for slot in self.questions.slots)
-
-    def _saliencies(self, slots: Sequence[SlotVerdict]) -> list[float] | None:
-        return [slot.saliency for slot in slots] if self.settings.saliency else None
-
-    def _posteriors(self, log_scores: NDArray[np.float64]) -> Posteriors:
-        """Gives each slot's distribution over its words; nothing without the likelihood reading."""
-        if not self.questions.likelihood:
-            return ()
-        discount = self.settings.prior_discount
-        return slot_posteriors(log_scores, self.questions.layout, blind=self.blind, discount=discount)
-
     def _read_slots(
         self, usable: Sequence[Evidence], posteriors: Posteriors
     ) -> tuple[tuple[SlotVerdict, ...], list[str]]:
@@ -112,8 +98,9 @@ class VerdictReader:
         for index, slot in enumerate(asked.slots):
             verdict = _blank_verdict(slot)
             if posteriors:
-                prior = priors[index][0] if priors else _uniform(posteriors[index].shape[1])
-                verdict = _read_likelihood(slot, posteriors[index], prior, asked.layout.words[index])
+                words = asked.layout.words[index]
+                prior = priors[index][0] if priors else np.full(len(words), 1.0 / len(words))
+                verdict = _read_likelihood(slot, posteriors[index], prior, words)
             if parsed:
                 verdict = self._read_written(verdict, [answer.words[index] for answer in parsed], bool(posteriors))
             verdicts.append(verdict)
@@ -237,7 +224,3 @@ def _empty_verdict(candidate: Candidate, reason: str, judge_id: str) -> Verdict:
         num_calls=0,
         seconds=0.0,
     )
-
-
-def _uniform(width: int) -> NDArray[np.float64]:
-    return np.full(width, 1.0 / width)

@@ -15,7 +15,7 @@ from anomalylmm.query.masking import BLANK, mask_query, paraphrases
 from anomalylmm.records import UNKNOWN
 from anomalylmm.rerank.prompts import parse_cloze
 from anomalylmm.rerank.saliency import focus_box, slot_saliency
-from anomalylmm.rerank.score import rerank
+from anomalylmm.rerank.score import order_scored, put_in_places
 
 LEXICON = Lexicon.load()
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -76,13 +76,13 @@ def test_a_context_box_is_inside_the_frame_and_holds_the_box(corners, width, hei
     )
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12), st.integers(0, 15))
-def test_rerank_is_a_permutation_of_the_first_and_leaves_the_tail(scores, n):
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
+def test_reordering_permutes_what_has_a_score_and_leaves_the_rest(scores):
     items = list(range(len(scores)))
-    result = rerank(items, scores, n)
-    assert sorted(result[:n]) == items[:n]
-    assert list(result[n:]) == items[n:]
-    judged = [scores[item] for item in result[:n] if scores[item] is not None]
+    result = put_in_places(items, order_scored(scores))
+    assert sorted(result) == items
+    assert all(result[place] == place for place in items if scores[place] is None)
+    judged = [scores[item] for item in result if scores[item] is not None]
     assert judged == sorted(judged, reverse=True)
 
 

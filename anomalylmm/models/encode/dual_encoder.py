@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -21,18 +22,18 @@ WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 class DualEncoder:
     """Implements ``ImageEncoder``, ``TextEncoder`` and ``PatchTextMapper`` with one model."""
 
-    def __init__(self, weights: ResolvedWeights, *, device: str, batch_size: int, dtype: str = "auto") -> None:
+    def __init__(self, weights: ResolvedWeights, *, device: str, batch_size: int) -> None:
         """Loads the model.
 
         Raises:
             WeightsError: The folder is damaged or holds no dual encoder.
-            ConfigurationError: The device or type is not to be had.
+            ConfigurationError: This computer has no such device.
         """
         from transformers import AutoModel
 
         self.model_id, self.batch_size = weights.model_id, batch_size
         self._device = choose_device(device)
-        self._dtype = choose_dtype(dtype, self._device)
+        self._dtype = choose_dtype("auto", self._device)
         self._processor = load_processor(weights)
         self._model = load_model(AutoModel, weights, self._device, self._dtype)
         self._vocabulary = read_vocabulary(weights)
@@ -114,6 +115,14 @@ def unit_rows(output: Any) -> Floats:
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
     rows: Floats = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     return rows
+
+
+def stack_maps(maps: Sequence[Floats]) -> Floats:
+    """Brings N maps (rows, columns) to the size of the largest and scales each to 0..1; shape (N, rows, columns)."""
+    if not maps:
+        return np.zeros((0, 1, 1), np.float32)
+    rows, columns = np.max([one.shape for one in maps], axis=0).tolist()
+    return scale_each(np.stack([cv2.resize(one, (columns, rows)) for one in maps]))
 
 
 def scale_each(maps: Floats) -> Floats:

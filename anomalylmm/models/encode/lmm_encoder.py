@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.encode.dual_encoder import WORD, batches, read_vocabulary, scale_each
+from anomalylmm.models.encode.dual_encoder import WORD, batches, read_vocabulary, stack_maps
 from anomalylmm.models.hub.chat import Inputs
 from anomalylmm.models.hub.devices import choose_device, choose_dtype
 from anomalylmm.models.hub.image_budget import limit_pixels
@@ -36,7 +35,6 @@ class LmmEncoder:
         dimension: int | None,
         max_pixels: int | None,
         model_id: str = "",
-        dtype: str = "auto",
     ) -> None:
         """Loads the model without its language head.
 
@@ -48,18 +46,17 @@ class LmmEncoder:
                 None keeps all.
             max_pixels: Most pixels of one image that the model is given; None leaves it to its processor.
             model_id: Name of all that decides the vectors; the weights' own unless given.
-            dtype: ``"auto"`` or a type's name; half precision weights run as float32 on a CPU.
 
         Raises:
             WeightsError: The folder is damaged or holds no such model.
-            ConfigurationError: The device or type is not to be had, the dimension is larger than the model's, or the
+            ConfigurationError: There is no such device, the dimension is larger than the model's, or the
                 pixels can't be limited.
         """
         from transformers import AutoModel
 
         self.model_id, self.batch_size = model_id or weights.model_id, batch_size
         self._device = choose_device(device)
-        self._dtype = choose_dtype(dtype, self._device)
+        self._dtype = choose_dtype("auto", self._device)
         self._processor = load_processor(weights)
         self._processor.tokenizer.padding_side = "right"  # never seen by the tokens before it: the model is causal
         limit_pixels(self._processor, max_pixels)
@@ -96,11 +93,9 @@ class LmmEncoder:
             ConfigurationError: The family does not say how its image tokens are laid out.
         """
         query = torch.from_numpy(self.encode_texts([text])[0]).to(self._device)
-        maps = [one for batch in batches(images, self.batch_size) for one in self._similarity_maps(batch, query)]
-        if not maps:
-            return np.zeros((0, 1, 1), np.float32)
-        rows, columns = np.max([one.shape for one in maps], axis=0).tolist()
-        return scale_each(np.stack([cv2.resize(one, (columns, rows)) for one in maps]))
+        return stack_maps(
+            [one for batch in batches(images, self.batch_size) for one in self._similarity_maps(batch, query)]
+        )
 
     @torch.inference_mode()
     def _pooled(self, inputs: Inputs) -> Floats:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.models.judge.answers import GRAY
 from anomalylmm.models.judge.endpoint_client import EndpointClient, Payload
 from anomalylmm.models.judge.endpoint_replies import (
     PromptToken,
@@ -29,6 +28,7 @@ from anomalylmm.models.judge.endpoint_replies import (
 )
 from anomalylmm.protocols import Views
 from anomalylmm.records import Image
+from anomalylmm.rerank.prompts import GRAY
 
 LOGGER = logging.getLogger(__name__)
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]

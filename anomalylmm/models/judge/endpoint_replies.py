@@ -7,10 +7,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, AliasPath, BaseModel, Field, ValidationError
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.models.judge.answers import NO_WORDS, YES_WORDS
-from anomalylmm.rerank.prompts import MAX_ANSWER_CHARACTERS
+from anomalylmm.rerank.evidence import MIN_LOG
+from anomalylmm.rerank.prompts import MAX_ANSWER_CHARACTERS, NO_WORDS, YES_WORDS
 
-MIN_LOG = -1e4  # stands for log 0
 ROUNDING = 1e-3  # a log-probability may be above 0 by so much
 SPACES = " \t\r\n\u2581\u0120"  # as tokenizers write them
 PROBLEMS = {  # by the field that is missing or wrong

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.encode.dual_encoder import scale_each
+from anomalylmm.models.encode.dual_encoder import stack_maps
 from anomalylmm.models.hub.chat import Chat, Inputs
 from anomalylmm.records import Floats, Image
 
@@ -48,11 +47,7 @@ class JudgeMapper:
             JudgeError: The model has no tokens for yes and no.
         """
         prompt = self._write_prompt(text)
-        maps = [self._map(image, prompt) for image in images]
-        if not maps:
-            return np.zeros((0, 1, 1), np.float32)
-        rows, columns = np.max([one.shape for one in maps], axis=0).tolist()
-        return scale_each(np.stack([cv2.resize(one, (columns, rows)) for one in maps]))
+        return stack_maps([self._map(image, prompt) for image in images])
 
     def _map(self, image: Image, prompt: str) -> Floats:
         inputs = self._chat.inputs_of([image], prompt)

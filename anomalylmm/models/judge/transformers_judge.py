@@ -12,12 +12,11 @@ from anomalylmm.models.hub.chat import Chat, Inputs, group_alike, join
 from anomalylmm.models.hub.devices import choose_device, choose_dtype
 from anomalylmm.models.hub.image_budget import limit_pixels
 from anomalylmm.models.hub.loading import load_model, load_processor
-from anomalylmm.models.judge.answers import GRAY, NO_WORDS, YES_WORDS
 from anomalylmm.models.judge.likelihood import AnswerScorer
 from anomalylmm.models.judge.relevance import JudgeMapper
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.protocols import Views
-from anomalylmm.rerank.prompts import write_affirm_prompt
+from anomalylmm.rerank.prompts import GRAY, NO_WORDS, YES_WORDS, write_affirm_prompt
 
 USUAL_NEW_TOKENS = 48  # longest answer; another length is another judge, since its answers are kept by the judge's id
 

@@ -1,6 +1,6 @@
 """Finds joints by a net that looks at one person at a time, such as the tuned MoveNet, from an ONNX file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,9 +9,9 @@ from anomalylmm.errors import WeightsError
 from anomalylmm.models.onnx.engine import OnnxEngine
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.posture.features import NUM_JOINTS
 from anomalylmm.records import Detections, Floats, Image
 
-NUM_JOINTS = 17
 MARGIN = 1.25  # side of the square cut around a person, over the longer side of the box
 Square = tuple[int, int, int]  # left, top and side in pixels of the frame
 
@@ -63,7 +63,7 @@ class MoveNetPose:
         for start in range(0, len(places), self._batch_size):
             part = places[start : start + self._batch_size]
             joints[start : start + len(part)] = self._find(part)
-        return list(_part_by(joints, [len(found) for found in persons]))
+        return np.split(joints, np.cumsum([len(found) for found in persons]))[:-1]
 
     def _find(self, places: Sequence[tuple[Image, Square]]) -> Floats:
         """Finds the joints (N, 17, 3) of N squares, in pixels of their frames."""
@@ -89,11 +89,3 @@ def cut_square(image: Image, square: Square, side_px: int) -> Image:
     cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][np.ix_(rows - rows[0], columns - columns[0])]
     scaling = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(cut, (side_px, side_px), interpolation=scaling), np.uint8)
-
-
-def _part_by(joints: Floats, counts: Sequence[int]) -> Iterator[Floats]:
-    """Splits (N, 17, 3) by the number of persons in each frame."""
-    start = 0
-    for count in counts:
-        yield joints[start : start + count]
-        start += count

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.detect.yolo import choose_file, import_ultralytics, keeping_threads, same_size_batches
-from anomalylmm.models.pose.movenet import NUM_JOINTS
 from anomalylmm.models.weights import ResolvedWeights
+from anomalylmm.posture.features import NUM_JOINTS
 from anomalylmm.records import Detections, Floats, Image
 
 MIN_OVERLAP = 0.3  # of the box whose joints are wanted and the box that the pose model found

@@ -21,14 +21,12 @@ def test_equal_or_no_crops_give_finite_z_scores():
         assert np.isfinite(z_scores(np.full((2, 1), 0.4), mean, std)).all()
 
 
-def test_tracklets_score_as_their_best_crop_or_best_two():
+def test_tracklets_score_as_their_best_crop():
     scores = np.array([0.2, 0.9, 0.5, 0.6, 0.1])
     ids = ["a", "a", "b", "b", "c"]
     best = best_tracklets(scores, ids, mean=0.0, std=0.1, floor_z=2.0, top_n=9)
     assert [(item.tracklet_id, item.rows, item.cosine) for item in best] == [("a", (1, 0), 0.9), ("b", (3, 2), 0.6)]
     assert best[0].z_score == pytest.approx(9.0)
-    pooled = best_tracklets(scores, ids, mean=0.0, std=0.1, floor_z=0.0, top_n=2, pooling="top2")
-    assert [(item.tracklet_id, item.cosine) for item in pooled] == [("a", pytest.approx(0.55)), ("b", 0.55)]
 
 
 def test_equal_scores_are_ordered_by_tracklet_id():

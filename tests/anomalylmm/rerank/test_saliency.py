@@ -19,12 +19,6 @@ def test_posteriors_are_distributions_over_each_slots_words():
     np.testing.assert_allclose(action.sum(axis=1), 1)
 
 
-def test_a_judge_that_ignores_the_picture_has_no_evidence_once_its_language_is_discounted():
-    blind = np.random.default_rng(2).normal(-5, 2, len(LAYOUT.answers))
-    color, _ = slot_posteriors(blind[None], LAYOUT, blind=blind, discount=1.0)
-    np.testing.assert_allclose(color, 1 / 11)
-
-
 def test_one_score_an_answer_is_needed():
     with pytest.raises(ShapeError):
         slot_posteriors(np.zeros((2, 3)), LAYOUT)

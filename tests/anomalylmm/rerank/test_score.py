@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from anomalylmm.errors import ConfigurationError, ShapeError
+from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import UNKNOWN, SlotVerdict
 from anomalylmm.rerank.score import (
     DEFAULT,
@@ -11,8 +11,9 @@ from anomalylmm.rerank.score import (
     agreement_logit,
     coarse_term,
     confidence,
+    order_scored,
     product_score,
-    rerank,
+    put_in_places,
     score,
     write_reason,
 )
@@ -54,16 +55,11 @@ def test_one_contradiction_outweighs_a_coarse_lead_in_the_product():
 
 
 def test_equal_scores_keep_the_coarse_order():
-    assert rerank("abc", [0.5, 0.5, 0.5], 3) == ("a", "b", "c")
+    assert order_scored([0.5, 0.5, 0.5]) == [0, 1, 2]
 
 
 def test_a_candidate_without_score_keeps_its_place():
-    assert rerank("abcd", [0.1, None, 0.9, 0.5], 4) == ("c", "b", "d", "a")
-
-
-def test_too_few_scores_are_refused():
-    with pytest.raises(ShapeError, match="scores"):
-        rerank("abc", [0.1], 3)
+    assert put_in_places("abcd", order_scored([0.1, None, 0.9, 0.5])) == ("c", "b", "d", "a")
 
 
 def test_confidence_is_capped_by_the_weakest_behavior():
@@ -111,7 +107,7 @@ def test_the_agreement_is_found_again_in_a_score():
         {"match_weight": -1},
         {"coarse_weight": -1},
         {"match_weight": 0, "affirm_weight": 0},
-        {"rank_decay": 0},
+        {"posture_weight": 1.1},
         {"batch_size": 0},
         {"pair_window": -0.1},
         {"pair_margin": -1},
