@@ -10,8 +10,8 @@ AnomalyLMMError
 │   ├── ShardError            a shard does not match its manifest
 │   ├── PipelineMismatchError galleries of different pipelines would be mixed
 │   └── StoreBusyError        another process holds the writer's lock
-├── ShapeError                an array has not the shape that was promised
-└── JudgeError                the judge did not answer, or not usably
+├── ShapeError                an array does not have the promised shape
+└── JudgeError                the judge gave no usable answer
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class QueryError(ConfigurationError):
 
 
 class WeightsError(ConfigurationError):
-    """Weights are missing, damaged, or of a kind that is not loaded unasked."""
+    """Weights are missing, damaged, or of a kind that is loaded only on request."""
 
     exit_code = 3
 
@@ -70,7 +70,7 @@ class StoreBusyError(StoreError):
 
 
 class ShapeError(AnomalyLMMError):
-    """An array has not the shape that was promised."""
+    """An array does not have the promised shape."""
 
     @classmethod
     def of(cls, name: str, expected: str, actual: Sequence[int]) -> "ShapeError":
@@ -79,6 +79,6 @@ class ShapeError(AnomalyLMMError):
 
 
 class JudgeError(AnomalyLMMError):
-    """The judge did not answer, or not usably."""
+    """The judge gave no usable answer."""
 
     exit_code = 7

@@ -50,7 +50,7 @@ def switch_off() -> None:
 
 
 def find_switched_on() -> list[str]:
-    """Names what is on in this process all the same: variables the user has set, a package that was imported before."""
+    """Names what is still on in this process: variables that the user set, or a package imported earlier."""
     found = [name for name, value in SWITCHES.items() if not _agrees(os.environ.get(name, ""), value)]
     return found + [OPENVINO_TELEMETRY] * (sys.modules.get(OPENVINO_TELEMETRY) is not None)
 

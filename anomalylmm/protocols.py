@@ -1,4 +1,4 @@
-"""Small, batch-first protocols that the models fill in; the core knows only these."""
+"""What a model must offer: small, batch-first protocols, which are all that the method knows of models."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -49,7 +49,7 @@ class ClipCutter(Protocol):
     def iter_frames(
         self, path: Path, start_seconds: float, stop_seconds: float
     ) -> Generator[tuple[Image, float], None, None]:
-        """Yields every frame from start to stop, both included, with its ``pts_seconds``; to be closed.
+        """Yields every frame from start to stop, both included, with its ``pts_seconds``; close the generator.
 
         Raises:
             VideoError: The file can't be decoded at all, or has no frame there.
@@ -57,7 +57,7 @@ class ClipCutter(Protocol):
         ...
 
     def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
-        """Writes frames with their times as a video without sound; gives their number.
+        """Writes frames with their times as a video without sound and returns their number.
 
         Raises:
             VideoError: There is no frame, or it can't be written.
@@ -71,7 +71,7 @@ class PersonDetector(Protocol):
     model_id: str
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Finds the persons of N frames; one ``Detections`` a frame."""
+        """Finds the persons of N frames; one ``Detections`` per frame."""
         ...
 
 
@@ -92,7 +92,7 @@ class Tracker(Protocol):
     """Links detections of one video over time; a new one is made for each video."""
 
     def update(self, detections: Detections, image: Image) -> NDArray[np.int64]:
-        """Gives each of N detections its track number, or -1 where it belongs to none yet; shape (N,)."""
+        """Returns the track number of each of N detections, -1 for those without a track yet; shape (N,)."""
         ...
 
 
@@ -118,12 +118,12 @@ class TextEncoder(Protocol):
         ...
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Words of the text that the encoder has never been taught (empty where it can't tell)."""
+        """Words of the text that the encoder was not trained on (empty if it can't tell)."""
         ...
 
 
 class PatchTextMapper(Protocol):
-    """Tells where in an image a text applies."""
+    """Finds where in an image a text applies."""
 
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         """Patch-text similarity of N images, scaled to 0..1 per image; shape (N, rows, columns)."""

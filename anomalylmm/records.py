@@ -1,4 +1,4 @@
-"""Records that cross a border: frozen, checked, keyword-only. Knows numpy and the errors, nothing else.
+"""Records that packages exchange: frozen, checked, keyword-only. Imports only numpy and the errors.
 
 Shapes: N items, Q queries, K results, D dimension, T frames, S slots, H x W pixels.
 Images are RGB uint8 (H, W, 3). Boxes are ``xyxy_px``. Scores are higher-is-better.
@@ -48,7 +48,7 @@ class ContainerTime:
     """What a container says about its recording, before anything is decoded."""
 
     created_utc: datetime | None
-    duration_seconds: float  # 0.0 where it does not say
+    duration_seconds: float  # 0.0 if it does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class VideoHeader:
 
     width_px: int
     height_px: int
-    num_frames_from_header: int  # 0 where the container does not say
-    duration_seconds_from_header: float  # 0.0 where the container does not say
+    num_frames_from_header: int  # 0 if the container does not say
+    duration_seconds_from_header: float  # 0.0 if the container does not say
     average_fps: float
     codec: str
     rotation_degrees: int = 0  # clockwise turn to apply, already applied to decoded frames
@@ -90,7 +90,7 @@ class DecodeReport:
 
     @property
     def coverage(self) -> float:
-        """Decoded share of the promised seconds, 0..1 (1.0 where nothing was promised)."""
+        """Decoded share of the promised seconds, 0..1 (1.0 if nothing was promised)."""
         if self.seconds_promised <= 0:
             return 1.0 if self.num_frames else 0.0
         return min(1.0, self.seconds_decoded / self.seconds_promised)
@@ -137,13 +137,12 @@ class Body:
     keypoints: Floats = field(repr=False)  # (17, 3): x and y in pixels of the frame, score 0..1
     posture_scores: Floats = field(repr=False)  # (P,): 0..1 for each of ``posture.classes.CHANNELS``
     posture: str  # the most probable of the stills
-    fall_score: float  # 0..1, how far this moment ends a fall
-    run_score: float  # 0..1, how far the person crosses the picture faster than a walk
+    fall_score: float  # 0..1, how clearly a fall ends at this moment
+    run_score: float  # 0..1, how clearly the person crosses the picture faster than at a walk
     trunk_angle_degrees: float  # 0 upright, 90 lying, 180 upside down
     height_ratio: float  # height of all joints over their width and height together: 1 thin and upright, 0 flat
-    rise_score: float | None = (
-        None  # 0..1, how far the person gets up, sits down or waves; None without a sequence head
-    )
+    # 0..1, how clearly the person gets up, sits down or waves; None without a sequence head
+    rise_score: float | None = None
     sit_score: float | None = None
     wave_score: float | None = None
 
@@ -165,7 +164,7 @@ class Crop:
     tracklet_stop_seconds: float
     tracklet_num_detections: int
     image: Image = field(repr=False)  # context crop, RGB
-    body: Body | None = None  # None where no pose is estimated, or its joints are unsure
+    body: Body | None = None  # None if no pose is estimated, or its joints are unsure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +189,7 @@ class CropRow:
     tracklet_stop_seconds: float
     tracklet_num_detections: int
     jpeg: bytes = field(repr=False)  # context crop
-    vector: Floats = field(repr=False)  # (D + P,): the encoder's, unit length, then posture (see ``posture.coarse``)
+    vector: Floats = field(repr=False)  # (D + P,): the encoder's, unit length, then posture (see ``posture.vector``)
     body: Body | None = None
 
 
@@ -227,8 +226,8 @@ class Query:
     stop_utc: datetime | None = None
     daily_start: str = ""  # "22:00" local time of the camera; empty: whole day
     daily_stop: str = ""
-    floor_z: float = 1.0  # least z-score against the gallery's background
-    accept: float = 0.6  # least confidence of a hit
+    floor_z: float = 1.0  # lowest z-score against the gallery's background
+    accept: float = 0.6  # lowest confidence of a hit
     top_n: int = 50  # candidates judged at most in one sweep
     enabled: bool = True
     calibrate: bool = True  # whether confirmed and rejected hits may raise ``accept``
@@ -241,7 +240,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A tracklet that the coarse search brings to the judge."""
+    """A tracklet that the coarse search hands to the judge."""
 
     tracklet_id: str
     video_id: str
@@ -258,7 +257,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotVerdict:
-    """What the judge saw in one blank."""
+    """What the judge said about one blank."""
 
     word: str  # asked for
     kind: SlotKind
@@ -267,7 +266,7 @@ class SlotVerdict:
     probability: float  # of the word among its contrasts given the image (likelihood reading)
     prior: float  # the same without the image
     saliency: float  # 0..1 how much the image decides this slot
-    posture: float | None = None  # 0..1 what the joints say of the word; None where they can't speak to it
+    posture: float | None = None  # 0..1 what the joints say of the word; None if they can't speak to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +288,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedCandidate:
-    """A candidate in its final place, with its verdict where it was judged."""
+    """A candidate in its final place, with its verdict if it was judged."""
 
     candidate: Candidate
     rank: int  # 0-based after re-ranking

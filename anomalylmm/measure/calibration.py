@@ -1,6 +1,6 @@
-"""From what people confirm and reject to the confidence from which on a query's candidates are hits.
+"""Turns what people confirm and reject into the confidence from which a query's candidates are hits.
 
-A weak band is dropped from below where it is proven that most of its hits are wrong; knows no store and no clock.
+A weak band at the bottom is dropped if it is proven that most of its hits are wrong; knows no store and no clock.
 """
 
 import math
@@ -9,31 +9,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
-TARGET = 0.5  # least share of right ones among hits that are worth a look
-ALPHA = 0.1  # chance of taking a band of just that share for a worse one
-MAX_RAISE = 0.5  # of the way from the query's own threshold to certainty
+TARGET = 0.5  # share of right hits from which hits are worth a look
+ALPHA = 0.1  # chance of dropping a band with just that share
+MAX_RAISE = 0.5  # share of the way from the query's own threshold to 1
 HALF_RAISE = 5  # rejected hits that allow half of that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewedHit:
-    """One hit with one person's word on it."""
+    """One person's verdict on one hit."""
 
     hit_id: str
     confidence: float  # 0..1, the judge's
-    confirmed: bool  # or rejected
+    confirmed: bool  # False: rejected
     given_utc: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """From which confidence on a query's candidates are hits, and why."""
+    """The confidence from which a query's candidates are hits, and why."""
 
     threshold: float
     accept: float  # the query's own
     num_confirmed: int  # hits at or above ``accept`` that were confirmed, each counted once
     num_rejected: int
-    bound: float  # most of the dropped hits that can be right, with 90 % confidence; of all where none is dropped
+    bound: float  # upper bound at 90 % on the share of right hits among the dropped ones; among all if none is dropped
     evidence: str  # one sentence
 
 
@@ -43,13 +43,12 @@ def calibrate(accept: float, reviewed: Iterable[ReviewedHit]) -> Calibration:
     The threshold is just above the longest band of hits, from ``accept`` upwards, of which the exact one-sided
     binomial test says at 10 % that fewer than half are right (the upper Clopper-Pearson bound lies under one half:
     C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-    binomial", Biometrika 26, 1934, p. 404). So nothing less than four rejected hits without a confirmed one changes
-    anything. ``R`` rejected hits raise it at most by ``(1 - accept) / 2 * R / (R + 5)``: never over half of the way
-    to certainty, since a hit that is not shown can't be confirmed, and a query must not fall silent forever. It is
-    never below ``accept``, since nobody has seen what lies there.
+    binomial", Biometrika 26, 1934, p. 404). So fewer than four rejected hits change nothing. ``R`` rejected hits
+    raise it at most by ``(1 - accept) / 2 * R / (R + 5)``, because a hit that is not shown can't be confirmed, and a
+    query must not fall silent forever. It is never below ``accept``, because nobody has seen what lies there.
 
-    One more confirmed hit never raises the threshold, one more rejected hit never lowers it. Of several words on one
-    hit the newest counts. Hits below ``accept``, found by an earlier version of the query, do not count.
+    One more confirmed hit never raises the threshold, and one more rejected hit never lowers it. Of several verdicts
+    on one hit the newest counts. Hits below ``accept``, found by an earlier version of the query, do not count.
     """
     counted = sorted(
         (hit for hit in _newest(reviewed) if hit.confidence >= accept), key=lambda hit: (hit.confidence, hit.hit_id)
@@ -82,13 +81,13 @@ def calibrate(accept: float, reviewed: Iterable[ReviewedHit]) -> Calibration:
 
 
 def keep(accept: float) -> Calibration:
-    """Leaves a query alone that says ``calibrate = false``."""
+    """Keeps the threshold of a query that says ``calibrate = false``."""
     evidence = f"{accept:.2f}, as the query says; it is not calibrated (calibrate = false)"
     return Calibration(threshold=accept, accept=accept, num_confirmed=0, num_rejected=0, bound=1.0, evidence=evidence)
 
 
 def upper_bound(right: int, number: int) -> float:
-    """Gives the one-sided upper Clopper-Pearson bound at 90 % on the share of right ones, of which some were seen."""
+    """Returns the one-sided upper Clopper-Pearson bound at 90 % on the share of right ones, of which some were seen."""
     if right >= number:
         return 1.0
     low, high = right / number, 1.0
@@ -102,7 +101,7 @@ def upper_bound(right: int, number: int) -> float:
 
 
 def chance_of_at_most(right: int, number: int, share: float) -> float:
-    """Gives the binomial P(X <= right) for a share in (0, 1), summed from the mode's side downwards."""
+    """Returns the binomial P(X <= right) for a share in (0, 1), summed from the mode's side downwards."""
     if right >= number:
         return 1.0
     if right > number * share:
@@ -119,7 +118,7 @@ def chance_of_at_most(right: int, number: int, share: float) -> float:
 
 
 def _newest(reviewed: Iterable[ReviewedHit]) -> Iterable[ReviewedHit]:
-    """Keeps one word on each hit; at the very same moment the confirmation, so that the order can't matter."""
+    """Keeps the newest verdict on each hit; at equal times the confirmation, whatever the order of input."""
     ordered = sorted(reviewed, key=lambda hit: (hit.given_utc, hit.confirmed))
     return {hit.hit_id: hit for hit in ordered}.values()
 

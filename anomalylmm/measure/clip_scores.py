@@ -25,7 +25,7 @@ class ClipEvent:
     stop_seconds: float | None = None
 
     def overlaps(self, hit: "ClipHit") -> bool:
-        """Tells whether a hit lies in this clip and, give or take the slack, in these seconds."""
+        """Returns whether a hit lies in this clip and, give or take the slack, in these seconds."""
         begins = 0.0 if self.start_seconds is None else self.start_seconds - SLACK_SECONDS
         ends = float("inf") if self.stop_seconds is None else self.stop_seconds + SLACK_SECONDS
         return hit.file == self.file and hit.stop_seconds >= begins and hit.start_seconds <= ends
@@ -33,7 +33,7 @@ class ClipEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipHit:
-    """What of a hit is compared with the labels."""
+    """The part of a hit that is compared with the labels."""
 
     hit_id: str
     query: str
@@ -45,7 +45,7 @@ class ClipHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryScore:
-    """What one query is worth."""
+    """How well one query did."""
 
     query: str
     events: int  # labeled events of its behaviors
@@ -57,7 +57,7 @@ class QueryScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipScores:
-    """What the hits on some clips are worth."""
+    """How well the hits on some clips agree with the labels."""
 
     found: tuple[ClipEvent, ...]
     missed: tuple[ClipEvent, ...]
@@ -79,7 +79,7 @@ class ClipScores:
         return round(self.count("false") * 3600 / self.seconds, 1) if self.seconds else None
 
     def figures(self) -> dict[str, Any]:
-        """Gives the numbers of a report."""
+        """Returns the numbers of a report."""
         return {
             "events": len(self.found) + len(self.missed),
             "events_found": len(self.found),
@@ -96,7 +96,7 @@ class ClipScores:
 
 
 def akin_to(behaviors: Iterable[str], families: Iterable[frozenset[str]]) -> frozenset[str]:
-    """Gives the behaviors themselves and all that share a family with one of them."""
+    """Returns the behaviors themselves and all that share a family with one of them."""
     own = frozenset(behaviors)
     return own.union(*(family for family in families if family & own))
 
@@ -118,7 +118,7 @@ def score_clips(
 ) -> ClipScores:
     """Scores the hits of some queries on labeled clips.
 
-    A clip is normal where no query asks for what happens in it. For falls and fights another word of the family counts
+    A clip is normal if no query asks for what happens in it. For falls and fights another word of the family counts
     as asked for; for everyday behavior it does not, else a query for running would leave no clip of walkers normal.
 
     Args:

@@ -29,7 +29,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A time of which no recording is there."""
+    """A time without a recording."""
 
     camera: str
     kind: GapKind
@@ -120,6 +120,6 @@ def _is_scheduled(pauses: Sequence[_Pause], pause: _Pause) -> bool:
 
 
 def _differ_by_day(one: datetime, other: datetime) -> timedelta:
-    """How far two times of day are apart."""
+    """How far apart two times of day are."""
     apart = (one - other) % timedelta(days=1)
     return min(apart, timedelta(days=1) - apart)

@@ -46,7 +46,7 @@ class TwinConfusion:
 
     @property
     def share(self) -> float:
-        """Share of the errors; 0 where there is none."""
+        """Share of the errors; 0 if there is none."""
         return self.num_twins / self.num_errors if self.num_errors else 0.0
 
 
@@ -74,7 +74,7 @@ def positive_ranks(ranked: Sequence[int] | NDArray[np.integer], positives: Colle
 
 
 def recall_at(ranks: Sequence[Sequence[int]], k: int) -> NDArray[np.float64]:
-    """Tells for each of Q queries whether a positive is among the first ``k``; 0 or 1, shape (Q,)."""
+    """Returns for each of Q queries whether a positive is among the first ``k``; 0 or 1, shape (Q,)."""
     return np.array([1.0 if any(rank < k for rank in found) else 0.0 for found in ranks], dtype=np.float64)
 
 
@@ -83,8 +83,8 @@ def average_precision(ranks: Sequence[int], num_positives: int | None = None, li
 
     Args:
         ranks: 0-based ranks of the positives that were found.
-        num_positives: How many there are in all; as many as ranks when absent. Those not found count as 0.
-        limit: Only this many first places count (AP@limit); the best there is to reach is then 1 as well.
+        num_positives: How many there are in all; by default as many as ranks. Those not found count as 0.
+        limit: Only this many first places count (AP@limit); the best possible value is still 1.
 
     Raises:
         ShapeError: There is no positive, or fewer than ranks.
@@ -125,7 +125,7 @@ def measure(ranks: Sequence[Sequence[int]], num_positives: Sequence[int] | None 
 
 
 def bootstrap_mean(values: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
-    """Gives the mean of Q values with its 95 % percentile interval over resampled queries.
+    """Returns the mean of Q values with its 95 % percentile interval over resampled queries.
 
     Raises:
         ShapeError: The values are not (Q,), or there is none.
@@ -146,12 +146,12 @@ def bootstrap_mean(values: NDArray[np.float64], *, resamples: int = RESAMPLES, s
 def paired_difference(
     after: NDArray[np.float64], before: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Interval:
-    """Gives the mean difference of two methods over the same Q queries with its 95 % interval.
+    """Returns the mean difference of two methods over the same Q queries with its 95 % interval.
 
     Queries are resampled in pairs, so what makes a query hard for both does not widen the interval.
 
     Raises:
-        ShapeError: The two have not the same shape (Q,).
+        ShapeError: The two do not have the same shape (Q,).
     """
     if after.shape != before.shape:
         raise ShapeError.of("after", f"{before.shape}", after.shape)

@@ -1,4 +1,4 @@
-"""Keeps the memory of a long run from growing by what glibc holds back; does nothing where there is no glibc."""
+"""Keeps the memory of a long run from growing by what glibc holds back; does nothing without glibc."""
 
 import contextlib
 import ctypes
@@ -9,13 +9,13 @@ LEFT_FREE = 64 << 20  # at the heap's end
 
 
 def return_free_pages() -> None:
-    """Gives what lies free between blocks in use back to the system; takes some milliseconds."""
+    """Returns free memory between blocks in use to the system; takes some milliseconds."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def share_one_heap() -> None:
-    """Makes all threads take from one heap, where what one has freed serves the others.
+    """Makes all threads share one heap, so that what one has freed serves the others.
 
     Frames pass through several threads. By default glibc gives each of them arenas of its own, which never shrink:
     memory grew by 28 % from ten minutes of video to an hour. Mapping each large block by itself keeps memory level too,

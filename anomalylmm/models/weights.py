@@ -33,7 +33,7 @@ class ResolvedWeights:
     path: Path  # file (.onnx, .pt) or folder
     model_id: str  # name@first 12 digits of the digest
     digest: str  # sha256 over the files
-    license: str  # "unknown" where no file next to the weights says
+    license: str  # "unknown" if no file next to the weights says
     source: WeightsSource
 
 
@@ -45,7 +45,7 @@ def resolve(
     Args:
         name: A path, a name under the package's ``weights`` folder (``pocket/judge``), or a hub name (``org/model``).
         kind: What they are for; decides which files are looked for in a folder.
-        allow_network: Whether the hub may be asked where its cache has nothing.
+        allow_network: Whether the hub may be asked if its cache has nothing.
         allow_pickle: Whether ``.pt`` and ``.bin`` files, which can run code, may be loaded.
 
     Raises:
@@ -76,7 +76,7 @@ def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, We
         if shipped.exists():
             return shipped, "shipped"
     except (OSError, RuntimeError) as error:  # a name too long for a file, a home of nobody, links in a circle
-        raise WeightsError(f"the {kind} weights {name[:200]!r} name no place: {error}; set another path") from error
+        raise WeightsError(f"the {kind} weights {name[:200]!r} are no usable path: {error}; set another one") from error
     if kind in FILE_KINDS or not HUB_NAME.fullmatch(name):
         raise _missing_error(name, kind)
     found = _from_hub(name, allow_network=False)
@@ -89,7 +89,7 @@ def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, We
 
 
 def _from_hub(name: str, *, allow_network: bool) -> Path | None:
-    """Asks the hub's library; nothing where its cache has nothing and the network is not allowed or not there."""
+    """Asks the hub's library; None if its cache has nothing and the network is not allowed or out of reach."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -103,7 +103,7 @@ def _from_hub(name: str, *, allow_network: bool) -> Path | None:
 
 @contextmanager
 def _hub_open(allowed: bool) -> Iterator[None]:
-    """Lets the hub's library ask the hub meanwhile, where that is allowed and ``HF_HUB_OFFLINE`` does not forbid it."""
+    """Lets the hub's library ask the hub inside the block, if allowed and not forbidden by ``HF_HUB_OFFLINE``."""
     from huggingface_hub import constants
 
     kept = constants.HF_HUB_OFFLINE
@@ -135,7 +135,7 @@ def _choose_file(path: Path, name: str, kind: WeightsKind) -> Path:
 
 
 def _check_suffix(path: Path, kind: WeightsKind) -> None:
-    """Checks that a file named for joints or postures can be such weights at all.
+    """Checks that a file for joints or postures has the right kind of name.
 
     Raises:
         WeightsError: Its name ends otherwise.
@@ -148,7 +148,7 @@ def _check_suffix(path: Path, kind: WeightsKind) -> None:
 
 
 def _check_folder(path: Path, name: str, allow_pickle: bool) -> Path:
-    """A transformers folder: a configuration and safetensors, or pickles where they are allowed."""
+    """A transformers folder: a configuration and safetensors, or pickles if they are allowed."""
     if not (path / "config.json").is_file():
         raise WeightsError(f"{path} (named by {name!r}) has no config.json; name a folder made by save_pretrained")
     if any(path.glob("*.safetensors")):
@@ -195,7 +195,7 @@ def _iter_files(path: Path) -> Iterator[Path]:
 
 
 def is_side_car(file: Path) -> bool:
-    """Whether a file only tells about a model."""
+    """Whether a file only describes a model."""
     return file.suffix in NOT_WEIGHTS or file.name in NOT_CONTENT or file.name.startswith("LICENSE")
 
 

@@ -1,1 +1,1 @@
-"""What a body's joints say about what the person does: stills, changes over time, and the words they speak to."""
+"""What a body's joints say about what the person does: stills, changes over time, and words."""

@@ -1,4 +1,4 @@
-"""From frames and boxes to bodies: an estimator finds the joints, the head says what a still of them shows."""
+"""Turns frames and boxes into bodies: an estimator finds the joints, and the head reads the stills."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,6 @@ class BodyReader:
         self.head = head
 
     def read(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Bodies]:
-        """Reads the persons of N frames; one ``Bodies`` a frame."""
+        """Reads the persons of N frames; one ``Bodies`` per frame."""
         found = self.estimator.estimate(images, persons)
         return [Bodies(keypoints=keypoints, stills=self.head.read(keypoints)) for keypoints in found]

@@ -17,7 +17,7 @@ FALL_SECONDS = 1.25  # from upright to down
 AFTER_SECONDS = 1.5  # within which a person who fell is seen lying
 FALL_DROP, DROP_WIDTH = 0.25, 0.04  # body heights, and over how many the rule turns from no to yes
 DOWN_ANGLE, ANGLE_WIDTH = 45.0, 6.0  # degrees of the trunk from upright
-RUN_SPEED, SPEED_WIDTH = 1.9, 0.2  # body heights a second
+RUN_SPEED, SPEED_WIDTH = 1.9, 0.2  # body heights per second
 RUN_SECONDS = 1.0
 _DOWN = [STILLS.index("lying"), STILLS.index("falling")]
 
@@ -31,8 +31,8 @@ def read_sequence(
 ) -> tuple[Floats, Floats | None]:
     """Reads one person's moments together.
 
-    Gives stills averaged over about a second, and what changes, (T, C + 2); and with a sequence head ``SEEN``, (T, 3).
-    With it, stills and falls are the means of what rules and head read.
+    Returns stills averaged over about a second, with falls and runs, (T, C + 2), and with a sequence head ``SEEN``,
+    (T, 3). With it, stills and falls are the means of what rules and head read.
 
     Args:
         pts_seconds: (T,), rising.
@@ -65,7 +65,7 @@ def average(times: NDArray[np.float64], values: Floats, span_seconds: float) -> 
 def fall_scores(
     times: NDArray[np.float64], boxes: NDArray[np.float64], joints: NDArray[np.float64], down: Floats
 ) -> Floats:
-    """Scores 0..1 how far each moment ends a fall; shape (T,).
+    """Scores how clearly a fall ends at each moment, 0..1; shape (T,).
 
     Args:
         times: (T,) seconds.
@@ -87,10 +87,10 @@ def fall_scores(
 
 
 def run_scores(times: NDArray[np.float64], boxes: NDArray[np.float64], joints: NDArray[np.float64]) -> Floats:
-    """Scores 0..1 how far somebody upright crosses the picture faster than a walk; shape (T,).
+    """Scores how clearly somebody upright crosses the picture faster than at a walk, 0..1; shape (T,).
 
-    The speed is that of the hips in body heights a second; a walk is about 0.8, and who comes towards the camera
-    shows none.
+    The speed is that of the hips in body heights per second; a walk is about 0.8. A person who comes towards the
+    camera shows none.
     """
     hips, angles = middle(joints, HIPS), trunk_angles(joints)
     heights = boxes[:, 3] - boxes[:, 1]

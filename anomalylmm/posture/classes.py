@@ -1,4 +1,4 @@
-"""The behaviors that joints can tell apart, and the words that each of them speaks to; data, no arithmetic."""
+"""The behaviors that joints can tell apart, and the words that they are read for; data, no arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Reading:
 
     channels: tuple[str, ...]  # whose scores are added; the coarse search uses the first
     even: float  # sum of the scores at which joints are undecided
-    weight: float = 1.0  # how far it is trusted compared with the judge, 0..1
+    weight: float = 1.0  # how much it is trusted compared with the judge, 0..1
 
 
 # Words without an entry are left to the encoder and the judge: joints do not show phones, bicycles or cars. Where the

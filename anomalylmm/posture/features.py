@@ -49,7 +49,7 @@ def joint_boxes(joints: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def nearest_other(boxes: NDArray[np.float64], index: int, joints: NDArray[np.float64] | None = None) -> int | None:
-    """Finds the nearest person (N, 4) large and near enough to act on one of them; None where nobody is.
+    """Finds the nearest person (N, 4) large and near enough to act on one of them; None if nobody is.
 
     With joints (N, 17, 2), a second detection of the same person is not taken for another.
     """
@@ -70,7 +70,7 @@ def body_size(box: NDArray[np.float64]) -> float:
 
 
 def box_gap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Free pixels between two boxes (4,), across and down together; 0 where they touch."""
+    """Free pixels between two boxes (4,), across and down together; 0 if they touch."""
     across = max(other[0] - one[2], one[0] - other[2], 0.0)
     return float(across + max(other[1] - one[3], one[1] - other[3], 0.0))
 

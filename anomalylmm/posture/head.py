@@ -1,4 +1,4 @@
-"""Small classifiers of joints: from what describes a body to the probabilities of what its person does."""
+"""Small classifiers that turn descriptions of bodies into probabilities of behaviors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +22,8 @@ class Perceptrons:
 
     mean: Floats = field(repr=False)  # (F,)
     scale: Floats = field(repr=False)  # (F,)
-    members: tuple[tuple[tuple[Floats, Floats], ...], ...] = field(
-        repr=False
-    )  # layers: weights (out, in), biases (out,)
+    # of each member its layers: weights (out, in), biases (out,)
+    members: tuple[tuple[tuple[Floats, Floats], ...], ...] = field(repr=False)
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Floats], inputs: int, outputs: int) -> "Perceptrons":
@@ -50,7 +49,7 @@ class Perceptrons:
         return made
 
     def logits(self, features: Floats) -> NDArray[np.float64]:
-        """Gives the logits (M, N, O) of each of M members for features (N, F).
+        """Returns the logits (M, N, O) of each of M members for features (N, F).
 
         Raises:
             ShapeError: The features are not (N, F).
@@ -68,7 +67,7 @@ class SequenceHead:
     perceptrons: Perceptrons
 
     def read(self, pts_seconds: NDArray[np.floating], keypoints: Floats, stills: Floats) -> Floats:
-        """Gives the probabilities of ``STILLS`` and ``EVENTS`` at each moment of one person; shape (T, C + E).
+        """Returns the probabilities of ``STILLS`` and ``EVENTS`` at each moment of one person; shape (T, C + E).
 
         Args:
             pts_seconds: (T,), rising.
@@ -106,7 +105,7 @@ class PostureHead:
         )
 
     def read(self, keypoints: Floats) -> Floats:
-        """Gives the probabilities of ``STILLS`` for the N persons of one frame, (N, 17, 3); shape (N, C).
+        """Returns the probabilities of ``STILLS`` for the N persons of one frame, (N, 17, 3); shape (N, C).
 
         Raises:
             ShapeError: There are not 17 joints of x, y and score for each person.
@@ -114,7 +113,7 @@ class PostureHead:
         return self.classify(describe_bodies(keypoints))
 
     def classify(self, features: Floats) -> Floats:
-        """Gives the probabilities of ``STILLS`` for described bodies (N, F); shape (N, C).
+        """Returns the probabilities of ``STILLS`` for described bodies (N, F); shape (N, C).
 
         Raises:
             ShapeError: The features are not (N, F).

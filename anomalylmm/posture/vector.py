@@ -16,14 +16,12 @@ from anomalylmm.records import Body, Cloze, Floats
 
 USUAL_LOGIT = -1.4  # a posture as probable as this, 0.2, counts neither for nor against
 LOGIT_SCALE = 4.0
-BESIDE_OTHERS = (
-    0.1  # of the weight, where a query names colors too: a posture read wrongly must not outvote the clothes
-)
+BESIDE_OTHERS = 0.1  # share of the weight if a query names colors too: a misread posture must not outvote the clothes
 _TINY = 1e-4
 
 
 def posture_part(body: Body | None) -> Floats:
-    """Gives a crop's part of the vector, (P,) in -1..1; zeros where nothing is known of its joints."""
+    """Returns a crop's part of the vector, (P,) in -1..1; zeros if its joints are not known."""
     return np.zeros(len(CHANNELS), np.float32) if body is None else score_part(body.posture_scores)
 
 
@@ -35,7 +33,7 @@ def score_part(posture_scores: Floats) -> Floats:
 
 
 def asked_part(cloze: Cloze) -> Floats:
-    """Gives a query's part, (P,): how much each posture is asked for; zeros where joints can't speak to it."""
+    """Returns a query's part, (P,): how much each posture is asked for; zeros if joints can't show it."""
     asked = np.zeros(len(CHANNELS), np.float32)
     readings = [READINGS[slot.word] for slot in cloze.slots if slot.kind == "action" and slot.word in READINGS]
     share = 1.0 if all(slot.kind == "action" for slot in cloze.slots) else BESIDE_OTHERS
@@ -47,14 +45,14 @@ def asked_part(cloze: Cloze) -> Floats:
 def join_queries(
     vectors: Floats, clozes: Sequence[Cloze], spreads: NDArray[np.float64], weight: float, dimension: int
 ) -> Floats:
-    """Puts what Q queries ask of postures behind their vectors (Q, D); shape (Q, dimension).
+    """Appends the postures that Q queries ask for to their vectors (Q, D); shape (Q, dimension).
 
     Args:
         vectors: The encoder's.
-        clozes: One a query.
+        clozes: One per query.
         spreads: (Q,) standard deviations of what each text scores in this gallery.
         weight: Standard deviations that a sure posture is worth; 0 leaves postures out.
-        dimension: Of the gallery's vectors; D where it was made without poses.
+        dimension: Of the gallery's vectors; D if it was made without poses.
     """
     if dimension == vectors.shape[1]:
         return vectors

@@ -1,4 +1,4 @@
-"""What a person's joints are like around each moment: three seconds as one row of numbers for a head.
+"""Describes a person's joints around each moment: three seconds as one row of numbers for a head.
 
 Shapes: T moments in time order, W places of a window, 17 joints, C still postures.
 """

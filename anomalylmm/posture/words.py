@@ -1,23 +1,23 @@
-"""What joints say of a word: from the posture scores of a tracklet's crops to a probability."""
+"""Turns the posture scores of a tracklet's crops into the probability of a word."""
 
 import math
 
 from anomalylmm.posture.classes import CHANNELS, READINGS
 from anomalylmm.records import Floats, SlotKind
 
-UNSEEN = 0.35  # of joints too unsure to tell: with them, not even a sure judge makes a hit at the usual threshold
+UNSEEN = 0.35  # for joints too unsure to tell; with it, not even a sure judge makes a hit at the usual threshold
 _TINY = 1e-4
 
 
 def read_word(word: str, kind: SlotKind, posture_scores: Floats | None) -> float | None:
-    """Tells how far joints show what a word says, 0..1; None where they can't speak to it.
+    """Returns how clearly joints show what a word says, 0..1; None if they can't show it.
 
-    The crop that shows it most counts, and 0.5 is where ``Reading.even`` says that joints are undecided.
+    The crop that shows it most counts. At a score of ``Reading.even`` the result is 0.5.
 
     Args:
         word: Canonical word of the lexicon.
         kind: Of its slot; only behaviors are read.
-        posture_scores: (N, P) of the tracklet's crops whose joints are sure; None where no poses are estimated.
+        posture_scores: (N, P) of the tracklet's crops whose joints are sure; None if no poses are estimated.
     """
     reading = READINGS.get(word) if kind == "action" else None
     if reading is None or posture_scores is None:

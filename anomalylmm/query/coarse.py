@@ -1,4 +1,4 @@
-"""Coarse search by numbers alone: floors in z-scores, crops grouped to tracklets, the best of them; knows no index."""
+"""The arithmetic of the coarse search: z-scores, floors and the best tracklets; knows no index."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class TrackletScore:
 def background(scores: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measures what is usual in a gallery for Q queries from the scores (Q, B) of B of its crops.
 
-    Gives center (Q,) and spread (Q,). They are the median and the scaled median absolute deviation, since the crops
-    are drawn from the gallery itself: a hundred true falls among 4,096 crops would raise mean and standard deviation
-    and hide themselves. Under 20 crops the spread is the standard deviation. No crops give (0, 1).
+    Returns center (Q,) and spread (Q,). They are the median and the scaled median absolute deviation, because a
+    hundred true falls among 4,096 crops would raise mean and standard deviation and hide themselves. With under 20
+    crops the spread is the standard deviation. Without crops they are (0, 1).
 
     Raises:
         ShapeError: The scores are not (Q, B).
@@ -52,7 +52,9 @@ def z_scores(scores: NDArray[np.floating], mean: NDArray[np.float64], std: NDArr
         ShapeError: There is not one mean and one spread for each query.
     """
     if scores.ndim != 2 or mean.shape != scores.shape[:1] or std.shape != scores.shape[:1]:
-        raise ShapeError(f"scores {scores.shape} need one mean and spread a query, but have {mean.shape}, {std.shape}")
+        raise ShapeError(
+            f"scores {scores.shape} need one mean and spread per query, but have {mean.shape}, {std.shape}"
+        )
     return np.asarray((scores - mean[:, None]) / std[:, None], dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Has a judge name the words of a query to mask, once, and keeps the answer; knows no files."""
+"""Asks a judge once which words of a query to mask, and keeps the answer; knows no files."""
 
 import hashlib
 import json
@@ -13,16 +13,17 @@ from anomalylmm.rerank.prompts import GRAY, write_masking_prompt
 
 
 class JudgeMasker:
-    """Asks a judge for masks; its answer is kept by the text alone, so that masks outlive the judge that named them.
+    """Asks a judge for masks and keeps its answer by the text alone.
 
-    Changed masks are a new version of a query, which is asked on the whole archive again.
+    Other masks make a new version of a query, which runs on the whole archive again. So another judge must not
+    change them.
     """
 
     def __init__(self, judge: Judge, lexicon: Lexicon, cache: JudgementCache | None = None) -> None:
         self._judge, self._lexicon, self._cache = judge, lexicon, cache
 
     def mask(self, text: str) -> Masking:
-        """Masks a query; by the lexicon where the judge fails or names nothing usable, and says so.
+        """Masks a query; if the judge fails or names nothing usable, the lexicon masks it, and a problem says so.
 
         Raises:
             QueryError: The text can't be used.

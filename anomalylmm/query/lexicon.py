@@ -28,13 +28,13 @@ _Tokens = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One canonical word with all that is said for it."""
+    """A canonical word and the phrases that stand for it."""
 
     word: str
     kind: SlotKind
     phrases: tuple[str, ...]
-    tailed: tuple[str, ...] = ()  # built from forms and tails: a phrase that is written out goes before these
-    weak: tuple[str, ...] = ()  # phrases that count only where no other behavior is named
+    tailed: tuple[str, ...] = ()  # built from forms and tails; phrases that are written out take precedence
+    weak: tuple[str, ...] = ()  # phrases that count only if no other behavior is named
     near: tuple[str, ...] = ()
     contrasts: tuple[str, ...] = ()
 
@@ -90,7 +90,7 @@ class Lexicon:
         """Finds the words of all kinds (or of some) as spans that do not overlap, in reading order.
 
         The longest phrase wins over the shorter ones inside it, whatever their kind: in "on the phone" the phone is
-        no object.
+        not an object.
         """
         taken: list[tuple[Slot | None, int, int, bool]] = []
         for start, stop, found, weak in self._iter_matches(text):
@@ -103,7 +103,7 @@ class Lexicon:
         return tuple(sorted(slots, key=lambda slot: slot.start))
 
     def canonical(self, word: str, kind: SlotKind) -> str:
-        """Gives the canonical word of a form ("fell" becomes "falling"), or the word itself in lower case."""
+        """Returns the canonical word of a form ("fell" becomes "falling"), or the word itself in lower case."""
         tokens = _tokens(word)
         for entry, _ in self._phrases.get(tokens, ()):
             if entry and entry.kind == kind:
@@ -111,7 +111,7 @@ class Lexicon:
         return " ".join(tokens)
 
     def contrasts(self, word: str, kind: SlotKind) -> tuple[str, ...]:
-        """Lists the canonical words to compare a canonical word with; empty where the lexicon lacks it."""
+        """Lists the canonical words to compare a canonical word with; empty if the lexicon lacks it."""
         entry = self._by_word.get((kind, word))
         return entry.contrasts if entry else ()
 
@@ -122,8 +122,8 @@ class Lexicon:
     def similarity(self, answer: str, word: str, kind: SlotKind) -> float:
         """Compares a judge's answer with the word asked for: 1 same meaning, 0.5 near, 0 other or UNKNOWN.
 
-        The paper compares by meaning with a model; a table keeps the confusions that matter (walking for falling)
-        apart, which are close in any word embedding.
+        The paper compares with a model. A table tells apart what matters (walking and falling), which is close in any
+        word embedding.
         """
         if answer == UNKNOWN or not _tokens(answer):
             return 0.0

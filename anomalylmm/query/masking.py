@@ -27,7 +27,7 @@ DEFAULT_KINDS: tuple[SlotKind, ...] = ("action", "color")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """One mask as it is named by its words; what is left empty comes from the lexicon."""
+    """One mask, named by its words; what is left empty comes from the lexicon."""
 
     word: str  # as it stands in the query
     kind: SlotKind
@@ -96,7 +96,7 @@ def mask_words(text: str, masks: Sequence[Mask], lexicon: Lexicon) -> Cloze:
 def find_span(text: str, phrase: str, taken: Sequence[tuple[int, int]] = ()) -> tuple[int, int]:
     """Finds where a phrase stands in a text as words of its own, whatever its case and spaces.
 
-    The first place that overlaps no taken span is given, or the first at all where there is no other.
+    The first place that overlaps no taken span counts; if there is none, the first place.
 
     Raises:
         QueryError: The text does not hold the phrase.
@@ -113,11 +113,11 @@ def find_span(text: str, phrase: str, taken: Sequence[tuple[int, int]] = ()) -> 
 
 
 def parse_masks(answer: str, text: str, lexicon: Lexicon) -> Masking:
-    """Reads the masks that a judge names for a query; never raises for what it answers.
+    """Reads the masks that a judge names for a query; no answer raises an error.
 
-    The answer should be a JSON list of objects with the keys word and kind; what stands around the objects is passed
-    over, an answer that was cut short too. An object that is none, whose word is not in the query or whose kind is
-    unknown is left out and noted. Where nothing is left, the lexicon masks instead.
+    The answer should be a JSON list of objects with the keys word and kind. Text around the objects is ignored, and so
+    is a last object that was cut off. Objects that are not JSON, whose word is not in the query or whose kind is
+    unknown are left out and noted. If none is left, the lexicon masks instead.
 
     Raises:
         QueryError: The text can't be used.
@@ -139,7 +139,7 @@ def parse_masks(answer: str, text: str, lexicon: Lexicon) -> Masking:
 
 
 def mask_by_lexicon(text: str, lexicon: Lexicon, problems: Sequence[str] = ()) -> Masking:
-    """Masks by the lexicon, and remembers what kept others from doing it.
+    """Masks by the lexicon, and keeps the problems that kept somebody else from doing it.
 
     Raises:
         QueryError: The text can't be used.
@@ -268,7 +268,7 @@ def _read_mask(part: str, text: str, problems: list[str]) -> Mask | None:
 
 
 def _cuts_word(text: str, position: int) -> bool:
-    """Tells whether a position lies inside a word; in scripts without letter case words can't be told apart."""
+    """Returns whether a position lies inside a word; in scripts without letter case words can't be told apart."""
     return 0 < position < len(text) and all(
         character.isdigit() or character.lower() != character.upper() for character in text[position - 1 : position + 1]
     )

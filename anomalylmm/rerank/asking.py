@@ -1,4 +1,4 @@
-"""Puts questions to a judge: batches, cache, budget, equal pictures once, failures survived; knows no ranking."""
+"""Asks a judge: in batches, within a budget, equal pictures once, and on through failures; knows no ranking."""
 
 import hashlib
 import json
@@ -25,12 +25,12 @@ from anomalylmm.rerank.evidence import (
 )
 from anomalylmm.rerank.prompts import PAIR_ANSWERS, check_scores
 
-MAX_FAILURES = 3  # in a row, after which the judge is taken for gone and is not asked again
+MAX_FAILURES = 3  # in a row, after which the judge counts as unavailable and is not asked again
 PAIR_CALLS = 2  # a pair is asked about in both orders
 
 
 class Asker:
-    """Asks one query's questions and counts what that costs; made for one adjudication."""
+    """Asks one query's questions and counts the calls; used for one adjudication."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Asker:
         self._failures = 0
 
     def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
-        """Gives views the key under which their evidence is kept: judge, pictures, prompts and answers."""
+        """Builds a look, with the key of its evidence: judge, pictures, prompts and answers."""
         asked = self._questions
         digests = [digest_image(view) for view in views]
         prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
@@ -56,7 +56,7 @@ class Asker:
         return Look(key=key, views=tuple(views), moment=moment)
 
     def read_prior(self) -> NDArray[np.float64] | None:
-        """Asks for the blind log-likelihoods (A,) of the layout's answers; None where the judge fails or may not."""
+        """Asks for the blind log-likelihoods (A,) of the layout's answers; None if it fails or may not be asked."""
         asked = self._questions
         key = self._key([], [asked.cloze_prompt], True, False)
         known = self._known([key]).get(key)
@@ -79,8 +79,8 @@ class Asker:
     def ask(self, looks_of: Sequence[Sequence[Look]]) -> dict[str, Evidence]:
         """Asks about the looks of N candidates, the first candidates first.
 
-        A candidate is asked about in full or not at all: what the budget does not cover is missing from the answer,
-        as is what would have been asked of a judge that failed three times in a row.
+        A candidate is asked about in full or not at all. What the budget does not cover is missing from the result, and
+        so is everything after the judge has failed three times in a row.
         """
         known = self._known([look.key for looks in looks_of for look in looks])
         wanted = self._within_budget(looks_of, known)
@@ -101,7 +101,7 @@ class Asker:
     def compare(self, earlier: Image, later: Image, prompt: str) -> tuple[float, float] | None:
         """Asks which of two pictures fits, in both orders; None if they are equal, the judge fails or may not be asked.
 
-        Gives by how much the later one is preferred, as log p("second") - log p("first") and, shown the other way
+        Returns by how much the later one is preferred: log p("second") - log p("first"), and, shown the other way
         round, log p("first") - log p("second").
         """
         digests = [digest_image(image) for image in (earlier, later)]
@@ -121,7 +121,7 @@ class Asker:
         return forward_second - forward_first, backward_first - backward_second
 
     def write(self, look: Look, prompt: str) -> str | None:
-        """Has the judge write about one look; None where it fails or may not."""
+        """Asks the judge to write about one look; None if it fails or may not be asked."""
 
         def read() -> Evidence:
             written = self._judge.complete([look.views], prompt)
@@ -166,7 +166,7 @@ class Asker:
         return self._budget is None or self.num_calls + number <= self._budget
 
     def _affordable(self, looks: Sequence[Look]) -> list[Look]:
-        """Gives the first looks that the budget still covers; a batch that failed was paid for, and is asked again."""
+        """Returns the first looks that the budget still covers; a batch that failed counts, and is asked again."""
         if self._budget is None:
             return list(looks)
         return list(looks[: max(0, self._budget - self.num_calls) // self._questions.num_calls])

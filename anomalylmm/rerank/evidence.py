@@ -1,4 +1,4 @@
-"""What is asked of a judge and what it says, as records and as rows of the cache; asks nothing itself."""
+"""Questions to a judge and its answers, as records and as rows of the cache; asks nothing itself."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ MIN_LOG = -1e4  # stands for log 0, which JSON has not
 
 
 class JudgementCache(Protocol):
-    """Keeps the judge's answers between sweeps."""
+    """Remembers the judge's answers between sweeps."""
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
-        """Gives the rows that are known of these keys."""
+        """Returns the rows of those keys that are known."""
         ...
 
     def put_many(self, rows: Mapping[str, Mapping[str, object]]) -> None:
@@ -40,7 +40,7 @@ class Questions:
     generate: bool
     affirm: bool
     facets: tuple[Slot, ...] = ()  # slots asked about by a yes-or-no question each
-    facet_prompts: tuple[str, ...] = ()  # one a facet
+    facet_prompts: tuple[str, ...] = ()  # one per facet
 
     @property
     def num_calls(self) -> int:
@@ -54,25 +54,25 @@ class Look:
 
     key: str
     views: tuple[Image, ...] = field(repr=False)
-    moment: int = 0  # looks of equal moment show the same, once as it is and once mirrored
+    moment: int = 0  # looks of the same moment show the same views, as they are or mirrored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the judge said about one look; ``error`` where it said nothing usable."""
+    """What the judge said about one look; ``error`` if nothing of it can be used."""
 
     log_scores: tuple[float, ...] = ()
     answer: str = ""
     affirm_logit: float = 0.0
-    facet_logits: tuple[float, ...] = ()  # one a facet
+    facet_logits: tuple[float, ...] = ()  # one per facet
     seconds: float = 0.0
     error: str = ""
     cached: bool = False
-    num_looks: int = 1  # that it was heard of
+    num_looks: int = 1  # that were averaged
 
 
 def join_moments(heard: Sequence[tuple[Look, Evidence]]) -> list[Evidence]:
-    """Joins what was heard of the same moment to one piece of evidence each; unusable pieces stay alone."""
+    """Averages the evidence of looks of the same moment; unusable evidence stays as it is."""
     joined = [evidence for _, evidence in heard if evidence.error]
     usable = [(look.moment, evidence) for look, evidence in heard if not evidence.error]
     moments = dict.fromkeys(moment for moment, _ in usable)
@@ -80,7 +80,7 @@ def join_moments(heard: Sequence[tuple[Look, Evidence]]) -> list[Evidence]:
 
 
 def _mean(heard: Sequence[Evidence]) -> Evidence:
-    """Averages logarithms and logits, so likelihoods by their geometric mean; what was written is the first's."""
+    """Averages logarithms and logits (the geometric mean of likelihoods); the written answer is the first one's."""
     if len(heard) == 1:
         return heard[0]
     scores, facets = (

@@ -1,7 +1,7 @@
 """Which candidates need the judge, and which share a judgement; decided from the coarse search alone, knows no judge.
 
-A coarse order is settled where its first is far ahead and all wordings of the query agree on it; the judge is for the
-rest. A candidate that is gated out has no verdict, so it can't become a hit: it keeps its place in the coarse order.
+If the first candidate is far ahead and all wordings of the query agree on it, the coarse order needs no judge. A
+candidate that is gated out has no verdict: it can't become a hit and keeps its place in the coarse order.
 """
 
 from collections import deque
@@ -61,8 +61,8 @@ def choose_uncertain(z_scores: Sequence[float], view_cosines: Sequence[Sequence[
     The best itself is always among them, since a hit needs a verdict. An infinite margin chooses all.
 
     Args:
-        z_scores: One a candidate, in coarse order.
-        view_cosines: One row a candidate, one number a view; views that not all candidates have are not counted.
+        z_scores: One per candidate, in coarse order.
+        view_cosines: One row per candidate, one number per view; views that not all candidates have are not counted.
         margin: Difference of z-scores up to which two candidates count as equal.
     """
     if not z_scores:
@@ -73,7 +73,7 @@ def choose_uncertain(z_scores: Sequence[float], view_cosines: Sequence[Sequence[
 
 
 def find_leaders(vectors: Sequence[Floats | None], same_cosine: float) -> list[int]:
-    """Gives each of N candidates the first one before it whose picture is nearly the same, or itself.
+    """Finds for each of N candidates the first one before it whose picture is nearly the same, or itself.
 
     Args:
         vectors: (D,) of each candidate's best crop; one without a vector leads itself.

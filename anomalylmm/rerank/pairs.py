@@ -1,7 +1,7 @@
 """Pivot-promote: close neighbors of a ranking compared two by two, both orders asked; knows no judge.
 
-After ActPair (FIELD.md): one pass down the ranking, in which each candidate is compared with the one before and moves
-up as long as it wins. Nobody promoted costs n - 1 comparisons for n candidates, and only close ones are compared.
+In one pass down the ranking, each candidate is compared with the one before and moves up as long as it wins. Only
+close candidates are compared; if nobody is promoted, n of them cost n - 1 comparisons.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ class PairReading:
 
     @property
     def mean(self) -> float:
-        """Both orders together: what a judge gives to the first or the second picture as such cancels out."""
+        """Both orders together: a preference for the first or the second picture as such cancels out."""
         return (self.forward + self.backward) / 2
 
     def promotes(self, margin: float) -> bool:
-        """Tells whether both orders agree that the later one fits better, by more than the margin on their mean."""
+        """Returns whether both orders agree that the later one fits better, by more than the margin on their mean."""
         return self.forward > 0 and self.backward > 0 and self.mean > margin
 
 
@@ -53,7 +53,7 @@ def pivot_promote(
     Args:
         order: Candidates, best first.
         scores: Their scores, as ``order``.
-        compare: Compares two of them; where it gives None, nobody moves.
+        compare: Compares two of them; if it returns None, nobody moves.
         window: Difference of scores up to which two are close.
         margin: Logits by which a pair must be won.
         top: First places in which pairs are compared.

@@ -1,6 +1,6 @@
 """The questions put to the judge, and the strict reading of what it writes; knows no model.
 
-The wordings are a contract with the judge trained on them: a changed character is another question.
+The pocket judge was trained on these wordings: a changed character is another question.
 """
 
 import re
@@ -44,7 +44,7 @@ _WORD = re.compile(r"[a-z]+(?:[ '-][a-z]+)*")
 
 @dataclass(frozen=True, slots=True)
 class ParsedAnswer:
-    """The words of a judge's answer, one a slot, and what was wrong with it."""
+    """The words of a judge's answer, one per slot, and what was wrong with it."""
 
     words: tuple[str, ...]
     problems: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def write_pair_prompt(text: str) -> str:
 
 
 def write_reason_prompt(text: str) -> str:
-    """Writes the question what in a picture shows the sentence."""
+    """Writes the question about what in a picture shows the sentence."""
     return REASON_PROMPT.format(text=_asked(text))
 
 
@@ -95,7 +95,7 @@ def write_masking_prompt(text: str) -> str:
 
 
 def read_reason(answer: str) -> str:
-    """Reads a written reason as one line of at most 240 printable characters; empty where there is no word."""
+    """Reads a written reason as one line of at most 240 printable characters; empty if there is no word."""
     line = _one_line("".join(character if character.isprintable() else " " for character in answer[:2000]))
     if not any(character.isalpha() for character in line):
         return ""
@@ -122,10 +122,10 @@ def layout_answers(cloze: Cloze) -> AnswerLayout:
 
 
 def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
-    """Reads the words of an answer strictly and never raises.
+    """Reads the words of an answer strictly; no answer raises an error.
 
-    Whatever is no plain word becomes UNKNOWN, and the problem is noted. An answer of another length is filled up with
-    UNKNOWN, or cut.
+    Whatever is not a plain word becomes UNKNOWN, and the problem is noted. Missing words are UNKNOWN, and further ones
+    are ignored.
     """
     problems: list[str] = []
     if len(answer) > MAX_ANSWER_CHARACTERS:
@@ -141,7 +141,7 @@ def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:
 
 
 def check_scores(scores: np.ndarray, shape: tuple[int, ...]) -> str:
-    """Tells what is wrong with a judge's numbers; empty where they have the shape promised and none is NaN."""
+    """Says what is wrong with a judge's numbers; empty if they have the promised shape and none is NaN."""
     try:
         numbers = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError):  # rows of several lengths, or texts

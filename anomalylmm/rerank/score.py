@@ -39,7 +39,7 @@ class RerankSettings:
     mirror: bool = False  # show each view mirrored too and average what is said, but not of a query on left or right
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
-    masking: MaskingWay = "lexicon"  # who names the words to mask where the user has not
+    masking: MaskingWay = "lexicon"  # who names the words to mask if the user has not
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
@@ -48,7 +48,7 @@ class RerankSettings:
     gate: bool = False  # judge only candidates that could be first (see ``gate.py``)
     gate_margin: float = 1.0  # z-scores below the best, within which a candidate could be first
     same_cosine: float = 0.0  # of best crops, from which candidates share one judgement; 0: never
-    explain: bool = False  # have the judge write why, for accepted candidates only
+    explain: bool = False  # ask the judge for a reason, for accepted candidates only
     budget_calls: int = 0  # questions put to the judge for one query at most; 0: no limit
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ def product_score(
     Args:
         matches: Probability of each slot's word, S of them.
         weights: Weight of each slot, summing to 1.
-        affirm: Probability of yes to the sentence; None where it was not asked.
+        affirm: Probability of yes to the sentence; None if it was not asked.
         z_score: The coarse search's, in standard deviations of the gallery's background.
         settings: a, b and c.
     """
@@ -135,7 +135,7 @@ def join_experts(match: float, posture: float, weight: float) -> float:
 
 
 def coarse_term(candidate: Candidate, settings: RerankSettings) -> float:
-    """Computes what S owes to the coarse search alone."""
+    """Computes the part of S that comes from the coarse search."""
     if settings.fusion == "product":
         return settings.coarse_weight * _finite(candidate.z_score)
     return rank_prior(candidate.rank, settings)
@@ -146,7 +146,7 @@ def _finite(z_score: float) -> float:
 
 
 def rank_prior(rank: int, settings: RerankSettings) -> float:
-    """Computes what the mean owes to the 0-based coarse rank."""
+    """Computes the part of the mean that comes from the 0-based coarse rank."""
     return settings.rank_weight * RANK_DECAY**rank
 
 
@@ -167,7 +167,7 @@ def order_scored(scores: Sequence[float | None]) -> list[int]:
 
 
 def put_in_places(items: Sequence[Item], order: Sequence[int]) -> tuple[Item, ...]:
-    """Puts the items at some positions into the places that they have together, in this order; the others stay."""
+    """Puts the items at the positions of ``order`` into these same places in that order; the others stay."""
     result = list(items)
     for place, position in zip(sorted(order), order, strict=True):
         result[place] = items[position]
@@ -177,7 +177,7 @@ def put_in_places(items: Sequence[Item], order: Sequence[int]) -> tuple[Item, ..
 def confidence(
     slots: Sequence[SlotVerdict], weights: Sequence[float], affirm: float | None, settings: RerankSettings
 ) -> float:
-    """Combines the evidence into 0..1 such that a wrong behavior alone rejects.
+    """Combines the evidence into 0..1 so that a wrong behavior alone rejects.
 
     ``min(least action match, prod(match_s ** w_s) * affirm ** w_affirm)`` with exponents summing to 1: slots share
     ``a / (a + b)`` by their weights, the sentence has ``b / (a + b)``. The geometric mean lets one contradiction pull

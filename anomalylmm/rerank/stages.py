@@ -29,7 +29,7 @@ from anomalylmm.rerank.saliency import focus_box
 from anomalylmm.rerank.score import DEFAULT, RerankSettings, agreement_logit, order_scored, put_in_places
 from anomalylmm.rerank.verdicts import VerdictReader, add_reason, choose_facets, share_verdict
 
-FOCUS_MOST_AREA = 0.8  # of the image, above which a focus crop shows nothing new
+MAX_FOCUS_AREA = 0.8  # share of the image; a larger focus crop shows nothing new
 PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
 SIDES = frozenset({"left", "right", "leftmost", "rightmost", "lefthand", "righthand", "clockwise", "counterclockwise"})
 
@@ -44,14 +44,14 @@ class Adjudication:
     seconds: float
     num_gated: int = 0  # candidates that needed no judge
     num_shared: int = 0  # candidates judged as another with nearly the same picture
-    num_promoted: int = 0  # places won by comparison two by two
-    unjudged: tuple[Candidate, ...] = ()  # whom the judge was to be asked about and said nothing of
-    notes: tuple[str, ...] = ()  # what could not be done as set
+    num_promoted: int = 0  # places won in comparisons of two candidates
+    unjudged: tuple[Candidate, ...] = ()  # those that the judge should have judged and did not
+    notes: tuple[str, ...] = ()  # what could not be done, and why
 
 
 @dataclass(slots=True, kw_only=True)
 class _Case:
-    """One query's candidates on their way; positions are those of the coarse order."""
+    """The state of one query's adjudication; positions are places in the coarse order."""
 
     query: Query
     candidates: Sequence[Candidate]
@@ -62,13 +62,13 @@ class _Case:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
 
     def score_of(self, position: int) -> float | None:
-        """Gives S where something was learned of a candidate, by itself or by its leader."""
+        """Returns S if the judge said something about a candidate or its leader."""
         leader = self.verdicts.get(self.plan.leader_of[position])
         return self.verdicts[position].score if leader and leader.num_calls else None
 
     @property
     def unjudged(self) -> list[int]:
-        """Lists those of whom nothing was learned: the budget ended, or the judge failed."""
+        """Lists the chosen that were not judged, because the budget ended or the judge failed."""
         if self.questions.num_calls == 0:
             return []
         return [position for position in self.plan.chosen if self.score_of(position) is None]
@@ -99,14 +99,14 @@ class Adjudicator:
     ) -> Adjudication:
         """Judges the first candidates of the coarse order and puts them into their final order.
 
-        Candidates that the gate or the budget leaves out have no verdict and stay in coarse order. A judge that fails
-        on one candidate is not fatal: its verdict is "not accepted" and says so, and it keeps its place.
+        Candidates that the gate or the budget leaves out have no verdict and stay in coarse order. If the judge fails
+        on a candidate, its verdict is "not accepted" and says so, and it keeps its place.
 
         Args:
-            query: What is looked for.
+            query: What is searched for.
             candidates: In coarse order.
             cache: Where answers are kept.
-            budget_calls: Questions that may be asked; None for what the settings say.
+            budget_calls: Most questions that may be asked; None: as the settings say.
             hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
         started = time.perf_counter()
@@ -175,7 +175,7 @@ class Adjudicator:
         )
 
     def _judge_leaders(self, case: _Case) -> None:
-        """Asks the cheap questions about all candidates that are asked about at all."""
+        """Asks the cheap questions about all leaders and reads the verdicts."""
         leaders = case.plan.leaders
         looks_of = self._looks(case.query, [case.candidates[position] for position in leaders], case.asker)
         case.looks = dict(zip(leaders, looks_of, strict=True))
@@ -209,11 +209,11 @@ class Adjudicator:
                 top=self.settings.pair_top,
             )
         for promotion in promotions:
-            self._tell(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
+            self._note_promotion(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
         return list(put_in_places(chosen, ordered)), promotions
 
     def _compare(self, case: _Case, earlier: int, later: int) -> PairReading | None:
-        """Compares two candidates by their best pictures; by their own scores where the judge takes one only."""
+        """Compares two candidates by their best pictures, or by their scores if the judge takes only one."""
         first, second = (case.plan.leader_of[position] for position in (earlier, later))
         if first == second:
             return None
@@ -225,13 +225,13 @@ class Adjudicator:
         logits = case.asker.compare(shown, other, write_pair_prompt(case.query.text))
         return PairReading(forward=logits[0], backward=logits[1]) if logits else None
 
-    def _tell(self, case: _Case, winner: int, loser: int, reading: PairReading) -> None:
+    def _note_promotion(self, case: _Case, winner: int, loser: int, reading: PairReading) -> None:
         name = case.candidates[loser].tracklet_id
         reason = f"put before tracklet {name} by comparison ({reading.mean:+.2f} logits)"
         case.verdicts[winner] = add_reason(case.verdicts[winner], reason)
 
     def _explain(self, case: _Case, order: Sequence[int]) -> None:
-        """Has the judge write why, for accepted candidates only, the first ones first."""
+        """Asks the judge for a reason for each accepted candidate, best first."""
         prompt = write_reason_prompt(case.query.text)
         for position in order if self.settings.explain else ():
             verdict = case.verdicts.get(position)
@@ -252,7 +252,7 @@ class Adjudicator:
         return tuple(notes)
 
     def _looks(self, query: Query, chosen: Sequence[Candidate], asker: Asker) -> list[list[Look]]:
-        """Shares each candidate's views out into looks of at most as many as the judge takes at once."""
+        """Splits each candidate's views into looks of at most as many as the judge takes at once."""
         size = max(1, self.judge.max_views)
         views_of = [list(candidate.images[: self.settings.max_images]) for candidate in chosen]
         if self.settings.focus and self.mapper:
@@ -264,7 +264,7 @@ class Adjudicator:
     def _focus_crops(
         self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
     ) -> list[list[Image]]:
-        """Cuts the region of each candidate's best view where the behavior shows most; none where that is all of it."""
+        """Cuts the region of each candidate's best view that shows the behavior most, unless it is nearly all of it."""
         words = [slot.word for slot in query.cloze.slots if slot.kind == "action"]
         text = f"a person is {' and '.join(words)}" if words else query.text
         best = [views[0] for views in views_of if views]
@@ -282,14 +282,14 @@ def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool
 
 
 def names_a_side(text: str) -> bool:
-    """Tells whether a sentence speaks of left or right, which a mirrored picture reverses."""
+    """Returns whether a sentence mentions left or right, which a mirrored picture swaps."""
     return any(word in SIDES for word in re.findall(r"[a-z]+", text.lower()))
 
 
 def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:
     height, width = image.shape[:2]
     left, top, right, bottom = focus_box(patch_map, width, height)
-    if (right - left) * (bottom - top) > FOCUS_MOST_AREA * width * height:
+    if (right - left) * (bottom - top) > MAX_FOCUS_AREA * width * height:
         return []
     return [cut(image, (left, top, right, bottom))]
 

@@ -25,7 +25,7 @@ from anomalylmm.rerank.score import (
     write_reason,
 )
 
-Posteriors = Sequence[NDArray[np.float64]]  # one a slot, (L, W) for L looks and W words
+Posteriors = Sequence[NDArray[np.float64]]  # one per slot, (L, W) for L looks and W words
 UNSURE = 0.5  # neither yes nor no
 _NO_COLOR = "no color: the picture is gray"
 _UNASKED = "not judged: the query has no slots and these settings ask nothing else, so the coarse order stays"
@@ -43,7 +43,7 @@ class VerdictReader:
     judge_id: str
 
     def read(self, candidate: Candidate, heard: Sequence[Evidence]) -> Verdict:
-        """Reads the evidence of all looks of one candidate; where none is usable, the verdict says so."""
+        """Reads the evidence of all looks of one candidate; if none is usable, the verdict says so."""
         usable = [evidence for evidence in heard if not evidence.error]
         problems = [evidence.error for evidence in heard if evidence.error]
         if not usable:
@@ -126,7 +126,7 @@ class VerdictReader:
         return replace(verdict, answer=answer, match=agreement, probability=agreement, saliency=saliency)
 
     def _read_affirm(self, usable: Sequence[Evidence], posteriors: Posteriors) -> float | None:
-        """Gives the probability of yes to the whole sentence, capped by that of its weakest facet."""
+        """Returns the probability of yes to the whole sentence, capped by that of its weakest facet."""
         asked = self.questions
         if not asked.affirm:
             return None
@@ -139,7 +139,7 @@ class VerdictReader:
 
 
 def choose_facets(slots: Sequence[Slot]) -> tuple[Slot, ...]:
-    """Chooses the slots that are asked about alone: the behaviors, or all where no behavior is named."""
+    """Chooses the slots that are asked about alone: the behaviors, or all if no behavior is named."""
     return tuple(slot for slot in slots if slot.kind == "action") or tuple(slots)
 
 
@@ -181,7 +181,7 @@ def _read_likelihood(
 def _without_color(
     slots: Sequence[SlotVerdict], weights: NDArray[np.float64]
 ) -> tuple[tuple[SlotVerdict, ...], NDArray[np.float64]]:
-    """Makes the colors among S slots unsure, so that they weigh nothing beside other slots; weights (S,) sum to 1."""
+    """Makes the colors among S slots unsure and their weight 0 if there are other slots; weights (S,) sum to 1."""
     is_color = np.array([slot.kind == "color" for slot in slots])
     unsure = tuple(
         replace(slot, answer=UNKNOWN, match=UNSURE, probability=UNSURE, saliency=0.0) if mine else slot
@@ -192,7 +192,7 @@ def _without_color(
 
 
 def _sentence_logit(usable: Sequence[Evidence], posteriors: Posteriors, slots: Sequence[Slot]) -> float:
-    """Gives the logit of yes at the look that shows the behaviors best; without any, the mean logit."""
+    """Returns the logit of yes at the look that shows the behaviors best; without any, the mean logit."""
     logits = np.array([evidence.affirm_logit for evidence in usable])
     actions = [index for index, slot in enumerate(slots) if slot.kind == "action"]
     if actions and posteriors:

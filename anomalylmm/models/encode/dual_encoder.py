@@ -15,7 +15,7 @@ from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Floats, Image
 
 PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
-MAX_TOKENS = 512  # where the tokenizer does not say
+MAX_TOKENS = 512  # if the tokenizer does not say
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
@@ -51,7 +51,7 @@ class DualEncoder:
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Words of the text that the encoder has never been taught, in order, each once.
+        """Words of the text that the encoder was not trained on, in order, each once.
 
         ``vocabulary.txt`` next to the weights decides; without one, the tokenizer's unknown token does.
         """

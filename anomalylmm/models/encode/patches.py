@@ -11,10 +11,9 @@ from anomalylmm.errors import ConfigurationError
 def patch_vectors(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     """Vectors of the patches of N images in the joint space; shape (N, rows, columns, D), not of unit length.
 
-    Each family's own way from patches to the pooled vector is walked with one patch alone:
-    an attention-pooling head (SigLIP) that sees one patch gives it all its weight; of CLIP's last layer only the value
-    path is kept, as in MaskCLIP (Zhou et al., 2022); another tower's pooler sees the patch instead of its summary
-    token; a convolution's map needs the projection only.
+    Each patch alone takes its family's way to the pooled vector. An attention-pooling head (SigLIP) gives a single
+    patch all its weight. Of CLIP's last layer only the value path is kept, as in MaskCLIP (Zhou et al., 2022). Another
+    tower's pooler sees the patch in place of its summary token. A convolution's map needs only the projection.
 
     Raises:
         ConfigurationError: The tower has no patches that can be told apart.

@@ -92,8 +92,7 @@ class Chat:
 def group_alike(inputs: Sequence[Inputs], most: int) -> list[list[int]]:
     """Groups candidates whose inputs have equal shapes, at most ``most`` together.
 
-    Alike inputs need no padding, so that a batch gives what each candidate alone would, whatever the model does
-    with positions.
+    Equal shapes need no padding, so a batch gives what each candidate alone would.
     """
     groups: dict[Any, list[list[int]]] = {}
     for index, item in enumerate(inputs):

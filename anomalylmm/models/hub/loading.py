@@ -63,7 +63,7 @@ def image_inputs(processor: Any, images: list[Any]) -> dict[str, torch.Tensor]:
 
 
 def move(inputs: dict[str, torch.Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Brings inputs to the device; numbers that are not counts get the model's type."""
+    """Moves inputs to the device; floating-point numbers get the model's type."""
     return {
         name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
         for name, value in inputs.items()

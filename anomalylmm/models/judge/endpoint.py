@@ -40,11 +40,11 @@ Result = TypeVar("Result")
 
 
 class EndpointJudge:
-    """Implements ``Judge`` by asking a server; candidates are asked about at the same time, a few at once.
+    """Implements ``Judge`` by asking a server; a few candidates at a time.
 
-    Likelihoods of answers are exact where the server scores a given text (vLLM's ``prompt_logprobs``). Where it does
-    not, only the first token of an answer is weighed by the server's ``top_logprobs``: words that begin alike, and
-    slots after the first, can't be told apart then, and a word that is not among the likeliest has a floor.
+    Likelihoods of answers are exact if the server scores a given text (vLLM's ``prompt_logprobs``). If it does not,
+    only the first token of an answer is weighed by the server's ``top_logprobs``: words that begin alike, and slots
+    after the first, can't be told apart, and a word that is not among the likeliest gets a floor.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class EndpointJudge:
         Args:
             base_url: The server's address up to and with ``/v1``.
             model: The model's name there.
-            api_key: The server's key; empty where it wants none.
+            api_key: The server's key; empty if it wants none.
             timeout_seconds: Longest time for one try of one question.
-            retries: Tries after the first where the server is out of reach, busy or broken.
+            retries: Tries after the first if the server is out of reach, busy or broken.
             concurrency: Questions under way at once.
             scoring: ``"text"`` wants exact likelihoods or an error, ``"first_token"`` never asks for them,
                 ``"auto"`` takes what the server can.
@@ -81,7 +81,7 @@ class EndpointJudge:
             sleep: Waits between tries.
 
         Raises:
-            ConfigurationError: The address is none of a server.
+            ConfigurationError: The address is not that of a server.
         """
         decides = json.dumps([base_url, scoring, top_logprobs, max_pixels])
         self.judge_id = f"{model}@endpoint-{hashlib.sha256(decides.encode()).hexdigest()[:12]}"
@@ -172,9 +172,9 @@ class EndpointJudge:
         return np.array([_margin(top, floor_of(top)) for top in tops])
 
     def _score_text(self, questions: Sequence[Messages], answers: Sequence[str]) -> NDArray[np.float64] | None:
-        """Exact likelihoods by the log-probabilities of the answer's tokens in the prompt; None where none are given.
+        """Exact likelihoods by the log-probabilities of the answer's tokens in the prompt; None if there are none.
 
-        Which tokens are the answer's shows against the first question without one: they begin where the two differ.
+        The answer's tokens begin where the first question with and without it differ.
         """
         if self._scores_text is False:
             return None
@@ -189,7 +189,7 @@ class EndpointJudge:
         return np.array([[_sum(after or [], tail) for after, tail in zip(row, tails, strict=True)] for row in rows])
 
     def _prompt_tokens(self, question: Messages, answer: str = "") -> list[PromptToken] | None:
-        """The scored tokens of a question, with the beginning of its answer; None where the server does not score.
+        """The scored tokens of a question, with the beginning of its answer; None if the server does not score.
 
         Raises:
             JudgeError: It does not, but has done so before, or must.
@@ -256,7 +256,7 @@ class EndpointJudge:
 
 
 def write_data_url(image: Image, max_pixels: int | None = None) -> str:
-    """Writes an image as a JPEG data URL, smaller where it has more pixels than allowed."""
+    """Writes an image as a JPEG data URL, scaled down if it has more pixels than allowed."""
     height, width = image.shape[:2]
     scale = math.sqrt(max_pixels / (height * width)) if max_pixels else 1.0
     if scale < 1:

@@ -1,4 +1,4 @@
-"""Puts requests to one OpenAI-compatible server: timeouts, bounded retries, no redirects; knows no question."""
+"""Sends requests to one OpenAI-compatible server: timeouts, bounded retries, no redirects; knows no question."""
 
 import json
 import time
@@ -33,14 +33,14 @@ class EndpointClient:
 
         Args:
             base_url: The server's address up to and with ``/v1``.
-            api_key: Sent as bearer token where it is not empty; appears in no message.
+            api_key: Sent as bearer token unless it is empty; appears in no message.
             timeout_seconds: Longest time for one try, from the request to the last byte of its answer.
-            retries: Tries after the first where the server is out of reach, busy (429) or broken (5xx).
+            retries: Tries after the first if the server is out of reach, busy (429) or broken (5xx).
             connections: Connections held open at most.
             sleep: Waits between tries.
 
         Raises:
-            ConfigurationError: The address is none of a server.
+            ConfigurationError: The address is not that of a server.
         """
         self.url = _checked(base_url) + "/chat/completions"
         self._key, self._timeout, self._retries, self._sleep = api_key, timeout_seconds, retries, sleep
@@ -64,7 +64,7 @@ class EndpointClient:
 
         Args:
             body: The request.
-            may_refuse: Whether a refusal of the request as such is no error; then None is given.
+            may_refuse: Whether to return None, not raise, if the server refuses the request as such.
 
         Raises:
             JudgeError: There is no usable answer after the last try, or asking again would not help.

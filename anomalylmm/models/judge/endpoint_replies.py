@@ -1,4 +1,4 @@
-"""Reads what an OpenAI-compatible server answers: data that is not trusted; asks nothing itself."""
+"""Reads the answers of an OpenAI-compatible server, which are not trusted; asks nothing itself."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ def read_first_token(payload: Mapping[str, Any]) -> dict[str, float]:
 
 
 def read_prompt_tokens(payload: Mapping[str, Any]) -> list[PromptToken] | None:
-    """The prompt's tokens as vLLM scores them; None where the server does not.
+    """The prompt's tokens as vLLM scores them; None if the server does not.
 
     Raises:
         JudgeError: They have another shape.
@@ -116,7 +116,7 @@ def _read(kind: type[Read], payload: Mapping[str, Any]) -> Read:
 
 
 def yes_and_no_of(top: Mapping[str, float]) -> tuple[float | None, float | None]:
-    """The best log-probability of a yes and of a no; None where none is among the likeliest."""
+    """The best log-probability of a yes and of a no; None if none is among the likeliest."""
     return _best_of(top, YES_WORDS), _best_of(top, NO_WORDS)
 
 
@@ -126,7 +126,7 @@ def _best_of(top: Mapping[str, float], words: Sequence[str]) -> float | None:
 
 
 def beginning_of(top: Mapping[str, float], answer: str) -> float | None:
-    """Log-probability that an answer begins as this one does, as far as one token tells; None where it can't be seen.
+    """Log-probability that an answer begins as this one does, as far as one token tells; None if it can't be seen.
 
     Of tokens that begin the answer the longest count, with all ways to write them (case, space before) summed.
     """
@@ -140,7 +140,7 @@ def beginning_of(top: Mapping[str, float], answer: str) -> float | None:
 
 
 def floor_of(top: Mapping[str, float]) -> float:
-    """The most that a token can have which is not among the likeliest: as the last of them, or all that is left."""
+    """The most that a token outside the likeliest can have: as much as the last of them, or all that is left."""
     rest = 1.0 - sum(math.exp(log_p) for log_p in top.values())
     return min(*top.values(), math.log(rest) if rest > 0 else MIN_LOG, 0.0)
 

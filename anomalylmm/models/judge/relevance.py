@@ -1,4 +1,4 @@
-"""Where in a picture a judge sees what it says yes to: gradient times input at its image tokens; knows no ranking."""
+"""Maps where in a picture a judge sees what it says yes to: gradient times input at its image tokens."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -100,7 +100,7 @@ def unwrap(prompt: str, *templates: str) -> str:
 
 
 def fill(prompt: str, answer: str, whole: str = "") -> str:
-    """Puts the words of an answer into the blanks of a cloze, in order; where they don't fit, behind the sentence.
+    """Puts the words of an answer into the blanks of a cloze, in order; if their number differs, behind the sentence.
 
     Blanks that the answer does not reach take the words of ``whole``.
     """

@@ -56,7 +56,7 @@ class OnnxEngine:
 
 
 class _Session:
-    """ONNX Runtime, on the device that was asked for; on the CPU, with a warning, where it was built without GPUs."""
+    """ONNX Runtime, on the device that was asked for; on the CPU, with a warning, if it was built without GPUs."""
 
     def __init__(self, path: Path, device: str) -> None:
         import onnxruntime

@@ -15,7 +15,7 @@ SUFFIX = "_openvino_model"  # by which ultralytics knows such a folder
 
 
 def is_installed() -> bool:
-    """Tells whether the library is there."""
+    """Returns whether OpenVINO is installed."""
     return find_spec("openvino") is not None
 
 
@@ -25,23 +25,23 @@ def cache_folder() -> Path:
 
 
 def wants_openvino(path: Path, device: str, runtime: str) -> bool:
-    """Tells whether weights are to be run by OpenVINO."""
+    """Returns whether weights are to be run by OpenVINO."""
     if path.suffix.lower() != ".onnx" or device != "cpu" or runtime == "onnxruntime":
         return False
     return runtime == "openvino" or is_installed()
 
 
 def name_by_runtime(weights: ResolvedWeights, device: str, runtime: str) -> str:
-    """The model's id, with what runs it where that is OpenVINO: results differ by a hair."""
+    """The model's id, marked if OpenVINO runs it, because results differ slightly."""
     by_openvino = wants_openvino(weights.path, device, runtime)
     return f"{weights.model_id}+openvino" if by_openvino else weights.model_id
 
 
 def open_copy(weights: ResolvedWeights) -> Path:
-    """Gives the folder of the converted model, made now where it is not there yet.
+    """Returns the folder of the converted model, and makes it if it is not there.
 
     A folder is named by the digest of the weights and the library's version; it is built elsewhere and
-    renamed, so a folder that is there is whole. Where the cache can't be written, a temporary folder serves.
+    renamed, so a folder that is there is whole. If the cache can't be written, a temporary folder is used.
 
     Raises:
         WeightsError: The library is missing, or can't read the file.

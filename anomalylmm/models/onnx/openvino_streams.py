@@ -81,10 +81,10 @@ def num_cores() -> int:
 
 
 def use_streams(backend: Any, folder: Path) -> bool:
-    """Gives ultralytics' OpenVINO backend a model of as many streams as there are cores, in place of its own of one.
+    """Replaces the one-stream model of ultralytics' OpenVINO backend by one with as many streams as there are cores.
 
-    False where that brings nothing: one core, a model that takes whole batches of a fixed size only, or a backend that
-    is made otherwise than that of ultralytics 8.4; it is left as it is then.
+    Returns False and changes nothing if that does not help: with one core, with a model that takes only whole batches
+    of a fixed size, or with a backend built differently from that of ultralytics 8.4.
     """
     streams = min(MAX_STREAMS, num_cores())
     own = getattr(backend, "ov_compiled_model", None)

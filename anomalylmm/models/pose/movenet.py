@@ -75,7 +75,7 @@ class MoveNetPose:
 
 
 def square_around(box: Floats) -> Square:
-    """Gives the square that is cut around a box (4,)."""
+    """Returns the square that is cut around a box (4,)."""
     left, top, right, bottom = (float(edge) for edge in box)
     side = max(1, round(MARGIN * max(right - left, bottom - top)))
     return round((left + right - side) / 2), round((top + bottom - side) / 2), side

@@ -1,4 +1,4 @@
-"""Loads a posture head from safetensors."""
+"""Loading of a posture head from safetensors."""
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.weights import ResolvedWeights

@@ -45,7 +45,7 @@ class YoloPose:
     def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
         """Finds the joints of the persons of N frames.
 
-        Gives for each frame (P, 17, 3), in the order of its boxes: x and y in pixels of the frame, score 0..1; zeros
+        Returns for each frame (P, 17, 3), in the order of its boxes: x and y in pixels of the frame, score 0..1; zeros
         for a box in which the model found nobody.
         """
         results = [result for batch in same_size_batches(images) for result in self._look(batch)] if images else []
