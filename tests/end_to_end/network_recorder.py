@@ -57,7 +57,7 @@ class Recorder:
             "TMPDIR": str(self.scratch),
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
-            "OMP_NUM_THREADS": "2",
+            "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",  # whose driver writes to the home
             "LD_PRELOAD": str(self.library),
             "NETWORK_RECORD": str(self.folder / "noted.txt"),
