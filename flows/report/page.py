@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,10 +68,13 @@ class Page:
 
 def render_page(page: Page) -> str:
     """Renders the page; every text is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("report.html").render(page=page)
+    return _templates().get_template("report.html").render(page=page)
+
+
+@cache
+def _templates() -> Environment:
+    """Keeps what is compiled, which takes longer than to render a page."""
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
 def write_page(page: Page, layout: StoreLayout, name: str) -> Path:

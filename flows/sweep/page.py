@@ -8,7 +8,7 @@ from typing import Any
 from anomalylmm.records import SlotVerdict
 from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
 from storage.disk.layout import StoreLayout
-from storage.hits.analyst import run_sql
+from storage.hits.analyst import Snapshot, open_snapshot
 from storage.upkeep.erasure_log import erasure_stamp
 
 MAX_CARDS = 60  # for each query
@@ -52,9 +52,11 @@ def build_page(layout: StoreLayout) -> Page:
     Raises:
         StoreError: No sweep has published yet.
     """
-    hits = {version: list(rows) for version, rows in groupby(_select(layout, HITS_SQL, MAX_CARDS), _version)}
-    slots = {key: list(rows) for key, rows in groupby(_select(layout, SLOTS_SQL), _place)}
-    thresholds, sweeps = _read_thresholds(layout), _select(layout, SWEEPS_SQL)
+    with open_snapshot(layout) as snapshot:
+        hits = {version: list(rows) for version, rows in groupby(_select(snapshot, HITS_SQL, MAX_CARDS), _version)}
+        slots = {key: list(rows) for key, rows in groupby(_select(snapshot, SLOTS_SQL), _place)}
+        thresholds, sweeps = _read_thresholds(snapshot), _select(snapshot, SWEEPS_SQL)
+        queries, (counts,) = _select(snapshot, QUERIES_SQL), _select(snapshot, COUNTS_SQL)
     last_sweep = sweeps[0]["sweep_id"] if sweeps else ""
     sections = tuple(
         Section(
@@ -66,27 +68,27 @@ def build_page(layout: StoreLayout) -> Page:
             ),
             threshold=thresholds.get(query["query_version"], ""),
         )
-        for query in _select(layout, QUERIES_SQL)
+        for query in queries
     )
     ordered = sorted(sections, key=lambda section: not section.cards)
     return Page(
         title="Hits of the saved queries",
         subtitle=_describe_sweep(sweeps),
-        facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in _select(layout, COUNTS_SQL)[0].items()),
+        facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in counts.items()),
         sections=tuple(ordered),
     )
 
 
-def _select(layout: StoreLayout, sql: str, *parameters: object) -> list[Row]:
-    columns, rows = run_sql(layout, sql, parameters)
+def _select(snapshot: Snapshot, sql: str, *parameters: object) -> list[Row]:
+    columns, rows = snapshot.run(sql, parameters)
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _read_thresholds(layout: StoreLayout) -> dict[str, str]:
+def _read_thresholds(snapshot: Snapshot) -> dict[str, str]:
     """Returns the newest evidence of each query version; empty for a snapshot from an earlier program version."""
-    if not _select(layout, HAS_THRESHOLDS_SQL):
+    if not _select(snapshot, HAS_THRESHOLDS_SQL):
         return {}
-    return {_version(row): row["evidence"] for row in _select(layout, THRESHOLDS_SQL)}
+    return {_version(row): row["evidence"] for row in _select(snapshot, THRESHOLDS_SQL)}
 
 
 def _version(row: Row) -> str:

@@ -226,14 +226,18 @@ NAMING_QUERIES = (HITS, JUDGEMENTS, INCIDENTS, THRESHOLDS)
 ALL_TABLES = (*PUBLISHED, JUDGEMENT_CACHE)
 
 
-def create_or_widen(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Creates a table, or adds the columns that an earlier version did not have; they are NULL in old rows."""
-    connection.execute(table.create_sql)
-    listing = "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ?"
-    known = {name for (name,) in connection.execute(listing, [table.name]).fetchall()}
-    for name, kind in table.columns.items():
-        if name not in known:
-            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {name} {_TYPES[kind][1]}")
+def create_or_widen(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Table]) -> None:
+    """Creates tables, or adds the columns that an earlier version did not have; they are NULL in old rows."""
+    listing = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+    known = set(connection.execute(listing).fetchall())
+    present = {table for table, _ in known}
+    for table in wanted:
+        if table.name not in present:
+            connection.execute(table.create_sql)
+            continue
+        for name, kind in table.columns.items():
+            if (table.name, name) not in known:
+                connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {name} {_TYPES[kind][1]}")
 
 
 def record_row(table: Table, record: object, **more: object) -> dict[str, Any]:

@@ -225,8 +225,7 @@ class HitStore:
         return self._open_connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for table in tables.ALL_TABLES:
-            tables.create_or_widen(connection, table)
+        tables.create_or_widen(connection, tables.ALL_TABLES)
         connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
         version = self.read("SELECT max(version) FROM schema_version")[0][0]
         if version is None:
