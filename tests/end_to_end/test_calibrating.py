@@ -1,5 +1,6 @@
 """Confirming and rejecting hits changes what the next sweep accepts."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,17 +26,25 @@ def composition() -> FakeComposition:
     return compose()
 
 
-@pytest.fixture
-def layout(composition: FakeComposition, tmp_path: Path) -> StoreLayout:
-    layout = StoreLayout(tmp_path / "store")
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose hits of the first nights wait to be confirmed or rejected; only read."""
+    folder = tmp_path_factory.mktemp("swept")
     for name, blocks in NIGHTS.items():
-        write_video(tmp_path / "archive/gate" / name, blocks, seconds=5.0)
-    index_archive(composition, layout, tmp_path / "archive")
-    return layout
+        write_video(folder / "archive/gate" / name, blocks, seconds=5.0)
+    layout = StoreLayout(folder / "store")
+    index_archive(compose(), layout, folder / "archive")
+    sweep(compose(), layout, folder)
+    return layout.root
 
 
-def sweep(composition: FakeComposition, layout: StoreLayout, tmp_path: Path, more: str = "") -> None:
-    file = tmp_path / "queries.toml"
+@pytest.fixture
+def layout(swept: Path, tmp_path: Path) -> StoreLayout:
+    return StoreLayout(shutil.copytree(swept, tmp_path / "store"))
+
+
+def sweep(composition: FakeComposition, layout: StoreLayout, folder: Path, more: str = "") -> None:
+    file = folder / "queries.toml"
     file.write_text(RED + more)
     sweep_store(composition, layout, file)
 
@@ -64,7 +73,6 @@ def read_thresholds(layout: StoreLayout) -> list[tuple[object, ...]]:
 def test_rejected_hits_change_what_the_next_sweep_accepts_and_it_says_so(
     composition: FakeComposition, layout: StoreLayout, tmp_path: Path
 ) -> None:
-    sweep(composition, layout, tmp_path)
     assert count_hits(layout, 14) == 6
     assert read_thresholds(layout) == [(0.0, 0, "0.00, the query's own: no hit was confirmed or rejected")]
     reject_wrong_hits(layout)
@@ -81,7 +89,6 @@ def test_rejected_hits_change_what_the_next_sweep_accepts_and_it_says_so(
 def test_another_version_of_the_same_text_profits_too(
     composition: FakeComposition, layout: StoreLayout, tmp_path: Path
 ) -> None:
-    sweep(composition, layout, tmp_path)
     reject_wrong_hits(layout)
     sweep(composition, layout, tmp_path, more="top_n = 30\n")
     sql = "select count(*) from hits join queries using (query_version) where top_n = 30"
@@ -89,7 +96,6 @@ def test_another_version_of_the_same_text_profits_too(
 
 
 def test_a_query_that_says_so_is_left_alone(composition: FakeComposition, layout: StoreLayout, tmp_path: Path) -> None:
-    sweep(composition, layout, tmp_path)
     reject_wrong_hits(layout)
     index_another_night(composition, layout, tmp_path)
     sweep(composition, layout, tmp_path, more="calibrate = false\n")

@@ -16,7 +16,7 @@ from storage.hits.analyst import run_sql
 from tests.end_to_end.demo_archive import DEMO, SQUARE, Event, cut_video, read_events
 
 CAMERA = "square"
-SECONDS = 20
+SECONDS = 10
 DOWN = {"lying", "falling", "collapsing", "crashing"}  # a fall ends in lying
 
 

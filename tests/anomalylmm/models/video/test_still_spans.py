@@ -14,7 +14,7 @@ from anomalylmm.records import Floats, Image
 from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import damage
 
-FPS, GOP, SIZE = 10, 20, (320, 240)
+FPS, GOP, SIZE = 10, 20, (160, 120)
 Scene = Callable[[int], Image]
 
 
@@ -32,8 +32,8 @@ def scene(passes: range = range(0), noise: float = 2.0) -> Scene:
     def draw(number: int) -> Image:
         picture = pictures[number % len(pictures)].copy()
         if number in passes:
-            left = 10 + 40 * (number - passes.start)
-            picture[80:200, left : left + 40] = (220, 40, 40)
+            left = 5 + 20 * (number - passes.start)
+            picture[40:100, left : left + 20] = (220, 40, 40)
         return np.clip(picture, 0, 255).astype(np.uint8)
 
     return draw
