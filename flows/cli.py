@@ -81,7 +81,9 @@ def _run() -> None:
     except AnomalyLMMError as error:
         _print_error(str(error))
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as end:
+        if not _is_without_reader(end):
+            raise
         _discard_output()
         sys.exit(0)
     except OSError as error:
@@ -90,6 +92,11 @@ def _run() -> None:
         _discard_output()
         _print_error(f"the disk can't take what is written: {error}. Free space there, then run again.")
         sys.exit(1)
+
+
+def _is_without_reader(end: BaseException) -> bool:
+    """Whether a command ended because nobody reads its output any more; typer and rich make that an exit."""
+    return isinstance(end, BrokenPipeError) or isinstance(end.__context__, BrokenPipeError)
 
 
 def _print_error(message: str) -> None:

@@ -1,6 +1,7 @@
 """The command line: help, exit codes, messages."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,17 @@ def test_user_errors_give_one_message_and_an_exit_code(
     assert ran.returncode == code, ran.stderr
     assert named in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["settings"], ["settings", "--json"]])
+def test_output_without_a_reader_ends_a_command_quietly(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-m", "flows.cli", *arguments]
+    ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_the_documented_commands_are_up_to_date() -> None:
