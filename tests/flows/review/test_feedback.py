@@ -1,6 +1,7 @@
 """The ``feedback`` command: one hit, many by CSV or SQL, what is stored, and the thresholds that follow."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,12 +27,18 @@ IDS = [hit.hit_id for hit in HITS]
 HOSTILE = '\'; drop table hits; -- "<script>alert(1)</script>"\n,;\x1b[31m\udcff\u202e'
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> StoreLayout:
-    store = StoreLayout(tmp_path / "a store")
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
+    """A store with hits to judge; only read."""
+    store = StoreLayout(tmp_path_factory.mktemp("published") / "store")
     store.check_writable()
     publish(store)
     return store
+
+
+@pytest.fixture
+def layout(published: StoreLayout, tmp_path: Path) -> StoreLayout:
+    return StoreLayout(shutil.copytree(published.root, tmp_path / "a store"))
 
 
 def publish(layout: StoreLayout, *thresholds: ThresholdRecord) -> None:
