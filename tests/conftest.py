@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from anomalylmm import offline
+from storage.disk import crashpoints
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -28,3 +29,18 @@ def judge_url() -> Iterator[str]:
 
     with judge_server("pocket/judge") as url:
         yield url
+
+
+@pytest.fixture
+def failing() -> Iterator[list[str]]:
+    """Crash points that raise once."""
+    points: list[str] = []
+
+    def fail(name: str) -> None:
+        if name in points:
+            points.remove(name)
+            raise KeyboardInterrupt
+
+    crashpoints.hooks.append(fail)
+    yield points
+    crashpoints.hooks.remove(fail)

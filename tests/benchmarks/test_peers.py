@@ -1,5 +1,7 @@
 """What a side of the indexing benchmark is given credit for."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.floor import Took, compare, measure
@@ -7,22 +9,11 @@ from benchmarks.maps import cells_inside
 from benchmarks.peers.__main__ import ratios_of, tabulate
 from benchmarks.peers.seen import Look, count_seen
 from benchmarks.peers.trial import Trial
-from benchmarks.rendered.scoring import Event
+from tests.benchmarks.events import FALL
 
-FALL = Event(
-    event_id="e1",
-    camera="gate",
-    video="a.mp4",
-    behavior="falling",
-    anomaly=True,
-    start_seconds=2.0,
-    stop_seconds=3.0,
-    boxes=((2.0, (10, 10, 50, 90)), (3.0, (10, 50, 90, 90))),
-)
-WALK = Event(
+WALK = replace(
+    FALL,
     event_id="e0",
-    camera="gate",
-    video="a.mp4",
     behavior="walking",
     anomaly=False,
     start_seconds=0.0,

@@ -1,18 +1,8 @@
 """Thresholds tried on what a sweep wrote."""
 
-from benchmarks.rendered.scoring import Event, FoundHit
+from benchmarks.rendered.scoring import FoundHit
 from benchmarks.thresholds import Weighed, try_thresholds
-
-FALL = Event(
-    event_id="e1",
-    camera="gate",
-    video="a.mp4",
-    behavior="falling",
-    anomaly=True,
-    start_seconds=2.0,
-    stop_seconds=3.0,
-    boxes=((2.5, (10, 10, 50, 90)),),
-)
+from tests.benchmarks.events import FALL
 
 
 def weighed(left: float, z_score: float, confidence: float) -> Weighed:

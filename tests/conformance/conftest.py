@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -143,34 +143,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(kind, names, indirect=True, scope="session" if kind != "tracker" else "function")
 
 
-@pytest.fixture(scope="session")
-def source(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_source(request.param, folder)
+def _give(build: Callable[[str, Path], Any], scope: Literal["session", "function"] = "session") -> Any:
+    """Makes the fixture that builds the adapter a test is run with."""
+
+    @pytest.fixture(scope=scope)
+    def adapter(request: pytest.FixtureRequest, folder: Path) -> Any:
+        return build(request.param, folder)
+
+    return adapter
 
 
-@pytest.fixture(scope="session")
-def cutter(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_cutter(request.param, folder)
-
-
-@pytest.fixture(scope="session")
-def detector(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_detector(request.param, folder)
-
-
-@pytest.fixture(scope="session")
-def pose(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_pose(request.param, folder)
-
-
-@pytest.fixture
-def tracker(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_tracker(request.param, folder)
-
-
-@pytest.fixture(scope="session")
-def encoder(request: pytest.FixtureRequest, folder: Path) -> Any:
-    return build_encoder(request.param, folder)
+source, cutter, detector, pose, encoder = map(
+    _give, (build_source, build_cutter, build_detector, build_pose, build_encoder)
+)
+tracker = _give(build_tracker, "function")
 
 
 @pytest.fixture(scope="session")

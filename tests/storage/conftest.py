@@ -1,12 +1,10 @@
 """A fresh store for each test."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from tests.storage.erased_stores import build
 
@@ -31,18 +29,3 @@ def filled_template(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
 def filled(filled_template: StoreLayout, tmp_path: Path) -> StoreLayout:
     """A copy of the template."""
     return StoreLayout(shutil.copytree(filled_template.root, tmp_path / "a store's [files]*"))
-
-
-@pytest.fixture
-def failing() -> Iterator[list[str]]:
-    """Crash points that raise once."""
-    points: list[str] = []
-
-    def fail(name: str) -> None:
-        if name in points:
-            points.remove(name)
-            raise KeyboardInterrupt
-
-    crashpoints.hooks.append(fail)
-    yield points
-    crashpoints.hooks.remove(fail)

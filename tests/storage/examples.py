@@ -7,7 +7,15 @@ import numpy as np
 
 from anomalylmm.records import Cloze, CropRow, Query, Slot, SlotVerdict, Verdict
 from storage.disk.layout import ShardKey, StoreLayout
-from storage.hits.rows import CoverageRecord, HitRecord, IncidentRecord, JudgementRecord, SweepContent, SweepRecord
+from storage.hits.rows import (
+    CoverageRecord,
+    HitRecord,
+    IncidentRecord,
+    JudgementRecord,
+    SweepContent,
+    SweepRecord,
+    ThresholdRecord,
+)
 from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.writer import ShardWriter
 
@@ -194,3 +202,19 @@ def make_content(sweep_id: str = "s1", tracklet_id: str = "a-t0", **changes: obj
         judgements=(make_judgement(sweep_id, tracklet_id),),
         incidents=(incident,),
     )
+
+
+def make_threshold(**changes: object) -> ThresholdRecord:
+    fields = {
+        "query_version": "q1",
+        "query_name": "fall",
+        "judge_id": "judge",
+        "accept": 0.5,
+        "threshold": 0.6,
+        "num_confirmed": 1,
+        "num_rejected": 9,
+        "bound": 0.3,
+        "evidence": "why",
+        "created_utc": NOON,
+    }
+    return ThresholdRecord(**{**fields, **changes})

@@ -105,7 +105,7 @@ def run(scratch: Path, *, short: bool) -> Ledger:
         outcomes.append(Outcome(kind=name, specimens=make_kind(name, folder, short=short)))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda number: _index(outcomes[number], scratch, number), range(len(outcomes))))
-    _count_plain(outcomes, scratch)
+    _count_plain(outcomes, scratch, ["pyav"] if short else list(LIBRARIES))
     ledger = Ledger()
     for outcome in outcomes:
         judge(outcome, ledger)
@@ -149,15 +149,15 @@ def _guarded(call: Callable[[], IndexReport], limit: float) -> tuple[IndexReport
     return (kept or [None])[0], (errors or [None])[0], thread.is_alive()
 
 
-def _count_plain(outcomes: Sequence[Outcome], scratch: Path) -> None:
+def _count_plain(outcomes: Sequence[Outcome], scratch: Path, libraries: Sequence[str]) -> None:
     wanted = [
         (outcome, specimen.name, scratch / f"archive{number}" / specimen.name)
         for number, outcome in enumerate(outcomes)
         for specimen in outcome.specimens
         if specimen.seconds and stat.S_ISREG((scratch / f"archive{number}" / specimen.name).stat().st_mode)
     ]
-    for library, decode in LIBRARIES.items():
-        counts = count_all(scratch, decode, [path for *_, path in wanted])
+    for library in libraries:
+        counts = count_all(scratch, LIBRARIES[library], [path for *_, path in wanted])
         for (outcome, name, _), num_frames in zip(wanted, counts, strict=True):
             outcome.plain.setdefault(library, {})[name] = num_frames / FPS
 
@@ -170,7 +170,7 @@ def _compare(outcome: Outcome) -> str:
     ours = sum(min(item.seconds, outcome.decoded_seconds(item.name)) for item in videos) / whole
     plain = {
         library: sum(min(item.seconds, outcome.plain_seconds(library, item.name)) for item in videos) / whole
-        for library in LIBRARIES
+        for library in outcome.plain
     }
     shares = [f"{ours:.0%} decoded", *(f"{share:.0%} by plain {library}" for library, share in plain.items())]
     counts = f"{num_in_part} in part, {len(outcome.quarantine)} refused"

@@ -17,7 +17,7 @@ from tests.faults.forks import run as run_jobs
 from tests.faults.ledger import Ledger
 from tests.faults.together import jobs
 
-NUM_READERS = 10
+NUM_READERS, NUM_READERS_IN_SHORT = 10, 4
 NUM_ROUNDS = 4
 NUM_ORPHANS = 3
 TABLES = ("queries", "coverage", "hits", "judgements", "judgement_slots", "incidents", "videos", "shards")
@@ -56,7 +56,8 @@ def run(scratch: Path, *, short: bool) -> Ledger:
     bench = _prepare(scratch)
     for name in list(SCENARIOS)[-1:] if short else SCENARIOS:
         for number in range(1 if short else NUM_ROUNDS):
-            _play(bench, name, scratch / f"{'-'.join(SCENARIOS[name])}-{number}", ledger)
+            place = scratch / f"{'-'.join(SCENARIOS[name])}-{number}"
+            _play(bench, name, place, NUM_READERS_IN_SHORT if short else NUM_READERS, ledger)
     _kill_holders(bench, KILLED_AT[1:2] if short else KILLED_AT, ledger)
     return ledger
 
@@ -81,12 +82,12 @@ def _finish(bench: Bench, store: Path) -> dict[str, Any]:
     return dict(one(store_jobs.examine, store=str(store), skip=SKIPPED, tables=TABLES).result)
 
 
-def _play(bench: Bench, name: str, place: Path, ledger: Ledger) -> None:
+def _play(bench: Bench, name: str, place: Path, num_readers: int, ledger: Ledger) -> None:
     """One round; in the end the store must be as after one run after the other."""
     shutil.copytree(bench.template, place / "store")
     (place / "signs").mkdir()
     _leave_orphans(place / "store" / "temporary")
-    outcomes = run_jobs(*_build_jobs(bench, place, SCENARIOS[name]))
+    outcomes = run_jobs(*_build_jobs(bench, place, SCENARIOS[name], num_readers))
     broken = [line for outcome in outcomes for line in _look_at_end(outcome)]
     ledger.count(name, *broken, *iter_wrong(bench.expected, _finish(bench, place / "store")))
     _look_at_reads(bench.first, outcomes, ledger)
@@ -101,7 +102,7 @@ def _leave_orphans(temporary: Path) -> None:
         os.utime(path, (0, 0))
 
 
-def _build_jobs(bench: Bench, place: Path, parts: Sequence[str]) -> Iterator[Job]:
+def _build_jobs(bench: Bench, place: Path, parts: Sequence[str], num_readers: int) -> Iterator[Job]:
     shared: dict[str, Any] = {"store": str(place / "store"), "signs": str(place / "signs")}
     orders = iter((("red", "green"), ("blue",)))  # the second sweep brings other queries
     num_writers = sum(part != "gc" for part in parts)
@@ -116,7 +117,7 @@ def _build_jobs(bench: Bench, place: Path, parts: Sequence[str]) -> Iterator[Job
         else:
             arguments = {**shared, "num_writers": num_writers}
             yield Job(do=jobs.collect_often, arguments=arguments)
-    for number in range(NUM_READERS):
+    for number in range(num_readers):
         arguments = {**shared, "num_writers": num_writers, "plain": number % 2 == 0}
         yield Job(do=jobs.read_often, arguments=arguments)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from flows.index.indexing import index_archive
 from flows.maintain.corrections import Choice, Correction, list_indexed, plan_correction
 from flows.maintain.mending import correct_store
 from flows.sweep.sweeping import sweep_store
-from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.gallery.compacting import compact_store
 from storage.hits.analyst import run_sql
@@ -80,20 +78,6 @@ def root(wrong: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def layout(root: Path) -> StoreLayout:
     return StoreLayout(root / "store")
-
-
-@pytest.fixture
-def failing() -> Iterator[list[str]]:
-    points: list[str] = []
-
-    def fail(name: str) -> None:
-        if name in points:
-            points.remove(name)
-            raise KeyboardInterrupt
-
-    crashpoints.hooks.append(fail)
-    yield points
-    crashpoints.hooks.remove(fail)
 
 
 def recamera(layout: StoreLayout, *arguments: str) -> Any:

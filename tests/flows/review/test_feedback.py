@@ -19,7 +19,7 @@ from storage.hits.analyst import run_sql
 from storage.hits.inbox import read_waiting
 from storage.hits.rows import FeedbackRecord, SweepContent, ThresholdRecord
 from storage.hits.writer import HitStore
-from tests.storage.examples import NOON, make_hit, make_query, make_sweep
+from tests.storage.examples import NOON, make_hit, make_query, make_sweep, make_threshold
 
 RUNNER = CliRunner()
 HITS = [make_hit(tracklet_id=f"t{number}") for number in range(6)]
@@ -244,18 +244,7 @@ def test_feedback_on_another_judges_hits_does_not_count(layout: StoreLayout) -> 
 def test_the_page_shows_each_threshold_with_its_evidence_escaped(layout: StoreLayout) -> None:
     from flows.report.page import render_page
 
-    used = ThresholdRecord(
-        query_version="q1",
-        query_name="fall",
-        judge_id="judge",
-        accept=0.5,
-        threshold=0.6,
-        num_confirmed=0,
-        num_rejected=4,
-        bound=0.4,
-        evidence="raised <b>because</b>",
-        created_utc=NOON,
-    )
+    used = make_threshold(evidence="raised <b>because</b>")
     run(layout, IDS[0], "reject")
     publish(layout, used)
     page = render_page(build_page(layout))

@@ -8,9 +8,9 @@ from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import leave_feedback, read_waiting
-from storage.hits.rows import FeedbackRecord, ThresholdRecord
+from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore, tables
-from tests.storage.examples import NOON, make_content, make_hit, make_query
+from tests.storage.examples import NOON, make_content, make_hit, make_query, make_threshold
 
 HIT = make_hit().hit_id
 
@@ -72,18 +72,7 @@ def test_reviews_join_feedback_to_its_hit(layout: StoreLayout) -> None:
 
 
 def test_the_thresholds_of_a_sweep_are_published_with_it(layout: StoreLayout) -> None:
-    used = ThresholdRecord(
-        query_version="q1",
-        query_name="fall",
-        judge_id="judge",
-        accept=0.5,
-        threshold=0.6,
-        num_confirmed=1,
-        num_rejected=9,
-        bound=0.3,
-        evidence="why",
-        created_utc=NOON,
-    )
+    used = make_threshold()
     content = make_content()
     with HitStore(layout) as store:
         for _ in range(2):
