@@ -80,7 +80,7 @@ def run_command(arguments: list[str], compose: Callable[..., Any] | None = None)
     def stand_ins(profile: str | None, settings: Path | None) -> FakeComposition:
         return FakeComposition(load_settings(profile, settings, {}))
 
-    modules = ("index_and_sweep", "search", "upkeep", "saved_queries")
+    modules = ("index_and_sweep", "search", "checks", "saved_queries")
     patches = [mock.patch(f"flows.commands.{module}.compose", compose or stand_ins) for module in modules]
     for patch in patches:
         patch.start()

@@ -24,7 +24,7 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     def compose(profile: str | None, settings: Path | None) -> FakeComposition:
         return FakeComposition(load_settings(profile, settings))
 
-    for module in ("index_and_sweep", "search", "upkeep"):
+    for module in ("index_and_sweep", "search", "checks"):
         monkeypatch.setattr(f"flows.commands.{module}.compose", compose)
 
 
