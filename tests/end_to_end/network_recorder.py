@@ -58,6 +58,7 @@ class Recorder:
             "PYTHONPATH": str(ROOT),
             "LANG": "C.UTF-8",
             "OMP_NUM_THREADS": "1",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",  # a busy machine takes more than the usual 20
             "CUDA_VISIBLE_DEVICES": "",  # whose driver writes to the home
             "LD_PRELOAD": str(self.library),
             "NETWORK_RECORD": str(self.folder / "noted.txt"),
