@@ -87,7 +87,7 @@ def evaluate_by_benchmark(
         variants=tuple(name for name in variants.split(",") if name.strip()),
         settings_file=settings.name if settings else "",
     )
-    kept = f"finished queries are kept in {out}. Run the same command again to go on from there."
+    kept = f"the judge's answers are kept in {out}. Run the same command again to go on from there."
     with explain_when_stopped(lambda: kept), TerminalProgress(quiet=quiet) as progress:
         report = evaluate_benchmark(compose(profile, settings), request, listener=progress)
     if json:
@@ -106,7 +106,7 @@ def _print(report: EvaluationReport) -> None:
     say(
         f"{document['benchmark']} {document['split']}: {document['state']}, {document['num_queries']} queries, "
         f"{document['num_images']} pictures, profile {document['profile']}, settings {document['settings_digest']}, "
-        f"{document['num_queries_resumed']} queries resumed, {document['seconds']:.1f} s"
+        f"{document['seconds']:.1f} s"
     )
     say(document["tuning"])
     say(f"report: {report.folder / 'report.md'}")

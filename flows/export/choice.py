@@ -1,6 +1,6 @@
 """Which published hits are exported, and all that the store knows of each of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,7 +15,6 @@ from storage.shards.manifest import ShardManifest, VideoEntry, read_manifest
 from storage.shards.reading import load_crops
 
 Row = dict[str, Any]
-Read = Callable[..., list[Row]]
 MAX_NAMED = 5  # unknown ids that one message names
 _HITS_SQL = """
 SELECT hits.*, asked.text, asked.masked, places.directory
@@ -108,15 +107,10 @@ def gather(layout: StoreLayout, choice: Choice, *, most: int) -> list[Evidence]:
         StoreError: No sweep has published yet.
     """
     with open_snapshot(layout) as snapshot:
-
-        def read(sql: str, *values: object) -> list[Row]:
-            columns, rows = snapshot.run(sql, values)
-            return [dict(zip(columns, row, strict=True)) for row in rows]
-
-        hits = _find_hits(read, snapshot, choice, most)
+        hits = _find_hits(snapshot, choice, most)
         ids = [hit["hit_id"] for hit in hits]
-        slots = _by_hit(read(_SLOTS_SQL, ids))
-        remarks = _by_hit(read(_FEEDBACK_SQL, ids))
+        slots = _by_hit(snapshot.select(_SLOTS_SQL, [ids]))
+        remarks = _by_hit(snapshot.select(_FEEDBACK_SQL, [ids]))
     manifests: dict[str, ShardManifest | str] = {}
     return [
         _join(layout, number, hit, slots.get(hit["hit_id"], []), remarks.get(hit["hit_id"], []), manifests)
@@ -124,14 +118,14 @@ def gather(layout: StoreLayout, choice: Choice, *, most: int) -> list[Evidence]:
     ]
 
 
-def _find_hits(read: Read, snapshot: Snapshot, choice: Choice, most: int) -> list[Row]:
+def _find_hits(snapshot: Snapshot, choice: Choice, most: int) -> list[Row]:
     given = choice.conditions()
     conditions, values = [_CONDITIONS[name] for name in given], list(given.values())
     if choice.sql:
         conditions.append(_CONDITIONS["hit_ids"])
         values.append(_run_choice(snapshot, choice.sql))
-    hits = read(f"{_HITS_SQL} WHERE {' AND '.join(conditions)} {_ORDER}", *values)
-    _refuse_unknown(read, choice)
+    hits = snapshot.select(f"{_HITS_SQL} WHERE {' AND '.join(conditions)} {_ORDER}", values)
+    _refuse_unknown(snapshot, choice)
     if not hits:
         raise ConfigurationError(
             'no published hit fits what was chosen; look at what there is: anomalylmm sql "from hits"'
@@ -150,8 +144,8 @@ def _run_choice(snapshot: Snapshot, sql: str) -> list[str]:
     return [str(row[place]) for row in rows if row[place] is not None]
 
 
-def _refuse_unknown(read: Read, choice: Choice) -> None:
-    known = {row["hit_id"] for row in read(f"SELECT hit_id FROM hits {_OF_HITS}", list(choice.hit_ids))}  # noqa: S608 - the condition is our own
+def _refuse_unknown(snapshot: Snapshot, choice: Choice) -> None:
+    known = {hit_id for (hit_id,) in snapshot.read(f"SELECT hit_id FROM hits {_OF_HITS}", [list(choice.hit_ids)])}  # noqa: S608 - the condition is our own
     unknown = [repr(hit_id) for hit_id in choice.hit_ids if hit_id not in known]
     if unknown:
         more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""

@@ -54,12 +54,8 @@ def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Previe
     if not layout.snapshot.exists():
         return Preview(plan=plan_erasure(layout, rules, None), num_hits=0, num_judgements=0)
     with open_snapshot(layout) as snapshot:
-
-        def read(sql: str, values: Sequence[object]) -> list[Any]:
-            return snapshot.run(sql, values)[1]
-
-        plan = plan_erasure(layout, rules, read)
-        num_hits, num_judgements = read(COUNTS_SQL, [sorted(plan.video_ids)])[0]
+        plan = plan_erasure(layout, rules, snapshot.read)
+        num_hits, num_judgements = snapshot.read(COUNTS_SQL, [sorted(plan.video_ids)])[0]
     return Preview(plan=plan, num_hits=num_hits, num_judgements=num_judgements)
 
 

@@ -121,8 +121,8 @@ def foresee(layout: StoreLayout, plan: CorrectionPlan) -> Consequences:
     if not layout.snapshot.exists():
         return Consequences(num_hits=0, queries=(), num_erased=num_erased)
     with open_snapshot(layout) as snapshot:
-        num_hits = snapshot.run(_COUNT_SQL, [[change.video_id for change in plan.changes]])[1][0][0]
-        names = snapshot.run(_QUERIES_SQL, [sorted(plan.cameras_gone)])[1]
+        num_hits = snapshot.read(_COUNT_SQL, [[change.video_id for change in plan.changes]])[0][0]
+        names = snapshot.read(_QUERIES_SQL, [sorted(plan.cameras_gone)])
     return Consequences(num_hits=int(num_hits), queries=tuple(name for (name,) in names), num_erased=num_erased)
 
 

@@ -2,14 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from anomalylmm.measure.calibration import Calibration, ReviewedHit, calibrate, keep
 from anomalylmm.records import Query
 from storage.disk.layout import StoreLayout
-from storage.hits.analyst import Snapshot, open_snapshot
+from storage.hits.analyst import open_snapshot
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.inbox import read_waiting
 from storage.hits.rows import FeedbackRecord, ReviewRecord, ThresholdRecord
@@ -55,7 +54,16 @@ def build_thresholds(
     queries: Iterable[Query], calibrated: Mapping[str, Calibration], judge_id: str, now: datetime
 ) -> tuple[ThresholdRecord, ...]:
     """Builds the rows that say which thresholds a sweep used."""
-    return tuple(_build_record(query, calibrated[query.version], judge_id, now) for query in queries)
+    return tuple(
+        ThresholdRecord(
+            query_version=query.version,
+            query_name=query.name,
+            judge_id=judge_id,
+            created_utc=now,
+            **asdict(calibrated[query.version]),
+        )
+        for query in queries
+    )
 
 
 def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
@@ -66,9 +74,9 @@ def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
     """
     waiting = read_waiting(layout, FeedbackRecord)
     with open_snapshot(layout) as snapshot:
-        groups = _group(read_reviews(lambda sql, values: snapshot.run(sql, values)[1], waiting))
-        queries = _select(snapshot, QUERIES_SQL)
-        judge_id = next((row["judge_id"] for row in _select(snapshot, JUDGE_SQL)), "")
+        groups = _group(read_reviews(snapshot.read, waiting))
+        queries = snapshot.select(QUERIES_SQL)
+        judge_id = next((row["judge_id"] for row in snapshot.select(JUDGE_SQL)), "")
     return [
         QueryThreshold(
             query_name=row["query_name"],
@@ -80,11 +88,6 @@ def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
         )
         for row in queries
     ]
-
-
-def _select(snapshot: Snapshot, sql: str) -> list[dict[str, Any]]:
-    columns, rows = snapshot.run(sql)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[ReviewedHit]]:
@@ -103,18 +106,3 @@ def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[R
 
 def _calibrate(accept: float, is_wanted: bool, reviewed: Sequence[ReviewedHit]) -> Calibration:
     return calibrate(accept, reviewed) if is_wanted else keep(accept)
-
-
-def _build_record(query: Query, calibration: Calibration, judge_id: str, now: datetime) -> ThresholdRecord:
-    return ThresholdRecord(
-        query_version=query.version,
-        query_name=query.name,
-        judge_id=judge_id,
-        accept=calibration.accept,
-        threshold=calibration.threshold,
-        num_confirmed=calibration.num_confirmed,
-        num_rejected=calibration.num_rejected,
-        bound=calibration.bound,
-        evidence=calibration.evidence,
-        created_utc=now,
-    )

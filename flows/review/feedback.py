@@ -120,7 +120,7 @@ def list_feedback(layout: StoreLayout) -> list[Listed]:
     waiting = read_waiting(layout, FeedbackRecord)
     ids = {record.feedback_id for record in waiting}
     with open_snapshot(layout) as snapshot:
-        reviews = read_reviews(lambda sql, values: snapshot.run(sql, values)[1], waiting)
+        reviews = read_reviews(snapshot.read, waiting)
     listed = [Listed(review=review, is_waiting=review.feedback.feedback_id in ids) for review in reviews]
     return sorted(listed, key=lambda item: item.review.feedback.created_utc, reverse=True)
 
@@ -194,7 +194,7 @@ def _refuse_contradictions(remarks: Iterable[Remark], records: Iterable[Feedback
 
 def _refuse_unknown_hits(layout: StoreLayout, remarks: Sequence[Remark]) -> None:
     with open_snapshot(layout) as snapshot:
-        known = known_hits(lambda sql, values: snapshot.run(sql, values)[1], (remark.hit_id for remark in remarks))
+        known = known_hits(snapshot.read, (remark.hit_id for remark in remarks))
     unknown = [remark for remark in remarks if remark.hit_id not in known]
     if unknown:
         raise ConfigurationError(

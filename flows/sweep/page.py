@@ -53,10 +53,10 @@ def build_page(layout: StoreLayout) -> Page:
         StoreError: No sweep has published yet.
     """
     with open_snapshot(layout) as snapshot:
-        hits = {version: list(rows) for version, rows in groupby(_select(snapshot, HITS_SQL, MAX_CARDS), _version)}
-        slots = {key: list(rows) for key, rows in groupby(_select(snapshot, SLOTS_SQL), _place)}
-        thresholds, sweeps = _read_thresholds(snapshot), _select(snapshot, SWEEPS_SQL)
-        queries, (counts,) = _select(snapshot, QUERIES_SQL), _select(snapshot, COUNTS_SQL)
+        hits = {version: list(rows) for version, rows in groupby(snapshot.select(HITS_SQL, [MAX_CARDS]), _version)}
+        slots = {key: list(rows) for key, rows in groupby(snapshot.select(SLOTS_SQL), _place)}
+        thresholds, sweeps = _read_thresholds(snapshot), snapshot.select(SWEEPS_SQL)
+        queries, (counts,) = snapshot.select(QUERIES_SQL), snapshot.select(COUNTS_SQL)
     last_sweep = sweeps[0]["sweep_id"] if sweeps else ""
     sections = tuple(
         Section(
@@ -79,16 +79,11 @@ def build_page(layout: StoreLayout) -> Page:
     )
 
 
-def _select(snapshot: Snapshot, sql: str, *parameters: object) -> list[Row]:
-    columns, rows = snapshot.run(sql, parameters)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
 def _read_thresholds(snapshot: Snapshot) -> dict[str, str]:
     """Returns the newest evidence of each query version; empty for a snapshot from an earlier program version."""
-    if not _select(snapshot, HAS_THRESHOLDS_SQL):
+    if not snapshot.read(HAS_THRESHOLDS_SQL):
         return {}
-    return {_version(row): row["evidence"] for row in _select(snapshot, THRESHOLDS_SQL)}
+    return {_version(row): row["evidence"] for row in snapshot.select(THRESHOLDS_SQL)}
 
 
 def _version(row: Row) -> str:

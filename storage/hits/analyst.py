@@ -72,6 +72,15 @@ class Snapshot:
         except (OverflowError, TypeError, ValueError) as error:
             raise QueryError(f"Python has no type for a value of the result ({error}): cast it to VARCHAR.") from error
 
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one SELECT (see ``run``)."""
+        return self.run(sql, parameters)[1]
+
+    def select(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Rows of one SELECT by the names of its columns (see ``run``)."""
+        columns, rows = self.run(sql, parameters)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
     def _fetch(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         if not self._max_rows:
             return cursor.fetchall()

@@ -1,10 +1,7 @@
-"""Runs all variants on a benchmark's queries; the outcome of each query is written to disk at once."""
+"""Runs all variants on a benchmark's queries. Vectors and answers are stored at once, so that no work is done twice."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib import resources
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,27 @@ from anomalylmm.records import Candidate, Query, Verdict
 from anomalylmm.rerank.stages import Adjudication, Adjudicator
 from flows.composition import Composition
 from flows.evaluate.ablation.costs import AnswerCache, OneQueryMapper, Spent, TimedJudge
-from flows.evaluate.ablation.kept_arrays import digest_images
-from flows.evaluate.ablation.outcomes import KEPT_PLACES, Outcome, ProgressFile
 from flows.evaluate.ablation.ranking import CoarseList, CoarseSearch, new_ranks
 from flows.evaluate.ablation.variants import Variant
 from flows.evaluate.benchmark.records import Benchmark
 from flows.runs.progress import Listener
+
+KEPT_PLACES = 10  # of the final order, for answers and failure sheets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The outcome of one query under one variant."""
+
+    ranks: tuple[int, ...]  # 0-based, of the positives
+    first: tuple[int, ...]  # positions of the best pictures, best first
+    num_questions: int = 0  # that the judge would be asked without any cache
+    num_asked: int = 0  # that it was asked in this run
+    num_judged: int = 0  # candidates
+    num_failed: int = 0  # candidates without a usable answer of the judge
+    seconds: float = 0.0  # of the judge and the focus crops; cached answers count with their first cost
+    tokens: float = 0.0  # that the judge read and wrote, counted likewise
+    notes: tuple[str, ...] = ()  # settings that could not be applied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +44,12 @@ class Ablation:
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(repr=False)  # by variant name, one per query
     coarse_seconds: float  # per query, for encoding texts and scoring
     counts_tokens: bool  # whether the judge counts the tokens that it reads and writes
-    num_resumed: int  # queries that an earlier run had finished
 
 
 def run_ablation(
     composition: Composition, benchmark: Benchmark, variants: Sequence[Variant], folder: Path, listener: Listener
 ) -> Ablation:
-    """Runs the variants; queries that an interrupted run finished are read from the folder.
+    """Runs the variants; vectors and answers of an earlier run, even an interrupted one, are read from the folder.
 
     Raises:
         ArchiveError: A picture can't be read.
@@ -69,8 +80,6 @@ class _Runner:
     def run(self) -> Ablation:
         """Ranks and judges query by query."""
         benchmark, listener = self._benchmark, self._listener
-        progress = ProgressFile(self._folder / f"progress-{self._digest()}.jsonl")
-        known = progress.read()
         queries = [self._build_query(number, self._variants[0]) for number in range(len(benchmark.queries))]
         depth = max([KEPT_PLACES, *(item.settings.top_n for item in self._variants if item.settings)])
         listener.start("judge", len(queries))
@@ -78,19 +87,14 @@ class _Runner:
         take_spent = self._judge.take_spent if self._judge else Spent
         with AnswerCache(self._folder / "answers.sqlite", take_spent) as answers:
             for number, coarse in enumerate(self._search.iter_lists(queries, depth)):
-                query = coarse.query
-                outcomes = known.get(query.query_id) or self._run_query(number, coarse, answers)
-                if query.query_id not in known and not any(item.num_failed for item in outcomes.values()):
-                    progress.add(query.query_id, outcomes)
-                done.append(outcomes)
-                listener.advance("judge", 1, query.text)
+                done.append(self._run_query(number, coarse, answers))
+                listener.advance("judge", 1, coarse.query.text)
         return Ablation(
             benchmark=benchmark,
             variants=self._variants,
             outcomes={item.name: tuple(outcomes[item.name] for outcomes in done) for item in self._variants},
             coarse_seconds=self._search.seconds / max(1, len(done)),
             counts_tokens=self._judge is not None and self._judge.counts_tokens,
-            num_resumed=sum(query.query_id in known for query in benchmark.queries),
         )
 
     def _run_query(self, number: int, coarse: CoarseList, answers: AnswerCache) -> dict[str, Outcome]:
@@ -121,30 +125,6 @@ class _Runner:
         else:
             cloze = mask_query(query.text, lexicon, variant.kinds)
         return Query(name=query.query_id, text=query.text, cloze=cloze, version=query.query_id)
-
-    def _digest(self) -> str:
-        """Digests everything that outcomes depend on: pictures, texts, truth, models, variants and our own code."""
-        composition, benchmark = self._composition, self._benchmark
-        parts = [
-            digest_images(benchmark.images, json.dumps(composition.model_ids())),
-            composition.settings.coarse.posture_weight,
-            [asdict(query) for query in benchmark.queries],
-            [asdict(variant) for variant in self._variants],
-            (composition.judge.judge_id, composition.settings.judge.maps) if self._judge else "",
-            digest_method(),
-        ]
-        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
-
-
-def digest_method() -> str:
-    """Digests the method's own files, so that outcomes of another version are not reused."""
-    package = resources.files("anomalylmm")
-    folders = (package, package / "posture")
-    files = [item for folder in folders for item in folder.iterdir() if item.name.endswith((".py", ".toml"))]
-    whole = hashlib.sha256()
-    for item in sorted(files, key=str):
-        whole.update(item.read_bytes())
-    return whole.hexdigest()
 
 
 def _read_outcome(coarse: CoarseList, result: Adjudication, spent: Spent) -> Outcome:

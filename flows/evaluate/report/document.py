@@ -18,8 +18,7 @@ from anomalylmm.measure.metrics import (
     twin_confusion,
 )
 from flows.composition import Composition
-from flows.evaluate.ablation.ablation import Ablation
-from flows.evaluate.ablation.outcomes import Outcome
+from flows.evaluate.ablation.ablation import Ablation, Outcome
 from flows.evaluate.ablation.variants import COARSE, PROFILE, Variant
 from flows.evaluate.benchmark.records import Benchmark, BenchmarkQuery
 from flows.evaluate.report.failures import CATEGORIES, Failure
@@ -75,7 +74,6 @@ def build_document(
         "frames": ONE_PICTURE,
         "failures": _describe_failures(benchmark, failures) if benchmark.has_truth else None,
         "num_judgements_failed": num_failed,
-        "num_queries_resumed": ablation.num_resumed,
     }
 
 

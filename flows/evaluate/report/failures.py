@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from anomalylmm.query.lexicon import Lexicon
-from flows.evaluate.ablation.outcomes import Outcome
+from flows.evaluate.ablation.ablation import Outcome
 from flows.evaluate.benchmark.records import Benchmark, BenchmarkQuery, GalleryImage
 
 Category = Literal["wrong person", "wrong behavior", "unlabeled positive", "not known"]
