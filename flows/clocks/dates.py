@@ -11,7 +11,6 @@ FIRST_EPOCH, LAST_EPOCH = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 _EPOCH_DIGITS = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}
 _DATE_SEPARATORS = "-_./ 年月"
 _YEAR, _SHORT, _TWO = range(4, 5), range(1, 3), range(2, 3)
-_LONG_YEAR = 4
 LONGEST_STAMP = 20  # digits of a date and time with microseconds
 
 

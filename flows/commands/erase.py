@@ -19,7 +19,7 @@ from flows.commands.common import (
     say,
 )
 from flows.commands.search import DAY_FORMATS
-from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, preview_erasure
+from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, list_shards, preview_erasure
 from flows.maintain.retention import build_rules
 from flows.runs.stopping import explain_when_stopped
 from flows.settings.model import load_settings
@@ -112,7 +112,8 @@ def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
     if plan.is_empty:
         say(f"nothing matches the rule; the store's cameras: {', '.join(list_cameras(layout)) or 'none'}")
     else:
-        print_table(("camera", "date", "videos", "crops", "shard"), preview.rows(), title="to erase")
+        rows = [tuple(row.values()) for row in list_shards(plan.shards)]
+        print_table(("camera", "date", "videos", "crops", "shard"), rows, title="to erase")
         typer.echo(
             f"{len(plan.video_ids)} videos, {preview.num_hits} published hits, {preview.num_judgements} judgements, "
             f"{len(plan.search_ids)} searches by an erased picture; also cached answers, pages and all pictures of them"

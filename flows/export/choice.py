@@ -91,6 +91,10 @@ class Evidence:
         """The hit's id."""
         return str(self.hit["hit_id"])
 
+    def span(self, margin_seconds: float) -> tuple[float, float]:
+        """Media time of the tracklet with a margin before and after."""
+        return max(0.0, self.hit["start_seconds"] - margin_seconds), self.hit["stop_seconds"] + margin_seconds
+
     @property
     def name(self) -> str:
         """A file name of its own, whatever is in the id."""

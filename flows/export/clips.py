@@ -1,10 +1,11 @@
 """The clip of one hit: bystanders' heads blurred, the asked person's box and the time drawn where wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -12,6 +13,7 @@ import cv2
 from anomalylmm.protocols import ClipCutter, PersonDetector
 from anomalylmm.records import Box, CropRow, Floats, Image
 from flows.export.bystanders import HOLD_SECONDS, Sighting, blur_regions, bystander_heads, follow
+from flows.export.choice import Evidence
 from flows.report.page import media_time
 from flows.report.pictures import BOX_COLOR
 
@@ -36,23 +38,6 @@ class ClipStyle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What of a video a hit is about."""
-
-    source: Path
-    start_seconds: float  # media time of the tracklet
-    stop_seconds: float
-    crop: CropRow | None = field(repr=False)  # what the judge saw; None where it is lost
-    camera: str
-    start_utc: datetime  # wall clock of ``start_seconds``
-    time_zone: str
-
-    def span(self, margin_seconds: float) -> tuple[float, float]:
-        """Media time of what is shown."""
-        return max(0.0, self.start_seconds - margin_seconds), self.stop_seconds + margin_seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipNote:
     """What a written clip shows."""
 
@@ -65,7 +50,7 @@ class ClipNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Who is where in every frame of a piece, in pixels of the source."""
+    """Who is where in every frame of a clip, in pixels of the source."""
 
     width_px: int
     asked: dict[float, Box]  # by time
@@ -79,8 +64,8 @@ class Scene:
         return self.heads[nearest]
 
 
-def look(cutter: ClipCutter, detector: PersonDetector, piece: Piece, style: ClipStyle) -> Scene:
-    """Finds everybody anew in every frame of a piece, and who of them is the person asked about.
+def look(cutter: ClipCutter, detector: PersonDetector, source: Path, evidence: Evidence, style: ClipStyle) -> Scene:
+    """Finds everybody anew in every frame of a clip, and who of them is the person asked about.
 
     Raises:
         VideoError: The source can't be decoded there.
@@ -89,7 +74,7 @@ def look(cutter: ClipCutter, detector: PersonDetector, piece: Piece, style: Clip
     boxes: list[Floats] = []
     waiting: list[Image] = []
     width_px = 0
-    with closing(cutter.iter_frames(piece.source, *piece.span(style.margin_seconds))) as frames:
+    with closing(cutter.iter_frames(source, *evidence.span(style.margin_seconds))) as frames:
         for image, pts_seconds in frames:
             width_px = width_px or image.shape[1]
             times.append(pts_seconds)
@@ -98,18 +83,21 @@ def look(cutter: ClipCutter, detector: PersonDetector, piece: Piece, style: Clip
                 boxes += [found.boxes_xyxy_px for found in detector.detect(waiting)]
                 waiting = []
     boxes += [found.boxes_xyxy_px for found in detector.detect(waiting)] if waiting else []
-    asked = follow(times, boxes, _sight(piece.crop, width_px))
+    asked = follow(times, boxes, _sight(evidence.crop, width_px))
     heads = bystander_heads(times, boxes, asked)
     own = {time: _to_box(found[mine]) for time, found, mine in zip(times, boxes, asked, strict=True) if mine >= 0}
     return Scene(width_px=width_px, asked=own, heads=dict(zip(times, heads, strict=True)))
 
 
-def write_clip(cutter: ClipCutter, piece: Piece, style: ClipStyle, scene: Scene | None, target: Path) -> ClipNote:
+def write_clip(
+    cutter: ClipCutter, source: Path, evidence: Evidence, style: ClipStyle, scene: Scene | None, target: Path
+) -> ClipNote:
     """Writes the clip of one hit.
 
     Args:
         cutter: Reads and writes frames.
-        piece: What is shown.
+        source: The video.
+        evidence: The hit.
         style: How.
         scene: Who is where; None only where nothing is blurred and no box drawn.
         target: The file to write.
@@ -121,7 +109,7 @@ def write_clip(cutter: ClipCutter, piece: Piece, style: ClipStyle, scene: Scene 
     if scene is None and style.needs_detector:
         raise ValueError("heads can't be blurred or boxes drawn without knowing who is where")
     written: list[float] = []
-    num_frames = cutter.write(target, _iter_drawn(cutter, piece, style, scene, written))
+    num_frames = cutter.write(target, _iter_drawn(cutter, source, evidence, style, scene, written))
     return ClipNote(
         start_seconds=written[0],
         stop_seconds=written[-1],
@@ -145,13 +133,14 @@ def _to_box(corners: Floats) -> Box:
 
 def _iter_drawn(
     cutter: ClipCutter,
-    piece: Piece,
+    source: Path,
+    evidence: Evidence,
     style: ClipStyle,
     scene: Scene | None,
     written: list[float],
 ) -> Iterator[tuple[Image, float]]:
-    """Decodes the piece again and draws; a frame that was not looked at is left out, since nobody knows its heads."""
-    with closing(cutter.iter_frames(piece.source, *piece.span(style.margin_seconds))) as frames:
+    """Decodes again and draws; a frame that was not looked at is left out, since nobody knows its heads."""
+    with closing(cutter.iter_frames(source, *evidence.span(style.margin_seconds))) as frames:
         for image, pts_seconds in frames:
             if scene is not None and pts_seconds not in scene.heads:
                 continue
@@ -159,17 +148,17 @@ def _iter_drawn(
             if scene and style.draw_box and pts_seconds in scene.asked:
                 _draw_box(drawn, scene.asked[pts_seconds])
             if style.burn_times:
-                _burn(drawn, describe_moment(piece, pts_seconds))
+                _burn(drawn, describe_moment(evidence.hit, pts_seconds))
             written.append(pts_seconds)
             yield drawn, pts_seconds
 
 
-def describe_moment(piece: Piece, pts_seconds: float) -> str:
+def describe_moment(hit: Mapping[str, Any], pts_seconds: float) -> str:
     """Says where and when a frame is from: camera, local wall clock with its zone, media time."""
-    moment = piece.start_utc + timedelta(seconds=pts_seconds - piece.start_seconds)
-    local = moment.astimezone(ZoneInfo(piece.time_zone))
+    moment = hit["start_utc"].replace(tzinfo=UTC) + timedelta(seconds=pts_seconds - hit["start_seconds"])
+    local = moment.astimezone(ZoneInfo(hit["time_zone"]))
     return (
-        f"{piece.camera}  {local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 100000} {piece.time_zone}  "
+        f"{hit['camera']}  {local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 100000} {hit['time_zone']}  "
         f"{media_time(pts_seconds)}"
     )
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from anomalylmm.protocols import ClipCutter, PersonDetector
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.export.choice import Choice, Evidence, gather
-from flows.export.clips import ClipNote, ClipStyle, Piece, Scene, look, write_clip
+from flows.export.clips import ClipNote, ClipStyle, Scene, look, write_clip
 from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
 from flows.export.sources import Sources
 from flows.export.stills import build_still
@@ -202,9 +201,8 @@ def _export_one(run: _Run, evidence: Evidence) -> Exported:
     try:
         source = _find_source(run, evidence)
         digest = run.sources.sha256(source)
-        piece = _build_piece(source, evidence)
-        scene = look(run.cutter, run.detector, piece, style) if run.detector else None
-        note = write_clip(run.cutter, piece, style, scene, run.folder / clip)
+        scene = look(run.cutter, run.detector, source, evidence, style) if run.detector else None
+        note = write_clip(run.cutter, source, evidence, style, scene, run.folder / clip)
     except (AnomalyLMMError, OSError) as error:
         problems.append(f"no clip: {error}")
         (run.folder / clip).unlink(missing_ok=True)
@@ -231,19 +229,6 @@ def _build_picture(run: _Run, evidence: Evidence, scene: Scene | None) -> bytes:
 def _find_source(run: _Run, evidence: Evidence) -> Path:
     size = evidence.video.size_bytes if evidence.video else None
     return run.sources.find(evidence.hit["video_id"], evidence.hit["video_path"], size)
-
-
-def _build_piece(source: Path, evidence: Evidence) -> Piece:
-    hit = evidence.hit
-    return Piece(
-        source=source,
-        start_seconds=hit["start_seconds"],
-        stop_seconds=hit["stop_seconds"],
-        crop=evidence.crop,
-        camera=hit["camera"],
-        start_utc=hit["start_utc"].replace(tzinfo=UTC),
-        time_zone=hit["time_zone"],
-    )
 
 
 def _describe(request: ExportRequest, blur_detector: str, items: list[Exported]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from prefect.client.schemas.objects import State
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
-from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
+from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, show_markdown, show_table
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
+from flows.runs.terminal import escape
 from flows.settings.forms import ExportForm
 
 

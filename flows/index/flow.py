@@ -12,9 +12,10 @@ from flows.index import indexing
 from flows.index.indexing import IndexReport, RunUnits
 from flows.index.planning import Unit
 from flows.index.unit import UnitReport, index_unit
-from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, show_markdown, show_table
+from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, show_markdown, show_table
 from flows.runs.at_once import choose_number
 from flows.runs.notifying import notify_failure, notify_report
+from flows.runs.terminal import escape
 from flows.settings.forms import IndexForm, SweepForm
 
 

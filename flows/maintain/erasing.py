@@ -1,6 +1,6 @@
 """Erases footage by given rules or by the retention, and describes what would be erased and what was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from storage.disk.layout import StoreLayout, require_store
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures
-from storage.upkeep.erasure_log import ErasureRule
+from storage.upkeep.erasure_log import AffectedShard, ErasureRule
 from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure
 from storage.upkeep.maintenance import GcReport, collect_garbage
 
@@ -31,17 +31,19 @@ class Preview:
     num_hits: int
     num_judgements: int
 
-    def rows(self) -> list[tuple[object, ...]]:
-        """Returns one row for each shard: camera folder, date, videos and crops to erase, and the shard's fate."""
-        return [
-            (
-                *Path(shard.directory).parts[-3:-1],
-                shard.num_videos,
-                shard.num_crops,
-                "rewritten" if shard.rest_id else "removed",
-            )
-            for shard in self.plan.shards
-        ]
+
+def list_shards(shards: Iterable[AffectedShard]) -> list[dict[str, object]]:
+    """Returns one table row for each shard that is erased or rewritten."""
+    return [
+        {
+            "camera": Path(shard.directory).parts[-3],
+            "date": Path(shard.directory).parts[-2],
+            "videos": shard.num_videos,
+            "crops": shard.num_crops,
+            "shard": "rewritten" if shard.rest_id else "removed",
+        }
+        for shard in shards
+    ]
 
 
 def preview_erasure(layout: StoreLayout, rules: Sequence[ErasureRule]) -> Preview:

@@ -6,10 +6,11 @@ from prefect.states import Failed
 
 from flows.clock import utc_now
 from flows.maintain.compacting import describe_compaction
-from flows.maintain.erasing import collect_and_show, describe, describe_garbage, erase_store
+from flows.maintain.erasing import collect_and_show, describe, describe_garbage, erase_store, list_shards
 from flows.maintain.retention import build_rules, wait_for_turn
-from flows.runs.artifacts import RunProgress, completed, degraded, escape, show_markdown, show_table
+from flows.runs.artifacts import RunProgress, completed, degraded, show_markdown, show_table
 from flows.runs.notifying import notify_failure
+from flows.runs.terminal import escape
 from flows.settings.forms import MaintainForm
 from storage.gallery.compacting import compact_store
 from storage.upkeep.erasure import ErasureReport
@@ -47,7 +48,8 @@ def _apply_retention(form: MaintainForm) -> State[None]:
     with notify_failure(settings.notify, layout, "erase", progress):
         report = wait_for_turn(lambda: erase_store(layout, rules, listener=progress), progress)
     show_markdown("maintain-retention", write_summary(report), "what the retention erased")
-    show_table("maintain-erased", list_shards(report), "erased or rewritten shards")
+    shards = list_shards(shard for erasure in report.erasures for shard in erasure.shards)
+    show_table("maintain-erased", shards, "erased or rewritten shards")
     return degraded(describe(report)) if report.unknown else completed(describe(report))
 
 
@@ -58,18 +60,3 @@ def write_summary(report: ErasureReport) -> str:
         f"- {escape(erasure.rule)}, started {erasure.begun_utc:%Y-%m-%d %H:%M} UTC" for erasure in report.erasures
     ]
     return "\n".join(lines)
-
-
-def list_shards(report: ErasureReport) -> list[dict[str, object]]:
-    """Returns one table row for each shard that was erased or rewritten."""
-    return [
-        {
-            "camera": shard.directory.split("/")[-3],
-            "date": shard.directory.split("/")[-2],
-            "videos": shard.num_videos,
-            "crops": shard.num_crops,
-            "shard": "rewritten" if shard.rest_id else "removed",
-        }
-        for erasure in report.erasures
-        for shard in erasure.shards
-    ]

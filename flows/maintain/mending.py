@@ -12,7 +12,7 @@ from anomalylmm.measure.incidents import group_incidents
 from flows.maintain.corrections import Correction, CorrectionPlan
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
-from flows.sweep.findings import read_interval
+from flows.sweep.findings import read_interval, record_incident
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout, require_store
 from storage.hits import tables
@@ -142,14 +142,4 @@ def _build_incidents(rows: Sequence[Sequence[Any]]) -> Iterator[IncidentRecord]:
     places = {row[0]: place for place, row in enumerate(rows)}
     for item in group_incidents(read_interval(row[:6]) for row in rows):
         *_, query_name, sweep_id = rows[max(places[hit_id] for hit_id in item.hit_ids)]
-        yield IncidentRecord(
-            incident_id=item.incident_id,
-            sweep_id=sweep_id,
-            query_version=item.query,
-            query_name=query_name,
-            camera=item.camera,
-            start_utc=item.start_utc,
-            stop_utc=item.stop_utc,
-            hit_ids=item.hit_ids,
-            best_hit_id=item.best_hit_id,
-        )
+        yield record_incident(item, sweep_id, query_name)

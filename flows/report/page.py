@@ -1,6 +1,7 @@
 """The report page: cards with pictures, verdicts and slots, as one HTML file that needs no network."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -48,22 +49,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One number at the head of the page."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """All that a report page shows."""
 
     title: str
     subtitle: str
-    facts: tuple[Fact, ...]
+    facts: Mapping[str, str]  # numbers at its head, by name
     sections: tuple[Section, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
 
 def render_page(page: Page) -> str:

@@ -17,19 +17,11 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from flows.runs.terminal import visible
+from flows.runs.terminal import escape, visible
 
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
-HTML_SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 MIN_STEP_PERCENT = 2.0
 # Prefect must not keep or reuse results of tasks: only the manifests say what is done
 NOT_KEPT: dict[str, Any] = {"persist_result": False, "cache_policy": NO_CACHE}
-
-
-def escape(text: str) -> str:
-    """Escapes a text for Markdown and HTML, including bare URLs; line breaks become spaces."""
-    marked = MARKDOWN_SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
-    return "".join(HTML_SPECIAL.get(character, character) for character in marked)
 
 
 def picture(jpeg: bytes, alternative: str) -> str:

@@ -1,5 +1,6 @@
 """What is written to the terminal or to what stands in for it: text is escaped, and nobody need be reading."""
 
+import html
 import io
 import os
 import re
@@ -11,6 +12,7 @@ from rich.console import Console
 
 _ALLOWED = "\n\t"
 _CONTROL = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, line separators
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:@$^=])")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # change the direction of the text that follows
 
 
@@ -61,6 +63,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Escapes a text, including line breaks, so that a name can't look like a separate message."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def escape(text: str) -> str:
+    """Escapes a text for Markdown and HTML, including bare URLs; line breaks become spaces."""
+    return html.escape(_MARKDOWN.sub(r"\\\1", visible(" ".join(text.split()))))
 
 
 def _write(character: str) -> str:

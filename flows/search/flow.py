@@ -5,8 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.runs.artifacts import RunProgress, completed, degraded, escape, picture, show_markdown, show_table
+from flows.runs.artifacts import RunProgress, completed, degraded, picture, show_markdown, show_table
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
+from flows.runs.terminal import escape
 from flows.search.outcome import Result, SearchReport, SearchRequest
 from flows.search.searching import search_store
 from flows.settings.forms import SearchForm

@@ -11,7 +11,7 @@ from anomalylmm.records import Floats, Image
 from flows.composition import Composition
 from flows.report.picture_files import MAX_BYTES, USABLE, decode_picture
 from storage.gallery.gallery import Gallery
-from storage.shards.reading import read_columns
+from storage.shards.reading import load_crops, read_columns
 
 
 def read_reference(composition: Composition, gallery: Gallery, like: str) -> Floats:
@@ -70,5 +70,5 @@ def _find_crop(gallery: Gallery, crop_id: str, dimension: int) -> Floats | None:
     for shard in gallery.shards:
         ids = read_columns(shard.directory, ["crop_id"]).column("crop_id")
         if pc.index(ids, pa.scalar(crop_id)).as_py() >= 0:
-            return gallery.crops(shard.shard_id, [crop_id])[0].vector[:dimension]
+            return load_crops(shard.directory, [crop_id])[0].vector[:dimension]
     return None

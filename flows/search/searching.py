@@ -12,7 +12,7 @@ from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
 from flows.clock import utc_now
 from flows.composition import Composition
-from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
+from flows.report.page import Card, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
 from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
@@ -236,12 +236,12 @@ def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
     page = Page(
         title="Search",
         subtitle=f"{utc_now():%Y-%m-%d %H:%M} UTC",
-        facts=(
-            Fact(name="crops searched", value=f"{report.num_crops:,}"),
-            Fact(name="candidates", value=str(report.num_candidates)),
-            Fact(name="questions to the judge", value=str(report.num_calls)),
-            Fact(name="seconds", value=f"{report.seconds:.1f}"),
-        ),
+        facts={
+            "crops searched": f"{report.num_crops:,}",
+            "candidates": str(report.num_candidates),
+            "questions to the judge": str(report.num_calls),
+            "seconds": f"{report.seconds:.1f}",
+        },
         sections=(Section(title=report.text, text=report.text, cloze=report.cloze, cards=cards),),
         warnings=report.warnings,
     )

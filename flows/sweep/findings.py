@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anomalylmm.measure.incidents import HitInterval, group_incidents
+from anomalylmm.measure.incidents import HitInterval, Incident, group_incidents
 from anomalylmm.records import CropRow, Query, RankedCandidate, Verdict
 from storage.hits.rows import HitRecord, IncidentRecord, JudgementRecord, make_hit_id
 
@@ -99,19 +99,24 @@ def build_incidents(
     ]
     names = {hit.query_version: hit.query_name for hit in hits}
     return tuple(
-        IncidentRecord(
-            incident_id=incident.incident_id,
-            sweep_id=sweep_id,
-            query_version=incident.query,
-            query_name=names[incident.query],
-            camera=incident.camera,
-            start_utc=incident.start_utc,
-            stop_utc=incident.stop_utc,
-            hit_ids=incident.hit_ids,
-            best_hit_id=incident.best_hit_id,
-        )
+        record_incident(incident, sweep_id, names[incident.query])
         for incident in group_incidents([*intervals, *earlier])
         if not new.isdisjoint(incident.hit_ids)
+    )
+
+
+def record_incident(incident: Incident, sweep_id: str, query_name: str) -> IncidentRecord:
+    """Builds the row of an incident."""
+    return IncidentRecord(
+        incident_id=incident.incident_id,
+        sweep_id=sweep_id,
+        query_version=incident.query,
+        query_name=query_name,
+        camera=incident.camera,
+        start_utc=incident.start_utc,
+        stop_utc=incident.stop_utc,
+        hit_ids=incident.hit_ids,
+        best_hit_id=incident.best_hit_id,
     )
 
 

@@ -7,8 +7,9 @@ from prefect.client.schemas.objects import State
 
 from flows.index.flow import run_as_tasks, show_gaps, show_unreadable
 from flows.index.indexing import index_archive
-from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, escape, picture, show_markdown, show_table
+from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, picture, show_markdown, show_table
 from flows.runs.notifying import notify_failure, notify_report
+from flows.runs.terminal import escape
 from flows.settings.forms import SweepForm
 from flows.sweep.outcome import SweepReport
 from flows.sweep.query_file import default_query_file

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.records import SlotVerdict
-from flows.report.page import Card, Fact, Page, Section, local_time, media_time, write_page
+from flows.report.page import Card, Page, Section, local_time, media_time, write_page
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import Snapshot, open_snapshot
 from storage.upkeep.erasure_log import erasure_stamp
@@ -74,7 +74,7 @@ def build_page(layout: StoreLayout) -> Page:
     return Page(
         title="Hits of the saved queries",
         subtitle=_describe_sweep(sweeps),
-        facts=tuple(Fact(name=name, value=f"{value:,}") for name, value in counts.items()),
+        facts={name: f"{value:,}" for name, value in counts.items()},
         sections=tuple(ordered),
     )
 

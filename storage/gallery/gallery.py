@@ -19,7 +19,7 @@ from storage.gallery.scope import Scope
 from storage.gallery.search import Rows, ShardRows, search_rows
 from storage.gallery.shard import GalleryShard, StoredVideo
 from storage.shards.manifest import ShardManifest, read_manifest
-from storage.shards.reading import load_crops, load_tracklet, read_rows
+from storage.shards.reading import load_tracklet, read_rows
 
 _WHOLE = Scope()
 
@@ -156,14 +156,6 @@ class Gallery:
             return np.zeros((len(queries), 0), np.float32)
         rows = ((np.arange(number) + 0.5) * (self.num_crops / number)).astype(np.int64)
         return np.asarray(queries @ self._placed.read_vectors(rows).T)
-
-    def crops(self, shard_id: str, crop_ids: Sequence[str]) -> list[CropRow]:
-        """Crops of one shard by id, in the order asked for.
-
-        Raises:
-            ShardError: If the gallery has no such shard, or the shard no such crop.
-        """
-        return load_crops(self.shard(shard_id).directory, crop_ids)
 
     def tracklet_crops(self, shard_id: str, tracklet_id: str) -> list[CropRow]:
         """All crops of one tracklet, in time order.

@@ -21,7 +21,8 @@ from storage.hits.writer import HitStore
 from storage.shards.facts import Corrections, VideoFacts
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.rewriting import remove_shard, rewrite_shard
-from storage.upkeep.mending_rows import Move, move_rows
+from storage.shards.schema import clean_text
+from storage.upkeep.mending_rows import move_rows
 
 SHARDS_AT_ONCE = 32  # both the old and the new shards of one batch take room on the disk
 Regroup = Callable[[duckdb.DuckDBPyConnection, frozenset[str]], None]  # takes the cameras whose hits were moved
@@ -35,18 +36,23 @@ class OutdatedShard:
     manifest: ShardManifest = field(repr=False)
     parts: Mapping[ShardKey, Mapping[str, VideoFacts]] = field(repr=False)  # facts by video id, for each new shard
 
-    def iter_moves(self) -> Iterator[Move]:
-        """Where the rows of each video go."""
-        old = {video.video_id: VideoFacts.of(self.manifest, video) for video in self.manifest.videos}
+    def iter_moves(self) -> Iterator[dict[str, object]]:
+        """Where the rows of each video go (see ``move_rows``)."""
+        known = {video.video_id: VideoFacts.of(self.manifest, video) for video in self.manifest.videos}
         for key, videos in self.parts.items():
             for video_id, new in videos.items():
-                yield Move(
-                    video_id=video_id,
-                    old_shard_id=self.manifest.key.shard_id,
-                    new_shard_id=key.shard_id,
-                    old=old[video_id],
-                    new=new,
-                )
+                old = known[video_id]
+                yield {
+                    "video_id": clean_text(video_id),
+                    "old_shard": self.manifest.key.shard_id,
+                    "new_shard": key.shard_id,
+                    "old_camera": clean_text(old.camera),
+                    "camera": clean_text(new.camera),
+                    "clock_source": new.clock_source,
+                    "time_zone": new.time_zone,
+                    "shift": new.start_utc - old.start_utc,
+                    "is_retimed": (new.start_utc, new.time_zone) != (old.start_utc, old.time_zone),
+                }
 
 
 def find_outdated(layout: StoreLayout, corrections: Corrections) -> Iterator[OutdatedShard]:
@@ -102,7 +108,7 @@ def _replace(layout: StoreLayout, hits: HitStore, shards: Sequence[OutdatedShard
     """Moves the rows to the new shards and removes the old ones, of which the rows must be gone first."""
     reach("mending.published")
     moves = [move for shard in shards for move in shard.iter_moves()]
-    cameras = frozenset(facts.camera for move in moves for facts in (move.old, move.new))
+    cameras = frozenset(str(move[name]) for move in moves for name in ("old_camera", "camera"))
 
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         if move_rows(connection, moves):

@@ -1,14 +1,9 @@
 """Moves the rows of the hits database to the shards that replace others, with their new cameras and times."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
-
-from storage.shards.facts import VideoFacts
-from storage.shards.schema import clean_text
 
 _MOVES = pa.schema(
     [
@@ -47,34 +42,14 @@ UPDATE judgement_cache SET shard_ids = list_distinct(list_concat(
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One video whose rows go from one shard to another."""
-
-    video_id: str
-    old_shard_id: str
-    new_shard_id: str
-    old: VideoFacts
-    new: VideoFacts
-
-    @property
-    def shift(self) -> timedelta:
-        """How much later it began than was thought."""
-        return self.new.start_utc - self.old.start_utc
-
-    @property
-    def is_retimed(self) -> bool:
-        """Whether its local times are others than before."""
-        return bool(self.shift) or self.new.time_zone != self.old.time_zone
-
-
-def move_rows(connection: duckdb.DuckDBPyConnection, moves: Sequence[Move]) -> int:
+def move_rows(connection: duckdb.DuckDBPyConnection, moves: Sequence[Mapping[str, object]]) -> int:
     """Moves hits, judgements, coverage and remembered answers; returns the number of hits.
 
-    A second call finds no rows of the old shards and changes nothing. Feedback belongs to hits, whose ids stay.
+    Each of ``moves`` is one video with the columns of ``_MOVES``: its shards, its new facts, how much later it began
+    than was thought, and whether its local times change. A second call finds no rows of the old shards and changes
+    nothing. Feedback belongs to hits, whose ids stay.
     """
-    rows = [_row(move) for move in moves]
-    connection.register("moves", pa.Table.from_pylist(rows, schema=_MOVES))
+    connection.register("moves", pa.Table.from_pylist(list(moves), schema=_MOVES))
     try:
         num_hits = int(connection.execute(_HITS_SQL).fetchall()[0][0])
         connection.execute(_JUDGEMENTS_SQL)
@@ -82,21 +57,9 @@ def move_rows(connection: duckdb.DuckDBPyConnection, moves: Sequence[Move]) -> i
         connection.execute(_COVERED_SQL)
     finally:
         connection.unregister("moves")
-    for old in sorted({move.old_shard_id for move in moves}):
-        new = sorted({move.new_shard_id for move in moves if move.old_shard_id == old})
-        connection.execute(_ANSWERS_SQL, [[old], new, [old]])
+    successors: dict[str, set[str]] = {}
+    for move in moves:
+        successors.setdefault(str(move["old_shard"]), set()).add(str(move["new_shard"]))
+    for old, new in sorted(successors.items()):
+        connection.execute(_ANSWERS_SQL, [[old], sorted(new), [old]])
     return num_hits
-
-
-def _row(move: Move) -> dict[str, object]:
-    return {
-        "video_id": clean_text(move.video_id),
-        "old_shard": move.old_shard_id,
-        "new_shard": move.new_shard_id,
-        "old_camera": clean_text(move.old.camera),
-        "camera": clean_text(move.new.camera),
-        "clock_source": move.new.clock_source,
-        "time_zone": move.new.time_zone,
-        "shift": move.shift,
-        "is_retimed": move.is_retimed,
-    }

@@ -10,8 +10,9 @@ from PIL import ImageDraw
 
 from anomalylmm.measure.clip_scores import ClipHit, ClipScores, Verdict
 from flows.evaluate.report.failure_sheet import encode_sheet, sheet_font
-from flows.evaluate.report.markdown import code, escape_cell, write_table
+from flows.evaluate.report.markdown import code, write_table
 from flows.index.cropping import read_jpeg
+from flows.runs.terminal import escape
 
 SHEET = "clips_hits.jpg"
 EACH = 24  # most confident hits per verdict
@@ -56,15 +57,15 @@ def write_clip_markdown(document: Mapping[str, Any]) -> str:
     columns = ("query", "events", "found", "right", "akin", "false")
     models = ", ".join(f"{role.replace('_', ' ')} {code(name)}" for role, name in document["models"].items())
     lines = [
-        f"# Labeled clips: {escape_cell(document['folder'])}\n",
-        f"Profile **{escape_cell(document['profile'])}**; {models}.\n",
+        f"# Labeled clips: {escape(document['folder'])}\n",
+        f"Profile **{escape(document['profile'])}**; {models}.\n",
         *(f"- {line}" for line in say_figures(figures)),
         f"\n{LEGEND}\n",
-        *write_table(columns, [(escape_cell(row["query"]), *map(row.get, columns[1:])) for row in document["queries"]]),
+        *write_table(columns, [(escape(row["query"]), *map(row.get, columns[1:])) for row in document["queries"]]),
     ]
     for title, names in lists.items():
         if names:
-            lines += [f"\n## {title}\n", *(f"- {escape_cell(name)}" for name in names)]
+            lines += [f"\n## {title}\n", *(f"- {escape(name)}" for name in names)]
     return "\n".join([*lines, f"\n![hits]({SHEET})", ""])
 
 

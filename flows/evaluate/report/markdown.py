@@ -1,12 +1,12 @@
 """Writes the report as Markdown; texts of benchmarks are data and are escaped."""
 
-import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from flows.runs.terminal import escape
+
 LISTED = 20  # failures in the text; the JSON has more
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>])")
 _RUN = re.compile("`+")
 _HEAD = ("variant", "R@1", "R@5", "R@10", "mAP", "mAP@10", "ΔR@1", "ΔmAP", "twin share", "questions", "tokens", "s")
 LEGEND = (
@@ -19,11 +19,6 @@ NO_TRUTH = (
     "The correct answers of this benchmark are not known here, so there are no figures. `answer.txt` lists the first "
     "ten pictures of each query, ready to submit."
 )
-
-
-def escape_cell(text: str) -> str:
-    """Makes a text harmless in a Markdown table and in HTML."""
-    return _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=True))
 
 
 def code(text: str) -> str:
@@ -50,16 +45,16 @@ def write_markdown(document: Mapping[str, Any], pictures: Sequence[str]) -> str:
 def _write_head(document: Mapping[str, Any]) -> str:
     words, num_failed = " and ".join(document["words"]), document["num_judgements_failed"]
     limited = f" (limited to {document['limit']}, drawn with a fixed seed)" if document["limit"] else ""
-    settings = f" with {escape_cell(document['settings_file'])}" if document["settings_file"] else ""
+    settings = f" with {escape(document['settings_file'])}" if document["settings_file"] else ""
     lines = [
-        f"# {escape_cell(document['benchmark'])}, split {escape_cell(document['split'])}",
+        f"# {escape(document['benchmark'])}, split {escape(document['split'])}",
         f"**These are {words} figures.**" if words else "",
         f"{document['num_queries']} queries{limited} of the key {code(document['captions'])}, {document['num_images']} "
         f"pictures; {document['state']}, {document['seconds']:.0f} s.",
-        f"Profile **{escape_cell(document['profile'])}**{settings}, settings digest "
+        f"Profile **{escape(document['profile'])}**{settings}, settings digest "
         f"{code(document['settings_digest'])}: {document['tuning']}.",
         f"Models: dual encoder {code(document['models']['dual_encoder'])}, judge {code(document['models']['judge'])}.",
-        f"Best on this split by mAP: **{escape_cell(document['best'])}**." if document["best"] else "",
+        f"Best on this split by mAP: **{escape(document['best'])}**." if document["best"] else "",
         f"The judge gave no usable answer on {num_failed} candidates." if num_failed else "",
     ]
     return "\n\n".join(line for line in lines if line) + "\n"
@@ -76,7 +71,7 @@ def _write_ablation(document: Mapping[str, Any]) -> str:
     lines = ["## Ablation\n", *write_table(_HEAD, map(_write_cells, rows))]
     lines += ["", LEGEND, "", f"Number of frames: {document['frames']}.", ""]
     for row in rows:
-        troubles = "".join(f"; {escape_cell(note)} ({number} queries)" for note, number in row["troubles"].items())
+        troubles = "".join(f"; {escape(note)} ({number} queries)" for note, number in row["troubles"].items())
         lines.append(f"- {code(row['name'])}: {row['note']}{troubles}")
     if not any(row["measures"] for row in rows):
         lines += ["", NO_TRUTH]
@@ -112,7 +107,7 @@ def _write_groups(groups: Mapping[str, Mapping[str, Any]]) -> str:
     if not groups:
         return ""
     rows = [
-        (escape_cell(name), row["num_queries"], *(_percent(row[key]) for key in ("r1", "r5", "map")))
+        (escape(name), row["num_queries"], *(_percent(row[key]) for key in ("r1", "r5", "map")))
         for name, row in groups.items()
     ]
     table = write_table(("part", "queries", "R@1", "R@5", "mAP"), rows)
@@ -124,7 +119,7 @@ def _write_failures(failures: Mapping[str, Any] | None) -> str:
         return ""
     counts = ", ".join(f"{number} {category}" for category, number in failures["by_category"].items())
     rows = [
-        (row["category"], row["rank"], *(escape_cell(row[name]) for name in ("text", "own", "first")))
+        (row["category"], row["rank"], *(escape(row[name]) for name in ("text", "own", "first")))
         for row in failures["worst"][:LISTED]
     ]
     lines = [

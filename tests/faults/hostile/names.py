@@ -8,7 +8,8 @@ from typing import Any
 from unittest import mock
 
 from flows.index.indexing import index_archive
-from flows.runs.artifacts import escape, show_table
+from flows.runs.artifacts import show_table
+from flows.runs.terminal import escape
 from flows.search.flow import write_summary
 from flows.search.outcome import SearchRequest
 from flows.search.searching import search_store

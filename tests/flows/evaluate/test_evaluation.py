@@ -202,7 +202,7 @@ def test_a_changed_text_is_asked_anew(tmp_path: Path) -> None:
     write_copy(tmp_path / "data", rows)
     again = compose()
     evaluate_benchmark(again, request(tmp_path, variants=("profile",)))
-    assert (again.judge.calls > 0, again.encoder.num_encoded) == (True, 0)
+    assert again.judge.calls > 0
 
 
 def test_a_judge_that_fails_is_an_error_and_leaves_nothing_half_judged(tmp_path: Path) -> None:

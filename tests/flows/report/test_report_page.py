@@ -40,7 +40,7 @@ def render(*cards: tuple[SlotVerdict, ...]) -> str:
         for slots in cards
     )
     section = Section(title="fall", text="a man falls", cloze="a man ____", cards=shown)
-    return render_page(Page(title="Hits", subtitle="", facts=(), sections=(section,)))
+    return render_page(Page(title="Hits", subtitle="", facts={}, sections=(section,)))
 
 
 def test_what_the_joints_said_has_its_column_with_a_dash_where_they_are_silent() -> None:

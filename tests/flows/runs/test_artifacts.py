@@ -2,13 +2,13 @@
 
 import pytest
 
-from flows.runs.artifacts import escape
+from flows.runs.terminal import escape
 
 
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        ("a man's <b>", "a man&#39;s &lt;b&gt;"),
+        ("a man's <b>", "a man&#x27;s &lt;b&gt;"),
         ("[x](javascript:1)", "\\[x\\]\\(javascript\\:1\\)"),
         ("see https://evil.example", "see https\\://evil\\.example"),
         ("a\n# b", "a \\# b"),

@@ -156,7 +156,7 @@ def test_an_invalid_shard_is_named_and_left_out(layout: StoreLayout) -> None:
     assert gallery.shard_ids == ("a",)
     assert [invalid.directory for invalid in gallery.invalid] == [broken]
     with pytest.raises(ShardError, match="anomalylmm verify"):
-        gallery.crops("b", ["b-0000"])
+        gallery.shard("b")
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:99])])

@@ -15,6 +15,7 @@ from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine
+from storage.shards.reading import load_crops
 from storage.upkeep.erasure import erase_footage, find_returned
 from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, erasure_stamp, lift_erasures
 from storage.upkeep.maintenance import verify_store
@@ -43,7 +44,7 @@ def test_everything_made_from_erased_footage_is_removed_and_the_rest_stays(layou
     (report,) = erase_footage(layout, [OLD]).erasures
     rest = make_shard_id(["video-pm"], PIPELINE)
     assert sorted(directory.name for directory in iter_shard_dirs(layout)) == sorted([rest, new])
-    rows = Gallery.open(layout, PIPELINE).crops(rest, [f"pm-{number:04d}" for number in range(4)])
+    rows = load_crops(Gallery.open(layout, PIPELINE).shard(rest).directory, [f"pm-{number:04d}" for number in range(4)])
     assert [row.jpeg for row in rows] == [jpeg_of("pm", number) for number in range(4)]
     assert np.allclose([row.vector for row in rows], unit_vectors(4, seed=1))
     assert run_sql(layout, "SELECT video_id, shard_id FROM hits ORDER BY ALL")[1] == [
