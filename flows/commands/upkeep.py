@@ -14,7 +14,6 @@ from flows.commands.common import (
     print_json,
     say,
 )
-from flows.maintain.compacting import describe_compaction
 from flows.maintain.erasing import collect_and_show, describe, describe_garbage
 from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout, require_store
@@ -80,7 +79,7 @@ def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
     if json:
         print_json(report)
     else:
-        typer.echo(describe_compaction(report))
+        typer.echo(report.describe())
 
 
 def serve(

@@ -5,7 +5,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.clock import utc_now
-from flows.maintain.compacting import describe_compaction
 from flows.maintain.erasing import collect_and_show, describe, describe_garbage, erase_store, list_shards
 from flows.maintain.retention import build_rules, wait_for_turn
 from flows.runs.artifacts import RunProgress, completed, degraded, show_markdown, show_table
@@ -32,7 +31,7 @@ def maintain(form: MaintainForm) -> State[None]:
     if form.action == "apply retention":
         return _apply_retention(form)
     if form.action == "compact indexes":
-        return completed(describe_compaction(compact_store(layout)))
+        return completed(compact_store(layout).describe())
     report = verify_store(layout, deep=form.action == "verify every byte")
     show_table("maintain-problems", [{"problem": problem} for problem in report.problems], "problems")
     if report.problems:

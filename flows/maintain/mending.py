@@ -20,7 +20,7 @@ from storage.hits.analyst import open_snapshot
 from storage.hits.rows import IncidentRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections, write_correction
-from storage.upkeep.erasure_log import ErasedFootage
+from storage.upkeep.erasure_log import ErasedFootage, Footage
 from storage.upkeep.mending import find_outdated, mend_shards
 
 _HITS_SQL = """
@@ -115,7 +115,9 @@ def foresee(layout: StoreLayout, plan: CorrectionPlan) -> Consequences:
     """
     erased = ErasedFootage.read(layout)
     num_erased = sum(
-        erased.blocks(video_id=change.video_id, camera=change.new.camera, start_utc=change.new.start_utc)
+        erased.blocks(
+            Footage(video_id=change.video_id, path="", camera=change.new.camera, start_utc=change.new.start_utc)
+        )
         for change in plan.changes
     )
     if not layout.snapshot.exists():

@@ -1,7 +1,7 @@
 """Retention: rules from the settings, a filter for index runs, and waiting for the lock."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings
 from storage.disk.layout import StoreLayout
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, matches_any
 
 BUSY_PAUSE_SECONDS = 300.0
 BUSY_TRIES = 96  # eight hours
@@ -21,7 +21,15 @@ Done = TypeVar("Done")
 
 def build_rules(retention: RetentionSettings, now: datetime) -> tuple[ErasureRule, ...]:
     """Builds the rules that match footage that is too old; no rules if everything is kept."""
-    return tuple(_iter_rules(retention, now))
+    named = tuple(camera.name for camera in retention.cameras)
+    rules = [
+        ErasureRule(before_utc=now - timedelta(days=camera.days), cameras=(camera.name,))
+        for camera in retention.cameras
+        if camera.days
+    ]
+    if retention.days:
+        rules.append(ErasureRule(before_utc=now - timedelta(days=retention.days), spared_cameras=named))
+    return tuple(rules)
 
 
 def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], bool]:
@@ -33,11 +41,8 @@ def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], b
     erased, rules = ErasedFootage.read(layout), build_rules(settings.retention, utc_now())
 
     def is_erased(video: Video) -> bool:
-        was_erased = erased.blocks(video_id=video.video_id, camera=video.camera, start_utc=video.start_utc)
-        return was_erased or any(
-            rule.matches(video_id=video.video_id, path=video.path, camera=video.camera, start_utc=video.start_utc)
-            for rule in rules
-        )
+        footage = Footage(video_id=video.video_id, path=video.path, camera=video.camera, start_utc=video.start_utc)
+        return erased.blocks(footage) or matches_any(rules, footage)
 
     return is_erased
 
@@ -57,12 +62,3 @@ def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: in
             listener.warn(f"{error} Next try in {BUSY_PAUSE_SECONDS:.0f} s.")
             time.sleep(BUSY_PAUSE_SECONDS)
     raise ValueError(f"max_tries must be at least 1, but is {max_tries}")
-
-
-def _iter_rules(retention: RetentionSettings, now: datetime) -> Iterator[ErasureRule]:
-    for camera in retention.cameras:
-        if camera.days:
-            yield ErasureRule(before_utc=now - timedelta(days=camera.days), cameras=(camera.name,))
-    if retention.days:
-        named = tuple(camera.name for camera in retention.cameras)
-        yield ErasureRule(before_utc=now - timedelta(days=retention.days), spared_cameras=named)

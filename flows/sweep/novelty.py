@@ -2,34 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC
 
 from anomalylmm.records import Query
 from storage.hits.rows import HitRecord
 from storage.hits.tables import Reader
 
 _QUERIES_SQL = "SELECT query_version, query_name, cloze FROM queries"
-_HITS_SQL = """
-SELECT query_version, camera, start_utc, stop_utc, coalesce(first_found_utc, created_utc) FROM hits
-WHERE list_contains(?::VARCHAR[], camera) AND list_contains(?::VARCHAR[], query_version)
-AND stop_utc >= ? AND start_utc <= ?
+_FIRST_SQL = """
+SELECT min(coalesce(first_found_utc, created_utc)) FROM hits
+WHERE camera = ? AND list_contains(?::VARCHAR[], query_version) AND stop_utc >= ? AND start_utc <= ?
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reported:
-    """An earlier hit."""
-
-    version: str
-    camera: str
-    start_utc: datetime
-    stop_utc: datetime
-    first_found_utc: datetime
-
-    def shows_same(self, hit: HitRecord) -> bool:
-        """Whether it is at the same camera and overlaps in time."""
-        return self.camera == hit.camera and self.start_utc <= hit.stop_utc and hit.start_utc <= self.stop_utc
 
 
 def find_kin(queries: Sequence[Query], read: Reader) -> dict[str, frozenset[str]]:
@@ -55,28 +39,13 @@ def date_hits(hits: Sequence[HitRecord], kin: Mapping[str, frozenset[str]], read
     An event is known if an earlier hit of the query's kin is at the same camera and overlaps in time. ``read`` must
     still see the hits that these replace.
     """
-    if not hits:
-        return ()
-    versions = sorted(frozenset().union(*(kin[hit.query_version] for hit in hits)))
-    span = min(hit.start_utc for hit in hits), max(hit.stop_utc for hit in hits)
-    moments = [moment.astimezone(UTC).replace(tzinfo=None) for moment in span]
-    found = read(_HITS_SQL, [sorted({hit.camera for hit in hits}), versions, *moments])
-    earlier = [
-        _Reported(
-            version=version,
-            camera=camera,
-            start_utc=start.replace(tzinfo=UTC),
-            stop_utc=stop.replace(tzinfo=UTC),
-            first_found_utc=first.replace(tzinfo=UTC),
-        )
-        for version, camera, start, stop, first in found
-    ]
-    return tuple(_date_hit(hit, [item for item in earlier if item.version in kin[hit.query_version]]) for hit in hits)
+    return tuple(_date_hit(hit, sorted(kin[hit.query_version]), read) for hit in hits)
 
 
-def _date_hit(hit: HitRecord, earlier: Sequence[_Reported]) -> HitRecord:
-    moments = [item.first_found_utc for item in earlier if item.shows_same(hit)]
-    return replace(hit, first_found_utc=min(moments)) if moments else hit
+def _date_hit(hit: HitRecord, versions: Sequence[str], read: Reader) -> HitRecord:
+    span = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (hit.start_utc, hit.stop_utc)]
+    ((first,),) = read(_FIRST_SQL, [hit.camera, versions, *span])
+    return replace(hit, first_found_utc=first.replace(tzinfo=UTC)) if first else hit
 
 
 def _asked(slots: Sequence[Mapping[str, str]]) -> frozenset[tuple[str, str]]:

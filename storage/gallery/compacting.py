@@ -27,6 +27,7 @@ from storage.gallery.compacted import (
 from storage.gallery.gallery import Gallery
 from storage.gallery.opening import open_shards
 from storage.gallery.shard import GalleryShard
+from storage.shards.rewriting import remove_shard
 
 MAX_ROWS = 1 << 20  # of one index, which a search holds in memory: 108 MB for 206 dimensions
 MIN_ROWS = 1000  # fewer are searched as quickly in their shards
@@ -51,6 +52,15 @@ class CompactionReport:
     removed: tuple[Path, ...]
     num_indexes: int
     num_loose: int  # shards in no index, which are searched one by one
+
+    def describe(self) -> str:
+        """In one sentence."""
+        num_shards, num_crops = sum(made.num_shards for made in self.built), sum(made.num_crops for made in self.built)
+        num_bytes = sum(made.num_bytes for made in self.built)
+        return (
+            f"made {len(self.built)} indexes from {num_shards} shards ({num_crops} crops, {num_bytes / 1e6:.1f} MB), "
+            f"removed {len(self.removed)}; now there are {self.num_indexes}; {self.num_loose} shards are in none"
+        )
 
 
 def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: int = MIN_ROWS) -> CompactionReport:
@@ -97,6 +107,17 @@ def plan_indexes(gallery: Gallery, max_rows: int, min_rows: int) -> list[tuple[G
     there = {index.manifest.shard_ids for index in gallery.indexes}
     worth = [group for group in groups if len(group) > 1 and sum(shard.rows for shard in group) >= min_rows]
     return [tuple(group) for group in worth if {shard.shard_id for shard in group} not in there]
+
+
+def remove_shards(layout: StoreLayout, directories: Sequence[Path]) -> None:
+    """Removes shards, and then the indexes that hold rows of them (see ``drop_indexes``).
+
+    Raises:
+        StoreError: If one can't be removed.
+    """
+    for directory in directories:
+        remove_shard(layout, directory)
+    drop_indexes(layout, [directory.name for directory in directories])
 
 
 def drop_indexes(layout: StoreLayout, shard_ids: Iterable[str]) -> tuple[Path, ...]:

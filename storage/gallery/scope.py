@@ -66,13 +66,12 @@ class Scope:
         Raises:
             StoreError: If a time zone of the shard is not known.
         """
-        moments = table.column("wall_clock_utc").combine_chunks()
-        microseconds = np.asarray(moments.cast(pa.int64()).to_numpy(zero_copy_only=False))
+        moments = table.column("wall_clock_utc")
         mask = np.ones(table.num_rows, np.bool_)
         if self.start_utc is not None:
-            mask &= microseconds >= _to_microseconds(self.start_utc)
+            mask &= pc.greater_equal(moments, self.start_utc).to_numpy()
         if self.stop_utc is not None:
-            mask &= microseconds < _to_microseconds(self.stop_utc)
+            mask &= pc.less(moments, self.stop_utc).to_numpy()
         if self.daily_start or self.daily_stop:
             zones = {video.video_id: video.time_zone for video in shard.manifest.videos}
             mask &= self._daily_mask(table, zones)
@@ -113,8 +112,3 @@ def _seconds_of_day(name: str, text: str) -> int:
     except ValueError as error:
         raise StoreError(f"{name} must be a time of day like 22:00, but is {text!r}") from error
     return moment.hour * 3600 + moment.minute * 60 + moment.second
-
-
-def _to_microseconds(moment: datetime) -> int:
-    seconds = int(moment.replace(microsecond=0).timestamp())
-    return seconds * _MICROSECONDS + moment.microsecond

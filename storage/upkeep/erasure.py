@@ -16,13 +16,13 @@ from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout, require_store
 from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
-from storage.gallery.compacting import drop_indexes
+from storage.gallery.compacting import remove_shards
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits.database import COPY_STEM
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.quarantine import clear_quarantine, read_quarantine
-from storage.shards.rewriting import REMOVED, remove_shard, rewrite_shard
+from storage.shards.rewriting import REMOVED, rewrite_shard
 from storage.shards.writer import verify_shard
 from storage.upkeep.erasure_log import (
     AffectedShard,
@@ -32,7 +32,7 @@ from storage.upkeep.erasure_log import (
     read_unfinished,
     write_erasure,
 )
-from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure, rest_of
+from storage.upkeep.erasure_plan import ErasurePlan, iter_footage, plan_erasure, rest_of
 from storage.upkeep.erasure_rows import count_rows, delete_rows, iter_pictures
 
 SETTLE_SECONDS = 1.0  # an unlocked entry of ``temporary`` that old has no running writer
@@ -131,18 +131,12 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
     directory = layout.shard_dir(manifest.key)
     rest = rest_of(manifest, blocked)
     kept = publish_rest(layout, directory, rest, set(blocked)) if rest else None
-    remove_shard(layout, directory)
-    drop_indexes(layout, [manifest.key.shard_id])
-    remove_old_catalogs(layout)
+    remove_shards(layout, [directory])
     return kept
 
 
 def _blocked(manifest: ShardManifest, erased: ErasedFootage) -> tuple[str, ...]:
-    return tuple(
-        video.video_id
-        for video in manifest.videos
-        if erased.blocks(video_id=video.video_id, camera=manifest.key.camera, start_utc=video.start_utc)
-    )
+    return tuple(footage.video_id for footage in iter_footage(manifest) if erased.blocks(footage))
 
 
 def _begin(layout: StoreLayout, hits: HitStore, rules: Sequence[ErasureRule], plan: ErasurePlan) -> Erasure:
@@ -172,9 +166,7 @@ def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure
     reach("erasure.rests_published")
     for path in set(iter_pictures(layout, hits.read, erasure)):
         remove_path(path)
-    for shard in erasure.shards:
-        remove_shard(layout, layout.root / shard.directory)
-    drop_indexes(layout, erasure.shard_ids)
+    remove_shards(layout, [layout.root / shard.directory for shard in erasure.shards])
     remove_old_catalogs(layout)
     _clear_quarantine(layout, frozenset(erasure.video_ids))
     reach("erasure.shards_removed")

@@ -22,6 +22,16 @@ _LIFT = "lift-"  # in the names of notes that lift erasures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footage:
+    """What decides whether a video is to be erased."""
+
+    video_id: str
+    path: str  # empty: unknown
+    camera: str
+    start_utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureRule:
     """Which videos to erase: those that meet all conditions given; at least one must be given."""
 
@@ -41,11 +51,12 @@ class ErasureRule:
         if self.before_utc:
             object.__setattr__(self, "before_utc", require_utc("before_utc", self.before_utc))
 
-    def matches(self, *, video_id: str, path: str, camera: str, start_utc: datetime) -> bool:
+    def matches(self, footage: Footage) -> bool:
         """Whether a video is to be erased."""
-        is_named = not self.videos or not {video_id, path, clean_text(path)}.isdisjoint(self.videos)
-        is_old = self.before_utc is None or start_utc < self.before_utc
-        has_camera = camera not in self.spared_cameras and (not self.cameras or camera in self.cameras)
+        names = {footage.video_id, footage.path, clean_text(footage.path)}
+        is_named = not self.videos or not names.isdisjoint(self.videos)
+        is_old = self.before_utc is None or footage.start_utc < self.before_utc
+        has_camera = footage.camera not in self.spared_cameras and (not self.cameras or footage.camera in self.cameras)
         return is_named and is_old and has_camera
 
     def describe(self) -> str:
@@ -57,9 +68,9 @@ class ErasureRule:
         return "videos " + ", ".join(part for part in parts if part)
 
 
-def matches_any(rules: Iterable[ErasureRule], *, video_id: str, path: str, camera: str, start_utc: datetime) -> bool:
+def matches_any(rules: Iterable[ErasureRule], footage: Footage) -> bool:
     """Whether a video is to be erased by any of the rules."""
-    return any(rule.matches(video_id=video_id, path=path, camera=camera, start_utc=start_utc) for rule in rules)
+    return any(rule.matches(footage) for rule in rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +145,10 @@ class ErasedFootage:
                 rules |= dict.fromkeys(note.rules)
         return cls(video_ids=frozenset(erased), rules=tuple(rules), lifted=frozenset(lifted))
 
-    def blocks(self, *, video_id: str, camera: str, start_utc: datetime) -> bool:
+    def blocks(self, footage: Footage) -> bool:
         """Whether a video must not be indexed: it was erased, or a rule of an erasure matches it."""
-        is_erased = video_id in self.video_ids or matches_any(
-            self.rules, video_id=video_id, path="", camera=camera, start_utc=start_utc
-        )
-        return is_erased and video_id not in self.lifted
+        is_erased = footage.video_id in self.video_ids or matches_any(self.rules, footage)
+        return is_erased and footage.video_id not in self.lifted
 
 
 def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:

@@ -18,7 +18,7 @@ from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_columns
 from storage.shards.writer import verify_shard
-from storage.upkeep.erasure_log import AffectedShard, ErasureRule, matches_any
+from storage.upkeep.erasure_log import AffectedShard, ErasureRule, Footage, matches_any
 
 _MAX_UTC_OFFSET = timedelta(hours=14)  # a local day begins at most this long before the same day in UTC
 _ORPHANS_SQL = """
@@ -59,10 +59,11 @@ def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader
             manifests[directory] = read_manifest(directory)
         except StoreError:
             damaged.append(directory)
-    video_ids = set(_iter_videos(layout, manifests, rules))
+    footage = [item for manifest in manifests.values() for item in iter_footage(manifest)]
+    footage += _iter_quarantined(layout)
     if read is not None:
-        present = [directory.name for directory in (*manifests, *damaged)]
-        video_ids |= set(_iter_orphans(read, present, rules))
+        footage += _iter_orphans(read, [directory.name for directory in (*manifests, *damaged)])
+    video_ids = {item.video_id for item in footage if matches_any(rules, item)}
     shards = [_inspect(layout, directory, manifest, video_ids) for directory, manifest in manifests.items()]
     affected = [shard for shard in shards if shard.num_videos]
     lost = [path for path in damaged if any(_may_match(path, rule) for rule in rules)]
@@ -115,30 +116,22 @@ def _may_match(directory: Path, rule: ErasureRule) -> bool:
     return rule.before_utc is None or earliest < rule.before_utc
 
 
-def _iter_videos(
-    layout: StoreLayout, manifests: dict[Path, ShardManifest], rules: Sequence[ErasureRule]
-) -> Iterator[str]:
-    """Matching videos in shards and in the quarantine.
+def iter_footage(manifest: ShardManifest) -> Iterator[Footage]:
+    """The videos of a shard."""
+    for video in manifest.videos:
+        yield Footage(video_id=video.video_id, path=video.path, camera=manifest.key.camera, start_utc=video.start_utc)
 
-    Of a quarantined video we only know that it began before it was first tried.
-    """
-    for manifest in manifests.values():
-        for video in manifest.videos:
-            camera, start_utc = manifest.key.camera, video.start_utc
-            if matches_any(rules, video_id=video.video_id, path=video.path, camera=camera, start_utc=start_utc):
-                yield video.video_id
+
+def _iter_quarantined(layout: StoreLayout) -> Iterator[Footage]:
+    """Videos in the quarantine, of which we only know that they began before they were first tried."""
     for entry in read_quarantine(layout):
-        start_utc = entry.first_utc
-        if matches_any(rules, video_id=entry.video_id, path=entry.path, camera=entry.camera, start_utc=start_utc):
-            yield entry.video_id
+        yield Footage(video_id=entry.video_id, path=entry.path, camera=entry.camera, start_utc=entry.first_utc)
 
 
-def _iter_orphans(read: Reader, present: list[str], rules: Sequence[ErasureRule]) -> Iterator[str]:
-    """Matching videos of hits and judgements whose shard is no longer on disk."""
+def _iter_orphans(read: Reader, present: list[str]) -> Iterator[Footage]:
+    """Videos of hits and judgements whose shard is no longer on disk."""
     for video_id, path, camera, moment in read(_ORPHANS_SQL, [present, present]):
-        start_utc = moment.replace(tzinfo=UTC)
-        if matches_any(rules, video_id=video_id, path=path, camera=camera, start_utc=start_utc):
-            yield video_id
+        yield Footage(video_id=video_id, path=path, camera=camera, start_utc=moment.replace(tzinfo=UTC))
 
 
 def _iter_searches(

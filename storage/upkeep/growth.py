@@ -12,14 +12,12 @@ import duckdb
 
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
-from storage.disk.leftovers import remove_old_catalogs
-from storage.gallery.compacting import drop_indexes
+from storage.gallery.compacting import remove_shards
 from storage.gallery.gallery import Gallery
 from storage.gallery.shard import GalleryShard
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.reading import read_columns
-from storage.shards.rewriting import remove_shard
 from storage.upkeep.erasure import publish_rest
 from storage.upkeep.erasure_log import AffectedShard
 from storage.upkeep.erasure_plan import rest_of
@@ -79,10 +77,7 @@ def replace_outgrown(layout: StoreLayout, pipeline_digest: str) -> int:
         reach("growth.rests_published")
         hits.change("move the hits of grown videos", lambda connection: _move_rows(layout, connection, found, shards))
         reach("growth.rows_moved")
-        for shard in shards:
-            remove_shard(layout, layout.root / shard.directory)
-        drop_indexes(layout, [shard.shard_id for shard in shards])
-        remove_old_catalogs(layout)
+        remove_shards(layout, list(outgrown))
         reach("growth.shards_removed")
         if layout.snapshot.exists():
             hits.publish()

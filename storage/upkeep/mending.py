@@ -15,12 +15,12 @@ from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.files import digest_json
 from storage.disk.layout import ShardKey, StoreLayout
-from storage.gallery.compacting import drop_indexes
+from storage.gallery.compacting import remove_shards
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits.writer import HitStore
 from storage.shards.facts import Corrections, VideoFacts
 from storage.shards.manifest import ShardManifest, read_manifest
-from storage.shards.rewriting import remove_shard, rewrite_shard
+from storage.shards.rewriting import rewrite_shard
 from storage.shards.schema import clean_text
 from storage.upkeep.mending_rows import move_rows
 
@@ -116,9 +116,7 @@ def _replace(layout: StoreLayout, hits: HitStore, shards: Sequence[OutdatedShard
 
     hits.change("correct the hits", work)
     reach("mending.rows_moved")
-    for shard in shards:
-        remove_shard(layout, shard.directory)
-    drop_indexes(layout, [shard.manifest.key.shard_id for shard in shards])
+    remove_shards(layout, [shard.directory for shard in shards])
     reach("mending.shards_removed")
 
 

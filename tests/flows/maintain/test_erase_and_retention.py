@@ -33,7 +33,7 @@ from storage.gallery.gallery import Gallery
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
 from storage.upkeep import erasure
-from storage.upkeep.erasure_log import ErasureRule, read_erasures, read_unfinished
+from storage.upkeep.erasure_log import ErasureRule, Footage, read_erasures, read_unfinished
 from storage.upkeep.maintenance import GcReport, verify_store
 from tests.drawn import write_queries
 from tests.faults.erasure import jobs as erasure_jobs
@@ -235,7 +235,7 @@ def test_there_is_no_retention_by_default_and_cameras_may_have_their_own() -> No
             "camera": camera,
             "start_utc": NOW - timedelta(days=days),
         }
-        return any(rule.matches(**facts) for rule in rules)
+        return any(rule.matches(Footage(**facts)) for rule in rules)
 
     assert [is_old("gate", days) for days in (1, 3)] == [False, True]
     assert [is_old("yard", days) for days in (3, 31)] == [False, True]

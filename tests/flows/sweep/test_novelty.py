@@ -4,14 +4,17 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anomalylmm.records import Query
 from flows.sweep.novelty import date_hits, find_kin
-from storage.hits.rows import HitRecord
-from tests.storage.examples import NOON, make_hit, make_query
+from storage.disk.layout import StoreLayout
+from storage.hits.rows import SweepContent
+from storage.hits.writer import HitStore
+from tests.storage.examples import NOON, make_hit, make_query, make_sweep
 
 LATER = NOON + timedelta(days=1)
 
@@ -51,11 +54,6 @@ def test_a_removed_query_for_other_words_is_not_kin() -> None:
     assert kin_of([query], [dataclasses.replace(other, cloze=cloze)]) == {"q2": set()}
 
 
-def row_of(hit: HitRecord) -> tuple[Any, ...]:
-    times = (moment.replace(tzinfo=None) for moment in (hit.start_utc, hit.stop_utc, hit.created_utc))
-    return (hit.query_version, hit.camera, *times)
-
-
 @pytest.mark.parametrize(
     ("earlier", "is_new"),
     [
@@ -67,10 +65,14 @@ def row_of(hit: HitRecord) -> tuple[Any, ...]:
     ],
 )
 def test_a_hit_is_new_unless_an_earlier_one_of_its_kin_overlaps_at_its_camera(
-    earlier: dict[str, Any], is_new: bool
+    tmp_path: Path, earlier: dict[str, Any], is_new: bool
 ) -> None:
     reported = dataclasses.replace(make_hit(), **earlier)
     hit = dataclasses.replace(make_hit("s2"), created_utc=LATER)
-    (dated,) = date_hits([hit], {"q1": frozenset({"q1"})}, lambda _sql, _values: [row_of(reported)])
+    layout = StoreLayout(tmp_path)
+    layout.create()
+    with HitStore(layout) as store:
+        store.record_sweep(SweepContent(sweep=make_sweep(), hits=(reported,)))
+        (dated,) = date_hits([hit], {"q1": frozenset({"q1"})}, store.read)
     assert dated.is_new == is_new
     assert dated.first_found_utc == (None if is_new else NOON)

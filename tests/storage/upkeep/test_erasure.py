@@ -17,7 +17,7 @@ from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import load_crops
 from storage.upkeep.erasure import erase_footage, find_returned
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, erasure_stamp, lift_erasures
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, erasure_stamp, lift_erasures
 from storage.upkeep.maintenance import verify_store
 from tests.storage.erased_stores import (
     EVENING,
@@ -134,7 +134,9 @@ def test_an_erased_video_is_blocked_until_lifted_and_can_be_erased_again(layout:
     erase_footage(layout, [OLD])
 
     def blocks(video_id: str, start_utc: datetime) -> bool:
-        return ErasedFootage.read(layout).blocks(video_id=video_id, camera="gate", start_utc=start_utc)
+        return ErasedFootage.read(layout).blocks(
+            Footage(video_id=video_id, path="", camera="gate", start_utc=start_utc)
+        )
 
     assert blocks("video-am", EVENING)  # its clock was the file's time, and somebody copied the file
     assert blocks("never-seen", MORNING)

@@ -19,7 +19,7 @@ from storage.hits.writer import HitStore
 from storage.shards.quarantine import read_quarantine, record_quarantine
 from storage.upkeep import erasure
 from storage.upkeep.erasure import erase_footage, erase_returned, find_returned, finish_erasures, withdraw_erased
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, read_erasures
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, read_erasures
 from storage.upkeep.erasure_plan import plan_erasure
 from storage.upkeep.maintenance import collect_garbage, verify_store
 from tests.storage.erased_stores import (
@@ -86,7 +86,9 @@ def test_an_interrupted_erasure_is_reported_by_verify_and_finished_by_the_next_w
     if point != "erasure.noted":
         collect_garbage(layout)
     elif point == "erasure.noted":
-        assert ErasedFootage.read(layout).blocks(video_id="video-am", camera="gate", start_utc=EVENING)
+        assert ErasedFootage.read(layout).blocks(
+            Footage(video_id="video-am", path="", camera="gate", start_utc=EVENING)
+        )
         erase_footage(layout, [OLD])
     assert verify_store(layout, deep=True).problems == ()
     assert read_all(layout) == read_all(whole)
