@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from anomalylmm.records import SlotVerdict
 from flows.export.choice import Evidence
 from flows.export.clips import ClipNote
-from flows.report.page import TEMPLATES
+from flows.report.page import render
 from storage.disk.files import fsync_path, sha256_file
 from storage.shards.schema import clean_text
 
@@ -129,10 +127,7 @@ def write_index(folder: Path, items: Sequence[Exported], facts: Mapping[str, Any
     Raises:
         OSError: It can't be written.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("export.html").render(hits=[describe_hit(item) for item in items], facts=facts)
+    page = render("export.html", hits=[describe_hit(item) for item in items], facts=facts)
     (folder / "index.html").write_text(page, encoding="utf-8", errors="replace")
 
 

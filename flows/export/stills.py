@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from anomalylmm.errors import VideoError
@@ -12,7 +11,7 @@ from anomalylmm.records import Box, CropRow, Image
 from flows.export.bystanders import blur_regions, find_same, head_region, others
 from flows.export.clips import Scene
 from flows.index.cropping import read_jpeg, write_jpeg
-from flows.report.pictures import BOX_COLOR, SIDE_PX
+from flows.report.pictures import SIDE_PX, draw_box, place_in_crop
 
 JPEG_QUALITY = 90
 
@@ -36,11 +35,11 @@ def build_still(path: Path, row: CropRow | None, detector: PersonDetector | None
             else f"{path.name} is missing, and so is the crop it was drawn from"
         )
     crop = read_jpeg(row.jpeg)
-    heads = [*find_heads(crop, row, detector), *place_in_crop(scene, row, crop)] if detector is not None else []
+    heads = [*find_heads(crop, row, detector), *heads_in_crop(scene, row, crop)] if detector is not None else []
     pair = read_jpeg(path.read_bytes()) if path.is_file() else None
     if pair is not None and pair.shape[:2] == (SIDE_PX, 2 * SIDE_PX):
         return write_jpeg(blur_regions(pair, place_in_pair(heads, crop)), JPEG_QUALITY)
-    return write_jpeg(_draw_box(blur_regions(crop, heads), row), JPEG_QUALITY)
+    return write_jpeg(draw_box(blur_regions(crop, heads), row), JPEG_QUALITY)
 
 
 def find_heads(crop: Image, row: CropRow, detector: PersonDetector) -> list[Box]:
@@ -50,7 +49,7 @@ def find_heads(crop: Image, row: CropRow, detector: PersonDetector) -> list[Box]
     return [head_region(box) for box in others(boxes, mine)]
 
 
-def place_in_crop(scene: Scene | None, row: CropRow, crop: Image) -> list[Box]:
+def heads_in_crop(scene: Scene | None, row: CropRow, crop: Image) -> list[Box]:
     """The heads of others in the source's frame of the crop's time, in pixels of the crop's picture."""
     if scene is None:
         return []
@@ -61,9 +60,8 @@ def place_in_crop(scene: Scene | None, row: CropRow, crop: Image) -> list[Box]:
 
 def box_in_crop(row: CropRow, crop: Image, box: Box) -> Box:
     """A box of the frame in pixels of the crop's picture."""
-    left, top, right, bottom = row.context_xyxy_px
-    wide, tall = crop.shape[1] / max(1.0, right - left), crop.shape[0] / max(1.0, bottom - top)
-    return (box[0] - left) * wide, (box[1] - top) * tall, (box[2] - left) * wide, (box[3] - top) * tall
+    left, top, right, bottom = place_in_crop(crop, row, np.reshape(box, (2, 2))).ravel().tolist()
+    return left, top, right, bottom
 
 
 def place_in_pair(regions: Sequence[Box], crop: Image) -> list[Box]:
@@ -75,9 +73,3 @@ def place_in_pair(regions: Sequence[Box], crop: Image) -> list[Box]:
     once = inside * scale + (left, top, left, top)
     halves = [(box.tolist(), shift) for box in once for shift in (0, SIDE_PX)]
     return [(box[0] + shift, box[1], box[2] + shift, box[3]) for box, shift in halves]
-
-
-def _draw_box(crop: Image, row: CropRow) -> Image:
-    corners = [round(value) for value in box_in_crop(row, crop, row.box_xyxy_px)]
-    cv2.rectangle(crop, corners[:2], corners[2:], BOX_COLOR, max(1, crop.shape[0] // 160))
-    return crop

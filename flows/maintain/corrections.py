@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from shlex import quote
 
-from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import ClockSource, Video
 from flows.index.wallclock import build_patterns, clock_of
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
-from storage.gallery.opening import iter_shard_dirs
+from storage.gallery.opening import iter_manifests
 from storage.shards.facts import Corrections, VideoFacts
-from storage.shards.manifest import VideoEntry, read_manifest
+from storage.shards.manifest import VideoEntry
 from storage.shards.schema import clean_text
 
 SHIFT = re.compile(r"([+-]?)(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -135,11 +135,7 @@ def parse_shift(text: str) -> timedelta:
 def list_indexed(layout: StoreLayout) -> list[IndexedVideo]:
     """Lists the videos of all valid shards, each once, in the order of their starts."""
     found: dict[str, IndexedVideo] = {}
-    for directory in iter_shard_dirs(layout):
-        try:
-            manifest = read_manifest(directory)
-        except StoreError:
-            continue  # verify names it
+    for _, manifest in iter_manifests(layout):
         for entry in manifest.videos:
             found[entry.video_id] = IndexedVideo(entry=entry, facts=VideoFacts.of(manifest, entry))
     return sorted(found.values(), key=lambda video: (video.start_utc, video.entry.path))

@@ -59,9 +59,9 @@ class Page:
     warnings: tuple[str, ...] = ()
 
 
-def render_page(page: Page) -> str:
-    """Renders the page; every text is escaped."""
-    return _templates().get_template("report.html").render(page=page)
+def render(template: str, **values: object) -> str:
+    """Renders an HTML page; every text is escaped, and a page names no file elsewhere."""
+    return _templates().get_template(template).render(values)
 
 
 @cache
@@ -77,7 +77,7 @@ def write_page(page: Page, layout: StoreLayout, name: str) -> Path:
         StoreError: It can't be written.
     """
     path = layout.reports / f"{name}.html"
-    text = render_page(page).encode("utf-8", errors="replace")
+    text = render("report.html", page=page).encode("utf-8", errors="replace")
     replace_file(path, text, scratch=layout.temporary)
     return path
 

@@ -29,10 +29,15 @@ def draw_pair(row: CropRow, patch_map: np.ndarray) -> Image:
     """
     crop = read_jpeg(row.jpeg)
     warm = overlay(crop, patch_map)
-    boxed = crop.copy()
-    first, second = np.rint(_place_in(crop, row, np.reshape(row.box_xyxy_px, (2, 2)))).astype(int).tolist()
-    cv2.rectangle(boxed, first, second, BOX_COLOR, max(1, crop.shape[0] // 160))
+    boxed = draw_box(crop.copy(), row)
     return np.hstack([_center(_draw_body(_resize(boxed), row)), _center(_resize(warm))])
+
+
+def draw_box(crop: Image, row: CropRow) -> Image:
+    """Draws the person's tight box into a crop's picture."""
+    first, second = np.rint(place_in_crop(crop, row, np.reshape(row.box_xyxy_px, (2, 2)))).astype(int).tolist()
+    cv2.rectangle(crop, first, second, BOX_COLOR, max(1, crop.shape[0] // 160))
+    return crop
 
 
 def _draw_body(image: Image, row: CropRow) -> Image:
@@ -40,11 +45,11 @@ def _draw_body(image: Image, row: CropRow) -> Image:
     if row.body is None:
         return image
     keypoints = row.body.keypoints.copy()
-    keypoints[:, :2] = _place_in(image, row, keypoints[:, :2])
+    keypoints[:, :2] = place_in_crop(image, row, keypoints[:, :2])
     return draw_skeleton(image, keypoints)
 
 
-def _place_in(image: Image, row: CropRow, places: np.ndarray) -> np.ndarray:
+def place_in_crop(image: Image, row: CropRow, places: np.ndarray) -> np.ndarray:
     """Places of the frame, (N, 2) x and y, in pixels of a picture that shows the whole crop; (N, 2)."""
     left, top, right, bottom = row.context_xyxy_px
     scale = image.shape[1] / max(1.0, right - left), image.shape[0] / max(1.0, bottom - top)

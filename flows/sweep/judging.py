@@ -22,8 +22,8 @@ from flows.sweep.coarse_search import (
 from flows.sweep.findings import build_hit, build_judgement
 from flows.sweep.judging_cache import StoredCache
 from flows.sweep.outcome import QueryTally
-from storage.disk.files import create_directories, guarded, replace_file
 from storage.disk.layout import StoreLayout
+from storage.disk.notes import write_file
 from storage.gallery.gallery import Gallery
 from storage.hits.rows import HitRecord, JudgementRecord
 from storage.hits.writer import HitStore
@@ -50,9 +50,9 @@ class QueryFindings:
 
     query: Query
     shard_ids: frozenset[str]
-    num_candidates: int
     judgements: tuple[JudgementRecord, ...] = field(repr=False)
     hits: tuple[HitRecord, ...] = field(repr=False)
+    tally: QueryTally
     open_shards: frozenset[str]  # with candidates that should have been judged but got no answer
     num_open: int
     num_calls: int
@@ -62,17 +62,6 @@ class QueryFindings:
     def covered(self) -> frozenset[str]:
         """The shards whose candidates were all judged."""
         return self.shard_ids - self.open_shards
-
-    @property
-    def tally(self) -> QueryTally:
-        """The counts for the report."""
-        return QueryTally(
-            query_name=self.query.name,
-            num_shards=len(self.shard_ids),
-            num_candidates=self.num_candidates,
-            num_judged=len(self.judgements),
-            num_hits=len(self.hits),
-        )
 
 
 def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> list[QueryFindings]:
@@ -117,15 +106,22 @@ def _judge_query(
     judged = [(ranked, ranked.verdict) for ranked in result.ranked if ranked.verdict is not None]
     accepted = [(ranked, verdict) for ranked, verdict in judged if verdict.accepted]
     pipeline = composition.pipeline.digest
+    hits = _build_hits(run, query, accepted, best, now)
     return QueryFindings(
         query=query,
         shard_ids=shard_ids,
-        num_candidates=len(candidates),
         judgements=tuple(
             build_judgement(query, ranked, verdict, sweep_id=run.sweep_id, pipeline=pipeline, now=now)
             for ranked, verdict in judged
         ),
-        hits=_build_hits(run, query, accepted, best, now),
+        hits=hits,
+        tally=QueryTally(
+            query_name=query.name,
+            num_shards=len(shard_ids),
+            num_candidates=len(candidates),
+            num_judged=len(judged),
+            num_hits=len(hits),
+        ),
         open_shards=frozenset(item.shard_id for item in result.unjudged),
         num_open=len(result.unjudged),
         num_calls=result.num_calls,
@@ -156,13 +152,6 @@ def _build_hits(
             pipeline=run.composition.pipeline.digest,
             now=now,
         )
-        _write_picture(run.layout, hit, jpeg)
+        write_file(run.layout, run.layout.reports / hit.picture_path, jpeg)
         hits.append(hit)
     return tuple(hits)
-
-
-def _write_picture(layout: StoreLayout, hit: HitRecord, jpeg: bytes) -> None:
-    path = layout.reports / hit.picture_path
-    with guarded("create", path.parent):
-        create_directories(path.parent)
-    replace_file(path, jpeg, scratch=layout.temporary)

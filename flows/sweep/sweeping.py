@@ -224,7 +224,7 @@ def _gather(
         status="Degraded" if warnings else "Completed",
         num_queries=len(findings),
         num_shards=len(frozenset().union(*(found.shard_ids for found in findings))),
-        num_candidates=sum(found.num_candidates for found in findings),
+        num_candidates=sum(found.tally.num_candidates for found in findings),
         num_judged=len(judgements),
         num_calls=sum(found.num_calls for found in findings),
         num_cached=sum(found.num_cached for found in findings),

@@ -29,7 +29,16 @@ def seal(content: Any) -> str:
 
 
 def write_note(layout: StoreLayout, path: Path, content: Any) -> None:
-    """Writes a note durably, completely or not at all; creates its folder if it is missing.
+    """Writes a note (see ``write_file``).
+
+    Raises:
+        StoreError: If it can't be written.
+    """
+    write_file(layout, path, to_json(content))
+
+
+def write_file(layout: StoreLayout, path: Path, content: bytes) -> None:
+    """Writes a file of the store durably, completely or not at all; creates its folder if it is missing.
 
     Raises:
         StoreError: If it can't be written.
@@ -37,7 +46,7 @@ def write_note(layout: StoreLayout, path: Path, content: Any) -> None:
     for directory in (path.parent, layout.temporary):
         with guarded("create", directory):
             create_directories(directory)
-    replace_file(path, to_json(content), scratch=layout.temporary)
+    replace_file(path, content, scratch=layout.temporary)
 
 
 def read_note(path: Path, kind: TypeAdapter[Record]) -> Record:

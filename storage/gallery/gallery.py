@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
+from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError
 from anomalylmm.records import CropRow, Floats
 from storage.disk.layout import StoreLayout
 from storage.gallery.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
-from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
+from storage.gallery.opening import InvalidShard, iter_manifests, open_shards
 from storage.gallery.scope import Scope
 from storage.gallery.search import Rows, ShardRows, search_rows
 from storage.gallery.shard import GalleryShard, StoredVideo
-from storage.shards.manifest import ShardManifest, read_manifest
+from storage.shards.manifest import ShardManifest
 from storage.shards.reading import load_tracklet, read_rows
 
 _WHOLE = Scope()
@@ -200,12 +200,10 @@ class Gallery:
 
 
 def count_crops(layout: StoreLayout) -> dict[str, int]:
-    """Number of crops by pipeline digest, newest pipeline first; shards without a readable manifest don't count."""
+    """Number of crops by pipeline digest, newest pipeline first."""
     manifests: dict[str, list[ShardManifest]] = {}
-    for directory in iter_shard_dirs(layout):
-        with suppress(StoreError):  # verify_store names it
-            manifest = read_manifest(directory)
-            manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
+    for _, manifest in iter_manifests(layout):
+        manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
     newest = sorted(manifests, key=lambda digest: max(item.created_utc for item in manifests[digest]), reverse=True)
     return {digest: sum(manifest.rows for manifest in manifests[digest]) for digest in newest}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from anomalylmm.errors import StoreError
 from storage.disk.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
 from storage.gallery.shard import GalleryShard
-from storage.shards.manifest import read_manifest
+from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.writer import ShardProblem, find_problems
 
 
@@ -44,3 +44,13 @@ def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> 
     top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
     pattern = "*/*/*/*" if pipeline_digest is None else "*/*/*"
     yield from sorted(path for path in top.glob(pattern) if path.is_dir())
+
+
+def iter_manifests(layout: StoreLayout) -> Iterator[tuple[Path, ShardManifest]]:
+    """All shards with their manifests, in order; damaged ones are left out, since ``verify`` names them."""
+    for directory in iter_shard_dirs(layout):
+        try:
+            manifest = read_manifest(directory)
+        except StoreError:
+            continue
+        yield directory, manifest

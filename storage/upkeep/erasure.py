@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout, require_store
 from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
 from storage.gallery.compacting import remove_shards
-from storage.gallery.opening import iter_shard_dirs
+from storage.gallery.opening import iter_manifests
 from storage.hits.database import COPY_STEM
 from storage.hits.writer import HitStore
 from storage.shards.manifest import ShardManifest, read_manifest
@@ -98,12 +98,8 @@ def find_returned(layout: StoreLayout) -> dict[Path, tuple[str, ...]]:
         StoreError: If a note on an erasure can't be read.
     """
     erased = ErasedFootage.read(layout)
-    found: dict[Path, tuple[str, ...]] = {}
-    for directory in iter_shard_dirs(layout) if erased.video_ids else ():
-        with suppress(StoreError):  # verify reports damaged shards
-            ids = _blocked(read_manifest(directory), erased)
-            found |= {directory: ids} if ids else {}
-    return found
+    found = {path: _blocked(manifest, erased) for path, manifest in iter_manifests(layout)} if erased.video_ids else {}
+    return {path: video_ids for path, video_ids in found.items() if video_ids}
 
 
 def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardManifest | None) -> ShardManifest | None:

@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.files import digest_json
 from storage.disk.layout import ShardKey, StoreLayout
 from storage.gallery.compacting import remove_shards
-from storage.gallery.opening import iter_shard_dirs
+from storage.gallery.opening import iter_manifests
 from storage.hits.writer import HitStore
 from storage.shards.facts import Corrections, VideoFacts
-from storage.shards.manifest import ShardManifest, read_manifest
+from storage.shards.manifest import ShardManifest
 from storage.shards.rewriting import rewrite_shard
 from storage.shards.schema import clean_text
 from storage.upkeep.mending_rows import move_rows
@@ -57,11 +57,7 @@ class OutdatedShard:
 
 def find_outdated(layout: StoreLayout, corrections: Corrections) -> Iterator[OutdatedShard]:
     """Finds the shards that contradict a correction; damaged ones are left to ``verify``."""
-    for directory in iter_shard_dirs(layout) if corrections.facts else ():
-        try:
-            manifest = read_manifest(directory)
-        except StoreError:
-            continue
+    for directory, manifest in iter_manifests(layout) if corrections.facts else ():
         old = {video.video_id: VideoFacts.of(manifest, video) for video in manifest.videos}
         new = {video.video_id: corrections.find(video) or old[video.video_id] for video in manifest.videos}
         if new != old:

@@ -54,11 +54,11 @@ def _read_index(path: Path) -> list[Row]:
     rows = read_lines(path)
     if not rows:
         raise ConfigurationError(f"{path} is empty; expected one query id per line")
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     for row in rows:
         if row.value in seen:
-            raise ConfigurationError(f"{row.where}: query {row.value!r} is already on line {seen[row.value]}")
-        seen[row.value] = row.line
+            raise ConfigurationError(f"{row.where}: query {row.value!r} is already on {seen[row.value]}")
+        seen[row.value] = row.place
     return rows
 
 
@@ -90,15 +90,13 @@ def _read_text_rows(path: Path) -> list[Row]:
     only = rows[0].value
     if len(rows) > 1 or not isinstance(only, dict) or any(key in only for key in _TEXT_KEYS):
         return rows
-    return [_name_value(rows[0], text, str(name), value) for name, value in only.items()]
+    return [_name_value(rows[0], str(name), value) for name, value in only.items()]
 
 
-def _name_value(row: Row, text: str, name: str, value: object) -> Row:
-    """Turns an entry of the dict form into a row; its line is the one on which the key is written."""
+def _name_value(row: Row, name: str, value: object) -> Row:
+    """Turns an entry of the dict form into a row."""
     given = dict(value) if isinstance(value, Mapping) else {_TEXT_KEYS[0]: value}
-    key = text.find(f'"{name}"')
-    line = text.count("\n", 0, key) + 1 if key >= 0 else row.line
-    return Row(value={**given, _ID_KEYS[0]: name}, file=row.file, line=line)
+    return Row(value={**given, _ID_KEYS[0]: name}, file=row.file, place=f"key {name!r}")
 
 
 def _read_named(row: Row) -> tuple[str, str]:

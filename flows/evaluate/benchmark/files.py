@@ -1,4 +1,4 @@
-"""Reads benchmarks in PAB's layouts as users have them; every error names file and line.
+"""Reads benchmarks in PAB's layouts as users have them; every error names the file and the line or row.
 
 Layouts: ``annotation/<split>/attr.json`` or the older ``pair.json`` (``attr_0.json`` ... for PAB's training part),
 ``annotation/<split>/ucc.json``, and the 2026 challenge's ``query_index.txt`` with ``query_text.json``.

@@ -1,16 +1,12 @@
-"""Reads JSON files of rows with the line on which each row begins, and checks ids and captions."""
+"""Reads JSON files of rows with the place of each row, and checks ids and captions."""
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anomalylmm.errors import ArchiveError, ConfigurationError, QueryError
 from anomalylmm.query.masking import check_text
-
-_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +15,12 @@ class Row:
 
     value: Any
     file: Path
-    line: int  # 1-based, the line on which it begins
+    place: str  # "line 3", or "row 3" of a JSON list
 
     @property
     def where(self) -> str:
-        """File and line, for messages."""
-        return f"{self.file}, line {self.line}"
+        """File and place, for messages."""
+        return f"{self.file}, {self.place}"
 
 
 def read_text(path: Path) -> str:
@@ -50,11 +46,11 @@ def read_text(path: Path) -> str:
 def read_lines(path: Path) -> list[Row]:
     """Reads the lines of a text file that are not blank."""
     lines = enumerate(read_text(path).split("\n"), 1)
-    return [Row(value=line.strip(), file=path, line=number) for number, line in lines if line.strip()]
+    return [Row(value=line.strip(), file=path, place=f"line {number}") for number, line in lines if line.strip()]
 
 
 def read_values(path: Path) -> list[Row]:
-    """Reads the values of a JSON list, or of JSON Lines; a value may span several lines.
+    """Reads the values of a JSON list, or of JSON Lines; a single value is one row.
 
     Raises:
         ArchiveError: The file is missing or can't be read.
@@ -63,7 +59,25 @@ def read_values(path: Path) -> list[Row]:
     text = read_text(path)
     if not text.strip():
         raise ConfigurationError(f"{path} is empty; expected JSON rows, one per line or in one list")
-    return list(_iter_values(path, text))
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits and deep nesting raise others
+        if text.lstrip().startswith("["):
+            raise _not_json(f"{path}, line {getattr(error, 'lineno', 1)}", error) from error
+        return [Row(value=_parse(row), file=path, place=row.place) for row in read_lines(path)]
+    values = whole if isinstance(whole, list) else [whole]
+    return [Row(value=value, file=path, place=f"row {number}") for number, value in enumerate(values, 1)]
+
+
+def _parse(row: Row) -> Any:
+    try:
+        return json.loads(row.value)
+    except (ValueError, RecursionError) as error:
+        raise _not_json(row.where, error) from error
+
+
+def _not_json(where: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"{where}: not JSON ({str(error)[:120]}); fix or remove the row there")
 
 
 def read_objects(path: Path) -> list[Row]:
@@ -71,7 +85,7 @@ def read_objects(path: Path) -> list[Row]:
 
     Raises:
         ArchiveError: The file is missing or can't be read.
-        ConfigurationError: It is empty, not JSON or holds something else; the message names the file and the line.
+        ConfigurationError: It is empty, not JSON or holds something else; the message names the file and the place.
     """
     rows = read_values(path)
     for row in rows:
@@ -79,39 +93,6 @@ def read_objects(path: Path) -> list[Row]:
             found = json.dumps(row.value)[:60]
             raise ConfigurationError(f"{row.where}: expected an object with the row's keys, found {found}")
     return rows
-
-
-def _iter_values(path: Path, text: str) -> Iterator[Row]:
-    """Decodes one value after the other, so that the line of each is known."""
-    decoder, position, line, counted = json.JSONDecoder(), _skip(text, 0), 1, 0
-    is_list = text[position] == "["
-    end = "]" if is_list else ""
-    position = _skip(text, position + is_list)
-    while text[position : position + 1] != end:
-        line, counted = line + text.count("\n", counted, position), position
-        try:
-            value, stop = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            # Numbers of thousands of digits and deep nesting raise other errors than JSONDecodeError.
-            raise ConfigurationError(
-                f"{path}, line {line}: not JSON ({str(error)[:120]}); fix or remove the row that begins there"
-            ) from error
-        yield Row(value=value, file=path, line=line)
-        position = _skip(text, stop)
-        if is_list and text[position : position + 1] not in {",", "]"}:
-            raise ConfigurationError(f"{path}, line {line}: expected a comma or ] after the row that begins there")
-        if is_list and text[position] == ",":
-            position = _skip(text, position + 1)
-    after = _skip(text, position + 1)
-    if after < len(text):
-        line = 1 + text.count("\n", 0, after)
-        raise ConfigurationError(f"{path}, line {line}: expected nothing after the list's ]; remove what follows")
-
-
-def _skip(text: str, position: int) -> int:
-    """Position of the next character that is not white space."""
-    found = _SPACE.match(text, position)
-    return found.end() if found else position
 
 
 def read_id(value: object, where: str, key: str) -> str:

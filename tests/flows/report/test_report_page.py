@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from anomalylmm.records import SlotVerdict
-from flows.report.page import Card, Page, Section, render_page
+from flows.report.page import Card, Page, Section
+from flows.report.page import render as render_template
 from flows.sweep.page import build_page
 from storage.disk.layout import StoreLayout
 from storage.hits.rows import SweepContent
@@ -40,7 +41,7 @@ def render(*cards: tuple[SlotVerdict, ...]) -> str:
         for slots in cards
     )
     section = Section(title="fall", text="a man falls", cloze="a man ____", cards=shown)
-    return render_page(Page(title="Hits", subtitle="", facts={}, sections=(section,)))
+    return render_template("report.html", page=Page(title="Hits", subtitle="", facts={}, sections=(section,)))
 
 
 def test_what_the_joints_said_has_its_column_with_a_dash_where_they_are_silent() -> None:
@@ -91,7 +92,7 @@ def layout(tmp_path: Path) -> StoreLayout:
 def test_the_page_of_a_sweep_reads_back_what_the_joints_said(layout: StoreLayout) -> None:
     page = build_page(layout)
     assert [slot.posture for slot in page.sections[0].cards[0].slots] == [pytest.approx(0.93), None]
-    assert HEADING in render_page(page)
+    assert HEADING in render_template("report.html", page=page)
 
 
 def test_a_snapshot_from_before_the_joints_is_still_shown(layout: StoreLayout) -> None:
@@ -99,4 +100,4 @@ def test_a_snapshot_from_before_the_joints_is_still_shown(layout: StoreLayout) -
         connection.execute("ALTER TABLE judgement_slots DROP COLUMN posture")
     page = build_page(layout)
     assert [slot.posture for slot in page.sections[0].cards[0].slots] == [None, None]
-    assert HEADING not in render_page(page)
+    assert HEADING not in render_template("report.html", page=page)

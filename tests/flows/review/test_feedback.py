@@ -242,12 +242,12 @@ def test_feedback_on_another_judges_hits_does_not_count(layout: StoreLayout) -> 
 
 
 def test_the_page_shows_each_threshold_with_its_evidence_escaped(layout: StoreLayout) -> None:
-    from flows.report.page import render_page
+    from flows.report.page import render
 
     used = make_threshold(evidence="raised <b>because</b>")
     run(layout, IDS[0], "reject")
     publish(layout, used)
-    page = render_page(build_page(layout))
+    page = render("report.html", page=build_page(layout))
     assert "acceptance threshold: raised &lt;b&gt;because&lt;/b&gt;" in page
     assert page.count("rejected by a person") == 1
 
