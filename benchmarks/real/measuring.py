@@ -32,7 +32,7 @@ from benchmarks.real.footage import (
 from flows.composition import Composition
 from flows.evaluate.ablation.postures import score_picture
 from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
-from flows.sweep.coarse_search import encode_queries
+from flows.sweep.coarse_search import encode_views, mean_views
 
 MIN_CONFIDENCE = 0.05  # of the detections of which the average precision is made
 SCALE = 50.0  # from cosines to logits, about what dual encoders learn; the order of the postures does not need it
@@ -119,7 +119,7 @@ def _encode(composition: Composition, texts: Sequence[str]) -> NDArray[np.floati
         Query(name=str(number), text=text, cloze=mask_query(text, composition.lexicon), version=str(number))
         for number, text in enumerate(texts)
     ]
-    return encode_queries(composition.encoder, composition.lexicon, queries)
+    return mean_views(encode_views(composition.encoder, composition.lexicon, queries))
 
 
 def measure_colors(composition: Composition, data: Path, part: Part) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
+from flows.runs.progress import Listener
 from flows.runs.terminal import escape, visible
 
 MIN_STEP_PERCENT = 2.0
@@ -44,7 +45,7 @@ def _cell(value: object) -> object:
     return visible(value) if isinstance(value, str) else value
 
 
-class RunProgress:
+class RunProgress(Listener):
     """A listener that updates one progress artifact for each stage and logs warnings."""
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class RunProgress:
         artifact = create_progress_artifact(progress=0.0, key=key, description=stage)
         self._stages[stage] = cast("UUID", artifact)
 
-    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - part of the protocol
+    def advance(self, stage: str, amount: float, note: str = "") -> None:  # noqa: ARG002 - the server shows no notes
         """Advances a stage; the server is only updated every few percent."""
         self._done[stage] = self._done.get(stage, 0.0) + amount
         total = self._totals.get(stage, 0.0)

@@ -1,7 +1,7 @@
 """Reports the progress of long work to a listener: a terminal, a Prefect run, or nothing."""
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.progress import (
     BarColumn,
@@ -18,36 +18,23 @@ from flows.runs.stopping import raise_if_stopped
 from flows.runs.terminal import MessageConsole, one_line, visible
 
 
-class Listener(Protocol):
-    """Receives progress; amounts are in the unit of the stage (MB of video, candidates, ...)."""
+class Listener:
+    """Receives progress, and does nothing with it; amounts are in the unit of the stage (MB of video, ...)."""
 
     def start(self, stage: str, total: float) -> None:
         """Begins a stage."""
-        ...
 
     def advance(self, stage: str, amount: float, note: str = "") -> None:
         """Reports that part of a stage is done."""
-        ...
 
     def warn(self, message: str) -> None:
         """Reports a problem that does not stop the work."""
-        ...
 
 
-class Silence:
-    """A listener that does nothing."""
-
-    def start(self, stage: str, total: float) -> None:
-        """Does nothing."""
-
-    def advance(self, stage: str, amount: float, note: str = "") -> None:
-        """Does nothing."""
-
-    def warn(self, message: str) -> None:
-        """Does nothing."""
+Silence = Listener  # for work that nobody watches
 
 
-class TerminalProgress:
+class TerminalProgress(Listener):
     """Shows progress bars on standard error, because standard output is for results.
 
     Without a terminal, or with ``quiet``, there are no bars; warnings are always shown.

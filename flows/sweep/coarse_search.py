@@ -34,11 +34,6 @@ def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
     )
 
 
-def encode_queries(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> Floats:
-    """Encodes each query as the mean of its text and its paraphrases; shape (Q, D), unit length."""
-    return mean_views(encode_views(encoder, lexicon, queries))
-
-
 def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> list[Floats]:
     """Encodes the views of each query (its text, then its paraphrases); Q arrays (V, D) with unit rows."""
     views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]

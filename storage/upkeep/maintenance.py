@@ -45,7 +45,7 @@ class VerifyReport:
     @property
     def is_clean(self) -> bool:
         """Whether nothing is lost or damaged; orphans only take space."""
-        return not self.invalid and not self.messages
+        return not self.problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
