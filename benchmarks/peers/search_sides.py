@@ -119,7 +119,7 @@ def search_by_ours(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
     laps.end("build")
     results = Gallery.open(layout, PIPELINE).search(encoder.encode_texts(texts), k)
     laps.end("search")
-    return Answers(found=[[int(crop_id) for crop_id in result.crop_ids] for result in results])
+    return Answers(found=[[int(crop.crop_id) for crop in result] for result in results])
 
 
 def search_by_autofaiss(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:
@@ -148,7 +148,7 @@ def search_compacted(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers
     laps.end("search")
     size = sum(made.num_bytes for made in report.built) / gallery.num_crops
     note = f"{report.num_indexes} of codes, {report.num_loose} loose shards; {size:.0f} bytes a vector with its row"
-    return Answers(found=[result.crop_ids for result in results], note=note)
+    return Answers(found=[[crop.crop_id for crop in result] for result in results], note=note)
 
 
 def encode_plainly(shelf: Shelf, scratch: Path, k: int, laps: Laps) -> Answers:  # noqa: ARG001

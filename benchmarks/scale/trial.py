@@ -41,7 +41,7 @@ def main() -> None:
                 "seconds": searched - opened,
                 "cpu_seconds": used,
                 **memory,
-                "found": [list(result.crop_ids) for result in results],
+                "found": [[crop.crop_id for crop in result] for result in results],
             }
         )
     )

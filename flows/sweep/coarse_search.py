@@ -15,7 +15,7 @@ from anomalylmm.query.masking import paraphrases
 from anomalylmm.records import Candidate, CropRow, Floats, Query
 from anomalylmm.rerank.gate import CoarseHint
 from flows.index.cropping import read_jpeg
-from storage.gallery.gallery import Gallery, SearchResult
+from storage.gallery.gallery import FoundCrop, Gallery
 from storage.gallery.scope import Scope
 
 CROPS_PER_CANDIDATE = 6  # crops to search for each wanted candidate, because a tracklet has several
@@ -90,18 +90,17 @@ def _group(scopes: Sequence[Scope]) -> dict[Scope, list[int]]:
     return groups
 
 
-def _to_candidates(result: SearchResult, query: Query, mean: float, std: float) -> tuple[Candidate, ...]:
-    best = best_tracklets(
-        result.cosines, result.tracklet_ids, mean=mean, std=std, floor_z=query.floor_z, top_n=query.top_n
-    )
+def _to_candidates(found: Sequence[FoundCrop], query: Query, mean: float, std: float) -> tuple[Candidate, ...]:
+    cosines, owners = np.array([crop.cosine for crop in found], np.float32), [crop.tracklet_id for crop in found]
+    best = best_tracklets(cosines, owners, mean=mean, std=std, floor_z=query.floor_z, top_n=query.top_n)
     return tuple(
         Candidate(
             tracklet_id=item.tracklet_id,
-            video_id=result.video_ids[item.rows[0]],
-            camera=result.cameras[item.rows[0]],
-            crop_ids=tuple(result.crop_ids[row] for row in item.rows),
-            best_crop_id=result.crop_ids[item.rows[0]],
-            shard_id=result.shard_ids[item.rows[0]],
+            video_id=found[item.rows[0]].video_id,
+            camera=found[item.rows[0]].camera,
+            crop_ids=tuple(found[row].crop_id for row in item.rows),
+            best_crop_id=found[item.rows[0]].crop_id,
+            shard_id=found[item.rows[0]].shard_id,
             cosine=item.cosine,
             z_score=item.z_score,
             rank=rank,

@@ -25,7 +25,7 @@ from storage.shards.manifest import FileEntry
 VECTORS_FILE = "index.faiss"  # rows of one shard after those of another
 ROWS_FILE = "rows.arrow"  # ROW_COLUMNS, one record batch a shard
 MANIFEST_FILE = "manifest.json"  # written last
-ROW_COLUMNS = ("crop_id", "tracklet_id", "video_id", "camera", "pts_seconds", "wall_clock_utc")
+ROW_COLUMNS = ("crop_id", "tracklet_id", "video_id")
 FORMAT_VERSION = 2  # 1 held codes of our own
 
 

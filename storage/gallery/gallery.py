@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import astuple, dataclass
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError
 from anomalylmm.records import CropRow, Floats
@@ -25,21 +23,15 @@ _WHOLE = Scope()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
-    """The best crops for one query, best first; equal ones in order of their ids. K entries each."""
+class FoundCrop:
+    """A crop that fits a query."""
 
-    crop_ids: tuple[str, ...]
-    tracklet_ids: tuple[str, ...]
-    video_ids: tuple[str, ...]
-    cameras: tuple[str, ...]
-    shard_ids: tuple[str, ...]
-    pts_seconds: NDArray[np.float64] = field(repr=False)  # (K,)
-    wall_clock_utc: tuple[datetime, ...] = field(repr=False)
-    cosines: Floats = field(repr=False)  # (K,), falling
-
-    def __len__(self) -> int:
-        """Number of crops."""
-        return len(self.crop_ids)
+    cosine: float
+    crop_id: str
+    tracklet_id: str
+    video_id: str
+    camera: str
+    shard_id: str
 
 
 class Gallery:
@@ -122,8 +114,8 @@ class Gallery:
         """The videos that need not be indexed again: valid shards hold them, maybe as the beginning of longer ones."""
         return frozenset(video_id for video in self.videos for video_id in (video.video_id, *video.grown_from))
 
-    def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[SearchResult, ...]:
-        """The ``k`` best crops in scope for each query, with exact cosines.
+    def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[list[FoundCrop], ...]:
+        """The ``k`` best crops in scope for each query, best first, equal ones by their ids, with exact cosines.
 
         Shards that are not compacted are searched exactly. Of compacted indexes, the best approximate rows are scored
         again, so that a crop can be missed only if it is not among them.
@@ -141,7 +133,7 @@ class Gallery:
         wanted = np.ascontiguousarray(queries, dtype=np.float32)
         found = search_rows(self._placed, self.indexes, wanted, min(k, self.num_crops), scope)
         known = self._look_up(np.unique(np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in found)])))
-        return tuple(_to_result(cosines, [known[row] for row in rows.tolist()]) for cosines, rows in found)
+        return tuple(_sort(cosines, [known[row] for row in rows.tolist()]) for cosines, rows in found)
 
     def background_scores(self, queries: Floats, max_crops: int = 4096) -> Floats:
         """Cosines of the queries with crops spread evenly over the gallery, (Q, B); always the same ones.
@@ -179,15 +171,14 @@ class Gallery:
         if queries.ndim != 2 or (self.shards and queries.shape[1] != self.dimension):
             raise ShapeError.of("queries", f"(Q, {self.dimension or 'D'})", queries.shape)
 
-    def _look_up(self, rows: Rows) -> dict[int, tuple[object, ...]]:
-        """``ROW_COLUMNS`` and the shard's id of each row, which ascend."""
-        found: dict[int, tuple[object, ...]] = {}
+    def _look_up(self, rows: Rows) -> dict[int, dict[str, str]]:
+        """What is known of the crop in each row, which ascend."""
+        found: dict[int, dict[str, str]] = {}
         for number, own in self._placed.locate(rows):
             shard, places = self.shards[number], rows[own] - self._placed.firsts[number]
-            table = self._read_table(shard, places)
-            columns = [table.column(name).to_pylist() for name in ROW_COLUMNS]
-            for row, values in zip(rows[own].tolist(), zip(*columns, strict=True), strict=True):
-                found[row] = (*values, shard.shard_id)
+            entries = self._read_table(shard, places).to_pylist()
+            for row, entry in zip(rows[own].tolist(), entries, strict=True):
+                found[row] = {**entry, "camera": shard.camera, "shard_id": shard.shard_id}
         return found
 
     def _read_table(self, shard: GalleryShard, places: Rows) -> pa.Table:
@@ -195,7 +186,7 @@ class Gallery:
         index = self._index_of.get(shard.shard_id)
         with suppress(ShardError):
             if index:
-                return index.read_table(shard.shard_id).take(places)
+                return index.read_table(shard.shard_id).select(ROW_COLUMNS).take(places)
         return read_rows(shard.directory, places, ROW_COLUMNS)
 
 
@@ -208,18 +199,7 @@ def count_crops(layout: StoreLayout) -> dict[str, int]:
     return {digest: sum(manifest.rows for manifest in manifests[digest]) for digest in newest}
 
 
-def _to_result(cosines: Floats, entries: Sequence[tuple[object, ...]]) -> SearchResult:
-    """Sorted again, since equal crops come in the order of their ids."""
-    ordered = sorted((-cosine, *entry) for cosine, entry in zip(cosines.tolist(), entries, strict=True))
-    columns = list(zip(*ordered, strict=True)) or [()] * (len(ROW_COLUMNS) + 2)
-    negated, crop_ids, tracklet_ids, video_ids, cameras, pts_seconds, moments, shard_ids = columns
-    return SearchResult(
-        crop_ids=crop_ids,
-        tracklet_ids=tracklet_ids,
-        video_ids=video_ids,
-        cameras=cameras,
-        shard_ids=shard_ids,
-        pts_seconds=np.asarray(pts_seconds, np.float64),
-        wall_clock_utc=tuple(moment.astimezone(UTC) for moment in moments),
-        cosines=-np.asarray(negated, np.float32),
-    )
+def _sort(cosines: Floats, entries: Sequence[dict[str, str]]) -> list[FoundCrop]:
+    """Sorts again, since equal crops come in the order of their ids."""
+    found = [FoundCrop(cosine=cosine, **entry) for cosine, entry in zip(cosines.tolist(), entries, strict=True)]
+    return sorted(found, key=lambda crop: (-crop.cosine, crop.crop_id, crop.shard_id))

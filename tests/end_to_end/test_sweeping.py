@@ -266,7 +266,7 @@ def crop_of(composition: FakeComposition, layout: StoreLayout, camera: str) -> s
     gallery = open_gallery(composition, layout)
     vector = composition.encoder.encode_texts(["red" if camera == "gate" else "green"])
     found = gallery.search(vector, 1, Scope(cameras=frozenset({camera})))[0]
-    return found.crop_ids[0]
+    return found[0].crop_id
 
 
 def test_a_search_by_picture_finds_its_like_in_coarse_order_and_says_so(

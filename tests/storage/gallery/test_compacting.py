@@ -25,7 +25,7 @@ from storage.gallery.compacting import (
     find_index_problems,
     find_useless_indexes,
 )
-from storage.gallery.gallery import Gallery, SearchResult
+from storage.gallery.gallery import FoundCrop, Gallery
 from storage.gallery.scope import Scope
 from tests.storage.examples import (
     NOON,
@@ -56,21 +56,10 @@ def publish(layout: StoreLayout, name: str, vectors: np.ndarray, pipeline: str =
         writer.publish([make_video(name, time_zone="Europe/Berlin")], seconds=1.0)
 
 
-def say(results: tuple[SearchResult, ...]) -> list[object]:
-    """All that results tell, to be compared."""
-    return [
-        (
-            *zip(item.crop_ids, item.tracklet_ids, item.video_ids, item.cameras, item.shard_ids, strict=True),
-            item.cosines.tolist(),
-            item.pts_seconds.tolist(),
-            item.wall_clock_utc,
-        )
-        for item in results
-    ]
-
-
-def search(layout: StoreLayout, k: int = 10, scope: Scope = SCOPES[0], pipeline: str = PIPELINE) -> list[object]:
-    return say(Gallery.open(layout, pipeline).search(unit_vectors(4, 99), k, scope))
+def search(
+    layout: StoreLayout, k: int = 10, scope: Scope = SCOPES[0], pipeline: str = PIPELINE
+) -> list[list[FoundCrop]]:
+    return list(Gallery.open(layout, pipeline).search(unit_vectors(4, 99), k, scope))
 
 
 @pytest.fixture
@@ -110,7 +99,7 @@ def test_a_search_gives_the_exact_best_whatever_is_compacted(
         results = Gallery.open(layout, PIPELINE).search(unit_vectors(2, seed + 1), k)
     for query, result in zip(unit_vectors(2, seed + 1), results, strict=True):
         truth = np.sort(vectors.astype(np.float64) @ query.astype(np.float64))[::-1][:k]
-        assert np.allclose(result.cosines, truth, atol=1e-6)
+        assert np.allclose([crop.cosine for crop in result], truth, atol=1e-6)
 
 
 def test_few_candidates_of_an_approximate_index_hold_the_best(
@@ -126,7 +115,7 @@ def test_few_candidates_of_an_approximate_index_hold_the_best(
     results = Gallery.open(layout, PIPELINE).search(queries, 10)
     for query, result in zip(queries, results, strict=True):
         best = np.sort(vectors.astype(np.float64) @ query.astype(np.float64))[::-1][:10]
-        assert np.isclose(result.cosines, best, atol=1e-6).sum() >= 8
+        assert np.isclose([crop.cosine for crop in result], best, atol=1e-6).sum() >= 8
 
 
 def test_the_background_does_not_depend_on_indexes(filled: StoreLayout) -> None:
@@ -141,7 +130,7 @@ def test_vectors_without_sense_hide_no_others(filled: StoreLayout) -> None:
     vectors[5, 2] = np.inf
     publish(filled, "s3", vectors)
     before = search(filled, k=500)
-    assert len(before[0][:-3]) == 3 * 25 + 7  # type: ignore[index]
+    assert len(before[0]) == 3 * 25 + 7
     compact_store(filled)
     assert search(filled, k=500) == before
 
@@ -175,7 +164,7 @@ def test_pipelines_are_compacted_apart(filled: StoreLayout) -> None:
     report = compact_store(filled)
     assert sorted(built.directory.parent.name for built in report.built) == [PIPELINE, "p2"]
     assert search(filled, pipeline="p2") == before
-    assert {crop[4] for row in search(filled, pipeline="p2") for crop in row[:-3]} == {"o0", "o1"}  # type: ignore[index]
+    assert {crop.shard_id for row in search(filled, pipeline="p2") for crop in row} == {"o0", "o1"}
 
 
 def test_two_compactions_at_once_are_refused(filled: StoreLayout) -> None:
@@ -251,7 +240,7 @@ def test_an_index_of_a_shard_that_is_gone_is_useless_and_not_searched(filled: St
     compact_store(filled)
     gone = filled.shard_dir(make_key("s1", camera="yard"))
     gone.rename(filled.temporary / "gone")
-    assert {crop[4] for row in search(filled) for crop in row[:-3]} == {"s0", "s2"}  # type: ignore[index]
+    assert {crop.shard_id for row in search(filled) for crop in row} == {"s0", "s2"}
     assert find_useless_indexes(filled) == tuple(iter_index_dirs(filled))
     assert "s1" in next(find_index_problems(filled, deep=False))
     compact_store(filled)
@@ -261,7 +250,7 @@ def test_an_index_of_a_shard_that_is_gone_is_useless_and_not_searched(filled: St
 def test_a_damaged_shard_takes_its_index_out_of_use_and_nothing_else(filled: StoreLayout) -> None:
     compact_store(filled)
     (filled.shard_dir(make_key("s0")) / CROPS_FILE).write_bytes(b"broken")
-    assert {crop[4] for row in search(filled) for crop in row[:-3]} == {"s1", "s2"}  # type: ignore[index]
+    assert {crop.shard_id for row in search(filled) for crop in row} == {"s1", "s2"}
 
 
 def test_dropping_takes_the_indexes_that_hold_a_shard_and_those_that_can_not_tell(filled: StoreLayout) -> None:
@@ -299,7 +288,7 @@ def test_a_search_goes_on_with_an_index_that_is_replaced_meanwhile(filled: Store
     compact_store(filled)
     gallery = Gallery.open(filled, PIPELINE)
     compacting.drop_indexes(filled, ["s0"])
-    assert say(gallery.search(unit_vectors(4, 99), 10)) == before
+    assert list(gallery.search(unit_vectors(4, 99), 10)) == before
 
 
 def test_a_shard_alone_needs_no_index(layout: StoreLayout) -> None:
