@@ -30,6 +30,9 @@ SERVING_STOPPED = (
 def verify(
     store: StoreOption = DEFAULT_STORE,
     deep: Annotated[bool, typer.Option("--deep", help="Also read every byte and compare digests.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild missing or damaged indexes of shards from their crops.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Checks that every shard is complete and that the hit tables can be opened. Exits with 5 if not.
@@ -38,12 +41,14 @@ def verify(
     """
     layout = StoreLayout(store)
     require_store(layout)
-    report = verify_store(layout, deep=deep)
+    report = verify_store(layout, deep=deep, repair=repair)
     if json:
         print_json(report)
     else:
         for problem in report.problems:
             say(f"problem: {problem}")
+        for path in report.rebuilt:
+            say(f"rebuilt: {path}")
         typer.echo(
             f"{report.num_shards} shards, {report.num_crops} crops, {len(report.problems)} problems, "
             f"{len(report.orphans)} abandoned builds"

@@ -55,6 +55,10 @@ def test_the_command_line_indexes_sweeps_and_searches(tmp_path: Path) -> None:
     listed = RUNNER.invoke(app, ["sql", "--store", store])
     assert "incidents" in listed.stdout
     assert RUNNER.invoke(app, ["verify", "--store", store, "--deep"]).exit_code == 0
+    next(Path(store).rglob("index.faiss")).write_bytes(b"")
+    assert RUNNER.invoke(app, ["verify", "--store", store]).exit_code == 5
+    repaired = RUNNER.invoke(app, ["verify", "--store", store, "--repair"])
+    assert (repaired.exit_code, "rebuilt: " in repaired.stdout) == (0, True)
     assert Path(RUNNER.invoke(app, ["report", "--store", store]).stdout.strip()).exists()
     found = RUNNER.invoke(app, ["search", "a person in a red coat", "--store", store, "--json", "--quiet"])
     assert json.loads(found.stdout)["results"][0]["camera"] == "gate"
