@@ -13,7 +13,16 @@ from storage.disk.files import create_directories, digest_json, guarded, replace
 from storage.disk.layout import StoreLayout
 
 Record = TypeVar("Record")
-Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]  # without a zone: refused
+
+
+def _to_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("it is outside of the years 1 to 9999 in UTC") from error
+
+
+Utc = Annotated[AwareDatetime, AfterValidator(_to_utc)]  # a time without a zone is refused
 
 
 def to_json(content: Any) -> bytes:

@@ -169,6 +169,8 @@ def read_manifest(directory: Path) -> ShardManifest:
         content = load_manifest_content(text)
     except StoreError as error:
         raise type(error)(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ShardError(f"{path}: a number of the manifest is NaN or infinite: {error}") from error
     try:
         return revive(content, _MANIFEST)
     except StoreError as error:

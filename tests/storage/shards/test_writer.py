@@ -277,7 +277,9 @@ def test_another_schema_version_is_refused_with_a_remedy(layout: StoreLayout) ->
         read_manifest(path.parent)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"schema_version": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"schema_version": 1}', '{"schema_version": 3, "rows": NaN}', "[" * 100_000]
+)
 def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST_FILE).write_text(text)
     with pytest.raises(StoreError):
