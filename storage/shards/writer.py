@@ -289,7 +289,8 @@ def _rename(built: Path, final: Path) -> bool:
 
 
 def _check_place(directory: Path, manifest: ShardManifest) -> list[ShardProblem]:
-    expected = StoreLayout(Path("/")).shard_dir(manifest.key).parts[-4:]
+    key = manifest.key
+    expected = (encode_name(key.pipeline_digest), encode_name(key.camera), key.date, key.shard_id)
     if directory.absolute().parts[-4:] == expected:
         return []
     return [ShardProblem(file=MANIFEST_FILE, message=f"it belongs in {Path(*expected)}, not in {directory}")]
