@@ -7,10 +7,12 @@ from anomalylmm.posture.classes import EVENTS, STILLS
 from anomalylmm.posture.features import SWAPPED
 from anomalylmm.posture.windows import describe_windows
 from benchmarks.pocket.posture.samples import CLASS_OF
-from benchmarks.pocket.sequence import data, motions
+from benchmarks.pocket.sequence import data, errors, motions
 from benchmarks.pocket.sequence.errors import Errors
+from benchmarks.pocket.sequence.manners import PROPPED, TILT, loosen
 from benchmarks.pocket.sequence.simulate import UNSURE, Acted, _events, view
 from benchmarks.pocket.sequence.train import mirror_windows
+from benchmarks.rendered.behavior import pose
 from benchmarks.rendered.body import JOINTS
 from tests.anomalylmm.posture.bodies import lying, standing
 
@@ -60,7 +62,24 @@ def test_a_camera_sees_joints_where_they_are():
     assert all(np.isfinite(motion.keypoints).all() for motion in seen)
 
 
-def test_errors_are_those_of_the_most_similar_body_in_its_size():
+def test_nobody_stands_quite_like_another_but_each_stays_the_same_throughout():
+    plain = pose("standing", 0.0, 7)
+    assert loosen(plain, 1) == loosen(plain, 1)
+    assert loosen(plain, 1) != loosen(plain, 2)
+    assert all(knee >= 0 for seed in range(50) for _, _, knee, *_ in loosen(plain, seed).leg)
+    assert all(abs(loosen(plain, seed).tilt - plain.tilt) < 5 * TILT for seed in range(50))
+
+
+def test_about_a_third_of_those_on_the_ground_hold_their_trunk_up():
+    plain = pose("lying", 0.0, 7, "on the back")
+    raised = [loosen(plain, seed, down=1.0).tilt - loosen(plain, seed).tilt for seed in range(300)]
+    assert 0.25 < np.mean([by > PROPPED[0] - 1e-6 for by in raised]) < 0.45
+    assert max(raised) <= PROPPED[1]
+    assert min(raised) == 0
+
+
+def test_errors_are_those_of_the_most_similar_body_in_its_size(monkeypatch):
+    monkeypatch.setattr(errors, "WORSE", (1.0,))
     bodies = np.random.default_rng(1).uniform(-0.5, 0.5, (2, 17, 2)).astype(np.float32)
     bodies[:, 0], bodies[:, 1] = -0.5, 0.5
     misses = np.stack([np.full((17, 2), 0.1), np.full((17, 2), 0.2)]).astype(np.float32)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anomalylmm.protocols import PoseEstimator
 
 HEAD = JOINTS.index("head")
+WORSE = (1.0, 1.0, 1.0, 1.5, 2.2)  # factors of the errors of a motion
 LIKELY = 4000  # crops of which a motion takes its errors, so that two motions err differently
 
 
@@ -51,7 +52,8 @@ class Errors:
         known = self.bodies[chosen].reshape(len(chosen), -1)
         flat = plain.reshape(len(plain), -1)
         apart = (known**2).sum(1)[None] - 2 * flat @ known.T
-        return np.asarray(joints + self.misses[chosen[apart.argmin(axis=1)]] * size, np.float32)
+        worse = rng.choice(WORSE)  # a small or dim person is estimated worse, all the time
+        return np.asarray(joints + worse * self.misses[chosen[apart.argmin(axis=1)]] * size, np.float32)
 
 
 def read_errors(shards: Sequence[Path], estimator: PoseEstimator, cache: Path) -> Errors:

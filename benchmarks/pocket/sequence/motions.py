@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from benchmarks.pocket.sequence.manners import loosen
 from benchmarks.rendered.behavior import pose
 from benchmarks.rendered.pose import Pose, ease, mix
 
@@ -42,6 +43,8 @@ class Stage:
         else:
             phase = since * RATE_HZ.get(self.behavior, 0.25)
         out = pose(self.behavior, phase, self.seed, self.variant)
+        down = {"lying": 1.0, "falling": phase, "collapsing": phase}.get(self.behavior, 0.0)
+        out = loosen(out, self.seed, down)
         return replace(out, lift_m=out.lift_m + self.lift_m) if self.lift_m else out
 
 
