@@ -85,6 +85,7 @@ def ship(
         cards.write_cards(out / kind, card)
         if name != "detector":
             cards.write_words(out / kind, crops.rows)
+            cards.write_notice(out / kind, crops.rows)
         cards.publish(out / kind, weights / kind)
 
 
@@ -96,8 +97,11 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     if name == "detector":
         real = _tile_count(data, "real-*.jpg")
         return f"{_tile_count(data) - real} rendered 320 px tiles and {real} of a real street, labeled by a teacher"
-    real = f" and {len(crops.real)} of a real street (first 60 % of it)" if crops.real else ""
-    return f"{len(crops) - len(crops.real)} rendered crops of 160 px (training split){real}, captions of the grammar"
+    rooms = sum(crops.rows[number]["place"] == "room" for number in crops.real)
+    parts = [f"{len(crops) - len(crops.real)} rendered crops of 160 px (training split)"]
+    parts += [f"{street} of a real street (first 60 % of it)"] if (street := len(crops.real) - rooms) else []
+    parts += [f"{rooms} of real rooms and shops (the part of benchmarks/real that may be learned)"] if rooms else []
+    return f"{', '.join(parts)}; captions of the grammar"
 
 
 def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
