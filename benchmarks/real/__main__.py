@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 
 from benchmarks.real.footage import PARTS
+from benchmarks.real.harder import WAYS
 from benchmarks.real.measuring import (
     MIN_CONFIDENCE,
     measure_clips,
@@ -59,6 +60,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--confidence", type=float, help="persons: threshold of recall and false boxes")
     parser.add_argument("--queries", type=Path, help="clips: your own queries.toml")
     parser.add_argument("--together", action="store_true", help="clips: all parts in one store, not one after another")
+    parser.add_argument("--harder", choices=WAYS, help="clips: measure copies made harder in this way")
     parser.add_argument("--report", type=Path, help="clips: folder of the report with pictures")
     parser.add_argument(
         "--all-cores", dest="one_core", action="store_false", help="do not hold the process to one core"
@@ -92,7 +94,7 @@ def _measure_clips(options: argparse.Namespace, parts: Any) -> dict[str, Any]:
     composition = Composition(load_settings(options.profile, options.settings))
     with tempfile.TemporaryDirectory() as folder:
         out = options.report / "-".join(parts) if options.report else Path(folder)
-        return measure_clips(composition, options.data, parts, out, options.queries)
+        return measure_clips(composition, options.data, parts, out, options.queries, options.harder)
 
 
 def describe(document: Mapping[str, Any], indent: str = "  ") -> Sequence[str]:

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -29,6 +30,7 @@ from benchmarks.real.footage import (
     read_rows,
     source_of,
 )
+from benchmarks.real.harder import write_harder
 from flows.composition import Composition
 from flows.evaluate.ablation.postures import score_picture
 from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
@@ -146,9 +148,28 @@ def _cut(image: NDArray[np.uint8], share: Sequence[float]) -> NDArray[np.uint8]:
 
 
 def measure_clips(
-    composition: Composition, data: Path, parts: Sequence[Part], out: Path, queries: Path | None
+    composition: Composition,
+    data: Path,
+    parts: Sequence[Part],
+    out: Path,
+    queries: Path | None,
+    harder: str | None = None,
 ) -> dict[str, Any]:
-    """Scores the whole pipeline on the clips of some parts in one store; the report with pictures lies in ``out``."""
+    """Scores the whole pipeline on the clips of some parts in one store; the report with pictures lies in ``out``.
+
+    Args:
+        composition: Builds what the pipeline needs.
+        data: Folder of the real footage.
+        parts: Parts whose clips lie in the store.
+        out: Folder of the report.
+        queries: File of the user's own queries.
+        harder: In which of ``WAYS`` copies of the clips are made harder; None: they are read as they are.
+    """
     only = tuple(file for part in parts for file in list_files(part, "videos/"))
-    request = ClipRequest(folder=find_root(data), out=out, labels=EVENTS, queries=queries, only=only)
-    return evaluate_clips(composition, request).document
+    folder = find_root(data)
+    with TemporaryDirectory() as copies:
+        if harder:
+            write_harder([folder / file for file in only], Path(copies) / "videos", harder)
+            folder = Path(copies)
+        request = ClipRequest(folder=folder, out=out, labels=EVENTS, queries=queries, only=only)
+        return evaluate_clips(composition, request).document

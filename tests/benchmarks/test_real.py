@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -23,6 +24,8 @@ from benchmarks.real.footage import (
     read_rows,
     source_of,
 )
+from benchmarks.real.harder import WAYS, write_harder
+from tests.fakes import write_video
 
 DATA = Path(__file__).parents[3] / "shared/data"
 needs_data = pytest.mark.skipif(
@@ -185,3 +188,16 @@ def test_pictures_and_moments_of_videos_are_read() -> None:
     names = ["images/000_GMDCSA24.jpg", "videos/02_Subject1_13.mp4@0.9", "street.avi@48.5"]
     shapes = [image.shape for image in iter_images(DATA, names)]
     assert shapes == [(720, 1280, 3), (480, 640, 3), (576, 768, 3)]
+
+
+def read_times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [float(frame.time) for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_harder_copy_keeps_the_times_of_its_clip(way: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", [("red", 0.2, 0.6)], seconds=1.0, fps=28)
+    write_harder([tmp_path / "clip.mp4"], tmp_path / "out", way)
+    before, after = (read_times(folder / "clip.mp4") for folder in (tmp_path, tmp_path / "out"))
+    assert after == pytest.approx(before[:: 4 if way == "slow" else 1], abs=1e-3)
