@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from anomalylmm.errors import ConfigurationError, WeightsError
+from anomalylmm.footage.tiles import TiledDetector
 from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 from anomalylmm.models.video.recorded import read_container_time
@@ -31,6 +32,7 @@ from anomalylmm.records import ContainerTime
 from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.model import Settings
+from flows.settings.views import CameraViews, FrameView
 from storage.shards.schema import SCHEMA_VERSION
 
 
@@ -83,6 +85,7 @@ class Composition:
     def pipeline(self) -> Pipeline:
         """The models, parameters and schema that decide the result of indexing."""
         settings = self.settings
+        tiles = {"tiles": settings.detector.tiles} if settings.detector.tiles > 1 else {}  # older digests stay valid
         description = {
             "schema_version": SCHEMA_VERSION,
             **self.model_ids(),
@@ -94,7 +97,7 @@ class Composition:
                     "tracklets": True,
                 }
             ),
-            "detection": settings.detector.model_dump(include={"image_size", "confidence"}),
+            "detection": settings.detector.model_dump(include={"image_size", "confidence"}) | tiles,
             "jpeg_quality": settings.shards.jpeg_quality,
         }
         text = json.dumps(description, sort_keys=True)
@@ -111,8 +114,28 @@ class Composition:
         return {**ids, "pose": pose_id, "posture": self._find(pose.head, "posture").model_id}
 
     @cached_property
+    def views(self) -> CameraViews:
+        """How the frames of each camera are looked at."""
+        return CameraViews(self.settings)
+
+    def describe_pipeline(self, view: FrameView) -> dict[str, Any]:
+        """Describes the pipeline for a shard, with the camera's view if that is not the usual one."""
+        description = self.pipeline.description
+        return description if view == self.views.default else description | {"camera_view": view._asdict()}
+
+    def build_detector(self, tiles: int) -> PersonDetector:
+        """Builds the detector for cameras with so many tiles; they share the model."""
+        return TiledDetector(self.detector, tiles) if tiles > 1 else self.detector
+
+    @property
+    def keenest_detector(self) -> PersonDetector:
+        """The detector with as many tiles as any camera has."""
+        tiles = [self.settings.view_of(camera)[1] for camera in (None, *self.settings.cameras)]
+        return self.build_detector(max(tiles))
+
+    @cached_property
     def detector(self) -> PersonDetector:
-        """The person detector."""
+        """The person detector for whole frames."""
         from anomalylmm.models.detect.nanodet import NanoDetDetector
         from anomalylmm.models.detect.yolo import YoloDetector
 
@@ -231,17 +254,25 @@ class Composition:
 
     @cached_property
     def source(self) -> FrameSource:
-        """The decoder; no process is started yet."""
+        """The decoder for cameras with the usual view; no process is started yet."""
+        return self._build_source(self.views.default)
+
+    def build_source(self, view: FrameView) -> FrameSource:
+        """Builds the decoder for a view. With tiles, it decodes still scenes whole: small people hardly change them."""
+        return self.source if view == self.views.default else self._build_source(view)
+
+    def _build_source(self, view: FrameView) -> FrameSource:
         from anomalylmm.models.video.frames import VideoSource
 
         share_one_heap()
         decode, gate = self.settings.decode, self.settings.gate
+        skips_still = decode.skip_still and gate.enabled and view.tiles == 1
         return VideoSource(
             decoder=decode.decoder,
-            still_share=gate.min_changed_share / 2 if decode.skip_still and gate.enabled else None,
+            still_share=gate.min_changed_share / 2 if skips_still else None,
             batch_frames=decode.batch_frames,
             stall_seconds=decode.stall_seconds,
-            max_width_px=decode.max_width or None,
+            max_width_px=view.max_width or None,
             memory_limit_bytes=decode.memory_mib << 20 or None,
             max_seconds=decode.minutes_per_video * 60 or None,
         )

@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from anomalylmm.records import Floats
@@ -12,14 +13,15 @@ from anomalylmm.records import Floats
 class Background:
     """What a fixed camera shows when nothing happens, following slowly."""
 
-    def __init__(self, *, threshold: float = 12.0, follow_seconds: float = 20.0) -> None:
+    def __init__(self, *, threshold: float = 12.0, follow_seconds: float = 20.0, tiles: int = 1) -> None:
         """Begins with nothing.
 
         Args:
             threshold: Gray levels from which a pixel differs.
             follow_seconds: Time in which it takes on most of a lasting change; 0 compares with the picture before.
+            tiles: The picture is divided into N x N parts, of which the one with the largest share counts.
         """
-        self._threshold, self._follow_seconds = threshold, follow_seconds
+        self._threshold, self._follow_seconds, self._tiles = threshold, follow_seconds, tiles
         self._mean: Floats | None = None
         self._last_seconds = -math.inf
 
@@ -41,7 +43,9 @@ class Background:
         follow = 1.0 - math.exp(-passed / self._follow_seconds) if self._follow_seconds else 1.0
         self._mean = self._mean + np.float32(follow) * (small - self._mean)
         self._last_seconds = pts_seconds
-        return float(np.mean(np.abs(difference).max(axis=2) > self._threshold))
+        differs = (np.abs(difference).max(axis=2) > self._threshold).astype(np.float32)
+        parts = (min(self._tiles, differs.shape[1]), min(self._tiles, differs.shape[0]))
+        return float(cv2.resize(differs, parts, interpolation=cv2.INTER_AREA).max())
 
 
 class UsualSizes:

@@ -83,7 +83,8 @@ def compile_all(cameras: tuple[CameraSettings, ...], time_zone: str) -> tuple[Pa
     Raises:
         ConfigurationError: A pattern has an unknown or repeated part, or a time zone does not exist.
     """
-    return tuple(compile_pattern(item.pattern, item.time_zone or time_zone) for item in cameras)
+    named = (item for item in cameras if item.pattern)
+    return tuple(compile_pattern(item.pattern, item.time_zone or time_zone) for item in named)
 
 
 def read_pattern(path: str, patterns: tuple[PathPattern, ...]) -> PathTime | None:

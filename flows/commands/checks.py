@@ -114,6 +114,8 @@ def show_preview(preview: Preview, *, json: bool) -> None:
             )
     cameras = ", ".join(f"{name} ({number})" for name, number in sorted(preview.cameras.items()))
     say(f"{preview.num_files} files of {len(preview.cameras)} cameras: {cameras}")
+    for view, names in preview.views.items():
+        say(f"frames {view}: {', '.join(sorted(names))}")
     for passed in preview.passed_over[:MAX_ROWS]:
         say(f"passed over: {passed.path}: {passed.reason}")
     if len(preview.passed_over) > MAX_ROWS:

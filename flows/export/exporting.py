@@ -117,7 +117,7 @@ def export_hits(
     check_output(request)
     sources = Sources(request.archive)
     found = gather(layout, request.choice, most=request.max_hits)
-    detector = composition.detector if request.style.needs_detector else None
+    detector = composition.keenest_detector if request.style.needs_detector else None
     listener.start("export", len(found))
     with recording(layout, "export", listener, composition) as recorded:
         with _building(request.output) as folder:

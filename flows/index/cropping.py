@@ -141,10 +141,12 @@ class CropStream:
         detector: PersonDetector,
         build_tracker: Callable[[], Tracker],
         bodies: BodyReader | None = None,
+        *,
+        tiles: int = 1,
     ) -> None:
         self.counts, self.sight = Counts(), Sight()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
-        self._bodies = bodies
+        self._bodies, self._tiles = bodies, tiles
 
     def iter_detected(
         self, decoded: Generator[VideoFrames | VideoEnd, None, None]
@@ -192,6 +194,7 @@ class CropStream:
             min_changed_share=gate.min_changed_share,
             linger_seconds=gate.linger_seconds,
             max_idle_seconds=gate.max_idle_seconds,
+            tiles=self._tiles,
         )
 
     def _build_tracklets(self, video_id: str) -> TrackletBuilder:

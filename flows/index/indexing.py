@@ -261,7 +261,7 @@ def build_report(
             *plan.notes(),
             *plan.remarks(),
             *notes,
-            *(note for unit in units for note in unit.notes),
+            *dict.fromkeys(note for unit in units for note in unit.notes),  # those on a camera come with each day
             *absence.notes,
         ),
         grown=plan.grown,

@@ -24,6 +24,7 @@ from flows.index.wallclock import (
     mark_same_times,
 )
 from flows.settings.model import Settings
+from flows.settings.views import CameraViews, FrameView
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
 
@@ -261,8 +262,8 @@ def _why(path: Path, error: OSError) -> str:
 
 
 def _check_patterns(reader: PathReader, settings: Settings) -> None:
-    if settings.cameras and reader.known and not any(item.is_dated for item in reader.known.values()):
-        given = ", ".join(repr(item.pattern) for item in settings.cameras)
+    given = ", ".join(repr(item.pattern) for item in settings.cameras if item.pattern)
+    if given and reader.known and not any(item.is_dated for item in reader.known.values()):
         raise ConfigurationError(
             f"no path in the archive matches a camera pattern ({given}) or has another time; the first path is "
             f"{next(iter(reader.known))!r}. Patterns are relative to the archive and exclude the file suffix; "
@@ -292,9 +293,14 @@ def local_date(video: Video) -> str:
 
 
 def divide(videos: Iterable[Video], settings: Settings) -> Iterator[Unit]:
-    """Groups videos by camera and local day and splits the groups at the shard limits."""
-    ordered = sorted(videos, key=lambda video: (video.camera, local_date(video), video.start_utc, video.video_id))
-    for (camera, date), group in groupby(ordered, key=lambda video: (video.camera, local_date(video))):
+    """Groups videos by camera, local day and view, and splits the groups at the shard limits."""
+    views = CameraViews(settings)
+
+    def key(video: Video) -> tuple[str, str, FrameView]:
+        return video.camera, local_date(video), views.find(video.camera, video.path)
+
+    ordered = sorted(videos, key=lambda video: (*key(video), video.start_utc, video.video_id))
+    for (camera, date, _), group in groupby(ordered, key=key):
         for piece in _pieces(list(group), settings.shards.max_videos, settings.shards.max_bytes):
             yield Unit(camera=camera, date=date, videos=tuple(piece))
 

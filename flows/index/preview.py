@@ -15,6 +15,7 @@ from flows.index.archive_files import PassedOver, list_archive
 from flows.index.planning import describe_video, read_names
 from flows.index.wallclock import DOUBTS, PathReader, describe_paths
 from flows.settings.model import Settings
+from flows.settings.views import CameraViews
 
 EXAMPLES = 3  # files shown of each layout
 MAX_LAYOUTS = 200
@@ -56,6 +57,7 @@ class Preview:
 
     num_files: int
     cameras: Mapping[str, int]  # files of each
+    views: Mapping[str, tuple[str, ...]]  # how frames are searched, and the cameras of which
     layouts: tuple[PathLayout, ...]
     passed_over: tuple[PassedOver, ...]
     unsure: tuple[str, ...]  # sentences for the operator
@@ -87,8 +89,20 @@ def preview_archive(archive: Path, settings: Settings, probe_start: Callable[[Pa
     cameras = dict(Counter(clock.camera for clock in reader.known.values()))
     unsure = (*_doubts(reader), *_cameras(cameras), *describe_paths(reader, tuple(reader.known)), *_left(groups))
     return Preview(
-        num_files=len(paths), cameras=cameras, layouts=tuple(layouts), passed_over=listing.passed_over, unsure=unsure
+        num_files=len(paths),
+        cameras=cameras,
+        views=_find_views(reader, settings),
+        layouts=tuple(layouts),
+        passed_over=listing.passed_over,
+        unsure=unsure,
     )
+
+
+def _find_views(reader: PathReader, settings: Settings) -> dict[str, tuple[str, ...]]:
+    chosen, found = CameraViews(settings), defaultdict[str, dict[str, None]](dict)
+    for path, clock in reader.known.items():
+        found[str(chosen.find(clock.camera, path))][clock.camera] = None
+    return {view: tuple(cameras) for view, cameras in found.items()}
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

@@ -12,8 +12,10 @@ from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.cropping import Counts, CropStream, VideoEnd, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Unit
+from flows.index.small_persons import note_small_persons
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
+from flows.settings.views import FrameView
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
 from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, record_quarantine
@@ -65,18 +67,20 @@ def index_unit(
         StoreError: The store can't be written.
     """
     began, pipeline = time.monotonic(), composition.pipeline
-    stream = CropStream(composition.settings, composition.detector, composition.build_tracker, composition.bodies)
+    view = composition.views.find(unit.camera, unit.videos[0].path)
+    detector = composition.build_detector(view.tiles)
+    stream = CropStream(composition.settings, detector, composition.build_tracker, composition.bodies, tiles=view.tiles)
     writer = ShardWriter(
         layout,
         _name_shard(unit, pipeline.digest),
-        pipeline=pipeline.description,
+        pipeline=composition.describe_pipeline(view),
         encoder_id=composition.encoder.model_id,
         dimension=composition.dimension,
     )
     with writer:
-        build = _UnitBuilder(composition, writer, stream.counts)
+        build = _UnitBuilder(composition, writer, stream.counts, view)
         items = iter_unit_crops(
-            unit.videos, archive, stream, composition.source, composition.settings.decode.sample_fps
+            unit.videos, archive, stream, composition.build_source(view), composition.settings.decode.sample_fps
         )
         with closing(until_stopped(items, stop or Event())) as unstopped:
             for item in unstopped:
@@ -98,7 +102,8 @@ def index_unit(
 class _UnitBuilder:
     """Collects crops of all videos into batches for the encoder, and the result of each video."""
 
-    def __init__(self, composition: Composition, writer: ShardWriter, counts: Counts) -> None:
+    def __init__(self, composition: Composition, writer: ShardWriter, counts: Counts, view: FrameView) -> None:
+        self._view, self._small = view, dict[str, None]()  # what people of this camera are too small, each note once
         self.entries: list[VideoEntry] = []
         self._unreadable: list[Unreadable] = []
         self._composition, self._writer, self._counts = composition, writer, counts
@@ -138,6 +143,8 @@ class _UnitBuilder:
             record_quarantine(layout, entry)
         else:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
+            image_size = self._composition.settings.detector.image_size
+            self._small[note_small_persons(end.header, self._view, image_size)] = None
         return found
 
     def report(
@@ -157,7 +164,10 @@ class _UnitBuilder:
             counts=self._counts,
             unreadable=tuple(self._unreadable),
             promised_seconds=sum(entry.seconds_promised for entry in self.entries),
-            notes=tuple(f"camera {unit.camera}, {unit.date}: {note}" for note in notes),
+            notes=(
+                *(f"camera {unit.camera}, {unit.date}: {note}" for note in notes),
+                *(f"camera {unit.camera}: {note}" for note in self._small if note),
+            ),
         )
 
     def _encode(self, batch: Sequence[tuple[Video, Crop]]) -> None:

@@ -1,12 +1,13 @@
 """Settings, read from a profile, the user's file, the environment and arguments, in this order."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -17,6 +18,7 @@ from pydantic_settings import (
 )
 
 from anomalylmm.errors import ConfigurationError
+from anomalylmm.footage.tiles import tile_side
 from flows.settings.archive_section import ArchiveSettings
 from flows.settings.own_files import read_toml, show_value
 from flows.settings.sections import (
@@ -39,6 +41,7 @@ from flows.settings.sections import (
 
 PREFIX = "ANOMALYLMM_"
 DEFAULT_PROFILE = "pocket"
+MIN_TILE_SHARE = 0.65  # of detector.image_size: enlarging smaller parts of a frame shows the detector nothing new
 DEFAULT, ENVIRONMENT, ARGUMENT = "default", "environment", "argument"
 
 
@@ -73,11 +76,34 @@ class Settings(BaseSettings):
     rerank: RerankSettingsSection = RerankSettingsSection()
     shards: ShardSettings = ShardSettings()
     cameras: tuple[CameraSettings, ...] = Field(
-        (), description="path patterns with camera and time: pattern and time_zone"
+        (),
+        description="path patterns with camera and time, and cameras with a decode width and tiles of their own: "
+        "pattern and time_zone, or name; max_width and tiles",
     )
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
     gaps: GapSettings = GapSettings()
+
+    @model_validator(mode="after")
+    def _check_tiles(self) -> "Settings":
+        for camera in (None, *self.cameras):
+            width, tiles = self.view_of(camera)
+            size, side = self.detector.image_size, tile_side(width, tiles)
+            if tiles > 1 and 0 < side < MIN_TILE_SHARE * size:
+                where = f"camera {camera.name or camera.pattern}: " if camera else ""
+                raise ValueError(
+                    f"{where}tiles = {tiles} with max_width = {width} makes parts of {side} px, but the detector sees "
+                    f"{size} px; set max_width to at least {math.ceil(width * size / side)}, or fewer tiles"
+                )
+        return self
+
+    def view_of(self, camera: CameraSettings | None) -> tuple[int, int]:
+        """Returns decode width and tiles, as they are for all cameras or for those of one entry."""
+        width, tiles = (camera.max_width, camera.tiles) if camera else (None, None)
+        return (
+            self.decode.max_width if width is None else width,
+            self.detector.tiles if tiles is None else tiles,
+        )
 
     @classmethod
     def settings_customise_sources(

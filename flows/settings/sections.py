@@ -19,6 +19,8 @@ Seconds = Annotated[float, Unit("s")]
 Pixels = Annotated[int, Unit("px")]
 PixelArea = Annotated[int | None, Unit("px")]
 Days = Annotated[float, Unit("days")]
+DecodeWidth = Annotated[int, Unit("px"), Field(ge=0)]
+Tiles = Annotated[int, Unit("tiles"), Field(ge=1, le=8)]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 
 
@@ -46,7 +48,7 @@ class DecodeSettings(Section):
         gt=0,
         description="time without output after which a decoder is killed; the rest of the video is then salvaged",
     )
-    max_width: Pixels = Field(960, ge=0, description="wider frames are scaled down to this width; 0: never")
+    max_width: DecodeWidth = Field(960, description="wider frames are scaled down to this width; 0: never")
     memory_mib: Annotated[int, Unit("MiB")] = Field(
         4096, ge=0, description="memory limit for decoding one video; 0: no limit"
     )
@@ -86,6 +88,11 @@ class DetectorSettings(Section):
         description="longer side of the frame that the detector sees; larger is slower but finds smaller people",
     )
     confidence: float = Field(0.3, gt=0, lt=1, description="minimum confidence of a detection (0 to 1)")
+    tiles: Tiles = Field(
+        1,
+        description="for small people, N x N overlapping parts of a frame are searched, too; each costs as much as the "
+        "whole frame. 1: none",
+    )
     runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
 
 
@@ -278,10 +285,26 @@ class ShardSettings(Section):
 
 
 class CameraSettings(Section):
-    """Where a path contains the camera and the wall-clock time. Other paths are read by built-in rules."""
+    """Where a path contains the camera and the time, or how the frames of a camera are searched.
 
-    pattern: str = Field(description="for example {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
+    Paths that no pattern fits are read by built-in rules.
+    """
+
+    pattern: str = Field("", description="for example {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
+    name: str = Field("", description="instead of a pattern: the camera that max_width and tiles are for")
     time_zone: str = Field("", description="time zone of the times in these paths (IANA name); empty: time_zone")
+    max_width: DecodeWidth | None = Field(
+        None, description="decode.max_width for these videos; empty: decode.max_width"
+    )
+    tiles: Tiles | None = Field(None, description="detector.tiles for these videos; empty: detector.tiles")
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> "CameraSettings":
+        if bool(self.pattern) == bool(self.name):
+            raise ValueError("give each camera either a pattern of its paths or its name")
+        if self.name and self.time_zone:
+            raise ValueError("time_zone is for the times in paths; give a pattern instead of the name")
+        return self
 
 
 class CameraRetention(Section):

@@ -62,3 +62,13 @@ def test_the_same_pictures_give_the_same_answers():
 def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(ConfigurationError):
         build_gate(linger_seconds=-1)
+
+
+def test_a_person_too_small_for_the_whole_picture_counts_in_its_tile():
+    scene = np.full((288, 384, 3), 110, np.uint8)
+    passing = scene.copy()
+    passing[150:162, 100:106] = (200, 60, 60)
+    for tiles, moves in ((1, False), (3, True)):
+        gate = build_gate(linger_seconds=0, max_idle_seconds=1000, min_changed_share=0.002, tiles=tiles)
+        opened(gate, [scene] * 10)
+        assert gate.is_moving(passing, 5.0) == moves

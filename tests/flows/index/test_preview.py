@@ -10,6 +10,7 @@ from anomalylmm.errors import ArchiveError
 from anomalylmm.records import ContainerTime
 from flows.index.preview import Preview, preview_archive
 from flows.settings.model import Settings
+from flows.settings.sections import CameraSettings
 
 LATER = datetime(2026, 4, 1, tzinfo=UTC).timestamp()
 
@@ -50,6 +51,15 @@ def test_what_is_unsure_is_counted_with_an_example(tmp_path: Path) -> None:
     assert any("no place for the camera 'default' (1)" in text for text in found.unsure)
     undated = next(item for layout in found.layouts for item in layout.examples if item.path == "gate/clip.mp4")
     assert (undated.clock_source, undated.start_local) == ("file_end", "2026-03-31 23:59:00")
+
+
+def test_decode_width_and_tiles_of_each_camera_are_shown(tmp_path: Path) -> None:
+    for name in ("gate/2026-03-14/09-15-00.mp4", "yard/2026-03-14/09-15-00.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"video")
+    settings = Settings(cameras=(CameraSettings(name="yard", max_width=1920, tiles=2),))
+    found = preview_archive(tmp_path, settings, lambda _: None)
+    assert found.views == {"at most 960 px wide": ("gate",), "at most 1920 px wide, in 2 x 2 tiles": ("yard",)}
 
 
 def test_a_wrong_time_zone_is_suspected_if_all_files_end_whole_hours_later(tmp_path: Path) -> None:

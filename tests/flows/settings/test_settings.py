@@ -88,6 +88,30 @@ def test_pipeline_digests_stay_stable_so_that_stores_remain_valid(
     assert Composition(load_settings(name, environment={})).pipeline.digest == digest
 
 
+def test_tiles_make_another_pipeline_and_entries_of_cameras_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Composition, "model_ids", lambda _: {})
+    usual, tiled = (Composition(load_settings(environment={}, detector={"tiles": tiles})) for tiles in (1, 2))
+    entry = Composition(load_settings(environment={}, cameras=[{"name": "yard", "tiles": 2}]))
+    assert tiled.pipeline.digest != usual.pipeline.digest == entry.pipeline.digest
+    assert usual.describe_pipeline(entry.views.find("yard", ""))["camera_view"] == {"max_width": 960, "tiles": 2}
+
+
+@pytest.mark.parametrize(
+    ("sections", "named"),
+    [
+        ({"detector": {"tiles": 5}}, "tiles = 5 with max_width = 960 makes parts of 229 px.*at least 1744"),
+        ({"cameras": [{"name": "yard", "max_width": 640, "tiles": 4}]}, "camera yard: tiles = 4"),
+        ({"cameras": [{"max_width": 640}]}, "either a pattern of its paths or its name"),
+        ({"cameras": [{"pattern": "{camera}/{any}", "name": "yard"}]}, "either a pattern of its paths or its name"),
+        ({"cameras": [{"name": "yard", "time_zone": "UTC"}]}, "a pattern instead of the name"),
+        ({"detector": {"tiles": 0}}, "greater than or equal to 1"),
+    ],
+)
+def test_tiles_and_cameras_that_make_no_sense_are_refused(sections: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings(environment={}, **sections)
+
+
 def test_an_unknown_profile_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="pocket"):
         load_settings("giant", environment={})
