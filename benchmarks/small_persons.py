@@ -2,7 +2,7 @@
 
 Run it as ``python -m benchmarks.small_persons DATA``. Labeled persons of the parts learn and validation (see
 benchmarks/real/README.md) are scaled down to each height and laid on an empty street of 3840 x 2160 pixels. Nobody is
-scaled up. The detector has learned from some of them, so the figures are for comparing settings.
+scaled up, but for the heights over 300. The detector has learned from some of them, so the figures are for comparing settings.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from flows.composition import Composition
 from flows.settings.model import load_settings
 
 WIDTH, HEIGHT = 3840, 2160
-HEIGHTS = (40, 60, 80, 100, 130, 160, 200, 250, 300)  # of persons: the longer side of their box
+HEIGHTS = (40, 60, 80, 100, 130, 160, 200, 250, 300, 600, 1000)  # of persons: the longer side of their box
+LARGEST = 300  # that many pixels are enough of a person for any larger height
 TILES = (
     (960, 1),
     (960, 2),
@@ -97,7 +98,8 @@ def read_street(data: Path) -> Picture:
 def iter_frames(street: Picture, cutouts: Sequence[Cutout], side: int) -> Iterator[Scene]:
     """Yields frames with persons of one size in free places, and their boxes."""
     random = np.random.default_rng(side)
-    waiting = [item.scaled(side) for item in cutouts if item.side >= side]
+    scaled = [item.scaled(side) for item in cutouts if item.side >= min(side, LARGEST)]
+    waiting = [item for item in scaled if item.image.shape[0] < HEIGHT and item.image.shape[1] < WIDTH]
     while waiting:
         image, taken, boxes = street.copy(), np.zeros((HEIGHT, WIDTH), np.bool_), list[list[float]]()
         for _ in range(TRIES):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -29,8 +28,9 @@ from anomalylmm.protocols import (
 )
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import ContainerTime
-from anomalylmm.rerank.score import PRESETS, RerankSettings
+from anomalylmm.rerank.score import PRESETS
 from anomalylmm.rerank.stages import Adjudicator
+from flows.settings.judge_checks import check_yes_no_only, read_key
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
 from storage.shards.schema import SCHEMA_VERSION
@@ -225,7 +225,7 @@ class Composition:
 
         judge, endpoint = self.settings.judge, self.settings.judge.endpoint
         return EndpointJudge(
-            api_key=_read_key(endpoint.api_key_env),
+            api_key=read_key(endpoint.api_key_env),
             max_views=judge.max_views,
             max_pixels=judge.max_pixels,
             max_new_tokens=judge.max_new_tokens,
@@ -238,7 +238,7 @@ class Composition:
         chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
         settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
         if self.settings.judge.family == "reranker":
-            _check_yes_no_only(settings)
+            check_yes_no_only(settings)
         return Adjudicator(self.judge, self.lexicon, settings, mapper=self.mapper)
 
     @cached_property
@@ -342,29 +342,3 @@ class Composition:
         from anomalylmm.models.hub.devices import choose_device
 
         return str(choose_device(self.settings.device))
-
-
-def _read_key(variable: str) -> str:
-    """Reads an endpoint's key; empty if no variable is named.
-
-    Raises:
-        ConfigurationError: The variable is not set.
-    """
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if variable and not key:
-        raise ConfigurationError(f"judge.endpoint.api_key_env names {variable}, which is not set; export it")
-    return key
-
-
-def _check_yes_no_only(settings: RerankSettings) -> None:
-    """Checks that the settings ask a re-ranker, which can only answer yes or no, for nothing else.
-
-    Raises:
-        ConfigurationError: They do; the message names the settings.
-    """
-    fitting = {"reading": "likelihood", "masking": "lexicon", "explain": False, "pairwise": False}
-    wrong = [f"rerank.{name} = {json.dumps(fit)}" for name, fit in fitting.items() if getattr(settings, name) != fit]
-    if wrong:
-        raise ConfigurationError(
-            f'a re-ranker can only answer yes or no; with judge.family = "reranker" set {", ".join(wrong)}'
-        )

@@ -48,6 +48,8 @@ def build_detector(name: str, folder: Path) -> Any:
 
     if name == "fake":
         return fakes.FakeDetector()
+    if name == "tiled":
+        return compose().build_detector(2)
     runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
     if name.startswith("pocket"):
         path, changed = Path("pocket/detector"), {"family": "yolo", "image_size": 640}
@@ -117,6 +119,7 @@ BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
         build_detector,
         [
             "fake",
+            "tiled",
             *(
                 f"{name}{runtime}"
                 for name in ("fixed", "dynamic", "nanodet", "pocket")

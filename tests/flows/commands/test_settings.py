@@ -52,7 +52,8 @@ def test_a_file_and_the_environment_are_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("ANOMALYLMM_PROFILE", "cpu")
     monkeypatch.setenv("ANOMALYLMM_GATE__ENABLED", "no")
     listed = rows("--settings", str(file))
-    assert listed[".cameras"]["value"] == [{"pattern": "{camera}/{any}", "time_zone": ""}]
+    (camera,) = listed[".cameras"]["value"]
+    assert (camera["pattern"], camera["tiles"]) == ("{camera}/{any}", None)
     assert (listed["decode.sample_fps"]["value"], listed["decode.sample_fps"]["origin"]) == (4.0, str(file))
     assert (listed["gate.enabled"]["value"], listed["gate.enabled"]["origin"]) == (False, "ANOMALYLMM_GATE__ENABLED")
     assert (listed[".profile"]["value"], listed[".profile"]["origin"]) == ("cpu", "ANOMALYLMM_PROFILE")
