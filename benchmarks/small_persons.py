@@ -2,7 +2,8 @@
 
 Run it as ``python -m benchmarks.small_persons DATA``. Labeled persons of the parts learn and validation (see
 benchmarks/real/README.md) are scaled down to each height and laid on an empty street of 3840 x 2160 pixels. Nobody is
-scaled up, but for the heights over 300. The detector has learned from some of them, so the figures are for comparing settings.
+scaled up, but for the heights over 300. The detector has learned from some of them, so the figures are for comparing
+settings.
 """
 
 import argparse

@@ -206,6 +206,29 @@ def strong_noise(place: Place) -> Observed:
     return Observed(text=f"{count} crops; {report['state']}", right=count > 10)
 
 
+@situation("by default a note on the least height; with the camera's tiles in the settings, more than twice the crops")
+def small_people_in_4k(place: Place) -> Observed:
+    """Lays the demo, made small, on a still 4K picture: people are about 100 px high."""
+    still = cv2.resize(next(demo_frames()), (3840, 2160), interpolation=cv2.INTER_CUBIC)
+
+    def enlarge(image: Picture) -> Picture:
+        whole = still.copy()
+        whole[1200:1560, 1400:2040] = cv2.resize(image, (640, 360), interpolation=cv2.INTER_AREA)
+        return whole
+
+    write_video(place.archive / FALL, map(enlarge, demo_frames()))
+    own = place.folder / "own.toml"
+    own.write_text('[[cameras]]\nname = "gate"\nmax_width = 1920\ntiles = 3\n')
+    counts, notes = [], []
+    for store, more in (("store", ()), ("own", ("--settings", own))):
+        done = place.run("index", place.archive, "--store", place.folder / store, "--json", *more)
+        report = json.loads(done.stdout)
+        counts.append(report["crops"])
+        notes.append(any("px in height" in note for note in report["notes"]))
+    text = f"{counts[0]} crops, {'a' if notes[0] else 'no'} note; with tiles {counts[1]} crops"
+    return Observed(text=text, right=notes == [True, False] and counts[1] > 2 * counts[0])
+
+
 def examine_blindness(place: Place, image: Picture, word: str, *, noise: float, seconds: int) -> Observed:
     """Films one picture, once a second; the report must name what is wrong."""
     random = np.random.default_rng(0)
