@@ -5,6 +5,7 @@ for Small Object Detection", ICIP 2022). Boxes are never united: a box that a ti
 nothing whole was found.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def cut_tiles(height: int, width: int, number: int) -> list[Tile]:
 
 def tile_side(side: int, number: int) -> int:
     """Returns the length in pixels of a tile's side, for N tiles along the side of a frame."""
-    return min(side, round(side / (number - (number - 1) * OVERLAP)))
+    return min(side, math.ceil(side / (number - (number - 1) * OVERLAP)))
 
 
 def smallest_person(width: int, image_size: int, tiles: int) -> int:
