@@ -1,4 +1,4 @@
-"""One decoding process and the connection from it (JSON and pixels, no pickle); knows how it ends, and no decoder."""
+"""The decoding process and the connection to it (JSON and pixels, no pickle); knows how it ends, and no decoder."""
 
 import contextlib
 import json
@@ -25,15 +25,16 @@ class ChildLostError(Exception):
 
 
 class Child:
-    """One decoding process and the connection from it."""
+    """One decoding process and the connection to it; it reads one video after another, as it is asked."""
 
-    def __init__(self, task: Fields) -> None:
+    def __init__(self) -> None:
         """Starts the process; it ends when this object is closed or this process dies.
 
         Raises:
             ArchiveError: The system starts no process; that is no fault of the video.
         """
-        command = [sys.executable, "-m", CHILD, json.dumps(task)]
+        self.num_asked = 0
+        command = [sys.executable, "-m", CHILD]
         try:
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -48,9 +49,15 @@ class Child:
                 self._connection = Connection(ours.detach())
         except OSError as error:
             raise ArchiveError(
-                f"no process could be started to decode {task['path']}: {error.strerror or error}; "
+                f"no process could be started to decode videos: {error.strerror or error}; "
                 "free memory, processes or open files of this machine and run again"
             ) from error
+
+    def ask(self, task: Fields) -> None:
+        """Asks for a video; if the process has ended, that shows when its answer is received."""
+        self.num_asked += 1
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(json.dumps(task).encode())
 
     def receive(self, patience_seconds: float) -> tuple[Fields, bytearray]:
         """Waits for one message: fields, and pixels where they are a frame's.
@@ -96,6 +103,41 @@ class Child:
     def process_id(self) -> int:
         """Number of the process."""
         return self._process.pid
+
+
+class ChildSupply:
+    """Lends decoding processes, and keeps one that has read a video to its end for the next one if it may."""
+
+    def __init__(self, *, max_videos: int = 1) -> None:
+        """Starts nothing.
+
+        Args:
+            max_videos: How many videos one process may read.
+        """
+        self._max_videos = max_videos
+        self._kept: Child | None = None
+
+    def take(self) -> Child:
+        """Lends the process that was kept, or a new one.
+
+        Raises:
+            ArchiveError: The system starts no process.
+        """
+        kept, self._kept = self._kept, None
+        return kept or Child()
+
+    def give_back(self, child: Child) -> None:
+        """Takes back a process that waits for the next video."""
+        if self._kept is None and child.num_asked < self._max_videos:
+            self._kept = child
+        else:
+            child.close()
+
+    def close(self) -> None:
+        """Ends the process that was kept."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 def child_environment() -> dict[str, str]:

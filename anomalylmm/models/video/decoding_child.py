@@ -1,4 +1,4 @@
-"""The process that decodes one video: decord where it can be trusted, else PyAV; ``frames.py`` may kill it.
+"""The process that decodes videos: decord where it can be trusted, else PyAV; ``frames.py`` may kill it.
 
 It must import fast and know neither torch nor the rest of the project but sampling and its parent's messages.
 
@@ -13,10 +13,10 @@ import contextlib
 import errno
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,8 +65,13 @@ class ErrorLog:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         os.dup2(self._file.fileno(), 2)
 
+    def clear(self) -> None:
+        """Forgets what was written about earlier videos."""
+        self._file.seek(0)
+        self._file.truncate()
+
     def size(self) -> int:
-        """Bytes written so far."""
+        """Bytes written about this video so far."""
         return os.fstat(self._file.fileno()).st_size
 
 
@@ -199,7 +204,6 @@ def first_line(error: BaseException) -> str:
 
 def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
     """Decodes the video and gives the closing message."""
-    task = replace(task, path=openable_path(task.path))
     probe = Probe.of(Path(task.path))
     outlet.send(probe.fields())
     reason = ""
@@ -224,13 +228,16 @@ def fits(task: Task, probe: Probe) -> bool:
     return 0 < frames * probe.first.image.nbytes <= task.memory_limit_bytes / 2
 
 
-def openable_path(path: str) -> str:
+@contextmanager
+def openable_path(path: str) -> Iterator[str]:
     """Gives a path that both decoders can open: they take UTF-8 only, and a file's name may be any bytes."""
     try:
         path.encode()
     except UnicodeEncodeError:
-        return f"/dev/fd/{os.open(path, os.O_RDONLY)}"
-    return path
+        with Path(path).open("rb") as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield path
 
 
 def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
@@ -293,25 +300,37 @@ def failure(error: Exception, task: Task) -> str:
     return f"the decoder failed: {type(error).__name__}: {first_line(error)}"
 
 
-def main() -> None:
-    """Decodes what the first argument, a JSON object, asks for; messages go to what was standard output."""
-    av.logging.set_level(av.logging.ERROR)  # errors go to ``ErrorLog``
-    task = Task(**json.loads(sys.argv[1]))
-    connection = Connection(os.dup(1))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    with contextlib.suppress(ImportError, OSError):
-        die_with_parent()
+def answer(task: Task, connection: Connection, log: ErrorLog) -> None:
+    """Sends the frames of one video and what became of it.
+
+    Raises:
+        ConnectionError: The parent has closed the connection.
+    """
+    log.clear()
     limit_memory(task.memory_limit_bytes)
     outlet = Outlet(connection)
     try:
-        closing = run(task, outlet, ErrorLog())
+        with openable_path(task.path) as path:
+            closing = run(replace(task, path=path), outlet, log)
     except ConnectionError:
-        return
-    except Exception as error:  # noqa: BLE001 - the end of this process; the parent is to know why
+        raise
+    except Exception as error:  # noqa: BLE001 - the parent is to know why
         limit_memory(None)  # so that there is room to tell
         closing = {"kind": "error", "reason": failure(error, task)}
-    with contextlib.suppress(ConnectionError):
-        outlet.send(closing)
+    outlet.send(closing)
+    return_free_pages()
+
+
+def main() -> None:
+    """Decodes what the parent asks for, through what was standard output, until it closes the connection."""
+    av.logging.set_level(av.logging.ERROR)  # errors go to ``ErrorLog``
+    connection, log = Connection(os.dup(1)), ErrorLog()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with contextlib.suppress(ImportError, OSError):
+        die_with_parent()
+    with contextlib.suppress(ConnectionError, EOFError):
+        while True:
+            answer(Task(**json.loads(connection.recv_bytes())), connection, log)
 
 
 if __name__ == "__main__":

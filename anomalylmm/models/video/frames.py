@@ -1,8 +1,10 @@
 """Sampled decoding in a killable child process, with a watchdog and a salvage; the parent loads no decoder."""
 
+import copy
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -10,12 +12,13 @@ import numpy as np
 
 from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.allocator import return_free_pages
-from anomalylmm.models.video.child_process import Child, ChildLostError, Fields, child_environment
+from anomalylmm.models.video.child_process import Child, ChildLostError, ChildSupply, Fields, child_environment
 from anomalylmm.records import DecodeReport, DecodeStatus, FrameBatch, Image, VideoHeader
 
 __all__ = ["ChildSession", "VideoSource", "check_file", "child_environment"]
 OPENING_BYTES_PER_SECOND = 50_000_000  # decord reads the whole file once before it starts
 STARTING_SECONDS = 10.0  # more patience until a child's first frame: a busy machine is slow to load the libraries
+MAX_VIDEOS_PER_CHILD = 500  # whatever a decoder leaks is bounded, and a start takes 0.3 s
 DECODERS = ("pyav", "decord")
 TRIM_SECONDS = 10.0  # between two times that the memory of frames let go is given back
 BATCH_BYTES = 128 << 20  # a batch of very large frames is handed on before it has all of them
@@ -31,9 +34,16 @@ class ChildSession:
     header: VideoHeader
 
     def __init__(
-        self, path: Path, *, task: Fields, batch_frames: int, stall_seconds: float, max_seconds: float | None = None
+        self,
+        path: Path,
+        *,
+        task: Fields,
+        batch_frames: int,
+        stall_seconds: float,
+        max_seconds: float | None = None,
+        children: ChildSupply | None = None,
     ) -> None:
-        """Starts the child and waits for the header and the first frame.
+        """Asks a child for the video and waits for the header and the first frame.
 
         Raises:
             VideoError: The file can't be decoded at all.
@@ -47,8 +57,10 @@ class ChildSession:
         self._closing: Fields | None = None
         self._salvaging, self._closed = False, False
         self._starting_seconds = STARTING_SECONDS
-        self._child = Child(task)
+        self._children = children or ChildSupply()
+        self._child = self._children.take()
         try:
+            self._child.ask(task)
             self._first = self._next_frame(self._opening_patience())
         except BaseException:
             self.close()
@@ -104,9 +116,14 @@ class ChildSession:
         return self._child.process_id
 
     def close(self) -> None:
-        """Ends the decoding child; may be called twice."""
+        """Gives back the decoding child, or ends it if it is not done with the video; may be called twice."""
+        if self._closed:
+            return
         self._closed = True
-        self._child.close()
+        if self._closing is not None and self._closing.get("kind") == "end":
+            self._children.give_back(self._child)
+        else:
+            self._child.close()
 
     def __enter__(self) -> "ChildSession":
         """Gives the session itself."""
@@ -184,6 +201,8 @@ class ChildSession:
         if fields["kind"] == "header" and not hasattr(self, "header"):
             self.header = VideoHeader(**{name: value for name, value in fields.items() if name != "kind"})
         elif fields["kind"] == "error":
+            if self._try_afresh():
+                return
             if not hasattr(self, "header"):
                 raise self._error(fields["reason"])
             self._give_up(fields["reason"])
@@ -195,17 +214,30 @@ class ChildSession:
 
     def _replace_child(self, reason: str) -> bool:
         """Starts a PyAV-only child after the last frame; false where that has been tried already."""
+        if self._try_afresh():
+            return True
         if self._salvaging:
             self._give_up(reason)
             return False
-        self._child.close()
         self._troubles.append(reason)
         self._salvaging, self._starting_seconds = True, STARTING_SECONDS
         if self._num_frames:
             self._decoders.append(self._task["decoder"])
         after = self._last_pts if self._num_frames else None
-        self._child = Child({**self._task, "decoder": "pyav", "after_seconds": after})
+        self._ask_anew({**self._task, "decoder": "pyav", "after_seconds": after})
         return True
+
+    def _try_afresh(self) -> bool:
+        """Asks a new child if this one gave no frame and had read other videos: those may be the reason."""
+        if self._num_frames or self._child.num_asked < 2:
+            return False
+        self._ask_anew(self._task)
+        return True
+
+    def _ask_anew(self, task: Fields) -> None:
+        self._child.close()
+        self._child = Child()
+        self._child.ask(task)
 
     def _error(self, reason: str) -> VideoError:
         remedy = NO_REMEDY if "decode." in reason else REMEDY
@@ -254,6 +286,17 @@ class VideoSource:
         self.batch_frames, self.stall_seconds = batch_frames, stall_seconds
         self.memory_limit_bytes, self.max_width_px, self.decoder = memory_limit_bytes, max_width_px, decoder
         self.max_seconds, self.still_share = max_seconds, still_share
+        self._children = ChildSupply()
+
+    @contextmanager
+    def keep_open(self) -> Iterator["VideoSource"]:
+        """Gives a source whose sessions, one after another, use one process as long as it does well."""
+        kept = copy.copy(self)
+        kept._children = ChildSupply(max_videos=MAX_VIDEOS_PER_CHILD)
+        try:
+            yield kept
+        finally:
+            kept._children.close()
 
     def open_session(self, path: Path, *, sample_fps: float) -> ChildSession:
         """Opens one video for a pass at ``sample_fps``.
@@ -277,6 +320,7 @@ class VideoSource:
             batch_frames=self.batch_frames,
             stall_seconds=self.stall_seconds,
             max_seconds=self.max_seconds,
+            children=self._children,
         )
 
 

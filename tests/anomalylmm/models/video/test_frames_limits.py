@@ -84,12 +84,12 @@ def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
 def test_a_system_that_starts_no_process_ends_the_run_and_blames_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(ArchiveError, match="no process could be started") as caught:
-        Child({"path": "x.mp4"})
+        Child()
     assert not isinstance(caught.value, VideoError)
 
 
 def test_a_decoder_that_dies_is_named_by_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    child = Child({"path": "x.mp4"})
+    child = Child()
     os.kill(child.process_id, 6)
     with pytest.raises(ChildLostError, match="SIGABRT"):
         child.receive(30.0)
