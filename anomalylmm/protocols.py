@@ -1,6 +1,7 @@
 """What a model must offer: small, batch-first protocols, which are all that the method knows of models."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +41,10 @@ class FrameSource(Protocol):
         Raises:
             VideoError: The file can't be decoded at all; the message names it and the reason.
         """
+        ...
+
+    def keep_open(self) -> AbstractContextManager["FrameSource"]:
+        """Gives a source for many videos, one after another, which may share what a first one needs to start."""
         ...
 
 

@@ -153,14 +153,15 @@ class Crop:
 
     crop_id: str  # tracklet_id + time, hashed: the same input gives the same id
     tracklet_id: str
-    pts_seconds: float
+    video_id: str  # of the video that shows it; a tracklet may go on from one video into the next
+    pts_seconds: float  # in that video
     box_xyxy_px: Box  # tight box in the frame
     context_xyxy_px: Box  # what was cut, always inside the frame
     frame_width_px: int
     frame_height_px: int
     score: float  # detector's confidence
     sharpness: float  # variance of the Laplacian
-    tracklet_start_seconds: float
+    tracklet_start_seconds: float  # first and last detection of the tracklet in that video, and their number
     tracklet_stop_seconds: float
     tracklet_num_detections: int
     image: Image = field(repr=False)  # context crop, RGB

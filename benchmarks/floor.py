@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,14 +30,14 @@ from anomalylmm.records import Detections, Floats, Image
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.side import cpu_seconds
 from flows.composition import Composition
-from flows.index.cropping import CropStream, VideoCrops, VideoEnd, VideoFrames, VideoLooks, build_row, iter_decoded
+from flows.index.cropping import Crops, CropStream, Looks, build_row
 from flows.index.indexing import build_plan, index_archive
 from flows.index.planning import Unit
+from flows.index.streams import Frames, iter_frames
 from flows.settings.model import load_settings
 from storage.disk.layout import StoreLayout
 
 WHOLE, STAGES = "whole", ("decode", "detect", "track", "encode")
-Frames = list[VideoFrames | VideoEnd]
 
 
 Item = TypeVar("Item")
@@ -88,24 +88,24 @@ class Floor:
         layout = StoreLayout(scratch / "plan")
         layout.create()
         self._units: Sequence[Unit] = build_plan(composition, layout, archive).units
-        self._decoded: list[Frames] = []
-        self._looks: list[list[VideoLooks | VideoEnd]] = []
-        self._crops: list[list[VideoCrops | VideoEnd]] = []
+        self._decoded: list[list[Frames]] = []
+        self._looks: list[list[Looks]] = []
+        self._crops: list[list[Crops]] = []
 
     def decode(self) -> None:
         """Decodes all videos."""
         fps = self._composition.settings.decode.sample_fps
         self._decoded = [
-            list(iter_decoded(unit.videos, self._archive, self._composition.source, fps)) for unit in self._units
+            list(iter_frames(unit.videos, self._archive, self._composition.source, fps)) for unit in self._units
         ]
 
     def detect(self) -> None:
         """Gates and detects, from decoded frames."""
-        self._looks = [list(self._stream().iter_detected(_generate(unit))) for unit in self._decoded]
+        self._looks = [list(map(self._stream().look, unit)) for unit in self._decoded]
 
     def track(self) -> None:
         """Links, and chooses the crops."""
-        self._crops = [list(self._stream().iter_tracked(_generate(unit))) for unit in self._looks]
+        self._crops = [list(map(self._stream().follow, unit)) for unit in self._looks]
 
     def _stream(self) -> CropStream:
         composition = self._composition
@@ -114,23 +114,20 @@ class Floor:
     def encode(self) -> None:
         """Embeds crops and writes their pictures, as rows that nothing keeps."""
         encoder, settings = self._composition.encoder, self._composition.settings
-        for unit in self._crops:
-            crops = [(item.video, crop) for item in unit if isinstance(item, VideoCrops) for crop in item.crops]
+        for unit, made in zip(self._units, self._crops, strict=True):
+            videos = {video.video_id: video for video in unit.videos}
+            crops = [crop for item in made for crop in item.crops]
             for start in range(0, len(crops), settings.encoder.batch_size):
                 batch = crops[start : start + settings.encoder.batch_size]
-                vectors = encoder.encode_images([crop.image for _, crop in batch])
-                for (video, crop), vector in zip(batch, vectors, strict=True):
-                    build_row(video, crop, vector, settings.shards.jpeg_quality)
+                vectors = encoder.encode_images([crop.image for crop in batch])
+                for crop, vector in zip(batch, vectors, strict=True):
+                    build_row(videos[crop.video_id], crop, vector, settings.shards.jpeg_quality)
 
     def whole(self) -> None:
         """Indexes into a fresh store."""
         store = self._scratch / "store"
         shutil.rmtree(store, ignore_errors=True)
         index_archive(self._composition, StoreLayout(store), self._archive)
-
-
-def _generate(items: Sequence[Item]) -> Generator[Item, None, None]:
-    yield from items
 
 
 def measure(floor: Floor, runs: int) -> dict[str, list[Took]]:

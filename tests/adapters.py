@@ -63,7 +63,9 @@ def build_gate(**changed: Any) -> MotionGate:
 
 def build_tracklets(video_id: str, **changed: Any) -> TrackletBuilder:
     """Builds a collector of tracklets; no single detection is sure enough."""
-    return TrackletBuilder(video_id, **{**TRACKLETS, **changed})
+    builder = TrackletBuilder(**{**TRACKLETS, **changed})
+    builder.begin_video(video_id)
+    return builder
 
 
 def build_yolo(weights: ResolvedWeights, **changed: Any) -> YoloDetector:

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,10 @@ class DrawnSource:
         except ValueError as error:
             raise VideoError(f"{path} can't be decoded: {error}") from error
         return DrawnSession(blocks, seed=zlib.crc32(path.name.encode()) if self._noisy else None)
+
+    def keep_open(self) -> AbstractContextManager[Any]:
+        """Gives itself: there is no process to share."""
+        return nullcontext(self)
 
 
 class LaneTracker:

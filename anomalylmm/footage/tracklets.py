@@ -22,11 +22,21 @@ MAX_GROWTH = 2.0  # of the longer side of a box from one detection to the next
 _SLACK_SECONDS = 1e-3  # by which container clocks round
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A video of the stream."""
+
+    video_id: str
+    first_id: str
+    shift_seconds: float  # from its clock to that of the stream
+
+
 @dataclass(slots=True, kw_only=True)
 class _Moment:
     """One detection of an open tracklet that may become one of its crops."""
 
-    pts_seconds: float
+    place: _Place
+    pts_seconds: float  # in its video
     box: Box
     context: Box
     score: float
@@ -36,25 +46,36 @@ class _Moment:
 
 
 @dataclass(slots=True, kw_only=True)
+class _Part:
+    """What one video shows of a tracklet, in that video's time."""
+
+    start_seconds: float
+    stop_seconds: float
+    num_detections: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class _OpenTracklet:
     tracklet_id: str
-    start_seconds: float
+    start_seconds: float  # in the stream
     stop_seconds: float
     last_box: Box
     best_score: float = 0.0
     num_detections: int = 0
+    parts: dict[str, _Part] = field(default_factory=dict)  # by video; the first one is where it begins
     best: dict[int, _Moment] = field(default_factory=dict)  # of each span of time since the start
     bodies: BodyTrack = field(default_factory=BodyTrack)
 
 
 class TrackletBuilder:
-    """Collects the tracklets of one video.
+    """Collects the tracklets of one stream: of one video, or of several that follow each other in time.
 
     A tracklet closes when its person is not seen after ``max_gap_seconds``, or has lasted
     ``max_tracklet_seconds``: a person who is in the picture for an hour gives many tracklets, so that a change of
     behavior is in one of its own. Its crops are the best moment of each ``seconds_per_crop``, so that whatever lasts
     twice as long has a crop, and what is shorter most often has. Ids are hashes of content, so the same video gives
-    the same ids.
+    the same ids. A tracklet that goes on from one video into the next is named after the first; what a crop says is
+    of the video that shows it.
 
     Somebody whom the tracker loses and finds again at the same place within a moment stays in one tracklet.
     A tracklet of fewer than ``min_detections`` is dropped, unless one of them is as sure as ``sure_score``.
@@ -62,7 +83,6 @@ class TrackletBuilder:
 
     def __init__(
         self,
-        video_id: str,
         *,
         seconds_per_crop: float,
         min_detections: int,
@@ -77,7 +97,6 @@ class TrackletBuilder:
             raise ConfigurationError(
                 "seconds_per_crop, min_detections, max_crop_px and max_tracklet_seconds must be positive"
             )
-        self.video_id = video_id
         self.seconds_per_crop = seconds_per_crop
         self.min_detections = min_detections
         self.sure_score = sure_score
@@ -89,8 +108,20 @@ class TrackletBuilder:
         self._open: dict[int, _OpenTracklet] = {}
         self._earlier: dict[int, BodyTrack] = {}  # of tracks whose tracklet was long enough, but who are still there
         self._closed: list[tuple[Crop, ...]] = []
-        self._last_seconds = -math.inf
+        self._place = _Place(video_id="", first_id="", shift_seconds=0.0)
+        self._last_seconds = -math.inf  # in the stream
+        self._pts_seconds = -math.inf  # in the video
         self._frame_size = (0, 0)
+
+    def begin_video(self, video_id: str, *, first_id: str = "", shift_seconds: float = 0.0) -> None:
+        """Goes on with a video of the stream, or with the same one.
+
+        Args:
+            video_id: Of the video.
+            first_id: What its tracklets are named after, if not ``video_id``.
+            shift_seconds: From the video's clock to that of the stream.
+        """
+        self._place = _Place(video_id=video_id, first_id=first_id or video_id, shift_seconds=shift_seconds)
 
     def add(
         self,
@@ -106,7 +137,7 @@ class TrackletBuilder:
             detections: Of the frame.
             track_numbers: (N,).
             image: The frame.
-            pts_seconds: Its time.
+            pts_seconds: Its time in its video.
             bodies: The joints of the N persons, where poses are estimated.
 
         Raises:
@@ -115,10 +146,11 @@ class TrackletBuilder:
         if track_numbers.shape != (len(detections),):
             raise ShapeError.of("track_numbers", f"({len(detections)},)", track_numbers.shape)
         size = (image.shape[1], image.shape[0])
-        if pts_seconds < self._last_seconds or size != self._frame_size:
+        stream_seconds = pts_seconds + self._place.shift_seconds
+        if stream_seconds < self._last_seconds or size != self._frame_size:
             self.finish()  # another clock or another picture: nothing can be continued
-        self._last_seconds, self._frame_size = pts_seconds, size
-        self._close_long(pts_seconds)
+        self._last_seconds, self._pts_seconds, self._frame_size = stream_seconds, pts_seconds, size
+        self._close_long(stream_seconds)
         opened: set[str] = set()
         boxes, numbers = detections.boxes_xyxy_px.tolist(), track_numbers.tolist()
         for index in sorted(range(len(boxes)), key=lambda place: self._turn(numbers[place])):
@@ -126,8 +158,8 @@ class TrackletBuilder:
             box, score = (left, top, right, bottom), float(detections.scores[index])
             tracklet = self._add_one(numbers[index], box, score, image, opened)
             if tracklet and bodies is not None:
-                tracklet.bodies.add(pts_seconds, box, bodies.keypoints[index], bodies.stills[index])
-        self._close_silent(pts_seconds)
+                tracklet.bodies.add(stream_seconds, box, bodies.keypoints[index], bodies.stills[index])
+        self._close_silent(stream_seconds)
 
     def iter_closed(self) -> Iterator[tuple[Crop, ...]]:
         """Yields the crops of each tracklet that has closed since the last call, and lets go of them."""
@@ -159,6 +191,9 @@ class TrackletBuilder:
         tracklet.stop_seconds, tracklet.last_box = self._last_seconds, box
         tracklet.best_score = max(tracklet.best_score, score)
         tracklet.num_detections += 1
+        new = _Part(start_seconds=self._pts_seconds, stop_seconds=self._pts_seconds)
+        part = tracklet.parts.setdefault(self._place.video_id, new)
+        part.stop_seconds, part.num_detections = self._pts_seconds, part.num_detections + 1
         span = int((self._last_seconds - tracklet.start_seconds + _SLACK_SECONDS) / self.seconds_per_crop)
         moment = self._moment(box, score, image)
         if span not in tracklet.best or moment.quality > tracklet.best[span].quality:
@@ -167,7 +202,7 @@ class TrackletBuilder:
 
     def _begin(self, number: int, box: Box, opened: set[str]) -> _OpenTracklet | None:
         """Opens the tracklet of a new track; None for a detection without one, and for a box under a second number."""
-        tracklet_id = _tracklet_id(self.video_id, self._last_seconds, box)
+        tracklet_id = _tracklet_id(self._place.first_id, self._pts_seconds, box)
         if number < 0 or tracklet_id in opened:
             return None
         opened.add(tracklet_id)
@@ -208,7 +243,8 @@ class TrackletBuilder:
         touches = box[0] <= 1 or box[1] <= 1 or box[2] >= width - 1 or box[3] >= height - 1
         quality = max(score, 1e-3) * math.log1p(sharp) * math.sqrt(area) * (0.6 if touches else 1.0)
         return _Moment(
-            pts_seconds=self._last_seconds,
+            place=self._place,
+            pts_seconds=self._pts_seconds,
             box=box,
             context=context,
             score=score,
@@ -217,16 +253,16 @@ class TrackletBuilder:
             image=picture,
         )
 
-    def _close_long(self, pts_seconds: float) -> None:
+    def _close_long(self, stream_seconds: float) -> None:
         for number, tracklet in list(self._open.items()):
-            if pts_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
-                self._earlier[number] = tracklet.bodies.since(pts_seconds)
+            if stream_seconds - tracklet.start_seconds >= self.max_tracklet_seconds:
+                self._earlier[number] = tracklet.bodies.since(stream_seconds)
                 self._close(number)
 
-    def _close_silent(self, pts_seconds: float) -> None:
+    def _close_silent(self, stream_seconds: float) -> None:
         """Closes those that this frame does not go on with; between glances at a still scene nobody was missed."""
         for number, tracklet in list(self._open.items()):
-            if pts_seconds - tracklet.stop_seconds > self.max_gap_seconds:
+            if stream_seconds - tracklet.stop_seconds > self.max_gap_seconds:
                 self._close(number)
 
     def _close(self, number: int) -> None:
@@ -235,7 +271,7 @@ class TrackletBuilder:
         if tracklet.num_detections < self.min_detections and not is_sure:
             return
         spans = [self._span(tracklet, number) for number in tracklet.best]
-        moments = [moment.pts_seconds for moment in tracklet.best.values()]
+        moments = [moment.pts_seconds + moment.place.shift_seconds for moment in tracklet.best.values()]
         bodies = tracklet.bodies.read(moments, spans, self.sequence)
         self._closed.append(
             tuple(
@@ -250,9 +286,12 @@ class TrackletBuilder:
 
     def _crop(self, tracklet: _OpenTracklet, moment: _Moment, body: Body | None) -> Crop:
         width, height = self._frame_size
+        place, part = moment.place, tracklet.parts[moment.place.video_id]
+        is_later = place.video_id != next(iter(tracklet.parts))
         return Crop(
-            crop_id=_digest(tracklet.tracklet_id, f"{moment.pts_seconds:.3f}"),
+            crop_id=_digest(tracklet.tracklet_id, f"{moment.pts_seconds:.3f}", *([place.first_id] if is_later else [])),
             tracklet_id=tracklet.tracklet_id,
+            video_id=place.video_id,
             pts_seconds=moment.pts_seconds,
             box_xyxy_px=moment.box,
             context_xyxy_px=moment.context,
@@ -260,9 +299,9 @@ class TrackletBuilder:
             frame_height_px=height,
             score=moment.score,
             sharpness=moment.sharpness,
-            tracklet_start_seconds=tracklet.start_seconds,
-            tracklet_stop_seconds=tracklet.stop_seconds,
-            tracklet_num_detections=tracklet.num_detections,
+            tracklet_start_seconds=part.start_seconds,
+            tracklet_stop_seconds=part.stop_seconds,
+            tracklet_num_detections=part.num_detections,
             image=moment.image,
             body=body,
         )

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,41 +17,13 @@ from anomalylmm.footage.sight import Sight
 from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.vector import posture_part
-from anomalylmm.protocols import DecodeSession, FrameSource, PersonDetector, Tracker
-from anomalylmm.records import Bodies, Crop, CropRow, DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
-from flows.index.content import modified_time_ns
-from flows.index.stages import Opener, overlapped, timed
+from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
+from anomalylmm.records import Bodies, Crop, CropRow, Detections, Image, Video
+from flows.index.stages import each, overlapped, timed
+from flows.index.streams import Frames, VideoEnd, iter_frames
 from flows.settings.model import Settings
 
 BATCHES_AHEAD = 2
-ENDING_SECONDS = 10.0  # the next video is opened this long before one ends
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoEnd:
-    """The end of one video: what was decoded, or why it could not be."""
-
-    video: Video
-    header: VideoHeader | None = None
-    report: DecodeReport | None = None
-    error: str = ""
-    modified_ns: int = 0  # of the file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFrames:
-    """Some frames of one video."""
-
-    video: Video
-    batch: FrameBatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoCrops:
-    """The crops of tracklets that have ended."""
-
-    video: Video
-    crops: tuple[Crop, ...] = field(repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,65 +47,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A video that is being decoded, or why it can't be opened."""
+class Looks:
+    """Frames of one video with the persons found in each; the last ones come with its end."""
 
-    video: Video
-    modified_ns: int
-    session: DecodeSession | None = None
-    error: str = ""
-
-    def close(self) -> None:
-        if self.session is not None:
-            self.session.close()
-
-
-def iter_decoded(
-    videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
-) -> Generator[VideoFrames | VideoEnd, None, None]:
-    """Decodes videos one after another; the next one is opened before one ends.
-
-    If a video can't be opened, the others are still decoded.
-    """
-
-    def open_one(video: Video) -> _Opened:
-        opened = _Opened(video=video, modified_ns=modified_time_ns(archive / video.path) or 0)
-        try:
-            return replace(opened, session=source.open_session(archive / video.path, sample_fps=sample_fps))
-        except VideoError as error:
-            return replace(opened, error=str(error))
-
-    with Opener(videos, open_one) as opener:
-        for opened in opener:
-            with closing(opened):
-                yield from _iter_session(opened, opener.prepare)
-
-
-def _iter_session(opened: _Opened, prepare_next: Callable[[], None]) -> Iterator[VideoFrames | VideoEnd]:
-    video, session = opened.video, opened.session
-    if session is None:
-        yield VideoEnd(video=video, error=opened.error, modified_ns=opened.modified_ns)
-        return
-    duration = session.header.duration_seconds_from_header  # 0.0 if the container does not say
-    for batch in session:
-        if duration and batch.pts_seconds[-1] > duration - ENDING_SECONDS:
-            prepare_next()
-        yield VideoFrames(video=video, batch=batch)
-    yield VideoEnd(video=video, header=session.header, report=session.report, modified_ns=opened.modified_ns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoLooks:
-    """Frames of one video with the detections in each."""
-
-    video: Video
+    frames: Frames
     looks: tuple[tuple[Image, float, Detections, Bodies | None], ...] = field(
         repr=False
     )  # (frame, pts_seconds, detections, bodies)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crops:
+    """The crops of tracklets that have ended, and the end of a video."""
+
+    crops: tuple[Crop, ...] = field(repr=False)
+    end: VideoEnd | None = None
+
+
 class CropStream:
-    """Turns decoded frames into crops, in two stages that can run in separate threads."""
+    """Turns decoded frames into crops, in two stages that can run in separate threads: ``look``, then ``follow``."""
 
     def __init__(
         self,
@@ -147,46 +79,35 @@ class CropStream:
         self.counts, self.sight = Counts(), Sight()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
         self._bodies, self._tiles = bodies, tiles
+        self._gate, self._waiting = self._build_gate(), list[tuple[Image, float]]()
+        self._tracker, self._builder = build_tracker(), self._build_tracklets()
 
-    def iter_detected(
-        self, decoded: Generator[VideoFrames | VideoEnd, None, None]
-    ) -> Generator[VideoLooks | VideoEnd, None, None]:
-        """Detects people in the frames that pass the gate; closes its source."""
-        current, gate, waiting = "", self._build_gate(), list[tuple[Image, float]]()
-        batch_frames = self._settings.decode.batch_frames
-        with closing(decoded):
-            for item in decoded:
-                if item.video.video_id != current:
-                    current, gate, waiting = item.video.video_id, self._build_gate(), []
-                if isinstance(item, VideoEnd):
-                    if waiting:
-                        yield self._detect(item.video, waiting)
-                    yield item
-                    continue
-                waiting += self._choose(item.batch, gate)
-                while len(waiting) >= batch_frames:
-                    yield self._detect(item.video, waiting[:batch_frames])
-                    waiting = waiting[batch_frames:]
+    def look(self, frames: Frames) -> Looks:
+        """Finds the persons in the frames that pass the gate, as soon as there are enough of them for the detector."""
+        self._waiting += self._choose(frames)
+        size = self._settings.decode.batch_frames
+        number = len(self._waiting) if frames.end else len(self._waiting) // size * size
+        chosen, self._waiting = self._waiting[:number], self._waiting[number:]
+        if frames.ends_stream:
+            self._gate = self._build_gate()
+        pieces = [self._detect(chosen[start : start + size]) for start in range(0, number, size)]
+        return Looks(frames=frames, looks=tuple(look for piece in pieces for look in piece))
 
-    def iter_tracked(
-        self, detected: Generator[VideoLooks | VideoEnd, None, None]
-    ) -> Generator[VideoCrops | VideoEnd, None, None]:
-        """Links detections to tracklets and chooses their crops; closes its source."""
-        current, tracker, builder = "", self._build_tracker(), self._build_tracklets("")
-        with closing(detected):
-            for item in detected:
-                if item.video.video_id != current:
-                    current = item.video.video_id
-                    tracker, builder = self._build_tracker(), self._build_tracklets(item.video.first_id)
-                if isinstance(item, VideoEnd):
-                    builder.finish()
-                    yield _closed(item.video, builder)
-                    yield item
-                    continue
-                with self.counts.timing("track"):
-                    for image, pts, persons, bodies in item.looks:
-                        builder.add(persons, tracker.update(persons, image), image, pts, bodies)
-                yield _closed(item.video, builder)
+    def follow(self, looks: Looks) -> Crops:
+        """Links detections to tracklets and chooses the crops of those that have ended."""
+        frames = looks.frames
+        self._builder.begin_video(
+            frames.video.video_id, first_id=frames.video.first_id, shift_seconds=frames.shift_seconds
+        )
+        with self.counts.timing("track"):
+            for image, pts, persons, bodies in looks.looks:
+                self._builder.add(persons, self._tracker.update(persons, image), image, pts, bodies)
+        if frames.ends_stream:
+            self._builder.finish()
+        crops = tuple(crop for tracklet in self._builder.iter_closed() for crop in tracklet)
+        if frames.ends_stream:
+            self._tracker, self._builder = self._build_tracker(), self._build_tracklets()
+        return Crops(crops=crops, end=frames.end)
 
     def _build_gate(self) -> MotionGate:
         gate = self._settings.gate
@@ -197,10 +118,9 @@ class CropStream:
             tiles=self._tiles,
         )
 
-    def _build_tracklets(self, video_id: str) -> TrackletBuilder:
+    def _build_tracklets(self) -> TrackletBuilder:
         cut = self._settings.tracklets
         return TrackletBuilder(
-            video_id,
             seconds_per_crop=cut.seconds_per_crop,
             min_detections=cut.min_detections,
             sure_score=cut.sure_confidence,
@@ -210,21 +130,24 @@ class CropStream:
             sequence=self._bodies.head.sequence if self._bodies else None,
         )
 
-    def _choose(self, batch: FrameBatch, gate: MotionGate) -> list[tuple[Image, float]]:
-        """Returns the frames that pass the gate."""
+    def _choose(self, frames: Frames) -> list[tuple[Image, float]]:
+        """Returns the frames that pass the gate, with their times in their video."""
+        batch, shift = frames.batch, frames.shift_seconds
         with self.counts.timing("detect"):
             for image, pts in zip(batch.images, batch.pts_seconds, strict=True):
-                self.sight.look(image, pts)
+                self.sight.look(image, pts + shift)
             chosen = [
                 (image, pts)
                 for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
-                if not self._settings.gate.enabled or gate.is_moving(image, pts)
+                if not self._settings.gate.enabled or self._gate.is_moving(image, pts + shift)
             ]
         self.counts.frames += len(batch.images)
         self.counts.frames_detected += len(chosen)
         return chosen
 
-    def _detect(self, video: Video, chosen: Sequence[tuple[Image, float]]) -> VideoLooks:
+    def _detect(
+        self, chosen: Sequence[tuple[Image, float]]
+    ) -> Iterator[tuple[Image, float, Detections, Bodies | None]]:
         images = [image for image, _ in chosen]
         with self.counts.timing("detect"):
             found = self._detector.detect(images)
@@ -233,21 +156,17 @@ class CropStream:
             with self.counts.timing("pose"):
                 bodies = self._bodies.read(images, found)
         times = [pts for _, pts in chosen]
-        return VideoLooks(video=video, looks=tuple(zip(images, times, found, bodies, strict=True)))
-
-
-def _closed(video: Video, builder: TrackletBuilder) -> VideoCrops:
-    return VideoCrops(video=video, crops=tuple(crop for tracklet in builder.iter_closed() for crop in tracklet))
+        return zip(images, times, found, bodies, strict=True)
 
 
 def iter_unit_crops(
     videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
-) -> Generator[VideoCrops | VideoEnd, None, None]:
+) -> Generator[Crops, None, None]:
     """Runs decoding, detection and tracking, each in its own thread."""
-    frames = timed(iter_decoded(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
+    frames = timed(iter_frames(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
     decoded = overlapped(frames, ahead=BATCHES_AHEAD, name="decode")
-    detected = overlapped(stream.iter_detected(decoded), ahead=BATCHES_AHEAD, name="detect")
-    return overlapped(stream.iter_tracked(detected), ahead=BATCHES_AHEAD, name="track")
+    detected = overlapped(each(decoded, stream.look), ahead=BATCHES_AHEAD, name="detect")
+    return overlapped(each(detected, stream.follow), ahead=BATCHES_AHEAD, name="track")
 
 
 def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -> CropRow:
@@ -255,7 +174,7 @@ def build_row(video: Video, crop: Crop, vector: np.ndarray, jpeg_quality: int) -
     return CropRow(
         crop_id=crop.crop_id,
         tracklet_id=crop.tracklet_id,
-        video_id=video.video_id,
+        video_id=crop.video_id,
         video_path=video.path,
         camera=video.camera,
         pts_seconds=crop.pts_seconds,

@@ -3,23 +3,12 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TypeVar
 
 Item = TypeVar("Item")
-
-
-class Closable(Protocol):
-    """Something that must be closed."""
-
-    def close(self) -> None:
-        """Releases all resources."""
-
-
-Made = TypeVar("Made", bound=Closable)
+Made = TypeVar("Made")
 
 
 class _End:
@@ -84,42 +73,8 @@ def timed(source: Generator[Item, None, None], add: Callable[[float], None]) -> 
         add(time.monotonic() - began)
 
 
-class Opener(Generic[Item, Made]):
-    """Opens items one after another; ``prepare`` opens the next one early in a thread.
-
-    The consumer closes what it receives. An object that was opened early but not used is closed by the opener.
-    """
-
-    def __init__(self, items: Iterable[Item], open_one: Callable[[Item], Made]) -> None:
-        """Does not open anything yet."""
-        self._items, self._open_one = iter(items), open_one
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="open")
-        self._upcoming: Future[Made] | None = None
-
-    def prepare(self) -> None:
-        """Starts to open the next item unless that has already started."""
-        if self._upcoming is None:
-            for item in self._items:
-                self._upcoming = self._threads.submit(self._open_one, item)
-                break
-
-    def __iter__(self) -> Iterator[Made]:
-        """Yields the opened objects in order; an error is raised in place of its object."""
-        while True:
-            self.prepare()
-            if self._upcoming is None:
-                return
-            taken, self._upcoming = self._upcoming, None
-            yield taken.result()
-
-    def __enter__(self) -> Self:
-        """Returns the opener."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Waits for an object that is being opened, and closes it."""
-        self._threads.shutdown()
-        if self._upcoming is not None and self._upcoming.exception() is None:
-            self._upcoming.result().close()
+def each(source: Generator[Item, None, None], work: Callable[[Item], Made]) -> Generator[Made, None, None]:
+    """Yields what ``work`` makes of each item, and closes the source."""
+    with closing(source):
+        for item in source:
+            yield work(item)

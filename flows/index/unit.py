@@ -10,9 +10,10 @@ from threading import Event
 from anomalylmm.records import Crop, Video
 from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.cropping import Counts, CropStream, VideoEnd, build_row, iter_unit_crops, join_vector
+from flows.index.cropping import Counts, CropStream, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Unit
 from flows.index.small_persons import note_small_persons
+from flows.index.streams import VideoEnd
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
 from flows.settings.views import FrameView
@@ -78,17 +79,17 @@ def index_unit(
         dimension=composition.dimension,
     )
     with writer:
-        build = _UnitBuilder(composition, writer, stream.counts, view)
+        build = _UnitBuilder(composition, writer, stream.counts, unit.videos, view)
         items = iter_unit_crops(
             unit.videos, archive, stream, composition.build_source(view), composition.settings.decode.sample_fps
         )
         with closing(until_stopped(items, stop or Event())) as unstopped:
             for item in unstopped:
-                if isinstance(item, VideoEnd):
-                    listener.advance("index MB", item.video.size_bytes / 1e6, item.video.path)
-                    _warn(listener, build.end_video(layout, item))
-                else:
-                    build.add(item.video, item.crops)
+                build.add(item.crops)
+                if item.end is not None:
+                    video = item.end.video
+                    listener.advance("index MB", video.size_bytes / 1e6, video.path)
+                    _warn(listener, build.end_video(layout, item.end))
         build.encode_rest()
         seconds = time.monotonic() - began
         with stream.counts.timing("publish"):
@@ -102,18 +103,26 @@ def index_unit(
 class _UnitBuilder:
     """Collects crops of all videos into batches for the encoder, and the result of each video."""
 
-    def __init__(self, composition: Composition, writer: ShardWriter, counts: Counts, view: FrameView) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        writer: ShardWriter,
+        counts: Counts,
+        videos: Sequence[Video],
+        view: FrameView,
+    ) -> None:
         self._view, self._small = view, dict[str, None]()  # what people of this camera are too small, each note once
         self.entries: list[VideoEntry] = []
         self._unreadable: list[Unreadable] = []
         self._composition, self._writer, self._counts = composition, writer, counts
-        self._waiting: list[tuple[Video, Crop]] = []
+        self._videos = {video.video_id: video for video in videos}
+        self._waiting: list[Crop] = []
         self._tracklets: set[str] = set()
         self._num_crops = 0
 
-    def add(self, video: Video, crops: Sequence[Crop]) -> None:
+    def add(self, crops: Sequence[Crop]) -> None:
         """Adds crops; full batches are encoded and written."""
-        self._waiting += [(video, crop) for crop in crops]
+        self._waiting += crops
         size = self._composition.settings.encoder.batch_size
         while len(self._waiting) >= size:
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
@@ -170,19 +179,21 @@ class _UnitBuilder:
             ),
         )
 
-    def _encode(self, batch: Sequence[tuple[Video, Crop]]) -> None:
+    def _encode(self, batch: Sequence[Crop]) -> None:
         composition = self._composition
         quality = composition.settings.shards.jpeg_quality
         with self._counts.timing("encode"):
-            vectors = composition.encoder.encode_images([crop.image for _, crop in batch])
+            vectors = composition.encoder.encode_images([crop.image for crop in batch])
             self._writer.append(
                 [
-                    build_row(video, crop, join_vector(vector, crop, composition.dimension), quality)
-                    for (video, crop), vector in zip(batch, vectors, strict=True)
+                    build_row(
+                        self._videos[crop.video_id], crop, join_vector(vector, crop, composition.dimension), quality
+                    )
+                    for crop, vector in zip(batch, vectors, strict=True)
                 ]
             )
         self._num_crops += len(batch)
-        self._tracklets |= {crop.tracklet_id for _, crop in batch}
+        self._tracklets |= {crop.tracklet_id for crop in batch}
 
 
 def _note_nobody(counts: Counts, num_crops: int) -> list[str]:

@@ -114,12 +114,14 @@ def load_images(
 ) -> tuple[list[Candidate], dict[str, CropRow]]:
     """Adds the pictures of each candidate, best first; also returns the row of its best crop by tracklet id.
 
+    All pictures are of the video that has the best crop, so that a hit goes with that video when it is erased.
     If the gallery has poses, postures are added too, except for crops with uncertain joints.
     """
     loaded, best = [], {}
     for candidate in candidates:
-        rows = {row.crop_id: row for row in gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)}
-        ids = list(dict.fromkeys((*candidate.crop_ids, *rows)))[:MAX_IMAGES]
+        crops = gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)
+        rows = {row.crop_id: row for row in crops if row.video_id == candidate.video_id}
+        ids = [name for name in dict.fromkeys((*candidate.crop_ids, *rows)) if name in rows][:MAX_IMAGES]
         images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
         postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
         scores = np.stack(postures or [np.zeros(len(CHANNELS), np.float32)])[: len(postures)] if has_poses else None

@@ -16,8 +16,8 @@ from anomalylmm.records import CropRow
 from storage.disk.layout import CROPS_FILE
 from storage.shards.schema import LIGHT_COLUMNS, table_to_rows
 
-_TRACKLET_SUMMARY = (
-    ("video_id", "min", "video_id"),
+_PART = ["tracklet_id", "video_id"]  # a tracklet may go on from one video into the next
+_PART_SUMMARY = (
     ("camera", "min", "camera"),
     ("tracklet_start_seconds", "min", "start_seconds"),
     ("tracklet_stop_seconds", "max", "stop_seconds"),
@@ -27,7 +27,14 @@ _TRACKLET_SUMMARY = (
     ("wall_clock_utc", "min", "first_crop_utc"),
     ("wall_clock_utc", "max", "last_crop_utc"),
 )
-_TRACKLET_COLUMNS = ("tracklet_id", *dict.fromkeys(source for source, _, _ in _TRACKLET_SUMMARY))
+_TRACKLET_SUMMARY = (
+    *((name, "first", name) for name in ("video_id", "camera", "start_seconds", "stop_seconds")),
+    *((name, "sum", name) for name in ("num_detections", "num_crops")),
+    ("best_detection_score", "max", "best_detection_score"),
+    ("first_crop_utc", "min", "first_crop_utc"),
+    ("last_crop_utc", "max", "last_crop_utc"),
+)
+_TRACKLET_COLUMNS = (*_PART, *dict.fromkeys(source for source, _, _ in _PART_SUMMARY))
 
 
 def load_crops(directory: Path, crop_ids: Sequence[str]) -> list[CropRow]:
@@ -53,7 +60,7 @@ def load_tracklet(directory: Path, tracklet_id: str) -> list[CropRow]:
     ids = read_columns(directory, ["tracklet_id"]).column("tracklet_id")
     rows = np.flatnonzero(pc.equal(ids, pa.scalar(tracklet_id)).to_numpy())
     found = table_to_rows(read_rows(directory, rows.astype(np.int64)))
-    return sorted(found, key=lambda row: (row.pts_seconds, row.crop_id))
+    return sorted(found, key=lambda row: (row.wall_clock_utc, row.pts_seconds, row.crop_id))
 
 
 def read_columns(directory: Path, columns: Sequence[str] = LIGHT_COLUMNS) -> pa.Table:
@@ -86,14 +93,22 @@ def read_rows(directory: Path, rows: NDArray[np.int64], columns: Sequence[str] |
 def read_tracklet_table(directory: Path) -> pa.Table:
     """One row per tracklet of a shard: times, number of detections and crops, best detector score.
 
+    Start and stop are those in the video in which the tracklet begins; the rest is about all of it.
+
     Raises:
         ShardError: If the file can't be read.
     """
-    crops = read_columns(directory, _TRACKLET_COLUMNS)
-    aggregations: list[Any] = [(source, how) for source, how, _ in _TRACKLET_SUMMARY]
-    table = crops.group_by("tracklet_id").aggregate(aggregations).sort_by("tracklet_id")
-    names = {f"{source}_{how}": name for source, how, name in _TRACKLET_SUMMARY}
-    return table.rename_columns([names.get(name, name) for name in table.column_names])
+    parts = _summarize(read_columns(directory, _TRACKLET_COLUMNS), _PART, _PART_SUMMARY)
+    ordered = parts.sort_by([("first_crop_utc", "ascending"), ("video_id", "ascending")])
+    return _summarize(ordered, ["tracklet_id"], _TRACKLET_SUMMARY).sort_by("tracklet_id")
+
+
+def _summarize(table: pa.Table, keys: list[str], summary: Sequence[tuple[str, str, str]]) -> pa.Table:
+    """Groups rows by the keys; each summary is a column, a function of Arrow and a new name."""
+    aggregations: list[Any] = [(source, how) for source, how, _ in summary]
+    grouped = table.group_by(keys, use_threads=False).aggregate(aggregations)
+    names = {f"{source}_{how}": name for source, how, name in summary}
+    return grouped.rename_columns([names.get(name, name) for name in grouped.column_names])
 
 
 @contextmanager

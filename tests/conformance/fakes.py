@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,9 @@ class FakeSource:
         if not path.is_file() or path.stat().st_size < 1000:
             raise VideoError(f"{path} can't be decoded: it is no video; exclude it")
         return FakeSession(sample_fps)
+
+    def keep_open(self) -> AbstractContextManager["FakeSource"]:
+        return nullcontext(self)
 
 
 class FakeCutter:

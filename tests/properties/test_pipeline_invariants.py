@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
-from flows.index.cropping import CropStream, VideoEnd, VideoFrames
+from flows.index.cropping import CropStream
 from flows.index.planning import plan_archive
+from flows.index.streams import Frames, VideoEnd
 from flows.settings.model import Settings
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
 from storage.shards.reading import load_crops, load_tracklet, read_rows
@@ -95,15 +96,11 @@ class CountingDetector(BlockDetector):
 
 
 def _iter_crops(stream: CropStream, stops: list[int]) -> Iterator[Crop]:
-    def decoded() -> Iterator[VideoFrames | VideoEnd]:
-        for start, stop in pairwise(stops):
-            batch = FrameBatch(images=FRAMES[start:stop], pts_seconds=TIMES[start:stop])
-            yield VideoFrames(video=VIDEO, batch=batch)
-        yield VideoEnd(video=VIDEO)
-
-    for item in stream.iter_tracked(stream.iter_detected(decoded())):  # type: ignore[arg-type]
-        if not isinstance(item, VideoEnd):
-            yield from item.crops
+    for start, stop in pairwise(stops):
+        batch = FrameBatch(images=FRAMES[start:stop], pts_seconds=TIMES[start:stop])
+        yield from stream.follow(stream.look(Frames(video=VIDEO, batch=batch))).crops
+    end = Frames(video=VIDEO, end=VideoEnd(video=VIDEO), ends_stream=True)
+    yield from stream.follow(stream.look(end)).crops
 
 
 def _describe(crops: Iterator[Crop]) -> list[tuple[str, str, float, bytes]]:

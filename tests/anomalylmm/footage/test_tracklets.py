@@ -153,6 +153,29 @@ def test_a_clock_that_steps_back_ends_all_tracklets():
     assert len(closed(builder)) == 2
 
 
+def test_a_tracklet_goes_on_into_the_next_video_and_each_crop_tells_of_its_own():
+    builder = build_tracklets("a")
+    walk(builder, [STANDING] * 4)
+    builder.begin_video("b", shift_seconds=2.0)
+    walk(builder, [STANDING] * 4)
+    [crops] = closed(builder)
+    assert [(crop.video_id, crop.pts_seconds) for crop in crops] == [("a", 0.0), ("a", 1.0), ("b", 0.0), ("b", 1.0)]
+    told = {(crop.tracklet_start_seconds, crop.tracklet_stop_seconds, crop.tracklet_num_detections) for crop in crops}
+    assert told == {(0.0, 1.5, 4)}
+    assert (len({crop.tracklet_id for crop in crops}), len({crop.crop_id for crop in crops})) == (1, 4)
+    alone = build_tracklets("a")
+    walk(alone, [STANDING] * 4)
+    assert [crop.crop_id for crop in closed(alone)[0]] == [crop.crop_id for crop in crops[:2]]
+
+
+def test_the_length_of_a_tracklet_counts_over_the_cut():
+    builder = build_tracklets("a", max_tracklet_seconds=3.0)
+    walk(builder, [STANDING] * 4)
+    builder.begin_video("b", shift_seconds=2.0)
+    walk(builder, [STANDING] * 4)
+    assert [[crop.video_id for crop in crops] for crops in closed(builder)] == [["a", "a", "b"], ["b"]]
+
+
 def test_each_detection_needs_its_number():
     with pytest.raises(ShapeError, match="track_numbers"):
         build_tracklets("v").add(found(STANDING), np.zeros(2, dtype=np.int64), FRAME, 0.0)

@@ -9,13 +9,13 @@ import numpy as np
 
 from anomalylmm.protocols import Views
 from flows.settings.model import Settings
-from tests.drawn import FPS, DrawnSession, SmallComposition
+from tests.drawn import FPS, DrawnSession, DrawnSource, SmallComposition
 from tests.fakes import ColorJudge
 
 SECONDS = 1.0
 
 
-class AnySource:
+class AnySource(DrawnSource):
     """Opens any file that can be read, and draws the same picture whatever it holds."""
 
     def open_session(self, path: Path, *, sample_fps: float) -> DrawnSession:

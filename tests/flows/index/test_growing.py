@@ -14,7 +14,7 @@ from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback
 from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore
-from tests.drawn import FPS, Blocks, DrawnSession, SmallComposition, write_queries
+from tests.drawn import FPS, Blocks, DrawnSession, DrawnSource, SmallComposition, write_queries
 from tests.storage.examples import NOON
 
 NAME, OTHER = "gate/2026-03-14/10-00-00.ts", "gate/2026-03-14/11-00-00.ts"
@@ -23,7 +23,7 @@ BOTH: Blocks = (("red", 0, 3), ("green", 1, 3))
 HITS = "SELECT hit_id, query_name, video_id, feedback FROM hits WHERE video_path = ? ORDER BY query_name"
 
 
-class LastLineSource:
+class LastLineSource(DrawnSource):
     """Draws what the last line of a file says, so that appending a line makes a recording that has grown."""
 
     def open_session(self, path: Path, *, sample_fps: float) -> DrawnSession:

@@ -1,14 +1,14 @@
 """Stages that run ahead in separate threads."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.index.stages import Opener, overlapped
+from flows.index.stages import each, overlapped
 
 
 @settings(max_examples=25, deadline=None)
@@ -60,61 +60,17 @@ def test_no_more_items_than_allowed_are_made_in_advance() -> None:
     stage.close()
 
 
-class Opened:
-    """An open object with its number."""
+def test_each_item_is_worked_on_and_the_source_is_closed_after_an_error() -> None:
+    closed = []
 
-    def __init__(self, number: int, log: list[str]) -> None:
-        self.number, self._log = number, log
-        log.append(f"open {number}")
+    def numbers() -> Generator[int, None, None]:
+        try:
+            yield from (2, 1, 0)
+        finally:
+            closed.append(True)
 
-    def close(self) -> None:
-        self._log.append(f"close {self.number}")
-
-
-def test_the_next_is_opened_when_it_is_prepared_and_not_before() -> None:
-    log: list[str] = []
-    with Opener([1, 2, 3], lambda number: Opened(number, log)) as opener:
-        for opened in opener:
-            threading.Event().wait(0.05)
-            log.append(f"use {opened.number}")
-            if opened.number == 1:
-                opener.prepare()
-                opener.prepare()
-                while "open 2" not in log:
-                    threading.Event().wait(0.01)
-            opened.close()
-    assert log == [
-        "open 1",
-        "use 1",
-        "open 2",
-        "close 1",
-        "use 2",
-        "close 2",
-        "open 3",
-        "use 3",
-        "close 3",
-    ]
-
-
-def test_an_object_opened_early_but_not_used_is_closed() -> None:
-    log: list[str] = []
-    with Opener([1, 2], lambda number: Opened(number, log)) as opener:
-        next(iter(opener)).close()
-        opener.prepare()
-    assert log == ["open 1", "close 1", "open 2", "close 2"]
-
-
-def test_an_error_in_opening_is_raised_in_order_or_not_at_all() -> None:
-    def open_one(number: int) -> Opened:
-        if number == 2:
-            raise ValueError("broken")
-        return Opened(number, [])
-
-    with Opener([1, 2], open_one) as opener:
-        opened = iter(opener)
-        next(opened)
-        opener.prepare()
-        with pytest.raises(ValueError, match="broken"):
-            next(opened)
-    with Opener([2], open_one) as opener:
-        opener.prepare()
+    made = each(numbers(), lambda number: 2 // number)
+    assert [next(made), next(made), closed] == [1, 2, []]
+    with pytest.raises(ZeroDivisionError):
+        next(made)
+    assert closed == [True]

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -83,6 +84,18 @@ def test_the_crops_of_a_published_shard_can_be_read(layout: StoreLayout) -> None
     assert read_tracklet_table(directory).num_rows == 200
     with pytest.raises(ShardError, match="nothing"):
         load_crops(directory, ["nothing"])
+
+
+def test_a_tracklet_of_two_videos_is_one_row_that_begins_in_the_first(layout: StoreLayout) -> None:
+    first, _, later = make_rows("a", unit_vectors(3))
+    place = {"video_id": "a-second", "pts_seconds": 0.0, "tracklet_start_seconds": 0.0, "tracklet_num_detections": 4}
+    manifest = publish_shard(layout, "a", [replace(later, **place), first])  # type: ignore[arg-type]
+    directory = layout.shard_dir(manifest.key)
+    assert [row.crop_id for row in load_tracklet(directory, "a-t0")] == [first.crop_id, later.crop_id]
+    [row] = read_tracklet_table(directory).to_pylist()
+    assert (row["video_id"], row["start_seconds"], row["stop_seconds"]) == ("video-a", 0.0, 2.0)
+    assert (row["num_detections"], row["num_crops"]) == (7, 2)
+    assert (row["first_crop_utc"], row["last_crop_utc"]) == (first.wall_clock_utc, later.wall_clock_utc)
 
 
 def test_rows_are_written_in_groups(layout: StoreLayout) -> None:
