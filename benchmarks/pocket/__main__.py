@@ -28,6 +28,9 @@ def main() -> None:
     shipping.add_argument("--figures", type=Path, help="what `evaluate` printed for these weights")
     shipping.add_argument("--shards", type=int, default=0, help="shards of crops that were trained on (0: all)")
     shipping.add_argument("--version", default="1")
+    shipping.add_argument(
+        "--halfway", action="store_true", help="ship the mean of the weights that are there and these"
+    )
     shipping.add_argument("--note", default="", help="what the recipe's arguments were")
     training.add_argument("--minutes", type=float, default=25.0, help="time budget of each model, all runs together")
     training.add_argument("--start", type=Path, help="earlier check-point to begin a new budget from")

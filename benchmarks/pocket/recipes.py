@@ -65,6 +65,7 @@ def ship(
     version: str,
     note: str,
     shards: int,
+    halfway: bool,
 ) -> None:
     """Put finished weights into the package, whole, with cards that say where they come from."""
     from benchmarks.pocket import cards
@@ -86,7 +87,21 @@ def ship(
         if name != "detector":
             cards.write_words(out / kind, crops.rows)
             cards.write_notice(out / kind, crops.rows)
+        if halfway:
+            average(weights / kind, out / kind)
         cards.publish(out / kind, weights / kind)
+
+
+def average(earlier: Path, later: Path) -> None:
+    """Put the mean of two sets of weights of one shape in place of the later one.
+
+    Training from a finished set gains on what it sees and loses some of the rest; half way there it keeps most of both.
+    """
+    from safetensors.torch import load_file, save_file
+
+    before, after = (load_file(folder / "model.safetensors") for folder in (earlier, later))
+    mean = {name: ((before[name].float() + value.float()) / 2).to(value.dtype) for name, value in after.items()}
+    save_file(mean, later / "model.safetensors", metadata={"format": "pt"})
 
 
 def _tile_count(data: Path, pattern: str = "*.jpg") -> int:

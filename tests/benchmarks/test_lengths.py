@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.lengths.archives import check_plan, make_archive
 from benchmarks.lengths.options import build_settings
+from benchmarks.lengths.pieces import cut_video, write_table
 from benchmarks.lengths.repeating import check_video, read_span, repeat
 from benchmarks.lengths.report import compare_longest, draw, list_slopes, select, write_markdown
 from benchmarks.watching import Watched, run_watched
@@ -161,3 +162,23 @@ def test_a_program_is_watched_with_its_children() -> None:
 def test_an_error_of_a_watched_program_ends_the_benchmark() -> None:
     with pytest.raises(SystemExit, match="ended with 3"):
         run_watched([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_pieces_hold_all_pictures_of_the_whole_and_are_named_by_their_time(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mp4"
+    whole.write_bytes(encode(CLIP))
+    assert cut_video(whole, tmp_path / "cut", 1.0) == 3
+    pieces = sorted((tmp_path / "cut").rglob("*.mp4"))
+    assert [path.stem for path in pieces] == ["10-15-00", "10-15-01", "10-15-02"]
+    counts = [sum(1 for _ in container.decode(video=0)) for container in map(av.open, map(str, pieces))]
+    assert sum(counts) == CLIP.num_frames
+    assert len({content_digest(path) for path in pieces}) == 3
+
+
+def test_the_table_gives_medians_and_their_ratio() -> None:
+    figures = dict.fromkeys(("sweep, CPU s", "tracklets", "crops", "hits"), 4.0)
+    runs = {
+        "one file": [{"index, CPU s": seconds, **figures} for seconds in (9.0, 10.0, 50.0)],
+        "pieces": [{"index, CPU s": seconds, **figures} for seconds in (11.0, 12.0, 13.0)],
+    }
+    assert "| index, CPU s | 10 | 12 | 1.20 |" in list(write_table(runs))

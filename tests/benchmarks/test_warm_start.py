@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor
 
 from benchmarks.pocket.detector import offline_ultralytics
+from benchmarks.pocket.recipes import average
 from benchmarks.pocket.tokens import build_judge_processor, known_words
 from benchmarks.pocket.towers import STRIDE, build_judge
 from benchmarks.pocket.warm_start import adopt, adopt_language, unfold
@@ -135,3 +137,13 @@ def test_the_shipped_judge_is_one_that_a_training_can_begin_from() -> None:
     assert adopt_language(fresh, shipped, "judge") > 20
     assert torch.equal(fresh.lm_head.weight, shipped.lm_head.weight)
     assert processor.tokenizer.get_vocab() == AutoProcessor.from_pretrained(SHIPPED).tokenizer.get_vocab()
+
+
+def test_half_way_between_two_sets_is_their_mean(tmp_path):
+    for name, value in (("earlier", 1.0), ("later", 4.0)):
+        (tmp_path / name).mkdir()
+        save_file({"weight": torch.full((2, 3), value, dtype=torch.float16)}, tmp_path / name / "model.safetensors")
+    average(tmp_path / "earlier", tmp_path / "later")
+    mean = load_file(tmp_path / "later" / "model.safetensors")["weight"]
+    assert mean.dtype == torch.float16
+    assert (mean == 2.5).all()
