@@ -54,7 +54,8 @@ def test_a_search_finds_what_the_slow_one_finds(root: Path) -> None:
     queries = World(64).texts(5)
     compact_store(StoreLayout(root))
     results = Gallery.open(StoreLayout(root), FILLING.pipeline).search(queries, 50)
-    assert [set(result.crop_ids) for result in results] == list(map(set, find_exactly(root, FILLING, queries, 50)))
+    found = [{crop.crop_id for crop in result} for result in results]
+    assert found == list(map(set, find_exactly(root, FILLING, queries, 50)))
 
 
 def test_texts_lie_apart_from_crops_and_near_some() -> None:
