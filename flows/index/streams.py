@@ -49,12 +49,16 @@ def iter_frames(
             try:
                 session = reader.open_session(archive / video.path, sample_fps=sample_fps)
             except VideoError as error:
+                if last is not None:
+                    yield replace(last, ends_stream=True)
+                last = None
                 yield Frames(video=video, end=VideoEnd(video=video, error=str(error), modified_ns=modified_ns))
                 continue
             try:
                 shift = find_shift(last, last_seconds, video, session.header)
                 if last is not None:
                     yield replace(last, ends_stream=shift is None)
+                last_seconds = 0.0
                 for batch in session:
                     yield Frames(video=video, batch=batch, shift_seconds=shift or 0.0)
                     last_seconds = batch.pts_seconds[-1]

@@ -156,3 +156,11 @@ def test_another_size_of_picture_begins_a_stream() -> None:
 
 def test_nothing_goes_on_with_nothing() -> None:
     assert find_shift(None, 0.0, video("a"), header()) is None
+
+
+def test_a_video_ends_before_the_next_one_is_told_of_even_if_that_is_broken() -> None:
+    frames = decode(video("first"), video("broken", 1000.0), video("second", 2000.0))
+    order = list(dict.fromkeys(item.video.video_id for item in frames))
+    assert order == ["first", "broken", "second"]
+    assert [item.video.video_id for item in frames] == sorted((item.video.video_id for item in frames), key=order.index)
+    assert ends(frames)[0] == ("first", True)

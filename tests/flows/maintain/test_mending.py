@@ -29,6 +29,7 @@ from tests.faults.content import OF_THE_RUN, read_content
 from tests.storage.examples import NOON
 
 RUNNER = CliRunner()
+# Under the wrong pattern, both cameras are one; the minute between their first files keeps them apart as streams.
 VIDEOS: dict[str, Blocks] = {
     "all/gate/2026-03-28/23-30-00.mp4": (("red", 0, 3), ("blue", 1, 3)),
     "all/gate/2026-03-29/10-00-00.mp4": (("green", 0, 2),),

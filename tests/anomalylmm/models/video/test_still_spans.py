@@ -99,7 +99,7 @@ def test_a_short_clip_is_decoded_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_passed_over_is_not_lost(tmp_path: Path) -> None:
-    path = damage(film(tmp_path / "hurt.mp4", scene(), 60), count=60_000)
+    path = damage(film(tmp_path / "hurt.mp4", scene(), 60), count=15_000)
     for share in (None, 0.001):
         session, times = walk(path, share)
         assert session.report.status == "partial"
