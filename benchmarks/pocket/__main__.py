@@ -29,7 +29,9 @@ def main() -> None:
     shipping.add_argument("--shards", type=int, default=0, help="shards of crops that were trained on (0: all)")
     shipping.add_argument("--version", default="1")
     shipping.add_argument(
-        "--halfway", action="store_true", help="ship the mean of the weights that are there and these"
+        "--halfway",
+        action="store_true",
+        help="ship the mean of the weights that are there and these (once: it replaces those in --out)",
     )
     shipping.add_argument("--note", default="", help="what the recipe's arguments were")
     training.add_argument("--minutes", type=float, default=25.0, help="time budget of each model, all runs together")
