@@ -19,6 +19,7 @@ from anomalylmm.records import Image
 
 ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 MAX_DEMUX_ERRORS = 100  # in a row; a source that only errs must end
+MAX_REORDERED_FRAMES = 16  # of H.264 and H.265
 MICROSECONDS = 1_000_000
 MAX_THREADS = 8  # each holds frames of its own; 16 of them in 8K are a gigabyte
 DAMAGE_ERRORS = (av.error.FFmpegError, OSError, ValueError)  # many of FFmpeg's errors are neither of the others
@@ -133,10 +134,14 @@ class PyavWalk:
                     yield Picture(image=upright(frame, ratio, self._max_width), pts_seconds=pts_seconds)
 
     def _seek(self, container: Any, stream: Any, start: float) -> None:
-        """Goes to the key frame before the time already delivered; stays where that fails."""
+        """Goes to a key frame before the time already delivered; stays where that fails.
+
+        Containers seek by decoding times, and frames before an open key frame don't decode from it.
+        """
         if self._after:
+            target = max(0.0, self._after - MAX_REORDERED_FRAMES * self._usual_seconds) + start
             try:
-                container.seek(int((self._after + start) / stream.time_base), stream=stream)
+                container.seek(int(target / stream.time_base), stream=stream)
             except DAMAGE_ERRORS:
                 container.seek(0)
 

@@ -144,6 +144,17 @@ def test_coverage_counts_the_frames_that_decode(
     assert 0.1 < session.report.coverage < 0.9
 
 
+def test_errors_of_several_decoder_threads_do_not_stop_it(tmp_path: Path) -> None:
+    plain = {"x265-params": "keyint=20:log-level=none"}
+    path = write_clip(tmp_path / "hurt.mp4", codec="libx265", times_ms=every(200), gop=20, encoder=plain)
+    overwrite_packets(path, 150, 200)
+    with build_source(decoder="pyav", stall_seconds=5.0).keep_open() as source:
+        for _ in range(12):
+            session = source.open_session(path, sample_fps=10.0)
+            assert sum(len(batch.images) for batch in session) >= 146
+            assert session.report.message.startswith("50 damaged packets passed over; ")
+
+
 def test_one_lost_reference_costs_all_frames_up_to_the_next_key_frame(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "hurt.mp4", codec="libx265", times_ms=every(135), gop=250, encoder=NO_B_FRAMES)
     session = decode(overwrite_packets(path, 48, 49))[0]
