@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from anomalylmm.errors import ConfigurationError, WeightsError
+from anomalylmm.errors import ConfigurationError
 from anomalylmm.footage.tiles import TiledDetector
 from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
@@ -54,22 +53,6 @@ class Pipeline:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRow:
-    """One model of the profile and where its weights are."""
-
-    role: str
-    weights: str
-    found: bool
-    model_id: str = ""
-    license: str = ""
-    where: str = ""  # path, or what to do if it is missing
-
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """Returns the cells of a table row."""
-        return self.role, self.weights, self.model_id if self.found else "MISSING", self.license, self.where
-
-
 class Composition:
     """Builds each model once, when it is first used."""
 
@@ -107,10 +90,14 @@ class Composition:
         """Returns the ids of the models that decide the content of shards, without loading them."""
         detector, pose = self.settings.detector, self.settings.pose
         found = self._find(detector.weights, "detector")
-        ids = {"detector": name_by_runtime(found, self._device, detector.runtime), "dual_encoder": self._encoder_id}
+        ids = {
+            "detector": name_by_runtime(found, self._device_for(found), detector.runtime),
+            "dual_encoder": self._encoder_id,
+        }
         if pose.family == "none":
             return ids
-        pose_id = name_by_runtime(self._find(pose.weights, "pose"), self._device, pose.runtime)
+        found = self._find(pose.weights, "pose")
+        pose_id = name_by_runtime(found, self._device_for(found), pose.runtime)
         return {**ids, "pose": pose_id, "posture": self._find(pose.head, "posture").model_id}
 
     @cached_property
@@ -141,12 +128,13 @@ class Composition:
 
         detector = self.settings.detector
         detector_class = NanoDetDetector if detector.family == "nanodet" else YoloDetector
+        weights = self._find(detector.weights, "detector")
         return detector_class(
-            self._find(detector.weights, "detector"),
+            weights,
             image_size=detector.image_size,
             confidence=detector.confidence,
             runtime=detector.runtime,
-            device=self._device,
+            device=self._device_for(weights),
         )
 
     @cached_property
@@ -161,7 +149,8 @@ class Composition:
 
         head = load_head(self._find(pose.head, "posture"))
         pose_class = YoloPose if pose.family == "yolo-pose" else MoveNetPose
-        estimator = pose_class(self._find(pose.weights, "pose"), runtime=pose.runtime, device=self._device)
+        weights = self._find(pose.weights, "pose")
+        estimator = pose_class(weights, runtime=pose.runtime, device=self._device_for(weights))
         return BodyReader(estimator, head)
 
     @property
@@ -301,41 +290,28 @@ class Composition:
         """Reads recording time and duration from a container; None if it can't be opened."""
         return read_container_time(path)
 
-    def list_models(self) -> list[ModelRow]:
-        """Lists the profile's models without loading them or contacting a server."""
-        rows = [self._locate(role, weights) for role, weights in self._roles()]
-        if self.settings.judge.family == "endpoint":
-            server = self.settings.judge.endpoint
-            source = {"model_id": "(endpoint)", "license": "the server's", "where": server.base_url}
-            rows.append(ModelRow(role="judge", weights=server.model, found=True, **source))
-        return rows
-
-    def _roles(self) -> Iterator[tuple[WeightsKind, str]]:
-        yield "detector", self.settings.detector.weights
-        if self.settings.pose.family != "none":
-            yield "pose", self.settings.pose.weights
-            yield "posture", self.settings.pose.head
-        yield "dual_encoder", self.settings.encoder.weights
-        if self.settings.judge.family != "endpoint":
-            yield "judge", self.settings.judge.weights
-
-    def _locate(self, role: WeightsKind, weights: str) -> ModelRow:
-        try:
-            found = resolve(weights, role, allow_pickle=self.settings.allow_pickle)
-        except WeightsError as error:
-            return ModelRow(role=role, weights=weights, found=False, where=str(error))
-        return ModelRow(
-            role=role,
-            weights=weights,
-            found=True,
-            model_id=f"{found.model_id} ({found.source})",
-            license=found.license,
-            where=str(found.path),
-        )
+    @property
+    def models_folder(self) -> Path:
+        """The folder of fetched models."""
+        return Path(self.settings.models_folder).expanduser()
 
     def _find(self, name: str, kind: WeightsKind) -> ResolvedWeights:
         settings = self.settings
-        return resolve(name, kind, allow_network=settings.allow_network, allow_pickle=settings.allow_pickle)
+        return resolve(
+            name,
+            kind,
+            folder=self.models_folder,
+            allow_network=settings.allow_network,
+            allow_pickle=settings.allow_pickle,
+        )
+
+    def _device_for(self, weights: ResolvedWeights) -> str:
+        """Chooses where a model runs; with device = "auto", ONNX files use a GPU only if ONNX Runtime can."""
+        if self._device == "cpu" or self.settings.device != "auto" or weights.path.suffix.lower() != ".onnx":
+            return self._device
+        from anomalylmm.models.onnx.engine import can_use_gpu
+
+        return self._device if can_use_gpu() else "cpu"
 
     @cached_property
     def _device(self) -> str:

@@ -14,7 +14,7 @@ from anomalylmm.errors import WeightsError
 from anomalylmm.offline import forbids_hub
 
 WeightsKind = Literal["detector", "pose", "posture", "dual_encoder", "judge"]
-WeightsSource = Literal["local", "shipped", "cache", "hub"]
+WeightsSource = Literal["local", "shipped", "fetched", "cache", "hub"]
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 FILE_KINDS = ("detector", "pose", "posture")  # one file or an exported folder; never asked of the hub
@@ -38,20 +38,27 @@ class ResolvedWeights:
 
 
 def resolve(
-    name: str, kind: WeightsKind, *, allow_network: bool = False, allow_pickle: bool = False
+    name: str,
+    kind: WeightsKind,
+    *,
+    folder: Path | None = None,
+    allow_network: bool = False,
+    allow_pickle: bool = False,
 ) -> ResolvedWeights:
     """Finds the weights that a profile names.
 
     Args:
-        name: A path, a name under the package's ``weights`` folder (``pocket/judge``), or a hub name (``org/model``).
+        name: A path, a name under the package's ``weights`` folder (``pocket/judge``), or a hub name (``org/model``,
+            for files ``org/model/file.onnx``).
         kind: What they are for; decides which files are looked for in a folder.
+        folder: Where fetched models are, by their hub names.
         allow_network: Whether the hub may be asked if its cache has nothing.
         allow_pickle: Whether ``.pt`` and ``.bin`` files, which can run code, may be loaded.
 
     Raises:
         WeightsError: They are nowhere, or only as pickles; the message says what to download and where to put it.
     """
-    path, source = _locate(name, kind, allow_network)
+    path, source = _locate(name, kind, folder, allow_network)
     is_file = kind in FILE_KINDS
     path = _choose_file(path, name, kind) if is_file else _check_folder(path, name, allow_pickle)
     if is_file and path.suffix.lower() in PICKLES and not allow_pickle:
@@ -68,13 +75,15 @@ def shipped_folder() -> Path:
     return Path(str(importlib.resources.files("anomalylmm"))) / "weights"
 
 
-def _locate(name: str, kind: WeightsKind, allow_network: bool) -> tuple[Path, WeightsSource]:
+def _locate(name: str, kind: WeightsKind, folder: Path | None, allow_network: bool) -> tuple[Path, WeightsSource]:
     try:
         local, shipped = Path(name).expanduser(), shipped_folder() / name
         if local.exists():
             return local.resolve(), "local"
         if shipped.exists():
             return shipped, "shipped"
+        if folder is not None and (folder / name).exists():
+            return folder / name, "fetched"
     except (OSError, RuntimeError) as error:  # a name too long for a file, a home of nobody, links in a circle
         raise WeightsError(f"the {kind} weights {name[:200]!r} are no usable path: {error}; set another one") from error
     if kind in FILE_KINDS or not HUB_NAME.fullmatch(name):
@@ -94,7 +103,7 @@ def _from_hub(name: str, *, allow_network: bool) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        with _hub_open(allow_network):
+        with hub_open(allowed=allow_network):
             folder = snapshot_download(name, local_files_only=not allow_network, allow_patterns=list(HUB_FILES))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         return None
@@ -102,7 +111,7 @@ def _from_hub(name: str, *, allow_network: bool) -> Path | None:
 
 
 @contextmanager
-def _hub_open(allowed: bool) -> Iterator[None]:
+def hub_open(*, allowed: bool) -> Iterator[None]:
     """Lets the hub's library ask the hub inside the block, if allowed and not forbidden by ``HF_HUB_OFFLINE``."""
     from huggingface_hub import constants
 
@@ -169,16 +178,13 @@ def _pickle_error(path: Path, remedy: str) -> WeightsError:
 
 
 def _missing_error(name: str, kind: WeightsKind) -> WeightsError:
-    folder = shipped_folder() / Path(name).name
-    if kind == "detector":
-        todo = f"run `yolo export model=yolo26n.pt format=onnx` and set the file's path, or put it at {folder}"
+    if HUB_NAME.fullmatch("/".join(name.split("/")[:2])):
+        todo = (
+            "run `anomalylmm models --fetch` with this profile and settings, or on a computer with internet with "
+            "`--to DIR`, and copy DIR to the folder that models_folder names"
+        )
     elif kind in FILE_KINDS:
         todo = f"set the path of {'a .safetensors' if kind == 'posture' else 'an .onnx'} file"
-    elif HUB_NAME.fullmatch(name):
-        todo = (
-            f"on a computer with internet run `hf download {name} --local-dir <folder>`, copy the folder here and "
-            "set its path, or set allow_network = true"
-        )
     else:
         todo = "set the path of a folder with config.json and *.safetensors"
     return WeightsError(f"the {kind} weights {name!r} are not on this computer; {todo}")

@@ -20,8 +20,9 @@ from flows.commands.common import (
 )
 from flows.index.preview import SOURCES, Preview, preview_archive
 from flows.maintain.doctor import examine
+from flows.maintain.models import fetch_all, find_fetchable, list_models
 from flows.settings.listing import SettingRow, list_settings
-from flows.settings.model import load_with_origins
+from flows.settings.model import Settings, load_settings, load_with_origins
 from storage.disk.layout import StoreLayout
 
 MAX_ROWS = 50  # of files passed over
@@ -57,18 +58,56 @@ def _lines(row: SettingRow) -> list[str]:
     ]
 
 
-def models(profile: ProfileOption = None, settings: SettingsOption = None, json: JsonOption = False) -> None:
+def models(
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Download the missing ones from the hub, after asking.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder to fetch into, to be carried to another computer.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the licenses without being asked.")] = False,
+    profile: ProfileOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
     """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
 
+    With --fetch it downloads the missing ones, checks their digests, and exports detectors to ONNX. It shows sizes and
+    licenses and asks first. An interrupted download goes on where it stopped.
+
+    Exit codes: 0 all there · 1 not agreed · 2 wrong arguments · 3 a model is missing, refused or arrived damaged
+
     Example: `anomalylmm models --profile cpu`
+
+    Example: `anomalylmm models --profile cpu --fetch --to /media/usb/models`
     """
-    rows = compose(profile, settings).list_models()
+    chosen = load_settings(profile, settings)
+    if fetch:
+        _fetch(chosen, to, yes)
+    elif to or yes:
+        raise typer.BadParameter("--to and --yes belong to --fetch")
+    rows = list_models(chosen, to)
     if json:
         print_json(rows)
     else:
         print_table(("model", "weights", "resolved", "license", "path or remedy"), [row.cells() for row in rows])
     if not all(row.found for row in rows):
         raise typer.Exit(3)
+    if to:
+        say(f"next: copy {to} to the other computer and set models_folder to where it is there", err=True)
+
+
+def _fetch(chosen: Settings, to: Path | None, yes: bool) -> None:
+    """Shows what would be downloaded, asks, and downloads it."""
+    found = find_fetchable(chosen, to)
+    for model in found:
+        page = f"https://huggingface.co/{model.repository}"
+        say(f"{model.name}: {model.size_bytes / 1e6:,.0f} MB, license {model.license}, {page}", err=True)
+        if model.pickle:
+            say(f"  {model.pickle} is a pickle: exporting it to ONNX runs code that comes with it", err=True)
+    if found and not yes and not typer.confirm("Do you agree to these licenses, and shall they be fetched?", err=True):
+        raise typer.Exit(1)
+    fetch_all(found, chosen, to or Path(chosen.models_folder).expanduser())
 
 
 def doctor(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anomalylmm import __version__, offline
 from anomalylmm.errors import AnomalyLMMError
 from flows.composition import Composition
+from flows.maintain.models import list_models
 from storage.disk.layout import StoreLayout
 
 LIBRARIES = (
@@ -50,7 +51,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _models(composition: Composition) -> Iterator[Finding]:
-    for row in composition.list_models():
+    for row in list_models(composition.settings):
         yield Finding(name=row.role, good=row.found, message=" ".join(row.cells()[1:]))
 
 

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     profile: str = Field(DEFAULT_PROFILE, description="shipped profile that supplies the values you do not set")
     description: str = Field("", description="purpose of the profile")
     device: str = Field("auto", description="device for torch models: auto, cpu, cuda or cuda:<number>")
+    models_folder: str = Field(
+        "~/.local/share/anomalylmm/models", description="folder of models that `anomalylmm models --fetch` brought"
+    )
     allow_network: bool = Field(False, description="whether weights may be downloaded from the hub")
     allow_pickle: bool = Field(False, description="whether .pt and .bin weights, which can run code, may be loaded")
     time_zone: str = Field("UTC", description="time zone of cameras whose path and pattern have none (IANA name)")

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 
 from anomalylmm.errors import WeightsError
+from anomalylmm.models.hub.devices import work_in_batches
+from anomalylmm.models.onnx.engine import check_provider
 from anomalylmm.models.onnx.openvino_copy import SUFFIX, open_copy, wants_openvino
 from anomalylmm.models.onnx.openvino_streams import use_streams
 from anomalylmm.models.weights import ResolvedWeights
@@ -80,8 +82,11 @@ class YoloDetector:
             max_detections: Most persons of one frame.
 
         Raises:
-            WeightsError: The file is damaged, or the model knows no persons.
+            WeightsError: The file is damaged, the model knows no persons, or it is an ONNX file that ONNX Runtime can't
+                run on this device.
         """
+        if weights.path.suffix.lower() == ".onnx":
+            check_provider(weights.path, device)
         self.model_id = weights.model_id
         self._options: dict[str, Any] = {
             "imgsz": image_size,
@@ -111,9 +116,12 @@ class YoloDetector:
         """Finds the persons of N frames; one ``Detections`` a frame, highest score first."""
         found: list[Detections] = []
         for batch in same_size_batches(images):
-            pictures = [cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in batch]  # as ultralytics expects
-            found += [to_detections(result) for result in self._model.predict(pictures, **self._options)]
+            found += [to_detections(one) for part in work_in_batches(batch, len(batch), self._look) for one in part]
         return found
+
+    def _look(self, images: Sequence[Image]) -> list[Any]:
+        pictures = [cv2.cvtColor(image, cv2.COLOR_RGB2BGR) for image in images]  # as ultralytics expects
+        return list(self._model.predict(pictures, **self._options))
 
 
 def choose_file(weights: ResolvedWeights, device: str, runtime: str) -> Path:

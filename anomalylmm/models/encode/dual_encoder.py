@@ -1,7 +1,7 @@
 """Images and sentences in one space by a transformers dual encoder (SigLIP, CLIP, VisionTextDualEncoder)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from anomalylmm.models.encode.patches import patch_vectors
-from anomalylmm.models.hub.devices import choose_device, choose_dtype
+from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.loading import image_inputs, load_model, load_processor, move
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Floats, Image
@@ -42,12 +42,12 @@ class DualEncoder:
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
         """Encodes N images; shape (N, D), rows of unit length."""
-        rows = [self._image_rows(batch) for batch in batches(images, self.batch_size)]
+        rows = work_in_batches(images, self.batch_size, self._image_rows)
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Encodes Q texts; shape (Q, D), rows of unit length."""
-        rows = [self._text_rows(batch) for batch in batches(texts, self.batch_size)]
+        rows = work_in_batches(texts, self.batch_size, self._text_rows)
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class DualEncoder:
             ConfigurationError: The vision tower's patches can't be brought into the joint space.
         """
         query = torch.from_numpy(self.encode_texts([text])[0]).to(self._device)
-        maps = [self._similarity_maps(batch, query) for batch in batches(images, self.batch_size)]
+        maps = work_in_batches(images, self.batch_size, lambda batch: self._similarity_maps(batch, query))
         return scale_each(np.concatenate(maps)) if maps else np.zeros((0, 1, 1), np.float32)
 
     @torch.inference_mode()
@@ -102,12 +102,6 @@ class DualEncoder:
         longest = min(positions, int(min(self._processor.tokenizer.model_max_length, MAX_TOKENS)))
         padding = "max_length" if self._is_padded_family() else True
         return {"padding": padding, "truncation": True, "max_length": longest}
-
-
-def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Cuts a sequence into pieces of at most ``size``, in order."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def unit_rows(output: Any) -> Floats:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.encode.dual_encoder import WORD, batches, read_vocabulary, stack_maps
+from anomalylmm.models.encode.dual_encoder import WORD, read_vocabulary, stack_maps
 from anomalylmm.models.hub.chat import Inputs
-from anomalylmm.models.hub.devices import choose_device, choose_dtype
+from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.image_budget import limit_pixels
 from anomalylmm.models.hub.loading import load_model, load_processor, move
 from anomalylmm.models.weights import ResolvedWeights
@@ -69,12 +69,12 @@ class LmmEncoder:
 
     def encode_images(self, images: Sequence[Image]) -> Floats:
         """Encodes N images; shape (N, D), rows of unit length."""
-        rows = [self._pooled(self._image_inputs(batch)) for batch in batches(images, self.batch_size)]
+        rows = work_in_batches(images, self.batch_size, lambda batch: self._pooled(self._image_inputs(batch)))
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """Encodes Q texts; shape (Q, D), rows of unit length. Very long texts are cut."""
-        rows = [self._pooled(self._text_inputs(batch)) for batch in batches(texts, self.batch_size)]
+        rows = work_in_batches(texts, self.batch_size, lambda batch: self._pooled(self._text_inputs(batch)))
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
@@ -93,9 +93,8 @@ class LmmEncoder:
             ConfigurationError: The family does not say how its image tokens are laid out.
         """
         query = torch.from_numpy(self.encode_texts([text])[0]).to(self._device)
-        return stack_maps(
-            [one for batch in batches(images, self.batch_size) for one in self._similarity_maps(batch, query)]
-        )
+        pieces = work_in_batches(images, self.batch_size, lambda batch: self._similarity_maps(batch, query))
+        return stack_maps([one for piece in pieces for one in piece])
 
     @torch.inference_mode()
     def _pooled(self, inputs: Inputs) -> Floats:

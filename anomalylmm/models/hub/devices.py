@@ -1,9 +1,16 @@
 """Chooses where and how precisely torch computes."""
 
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import torch
 
 from anomalylmm.errors import ConfigurationError
 
+LOGGER = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -35,3 +42,25 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise ConfigurationError(f"dtype is {name!r}; use auto or one of {', '.join(DTYPES)}")
     return DTYPES[name]
+
+
+def work_in_batches(items: Sequence[Item], size: int, work: Callable[[Sequence[Item]], Made]) -> list[Made]:
+    """Calls ``work`` with pieces of at most ``size`` items, in order; a piece too large for a GPU's memory is halved.
+
+    Raises:
+        torch.OutOfMemoryError: There is too little memory for one item.
+    """
+    made, start = list[Made](), 0
+    while start < len(items):
+        piece = items[start : start + size]
+        try:
+            made.append(work(piece))
+        except torch.OutOfMemoryError:
+            if len(piece) == 1:
+                raise
+            size = len(piece) // 2
+            torch.cuda.empty_cache()
+            LOGGER.warning("the GPU has too little memory for batches of %d; they are halved", len(piece))
+            continue
+        start += len(piece)
+    return made

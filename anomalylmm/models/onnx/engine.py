@@ -12,6 +12,7 @@ from anomalylmm.models.onnx.openvino_streams import MAX_STREAMS, StreamedModel, 
 from anomalylmm.records import Floats
 
 LOGGER = logging.getLogger(__name__)
+GPU_PROVIDER = "CUDAExecutionProvider"
 
 
 class OnnxEngine:
@@ -55,23 +56,41 @@ class OnnxEngine:
         return np.asarray(self._run(np.ascontiguousarray(batch, np.float32))[0], np.float32)
 
 
+def can_use_gpu() -> bool:
+    """Returns whether the installed ONNX Runtime was built for GPUs."""
+    import onnxruntime
+
+    return GPU_PROVIDER in onnxruntime.get_available_providers()
+
+
+def check_provider(path: Path, device: str) -> None:
+    """Checks that ONNX Runtime would run a model on the device that was asked for.
+
+    Raises:
+        WeightsError: It would run on the CPU without a word.
+    """
+    if device != "cpu" and not can_use_gpu():
+        raise WeightsError(_only_on_cpu(path, device))
+
+
+def _only_on_cpu(path: Path, device: str) -> str:
+    return (
+        f"{path} would run on the CPU instead of {device}, because the installed ONNX Runtime can't use the GPU; run "
+        '`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`, or set device = "auto" or "cpu"'
+    )
+
+
 class _Session:
-    """ONNX Runtime, on the device that was asked for; on the CPU, with a warning, if it was built without GPUs."""
+    """ONNX Runtime, on the device that was asked for."""
 
     def __init__(self, path: Path, device: str) -> None:
         import onnxruntime
 
-        provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
-        if provider not in onnxruntime.get_available_providers():
-            LOGGER.warning(
-                "device is %r, but this ONNX Runtime has no %s, so %s runs on the CPU; install onnxruntime-gpu in "
-                "place of onnxruntime",
-                device,
-                provider,
-                path,
-            )
-            provider = "CPUExecutionProvider"
+        check_provider(path, device)
+        provider = "CPUExecutionProvider" if device == "cpu" else GPU_PROVIDER
         self._session = onnxruntime.InferenceSession(str(path), providers=[provider])
+        if provider not in self._session.get_providers():  # its GPU libraries can't be loaded
+            raise WeightsError(_only_on_cpu(path, device))
         first = self._session.get_inputs()[0]
         self._input = first.name
         self.input_shape = tuple(side if isinstance(side, int) else -1 for side in first.shape)

@@ -60,9 +60,9 @@ def test_a_pickled_detector_is_refused_unless_allowed(tmp_path: Path) -> None:
 
 
 def test_missing_weights_say_what_to_download_and_where_to_put_it() -> None:
-    with pytest.raises(WeightsError, match="hf download nobody/nothing --local-dir"):
+    with pytest.raises(WeightsError, match="anomalylmm models --fetch"):
         resolve("nobody/nothing", "judge")
-    with pytest.raises(WeightsError, match="yolo export"):
+    with pytest.raises(WeightsError, match=r"set the path of an \.onnx file"):
         resolve("yolo26s.onnx", "detector")
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.clock import utc_now
-from flows.composition import Composition
 from flows.evaluate.benchmark.files import read_benchmark
 from flows.evaluate.benchmark.records import read_picture
 from flows.index.indexing import build_plan
+from flows.maintain.models import list_models
 from flows.review.feedback import note_remarks, read_csv
 from flows.search.outcome import SearchRequest
 from flows.search.searching import search_store
@@ -112,7 +112,7 @@ def _plan(bench: Bench, changed: dict[str, Any]) -> str:
 def _locate(name: str) -> str:
     parts: dict[str, dict[str, str]] = {"detector": {}, "pose": {"head": name}, "encoder": {}, "judge": {}}
     settings = load_settings(None, None, {}, **{part: {"weights": name, **more} for part, more in parts.items()})
-    return "it was found" if any(row.found for row in Composition(settings).list_models()[1:]) else ""
+    return "it was found" if any(row.found for row in list_models(settings)[1:]) else ""
 
 
 def _note(bench: Bench, layout: StoreLayout, name: str, text: str) -> str:

@@ -8,6 +8,7 @@ from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.judge.endpoint import EndpointJudge
 from anomalylmm.models.judge.reranker import RerankerJudge
 from flows.composition import Composition, open_composition
+from flows.maintain.models import list_models
 from flows.settings.model import Settings, load_settings
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
@@ -48,7 +49,7 @@ def test_a_key_that_is_not_set_is_named(endpoint: Settings, monkeypatch: pytest.
 
 
 def test_an_endpoint_is_listed_without_weights(endpoint: Settings) -> None:
-    rows = {row.role: row for row in Composition(endpoint).list_models()}
+    rows = {row.role: row for row in list_models(endpoint)}
     assert rows["judge"].cells() == (
         "judge",
         "Qwen/Qwen3-VL-8B-Instruct",
