@@ -7,7 +7,7 @@ import numpy as np
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.footage.stillness import Background
-from anomalylmm.records import Floats, Image
+from anomalylmm.records import Box, Floats, Image
 
 
 class MotionGate:
@@ -57,6 +57,11 @@ class MotionGate:
             self._open_until = pts_seconds
             return True
         return False
+
+    @property
+    def moving_box(self) -> Box | None:
+        """Around what moves in the last frame, in shares of its sides (x0, y0, x1, y1); None: unknown."""
+        return self._background.changed_box
 
     def changed_share(self, image: Image, pts_seconds: float) -> float:
         """Measures the share of pixels that differ from the background (0..1), of the tile where it is largest."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from anomalylmm.records import Floats
+from anomalylmm.records import Box, Floats
 
 
 class Background:
@@ -24,6 +24,7 @@ class Background:
         self._threshold, self._follow_seconds, self._tiles = threshold, follow_seconds, tiles
         self._mean: Floats | None = None
         self._last_seconds = -math.inf
+        self.changed_box: Box | None = None  # around what differs, in shares of the sides; None: all of it may
 
     def forget(self) -> None:
         """Starts over with the next picture."""
@@ -35,7 +36,7 @@ class Background:
         The median difference is taken out, so that automatic exposure and lamps do not count.
         """
         if self._mean is None or self._mean.shape != small.shape:
-            self._mean, self._last_seconds = small, pts_seconds
+            self._mean, self._last_seconds, self.changed_box = small, pts_seconds, None
             return 1.0
         difference = small - self._mean
         difference -= np.median(difference, axis=(0, 1))
@@ -44,8 +45,19 @@ class Background:
         self._mean = self._mean + np.float32(follow) * (small - self._mean)
         self._last_seconds = pts_seconds
         differs = (np.abs(difference).max(axis=2) > self._threshold).astype(np.float32)
+        self.changed_box = _box_around(differs)
         parts = (min(self._tiles, differs.shape[1]), min(self._tiles, differs.shape[0]))
         return float(cv2.resize(differs, parts, interpolation=cv2.INTER_AREA).max())
+
+
+def _box_around(mask: Floats) -> Box | None:
+    """Returns the box in shares of the sides (x0, y0, x1, y1) around what is not 0; None if there is nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    height, width = mask.shape
+    x0, x1 = float(columns[0] / width), float((columns[-1] + 1) / width)
+    return x0, float(rows[0] / height), x1, float((rows[-1] + 1) / height)
 
 
 class UsualSizes:

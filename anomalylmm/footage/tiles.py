@@ -58,7 +58,7 @@ class TiledDetector:
         for tile in tiles:
             for index, seen in enumerate(self._detector.detect([tile.cut(image) for image in images])):
                 cut[index].append(touches_inner_edge(seen.boxes_xyxy_px, tile, images[index].shape))
-                found[index].append(_move(seen, tile))
+                found[index].append(move(seen, tile))
         return [_merge(parts, np.concatenate(flags)) for parts, flags in zip(found, cut, strict=True)]
 
 
@@ -102,7 +102,7 @@ def touches_inner_edge(boxes: Floats, tile: Tile, shape: tuple[int, ...]) -> NDA
     return touches
 
 
-def _move(found: Detections, tile: Tile) -> Detections:
+def move(found: Detections, tile: Tile) -> Detections:
     """Moves the boxes of a tile to their place in the frame."""
     offset = np.array([tile.left, tile.top] * 2, np.float32)
     return Detections(boxes_xyxy_px=found.boxes_xyxy_px + offset, scores=found.scores)

@@ -14,11 +14,13 @@ import numpy as np
 from anomalylmm.errors import VideoError
 from anomalylmm.footage.motion import MotionGate
 from anomalylmm.footage.sight import Sight
+from anomalylmm.footage.tiles import move
 from anomalylmm.footage.tracklets import TrackletBuilder
+from anomalylmm.footage.zoom import Zoom, cuts_somebody
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.vector import posture_part
 from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
-from anomalylmm.records import Bodies, Crop, CropRow, Detections, Image, Video
+from anomalylmm.records import Bodies, Box, Crop, CropRow, Detections, Image, Video
 from flows.index.stages import each, overlapped, timed
 from flows.index.streams import Frames, VideoEnd, iter_frames
 from flows.settings.model import Settings
@@ -64,6 +66,16 @@ class Crops:
     end: VideoEnd | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """A frame that passed the gate."""
+
+    image: Image = field(repr=False)
+    pts_seconds: float  # in its video
+    stream_seconds: float
+    moving: Box | None
+
+
 class CropStream:
     """Turns decoded frames into crops, in two stages that can run in separate threads: ``look``, then ``follow``."""
 
@@ -79,7 +91,8 @@ class CropStream:
         self.counts, self.sight = Counts(), Sight()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
         self._bodies, self._tiles = bodies, tiles
-        self._gate, self._waiting = self._build_gate(), list[tuple[Image, float]]()
+        self._gate, self._waiting = self._build_gate(), list[_Chosen]()
+        self._zoom, self._zooms = Zoom(), settings.detector.zoom and settings.gate.enabled and tiles == 1
         self._tracker, self._builder = build_tracker(), self._build_tracklets()
 
     def look(self, frames: Frames) -> Looks:
@@ -91,6 +104,8 @@ class CropStream:
         if frames.ends_stream:
             self._gate = self._build_gate()
         pieces = [self._detect(chosen[start : start + size]) for start in range(0, number, size)]
+        if frames.ends_stream:
+            self._zoom = Zoom()
         return Looks(frames=frames, looks=tuple(look for piece in pieces for look in piece))
 
     def follow(self, looks: Looks) -> Crops:
@@ -130,14 +145,14 @@ class CropStream:
             sequence=self._bodies.head.sequence if self._bodies else None,
         )
 
-    def _choose(self, frames: Frames) -> list[tuple[Image, float]]:
-        """Returns the frames that pass the gate, with their times in their video."""
+    def _choose(self, frames: Frames) -> list[_Chosen]:
+        """Returns the frames that pass the gate."""
         batch, shift = frames.batch, frames.shift_seconds
         with self.counts.timing("detect"):
             for image, pts in zip(batch.images, batch.pts_seconds, strict=True):
                 self.sight.look(image, pts + shift)
             chosen = [
-                (image, pts)
+                _Chosen(image=image, pts_seconds=pts, stream_seconds=pts + shift, moving=self._gate.moving_box)
                 for image, pts in zip(batch.images, batch.pts_seconds, strict=True)
                 if not self._settings.gate.enabled or self._gate.is_moving(image, pts + shift)
             ]
@@ -145,18 +160,30 @@ class CropStream:
         self.counts.frames_detected += len(chosen)
         return chosen
 
-    def _detect(
-        self, chosen: Sequence[tuple[Image, float]]
-    ) -> Iterator[tuple[Image, float, Detections, Bodies | None]]:
-        images = [image for image, _ in chosen]
+    def _detect(self, chosen: Sequence[_Chosen]) -> Iterator[tuple[Image, float, Detections, Bodies | None]]:
+        images = [item.image for item in chosen]
         with self.counts.timing("detect"):
-            found = self._detector.detect(images)
+            found = self._find(chosen)
         bodies: Sequence[Bodies | None] = [None] * len(found)
         if self._bodies:
             with self.counts.timing("pose"):
                 bodies = self._bodies.read(images, found)
-        times = [pts for _, pts in chosen]
-        return zip(images, times, found, bodies, strict=True)
+        return zip(images, [item.pts_seconds for item in chosen], found, bodies, strict=True)
+
+    def _find(self, chosen: Sequence[_Chosen]) -> list[Detections]:
+        """Finds the persons of frames, in the parts of them where something moves."""
+        images = [item.image for item in chosen]
+        if not self._zooms:
+            return self._detector.detect(images)
+        parts = [self._zoom.choose(item.image.shape, item.moving, item.stream_seconds) for item in chosen]
+        found = self._detector.detect([part.cut(image) for part, image in zip(parts, images, strict=True)])
+        for index, (item, part) in enumerate(zip(chosen, parts, strict=True)):
+            if cuts_somebody(found[index], part, item.image.shape):
+                found[index] = self._detector.detect([item.image])[0]
+            else:
+                found[index] = move(found[index], part)
+            self._zoom.remember(found[index], item.image.shape, item.stream_seconds)
+        return found
 
 
 def iter_unit_crops(

@@ -93,6 +93,7 @@ class DetectorSettings(Section):
         description="for small people, N x N overlapping parts of a frame are searched, too; each costs as much as the "
         "whole frame. 1: none",
     )
+    zoom: bool = Field(True, description="look closer at the part of a frame where something moves, at no cost")
     runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
 
 
