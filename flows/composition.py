@@ -68,7 +68,8 @@ class Composition:
     def pipeline(self) -> Pipeline:
         """The models, parameters and schema that decide the result of indexing."""
         settings = self.settings
-        tiles = {"tiles": settings.detector.tiles} if settings.detector.tiles > 1 else {}  # older digests stay valid
+        detection = settings.detector.model_dump(include={"image_size", "confidence", "tiles", "zoom"})
+        unsaid = {"tiles": 1, "zoom": False}  # left out, so that the digests of older stores stay valid
         description = {
             "schema_version": SCHEMA_VERSION,
             **self.model_ids(),
@@ -80,7 +81,7 @@ class Composition:
                     "tracklets": True,
                 }
             ),
-            "detection": settings.detector.model_dump(include={"image_size", "confidence"}) | tiles,
+            "detection": {name: value for name, value in detection.items() if unsaid.get(name) != value},
             "jpeg_quality": settings.shards.jpeg_quality,
         }
         text = json.dumps(description, sort_keys=True)

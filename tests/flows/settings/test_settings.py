@@ -79,7 +79,7 @@ def test_the_profile_is_chosen_by_the_strongest_source(tmp_path: Path, source: s
 
 
 @pytest.mark.parametrize(
-    ("name", "digest"), [("pocket", "9ef2e30599196a0c"), ("cpu", "617bdb94966bd197"), ("gpu", "6da96b37813303ac")]
+    ("name", "digest"), [("pocket", "eac114f344d06fc4"), ("cpu", "acb812571479e4ee"), ("gpu", "61eac7f528fda10e")]
 )
 def test_pipeline_digests_stay_stable_so_that_stores_remain_valid(
     name: str, digest: str, monkeypatch: pytest.MonkeyPatch
