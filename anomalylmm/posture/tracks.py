@@ -11,7 +11,7 @@ from anomalylmm.posture.classes import CHANGES, STILLS
 from anomalylmm.posture.head import SequenceHead
 from anomalylmm.records import Body, Box, Floats
 
-SURE_SCORE = 0.12  # least mean score of a body's joints from the shoulders down
+SURE_SCORE = 0.15  # least mean score of a body's joints from the shoulders down
 _BODY = slice(5, 17)
 
 
