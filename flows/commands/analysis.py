@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,10 @@ from flows.commands.common import (
     say,
 )
 from flows.runs.limits import hard_limits
-from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout
-from storage.hits.analyst import SqlLimits, open_tables
+
+if TYPE_CHECKING:
+    from storage.hits.analyst import SqlLimits
 
 TABLES_SQL = (
     "select table_name, string_agg(column_name, ', ' order by column_index) as columns "
@@ -41,6 +42,8 @@ def sql(
 
     Example: `anomalylmm sql "select query_name, camera, confidence from hits order by confidence desc"`
     """
+    from storage.hits.analyst import SqlLimits
+
     limits = SqlLimits(seconds=timeout, memory_bytes=int(memory * 1e9), rows=rows)
     with hard_limits(limits.seconds, limits.memory_bytes):
         columns, found = _run(StoreLayout(store), query or TABLES_SQL, limits)
@@ -53,8 +56,10 @@ def sql(
         print_table(columns, found)
 
 
-def _run(layout: StoreLayout, query: str, limits: SqlLimits) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _run(layout: StoreLayout, query: str, limits: "SqlLimits") -> tuple[list[str], list[tuple[Any, ...]]]:
     """Runs the statement; what the tables lack is said on standard error."""
+    from storage.hits.analyst import open_tables
+
     with open_tables(layout, limits) as snapshot:
         for problem in snapshot.unreadable:
             say(f"warning: a shard is left out: {problem}", err=True)
@@ -85,4 +90,6 @@ def report(store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `anomalylmm report --store store`
     """
+    from flows.sweep.page import write_latest_page
+
     say(write_latest_page(StoreLayout(store)))

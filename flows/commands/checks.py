@@ -3,7 +3,7 @@
 import textwrap
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,12 +18,12 @@ from flows.commands.common import (
     print_table,
     say,
 )
-from flows.index.preview import SOURCES, Preview, preview_archive
-from flows.maintain.doctor import examine
-from flows.maintain.models import fetch_all, find_fetchable, list_models
-from flows.settings.listing import SettingRow, list_settings
-from flows.settings.model import Settings, load_settings, load_with_origins
 from storage.disk.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from flows.index.preview import Preview
+    from flows.settings.listing import SettingRow
+    from flows.settings.model import Settings
 
 MAX_ROWS = 50  # of files passed over
 WIDTH = 100
@@ -38,6 +38,9 @@ def settings(profile: ProfileOption = None, settings: SettingsOption = None, jso
 
     Example: `anomalylmm settings --profile cpu --settings mine.toml`
     """
+    from flows.settings.listing import list_settings
+    from flows.settings.model import load_with_origins
+
     rows = list_settings(load_with_origins(profile, settings))
     if json:
         print_json(rows)
@@ -50,7 +53,7 @@ def settings(profile: ProfileOption = None, settings: SettingsOption = None, jso
                 say(line)
 
 
-def _lines(row: SettingRow) -> list[str]:
+def _lines(row: "SettingRow") -> list[str]:
     first = f"{row.assignment.ljust(ORIGIN_COLUMN)} {row.origin}"
     return [
         *textwrap.wrap(first, WIDTH, subsequent_indent="  "),
@@ -81,6 +84,9 @@ def models(
 
     Example: `anomalylmm models --profile cpu --fetch --to /media/usb/models`
     """
+    from flows.maintain.models import list_models
+    from flows.settings.model import load_settings
+
     chosen = load_settings(profile, settings)
     if fetch:
         _fetch(chosen, to, yes)
@@ -97,8 +103,10 @@ def models(
         say(f"next: copy {to} to the other computer and set models_folder to where it is there", err=True)
 
 
-def _fetch(chosen: Settings, to: Path | None, yes: bool) -> None:
+def _fetch(chosen: "Settings", to: Path | None, yes: bool) -> None:
     """Shows what would be downloaded, asks, and downloads it."""
+    from flows.maintain.models import fetch_all, find_fetchable
+
     found = find_fetchable(chosen, to)
     for model in found:
         page = f"https://huggingface.co/{model.repository}"
@@ -123,6 +131,9 @@ def doctor(
 
     Example: `anomalylmm doctor` or `anomalylmm doctor /media/cameras`
     """
+    from flows.index.preview import preview_archive
+    from flows.maintain.doctor import examine
+
     composition = compose(profile, settings)
     preview = preview_archive(archive, composition.settings, composition.probe_start) if archive else None
     findings = examine(composition, StoreLayout(store))
@@ -137,8 +148,10 @@ def doctor(
         raise typer.Exit(1)
 
 
-def show_preview(preview: Preview, *, json: bool) -> None:
+def show_preview(preview: "Preview", *, json: bool) -> None:
     """Prints the layouts of an archive, each with a few files, the cameras, and what is unsure."""
+    from flows.index.preview import SOURCES
+
     if json:
         print_json(preview)
         return

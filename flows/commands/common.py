@@ -9,16 +9,17 @@ from contextlib import nullcontext, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from flows.composition import Composition
 from flows.runs.terminal import one_line, visible
-from flows.settings.model import load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from flows.composition import Composition
 
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="ANOMALYLMM_STORE", help="Folder of shards, hits and reports.")
@@ -39,8 +40,11 @@ _UNPRINTED = re.compile(
 )  # json.dumps leaves them as they are
 
 
-def compose(profile: str | None, settings: Path | None) -> Composition:
+def compose(profile: str | None, settings: Path | None) -> "Composition":
     """Builds the composition from a command's options."""
+    from flows.composition import Composition
+    from flows.settings.model import load_settings
+
     return Composition(load_settings(profile, settings))
 
 
@@ -102,7 +106,10 @@ def print_records(columns: Sequence[str], rows: Sequence[Sequence[object]], titl
             say(f"{name:{width}}  {_written(value)}".rstrip())
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> Table:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=visible(title) or None, title_justify="left", header_style="bold", show_lines=False)
     for column in columns:
         table.add_column(Text(visible(column)), overflow="fold")

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anomalylmm.errors import ConfigurationError
-from flows.clock import utc_now
+from flows.clock import MAX_DAYS, utc_now
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
@@ -19,13 +19,12 @@ from flows.commands.common import (
     say,
 )
 from flows.commands.search import DAY_FORMATS
-from flows.maintain.erasing import Preview, describe, erase_store, list_cameras, list_shards, preview_erasure
-from flows.maintain.retention import build_rules
 from flows.runs.stopping import explain_when_stopped
-from flows.settings.model import load_settings
-from flows.settings.sections import MAX_DAYS
 from storage.disk.layout import StoreLayout
-from storage.upkeep.erasure_log import ErasureRule, read_unfinished
+
+if TYPE_CHECKING:
+    from flows.maintain.erasing import Preview
+    from storage.upkeep.erasure_log import ErasureRule
 
 
 def erase(
@@ -61,6 +60,11 @@ def erase(
 
     Example: `anomalylmm erase --camera gate --older-than 30 --dry-run`
     """
+    from flows.maintain.erasing import preview_erasure
+    from flows.maintain.retention import build_rules
+    from flows.settings.model import load_settings
+    from storage.upkeep.erasure_log import read_unfinished
+
     layout = StoreLayout(store)
     rules = _build_rules(older_than, before, camera or [], video or [])
     if retention:
@@ -88,7 +92,9 @@ def erase(
 
 def _build_rules(
     older_than: float | None, before: datetime | None, cameras: list[str], videos: list[str]
-) -> tuple[ErasureRule, ...]:
+) -> "tuple[ErasureRule, ...]":
+    from storage.upkeep.erasure_log import ErasureRule
+
     now = utc_now()
     if (older_than is not None and before is not None) or (videos and (cameras or before or older_than is not None)):
         raise ConfigurationError(
@@ -102,7 +108,9 @@ def _build_rules(
     return ()
 
 
-def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
+def _show(preview: "Preview", layout: StoreLayout, json: bool) -> None:
+    from flows.maintain.erasing import list_cameras, list_shards
+
     plan = preview.plan
     if json:
         videos = {"video_ids": sorted(plan.video_ids), "num_searches": len(plan.search_ids)}
@@ -122,7 +130,9 @@ def _show(preview: Preview, layout: StoreLayout, json: bool) -> None:
         say(f"warning: {place} is damaged, so it is unknown whether it contains a named video", err=True)
 
 
-def _erase(layout: StoreLayout, rules: tuple[ErasureRule, ...], json: bool) -> None:
+def _erase(layout: StoreLayout, rules: "tuple[ErasureRule, ...]", json: bool) -> None:
+    from flows.maintain.erasing import describe, erase_store
+
     with explain_when_stopped(lambda: "what was begun is finished by: anomalylmm erase (without any rule)."):
         report = erase_store(layout, rules)
     if json:

@@ -1,7 +1,7 @@
 """The ``evaluate`` commands: measure the method on a benchmark or on labeled clips."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -16,13 +16,12 @@ from flows.commands.common import (
     print_table,
     say,
 )
-from flows.evaluate.benchmark.files import CAPTIONS
-from flows.evaluate.benchmark.records import BenchmarkName
-from flows.evaluate.clips.evaluating import ClipReport, ClipRequest, evaluate_clips
-from flows.evaluate.clips.report import say_event, say_figures
-from flows.evaluate.running import EvaluationReport, EvaluationRequest, evaluate_benchmark
-from flows.runs.progress import TerminalProgress
+from flows.evaluate.benchmark.names import CAPTIONS, BenchmarkName
 from flows.runs.stopping import explain_when_stopped
+
+if TYPE_CHECKING:
+    from flows.evaluate.clips.evaluating import ClipReport
+    from flows.evaluate.running import EvaluationReport
 
 
 class _BenchmarkFirst(TyperGroup):
@@ -77,6 +76,9 @@ def evaluate_by_benchmark(
 
     Example: `anomalylmm evaluate rendered --root benchmark --split validation --variants stages,N`
     """
+    from flows.evaluate.running import EvaluationRequest, evaluate_benchmark
+    from flows.runs.progress import TerminalProgress
+
     request = EvaluationRequest(
         benchmark=benchmark,
         root=root,
@@ -96,7 +98,7 @@ def evaluate_by_benchmark(
         _print(report)
 
 
-def _print(report: EvaluationReport) -> None:
+def _print(report: "EvaluationReport") -> None:
     document = report.document
     words = " and ".join(document["words"])
     if words:
@@ -154,6 +156,9 @@ def evaluate_by_clips(
 
     Example: `anomalylmm evaluate clips my-clips --only "falls/*"`
     """
+    from flows.evaluate.clips.evaluating import ClipRequest, evaluate_clips
+    from flows.runs.progress import TerminalProgress
+
     request = ClipRequest(folder=folder, out=out, labels=labels, queries=queries, store=store, only=tuple(only or ()))
     kept = f"finished clips are kept in {store}" if store else "nothing was kept, because no --store was given"
     with (
@@ -167,7 +172,9 @@ def evaluate_by_clips(
         _print_clips(report)
 
 
-def _print_clips(report: ClipReport) -> None:
+def _print_clips(report: "ClipReport") -> None:
+    from flows.evaluate.clips.report import say_event, say_figures
+
     document = report.document
     rows = [
         tuple(row[name] for name in ("query", "events", "found", "right", "akin", "false"))

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,13 +19,12 @@ from flows.commands.common import (
     say,
 )
 from flows.commands.search import DAY_FORMATS, end_of
-from flows.export.choice import Choice
-from flows.export.clips import ClipStyle
-from flows.export.exporting import MAX_HITS, ExportReport, ExportRequest, export_hits
-from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
-from flows.runs.progress import TerminalProgress
+from flows.export import MAX_HITS
 from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from flows.export.exporting import ExportReport
 
 ArchiveOption = Annotated[
     Path | None,
@@ -81,6 +80,12 @@ def export(
 
     Example: `anomalylmm export gate --sql "select hit_id from hits where camera = 'gate' and feedback = 'confirm'"`
     """
+    from flows.export.choice import Choice
+    from flows.export.clips import ClipStyle
+    from flows.export.exporting import ExportRequest, export_hits
+    from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
+    from flows.runs.progress import TerminalProgress
+
     choice = Choice(
         hit_ids=tuple(hit or ()),
         query_name=query,
@@ -106,7 +111,7 @@ def export(
         raise typer.Exit(8)
 
 
-def _print(report: ExportReport, json: bool) -> None:
+def _print(report: "ExportReport", json: bool) -> None:
     if json:
         names = ("output", "state", "num_hits", "num_clips", "num_pictures", "problems", "seconds")
         print_json({name: getattr(report, name) for name in names})

@@ -1,7 +1,7 @@
 """Commands that fill the store: ``index`` and ``sweep``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,17 +19,12 @@ from flows.commands.common import (
     print_records,
     say,
 )
-from flows.index.indexing import IndexReport, index_archive
-from flows.index.preview import preview_archive
-from flows.runs.notifying import notify_failure, notify_report
-from flows.runs.progress import TerminalProgress
 from flows.runs.stopping import explain_when_stopped
-from flows.sweep.outcome import SweepReport
-from flows.sweep.query_file import default_query_file
-from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
-from storage.gallery.opening import iter_shard_dirs
-from storage.shards.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from flows.index.indexing import IndexReport
+    from flows.sweep.outcome import SweepReport
 
 MAX_ROWS = 50  # of one table of files
 
@@ -59,6 +54,12 @@ def index(
 
     Example: `anomalylmm index /media/cameras --store store`
     """
+    from flows.index.indexing import index_archive
+    from flows.index.preview import preview_archive
+    from flows.runs.notifying import notify_failure, notify_report
+    from flows.runs.progress import TerminalProgress
+    from storage.gallery.opening import iter_shard_dirs
+
     composition, layout = compose(profile, settings), StoreLayout(store)
     if dry_run:
         show_preview(preview_archive(archive, composition.settings, composition.probe_start), json=json)
@@ -83,6 +84,9 @@ def index(
 
 def _describe_finished(layout: StoreLayout, before: frozenset[Path]) -> str:
     """Says what an index run that was stopped has finished, and how to go on."""
+    from storage.gallery.opening import iter_shard_dirs
+    from storage.shards.manifest import read_manifest
+
     shards = [directory for directory in iter_shard_dirs(layout) if directory not in before]
     videos = sum(len(read_manifest(directory).videos) for directory in shards)
     return (
@@ -91,7 +95,7 @@ def _describe_finished(layout: StoreLayout, before: frozenset[Path]) -> str:
     )
 
 
-def _summary(report: IndexReport) -> dict[str, object]:
+def _summary(report: "IndexReport") -> dict[str, object]:
     return {
         "state": report.state,
         "pipeline": report.pipeline_digest,
@@ -108,7 +112,7 @@ def _summary(report: IndexReport) -> dict[str, object]:
     }
 
 
-def _print_index(report: IndexReport) -> None:
+def _print_index(report: "IndexReport") -> None:
     units = [
         (
             unit.camera,
@@ -134,7 +138,7 @@ def _print_index(report: IndexReport) -> None:
     say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in summary.items()))
 
 
-def _print_passed_over(report: IndexReport) -> None:
+def _print_passed_over(report: "IndexReport") -> None:
     """Prints files that were not read although they may be videos, and files whose content another file has."""
     passed = [(item.path, item.reason) for item in report.passed_over]
     lists = (
@@ -160,6 +164,11 @@ def sweep(
 
     Example: `anomalylmm sweep --queries my-queries.toml`
     """
+    from flows.runs.notifying import notify_failure, notify_report
+    from flows.runs.progress import TerminalProgress
+    from flows.sweep.query_file import default_query_file
+    from flows.sweep.sweeping import sweep_store
+
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
     before = _published_at(layout)
@@ -190,7 +199,7 @@ def _describe_sweep(layout: StoreLayout, before: int) -> str:
     )
 
 
-def _print_sweep(report: SweepReport) -> None:
+def _print_sweep(report: "SweepReport") -> None:
     rows = [
         (row.query_name, row.num_shards, row.num_candidates, row.num_judged, row.num_hits) for row in report.queries
     ]

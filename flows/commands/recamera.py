@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,20 +18,12 @@ from flows.commands.common import (
     say,
 )
 from flows.commands.search import DAY_FORMATS, end_of
-from flows.maintain.corrections import (
-    Choice,
-    Correction,
-    CorrectionPlan,
-    list_indexed,
-    parse_shift,
-    plan_correction,
-    summarize,
-)
-from flows.maintain.mending import Consequences, MendingReport, correct_store, foresee
-from flows.settings.model import Settings, load_settings
 from storage.disk.layout import StoreLayout, require_store
-from storage.shards.facts import read_corrections
-from storage.shards.schema import clean_text
+
+if TYPE_CHECKING:
+    from flows.maintain.corrections import Choice, Correction, CorrectionPlan
+    from flows.maintain.mending import Consequences, MendingReport
+    from flows.settings.model import Settings
 
 COLUMNS = ("camera", "to", "videos", "first start (UTC)", "becomes", "shift")
 
@@ -84,6 +76,11 @@ def recamera(
 
     Example: `anomalylmm recamera --camera gate --since 2026-03-29 --shift +1h --dry-run`
     """
+    from flows.maintain.corrections import Choice, list_indexed, plan_correction
+    from flows.maintain.mending import correct_store, foresee
+    from flows.settings.model import load_settings
+    from storage.shards.facts import read_corrections
+
     layout = StoreLayout(store)
     require_store(layout)
     choice = Choice(
@@ -111,8 +108,11 @@ def recamera(
 
 
 def _build_correction(
-    choice: Choice, to: str, shift: str, start: datetime | None, settings: Settings | None
-) -> Correction:
+    choice: "Choice", to: str, shift: str, start: datetime | None, settings: "Settings | None"
+) -> "Correction":
+    from flows.maintain.corrections import Correction, parse_shift
+    from storage.shards.schema import clean_text
+
     if settings:
         if to or shift or start:
             raise ConfigurationError("--from-settings reads camera and time; leave out --to, --shift and --start")
@@ -132,13 +132,17 @@ def _build_correction(
     )
 
 
-def _rename_always(choice: Choice, correction: Correction) -> Correction:
+def _rename_always(choice: "Choice", correction: "Correction") -> "Correction":
+    from flows.maintain.corrections import Choice
+
     if not correction.camera or choice != Choice(cameras=choice.cameras):
         raise ConfigurationError("--always renames whole cameras; give --camera and --to, without --video or a time")
     return replace(correction, renamed=dict.fromkeys(sorted(choice.cameras), correction.camera))
 
 
-def _to_json(plan: CorrectionPlan, consequences: Consequences, report: MendingReport | None) -> dict[str, object]:
+def _to_json(plan: "CorrectionPlan", consequences: "Consequences", report: "MendingReport | None") -> dict[str, object]:
+    from storage.shards.schema import clean_text
+
     changes = [
         {
             "video_id": change.video_id,
@@ -152,7 +156,11 @@ def _to_json(plan: CorrectionPlan, consequences: Consequences, report: MendingRe
     return {"changes": changes, **counts, **asdict(consequences), "done": report}
 
 
-def _print(layout: StoreLayout, plan: CorrectionPlan, consequences: Consequences, report: MendingReport | None) -> None:
+def _print(
+    layout: StoreLayout, plan: "CorrectionPlan", consequences: "Consequences", report: "MendingReport | None"
+) -> None:
+    from flows.maintain.corrections import list_indexed, summarize
+
     if plan.changes:
         print_table(COLUMNS, [_cells(*row) for row in summarize(plan.changes)])
     elif plan.num_chosen:
@@ -179,7 +187,7 @@ def _print(layout: StoreLayout, plan: CorrectionPlan, consequences: Consequences
         _print_report(report)
 
 
-def _print_report(report: MendingReport) -> None:
+def _print_report(report: "MendingReport") -> None:
     if report.num_shards:
         say(f"{report.num_shards} shards were written again; the next sweep asks what a query newly covers")
     for problem in report.problems:

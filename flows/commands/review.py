@@ -1,27 +1,20 @@
 """The ``feedback`` command: confirms and rejects hits, and shows how this changes the thresholds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anomalylmm.errors import ConfigurationError
 from flows.clock import utc_now
 from flows.commands.common import DEFAULT_STORE, JsonOption, StoreOption, print_json, print_table
-from flows.review.calibrating import QueryThreshold, read_thresholds
-from flows.review.feedback import (
-    SQL_LIMITS,
-    Listed,
-    Remark,
-    current_user,
-    list_feedback,
-    note_remarks,
-    read_csv,
-    read_sql,
-)
 from flows.runs.limits import hard_limits
 from flows.runs.terminal import one_line
 from storage.disk.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from flows.review.calibrating import QueryThreshold
+    from flows.review.feedback import Listed, Remark
 
 MAX_LISTED = 200
 
@@ -52,6 +45,9 @@ def feedback(
 
     Example: `anomalylmm feedback --sql "select hit_id, 'reject' as verdict from hits where camera = 'gate'"`
     """
+    from flows.review.calibrating import read_thresholds
+    from flows.review.feedback import current_user, list_feedback
+
     layout = StoreLayout(store)
     _check_modes(single=hit is not None, csv=csv is not None, sql=sql is not None, list=listing, thresholds=thresholds)
     if listing:
@@ -73,7 +69,9 @@ def _check_modes(**modes: bool) -> None:
 
 def _read_remarks(
     layout: StoreLayout, hit: str | None, verdict: str | None, note: str, who: str, csv: Path | None, sql: str | None
-) -> list[Remark]:
+) -> "list[Remark]":
+    from flows.review.feedback import SQL_LIMITS, Remark, read_csv, read_sql
+
     if csv is None and sql is None:
         return [Remark(place="", hit_id=(hit or "").strip(), verdict=verdict or "", note=note, who=who)]
     if note:
@@ -86,7 +84,9 @@ def _read_remarks(
         return read_sql(layout, sql or "", who)
 
 
-def _note(layout: StoreLayout, remarks: list[Remark], json: bool) -> None:
+def _note(layout: StoreLayout, remarks: "list[Remark]", json: bool) -> None:
+    from flows.review.feedback import note_remarks
+
     noted = note_remarks(layout, remarks, utc_now())
     if json:
         print_json(noted)
@@ -94,7 +94,7 @@ def _note(layout: StoreLayout, remarks: list[Remark], json: bool) -> None:
         typer.echo(f"noted: {noted.num_confirmed} confirmed, {noted.num_rejected} rejected; the next sweep counts them")
 
 
-def _show_list(listed: list[Listed], json: bool) -> None:
+def _show_list(listed: "list[Listed]", json: bool) -> None:
     if json:
         print_json(listed)
         return
@@ -116,7 +116,7 @@ def _show_list(listed: list[Listed], json: bool) -> None:
         typer.echo(f"{len(listed) - MAX_LISTED} older entries are not shown; see anomalylmm feedback --list --json")
 
 
-def _show_thresholds(found: list[QueryThreshold], json: bool) -> None:
+def _show_thresholds(found: "list[QueryThreshold]", json: bool) -> None:
     if json:
         print_json(found)
         return

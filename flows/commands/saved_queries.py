@@ -4,13 +4,11 @@ import json as json_lines
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomalylmm.errors import QueryError
-from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.records import Slot
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
@@ -22,11 +20,13 @@ from flows.commands.common import (
     print_table,
     say,
 )
-from flows.composition import Composition
-from flows.sweep.judging_cache import StoredCache
-from flows.sweep.query_file import SavedQuery, choose_mask_way, default_query_file, read_queries, read_saved
 from storage.disk.layout import StoreLayout
-from storage.hits.writer import HitStore
+
+if TYPE_CHECKING:
+    from anomalylmm.query.lexicon import Lexicon
+    from anomalylmm.records import Slot
+    from flows.composition import Composition
+    from flows.sweep.query_file import SavedQuery
 
 FileOption = Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")]
 app = typer.Typer(name="queries", invoke_without_command=True, no_args_is_help=False)
@@ -38,6 +38,9 @@ def queries(context: typer.Context, file: FileOption = None, json: JsonOption = 
 
     Example: `anomalylmm queries --queries my-queries.toml`
     """
+    from anomalylmm.query.lexicon import Lexicon
+    from flows.sweep.query_file import default_query_file, read_queries
+
     context.obj = file
     if context.invoked_subcommand is not None:
         return
@@ -77,6 +80,8 @@ def show(
 
     Example: `anomalylmm queries show fall --queries my-queries.toml`
     """
+    from flows.sweep.query_file import default_query_file
+
     composition = compose(profile, settings)
     found = _read(composition, file or context.obj or default_query_file(), StoreLayout(store))
     missing = sorted(set(names or ()) - {item.query.name for item in found})
@@ -92,7 +97,11 @@ def show(
             say(line)
 
 
-def _read(composition: Composition, file: Path, layout: StoreLayout) -> list[SavedQuery]:
+def _read(composition: "Composition", file: Path, layout: StoreLayout) -> "list[SavedQuery]":
+    from flows.sweep.judging_cache import StoredCache
+    from flows.sweep.query_file import choose_mask_way, read_saved
+    from storage.hits.writer import HitStore
+
     if composition.settings.rerank.masking == "lexicon":
         return read_saved(file, composition.lexicon)
     if not layout.working.exists():
@@ -101,7 +110,7 @@ def _read(composition: Composition, file: Path, layout: StoreLayout) -> list[Sav
         return read_saved(file, composition.lexicon, choose_mask_way(composition, StoredCache(hits)))
 
 
-def _lines(item: SavedQuery, lexicon: Lexicon) -> list[str]:
+def _lines(item: "SavedQuery", lexicon: "Lexicon") -> list[str]:
     query, cloze = item.query, item.query.cloze
     lines = [
         f"{query.name}  version {query.version}, masks by {item.made_by}{'' if query.enabled else ', not enabled'}",
@@ -118,7 +127,7 @@ def _lines(item: SavedQuery, lexicon: Lexicon) -> list[str]:
     return [*lines, f"  masks = [{', '.join(_to_toml(cloze.text, slot, lexicon) for slot in cloze.slots)}]", ""]
 
 
-def _to_toml(text: str, slot: Slot, lexicon: Lexicon) -> str:
+def _to_toml(text: str, slot: "Slot", lexicon: "Lexicon") -> str:
     """Writes a mask that results in this slot; contrasts only if they differ from the lexicon's."""
     word, kind, means = (_quote(value) for value in (text[slot.start : slot.stop], slot.kind, slot.word))
     own = slot.contrasts != lexicon.contrasts(slot.word, slot.kind)
@@ -131,7 +140,7 @@ def _quote(value: str) -> str:
     return json_lines.dumps(value, ensure_ascii=False)
 
 
-def _plain(item: SavedQuery) -> dict[str, Any]:
+def _plain(item: "SavedQuery") -> dict[str, Any]:
     query = item.query
     masks: Sequence[dict[str, Any]] = [
         {"span": query.text[slot.start : slot.stop], **asdict(slot)} for slot in query.cloze.slots

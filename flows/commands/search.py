@@ -1,7 +1,7 @@
 """The ``search`` command: searches once for a sentence or a picture."""
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,12 +16,11 @@ from flows.commands.common import (
     print_json,
     say,
 )
-from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
-from flows.runs.progress import TerminalProgress
 from flows.runs.stopping import explain_when_stopped
-from flows.search.outcome import SearchReport, SearchRequest
-from flows.search.searching import search_store
 from storage.disk.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from flows.search.outcome import SearchReport
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -54,6 +53,11 @@ def search(
 
     Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
     """
+    from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
+    from flows.runs.progress import TerminalProgress
+    from flows.search.outcome import SearchRequest
+    from flows.search.searching import search_store
+
     request = SearchRequest(
         text=text,
         like=like,
@@ -87,7 +91,7 @@ def end_of(value: datetime | None) -> datetime | None:
     return value.replace(tzinfo=UTC) + whole_day
 
 
-def _print(report: SearchReport) -> None:
+def _print(report: "SearchReport") -> None:
     for warning in report.warnings:
         say(f"warning: {warning}", err=True)
     if report.cloze:

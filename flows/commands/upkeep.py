@@ -14,12 +14,8 @@ from flows.commands.common import (
     print_json,
     say,
 )
-from flows.maintain.erasing import collect_and_show, describe, describe_garbage
 from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout, require_store
-from storage.gallery.compacting import compact_store
-from storage.upkeep.erasure import ErasureReport
-from storage.upkeep.maintenance import verify_store
 
 SERVING_STOPPED = (
     "runs under way were ended, and what they had finished is kept in the store. The schedules stay on the Prefect "
@@ -39,6 +35,8 @@ def verify(
 
     Example: `anomalylmm verify --deep`
     """
+    from storage.upkeep.maintenance import verify_store
+
     layout = StoreLayout(store)
     require_store(layout)
     report = verify_store(layout, deep=deep, repair=repair)
@@ -64,6 +62,9 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
 
     Example: `anomalylmm gc`
     """
+    from flows.maintain.erasing import collect_and_show, describe, describe_garbage
+    from storage.upkeep.erasure import ErasureReport
+
     report = collect_and_show(StoreLayout(store))
     if json:
         print_json(report)
@@ -78,6 +79,8 @@ def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
 
     Example: `anomalylmm compact`
     """
+    from storage.gallery.compacting import compact_store
+
     layout = StoreLayout(store)
     require_store(layout)
     report = compact_store(layout)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from flows.evaluate.benchmark.files import CAPTIONS
-from flows.evaluate.benchmark.records import BenchmarkName
+from flows.evaluate.benchmark.names import CAPTIONS, BenchmarkName
 from flows.evaluate.running import EvaluationRequest
 from flows.settings.forms import StoreForm
 

@@ -11,8 +11,8 @@ from flows.clock import utc_now
 from flows.composition import Composition
 from flows.evaluate.ablation.ablation import Ablation, check_judge, run_ablation
 from flows.evaluate.ablation.variants import Variant, choose_variants, needs_writing
-from flows.evaluate.benchmark.files import CAPTIONS, read_benchmark
-from flows.evaluate.benchmark.records import BenchmarkName
+from flows.evaluate.benchmark.files import read_benchmark
+from flows.evaluate.benchmark.names import CAPTIONS, BenchmarkName
 from flows.evaluate.report.document import build_document, headline
 from flows.evaluate.report.failure_sheet import draw_sheet
 from flows.evaluate.report.failures import Failure, list_failures

@@ -13,6 +13,7 @@ from anomalylmm.errors import AnomalyLMMError, ConfigurationError
 from anomalylmm.protocols import ClipCutter, PersonDetector
 from flows.clock import utc_now
 from flows.composition import Composition
+from flows.export import MAX_HITS
 from flows.export.choice import Choice, Evidence, gather
 from flows.export.clips import ClipNote, ClipStyle, Scene, look, write_clip
 from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
@@ -26,7 +27,6 @@ from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
 
-MAX_HITS = 200
 MAX_LISTED = 100  # problems listed in one notification
 BLURRED = (
     "heads of all persons but the hit's own, found anew by the detector in every frame of the clips and in the "

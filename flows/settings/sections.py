@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MAX_DAYS = 36_500
+from flows.clock import MAX_DAYS
 
 
 @dataclass(frozen=True, slots=True)

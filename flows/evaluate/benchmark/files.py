@@ -9,10 +9,10 @@ from pathlib import Path
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from flows.evaluate.benchmark.challenge_files import read_challenge
-from flows.evaluate.benchmark.records import Benchmark, BenchmarkName, BenchmarkQuery, GalleryImage
+from flows.evaluate.benchmark.names import CAPTIONS, BenchmarkName
+from flows.evaluate.benchmark.records import Benchmark, BenchmarkQuery, GalleryImage
 from flows.evaluate.benchmark.rows import Row, read_captions, read_id, read_objects
 
-CAPTIONS = "caption"
 MAX_NAMED = 5  # missing files that a message lists
 _OTHER_SPELLING = {"wentrong": "wentwrong", "wentwrong": "wentrong"}
 

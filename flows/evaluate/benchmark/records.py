@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Image
+from flows.evaluate.benchmark.names import BenchmarkName
 from flows.report.picture_files import MAX_BYTES, MAX_PIXELS, decode_picture
-
-BenchmarkName = Literal["rendered", "pab", "ucc", "pab-2026"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
