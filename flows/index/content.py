@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anomalylmm.records import Video
 from storage.gallery.shard import StoredVideo
+from storage.upkeep.erasure_log import ErasedFile
 
 DIGEST_SAMPLES = 16
 DIGEST_SAMPLE_BYTES = 1 << 16
@@ -83,7 +84,15 @@ def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -
     return video
 
 
-def _begins_with(path: Path, item: StoredVideo) -> bool:
+def find_erased(path: Path, size_bytes: int, erased: Sequence[ErasedFile]) -> tuple[str, ...]:
+    """Returns the ids of the erased videos of this path that are the beginning of its file; the newest come first."""
+    with suppress(OSError):
+        shorter = [item for item in erased if item.size_bytes <= size_bytes][:MAX_SHORTER]
+        return tuple(item.video_id for item in shorter if _begins_with(path, item))
+    return ()
+
+
+def _begins_with(path: Path, item: StoredVideo | ErasedFile) -> bool:
     if item.body_id:
         return body_digest(path, item.size_bytes) == item.body_id
     return content_digest(path, item.size_bytes) == item.video_id

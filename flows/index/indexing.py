@@ -12,7 +12,7 @@ from flows.clocks.cameras import camera_from_folder
 from flows.composition import Composition
 from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_absence
 from flows.index.archive_files import PassedOver, path_id
-from flows.index.content import modified_time_ns
+from flows.index.content import find_erased, modified_time_ns
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.maintain.retention import build_filter
@@ -25,7 +25,7 @@ from storage.hits.gaps import GapRecord
 from storage.hits.runs import RunRecord
 from storage.shards.facts import read_corrections
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
-from storage.upkeep.erasure_log import lift_erasures
+from storage.upkeep.erasure_log import ErasedFootage, lift_erasures
 from storage.upkeep.growth import replace_outgrown
 
 MAX_LISTED = 100  # unreadable videos listed in one notification
@@ -135,11 +135,12 @@ def build_plan(
         stored=gallery.videos,
         quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
-        is_erased=(lambda _: False) if erased else build_filter(layout, composition.settings),
+        is_erased=(lambda _: False) if erased else build_filter(layout, archive, composition.settings),
         correct=read_corrections(layout).apply,
         only=only,
     )
-    lift_erasures(layout, (video.video_id for unit in plan.units for video in unit.videos) if erased else ())
+    if erased:
+        _lift(layout, archive, plan)
     for path, reason in plan.unreadable:
         modified_ns = modified_time_ns(archive / path) or 0
         where = (path_id(path), path, camera_from_folder(path))
@@ -149,6 +150,14 @@ def build_plan(
     ids = {video_id for _, video_id in plan.seen}
     given_up = sum(note.tries >= max_tries and note.video_id in ids for note in waiting)
     return replace(plan, given_up=given_up if retry else 0)
+
+
+def _lift(layout: StoreLayout, archive: Path, plan: Plan) -> None:
+    """Notes that the videos of the plan may be indexed again, with the shorter versions that were erased."""
+    known = ErasedFootage.read(layout)
+    videos = [video for unit in plan.units for video in unit.videos]
+    shorter = [find_erased(archive / video.path, video.size_bytes, known.files_at(video.path)) for video in videos]
+    lift_erasures(layout, (*(video.video_id for video in videos), *(name for names in shorter for name in names)))
 
 
 def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int) -> bool:

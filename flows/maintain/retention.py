@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
 from flows.clock import utc_now
+from flows.index.content import find_erased
 from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings
@@ -32,8 +34,8 @@ def build_rules(retention: RetentionSettings, now: datetime) -> tuple[ErasureRul
     return tuple(rules)
 
 
-def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], bool]:
-    """Builds a test for videos that must not be indexed: erased, or older than the retention.
+def build_filter(layout: StoreLayout, archive: Path, settings: Settings) -> Callable[[Video], bool]:
+    """Builds a test for videos that must not be indexed: erased, also if the file has grown since, or too old.
 
     Raises:
         StoreError: The log of erasures can't be read.
@@ -41,7 +43,13 @@ def build_filter(layout: StoreLayout, settings: Settings) -> Callable[[Video], b
     erased, rules = ErasedFootage.read(layout), build_rules(settings.retention, utc_now())
 
     def is_erased(video: Video) -> bool:
-        footage = Footage(video_id=video.video_id, path=video.path, camera=video.camera, start_utc=video.start_utc)
+        footage = Footage(
+            video_id=video.video_id,
+            path=video.path,
+            camera=video.camera,
+            start_utc=video.start_utc,
+            grown_from=find_erased(archive / video.path, video.size_bytes, erased.files_at(video.path)),
+        )
         return erased.blocks(footage) or matches_any(rules, footage)
 
     return is_erased

@@ -26,6 +26,7 @@ from storage.shards.rewriting import REMOVED, rewrite_shard
 from storage.shards.writer import verify_shard
 from storage.upkeep.erasure_log import (
     AffectedShard,
+    ErasedFile,
     ErasedFootage,
     Erasure,
     ErasureRule,
@@ -141,19 +142,26 @@ def _begin(layout: StoreLayout, hits: HitStore, rules: Sequence[ErasureRule], pl
         erasure_id=secrets.token_hex(8),
         begun_utc=datetime.now(UTC),
         rule="; ".join(rule.describe() for rule in rules),
-        rules=tuple(rule for rule in rules if rule.before_utc and not rule.videos),
+        rules=tuple(rule for rule in rules if rule.is_lasting),
         video_ids=tuple(sorted(plan.video_ids)),
         shards=plan.shards,
         search_ids=plan.search_ids,
+        files=_list_files(plan),
     )
     write_erasure(layout, erasure)
     again = plan_erasure(layout, rules, hits.read)
     if again != plan:
         video_ids = tuple(sorted(again.video_ids | plan.video_ids))
-        erasure = replace(erasure, video_ids=video_ids, shards=again.shards, search_ids=again.search_ids)
+        files = _list_files(plan, again)
+        erasure = replace(erasure, video_ids=video_ids, shards=again.shards, search_ids=again.search_ids, files=files)
         write_erasure(layout, erasure)
     reach("erasure.noted")
     return erasure
+
+
+def _list_files(*plans: ErasurePlan) -> tuple[ErasedFile, ...]:
+    files = frozenset[ErasedFile]().union(*(plan.files for plan in plans))
+    return tuple(sorted(files, key=lambda file: (file.path_id, file.size_bytes, file.video_id)))
 
 
 def _carry_out(layout: StoreLayout, hits: HitStore, erasure: Erasure) -> Erasure:

@@ -13,6 +13,7 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from anomalylmm.errors import StoreError
+from storage.disk.files import digest_json
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import Utc, read_note, write_note
 from storage.shards.schema import clean_text, require_utc
@@ -29,6 +30,30 @@ class Footage:
     path: str  # empty: unknown
     camera: str
     start_utc: datetime
+    grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter
+    size_bytes: int = 0  # 0: unknown
+    body_id: str = ""  # digest of the content after the header; empty if it is not known
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All ids that the recording has had."""
+        return frozenset((self.video_id, *self.grown_from))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedFile:
+    """How to know an erased recording again whose file has grown since. It holds no file name, only its digest."""
+
+    video_id: str
+    path_id: str
+    size_bytes: int
+    body_id: str
+
+    @classmethod
+    def of(cls, footage: Footage) -> Self:
+        """Takes it from what was erased."""
+        path_id = digest_json(footage.path)[:32]
+        return cls(video_id=footage.video_id, path_id=path_id, size_bytes=footage.size_bytes, body_id=footage.body_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +64,11 @@ class ErasureRule:
     cameras: tuple[str, ...] = ()  # of these cameras; empty: of any camera
     spared_cameras: tuple[str, ...] = ()  # but not of these cameras
     videos: tuple[str, ...] = ()  # only these: ids, or paths as in the table videos
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it also covers videos that are not indexed yet."""
+        return bool(self.before_utc and not self.videos)
 
     def __post_init__(self) -> None:
         """Checks that there is a condition, so that an empty rule never matches everything.
@@ -53,7 +83,7 @@ class ErasureRule:
 
     def matches(self, footage: Footage) -> bool:
         """Whether a video is to be erased."""
-        names = {footage.video_id, footage.path, clean_text(footage.path)}
+        names = {*footage.ids, footage.path, clean_text(footage.path)}
         is_named = not self.videos or not names.isdisjoint(self.videos)
         is_old = self.before_utc is None or footage.start_utc < self.before_utc
         has_camera = footage.camera not in self.spared_cameras and (not self.cameras or footage.camera in self.cameras)
@@ -99,6 +129,7 @@ class Erasure:
     video_ids: tuple[str, ...] = field(repr=False)
     shards: tuple[AffectedShard, ...] = field(repr=False, default=())
     search_ids: tuple[str, ...] = field(repr=False, default=())  # searches by an erased crop; empty once finished
+    files: tuple[ErasedFile, ...] = field(repr=False, default=())  # of the videos that no lasting rule covers
     is_finished: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -125,6 +156,7 @@ class ErasedFootage:
     video_ids: frozenset[str]
     rules: tuple[ErasureRule, ...]
     lifted: frozenset[str]  # erased videos that the user asked to index again
+    files: Mapping[str, tuple[ErasedFile, ...]] = field(default_factory=dict, repr=False)  # by path_id, newest first
 
     @classmethod
     def read(cls, layout: StoreLayout) -> Self:
@@ -136,6 +168,7 @@ class ErasedFootage:
         erased: set[str] = set()
         lifted: set[str] = set()
         rules: dict[ErasureRule, None] = {}
+        files: dict[str, tuple[ErasedFile, ...]] = {}
         for note in _iter_notes(layout):
             if isinstance(note, Lifting):
                 lifted |= note.lifted_video_ids
@@ -143,12 +176,18 @@ class ErasedFootage:
                 erased |= set(note.video_ids)
                 lifted -= set(note.video_ids)
                 rules |= dict.fromkeys(note.rules)
-        return cls(video_ids=frozenset(erased), rules=tuple(rules), lifted=frozenset(lifted))
+                for file in note.files:
+                    files[file.path_id] = (file, *files.get(file.path_id, ()))
+        return cls(video_ids=frozenset(erased), rules=tuple(rules), lifted=frozenset(lifted), files=files)
+
+    def files_at(self, path: str) -> tuple[ErasedFile, ...]:
+        """What was erased of this path in the archive, the newest first."""
+        return self.files.get(digest_json(path)[:32], ())
 
     def blocks(self, footage: Footage) -> bool:
-        """Whether a video must not be indexed: it was erased, or a rule of an erasure matches it."""
-        is_erased = footage.video_id in self.video_ids or matches_any(self.rules, footage)
-        return is_erased and footage.video_id not in self.lifted
+        """Whether a video must not be indexed: it or a shorter version of it was erased, or a rule matches it."""
+        is_erased = not footage.ids.isdisjoint(self.video_ids - self.lifted)
+        return is_erased or (footage.ids.isdisjoint(self.lifted) and matches_any(self.rules, footage))
 
 
 def write_erasure(layout: StoreLayout, erasure: Erasure) -> None:

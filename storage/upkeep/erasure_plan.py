@@ -18,7 +18,7 @@ from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_columns
 from storage.shards.writer import verify_shard
-from storage.upkeep.erasure_log import AffectedShard, ErasureRule, Footage, matches_any
+from storage.upkeep.erasure_log import AffectedShard, ErasedFile, ErasureRule, Footage, matches_any
 
 _MAX_UTC_OFFSET = timedelta(hours=14)  # a local day begins at most this long before the same day in UTC
 _ORPHANS_SQL = """
@@ -39,6 +39,7 @@ class ErasurePlan:
     video_ids: frozenset[str] = field(repr=False)  # including quarantined ones
     search_ids: tuple[str, ...]
     unknown: tuple[str, ...]  # damaged shards that may or may not hold the named videos; relative to the store
+    files: frozenset[ErasedFile] = field(repr=False, default=frozenset())  # of videos that no lasting rule covers
 
     @property
     def is_empty(self) -> bool:
@@ -63,7 +64,9 @@ def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader
     footage += _iter_quarantined(layout)
     if read is not None:
         footage += _iter_orphans(read, [directory.name for directory in (*manifests, *damaged)])
-    video_ids = {item.video_id for item in footage if matches_any(rules, item)}
+    found = [item for item in footage if matches_any(rules, item)]
+    lasting = [rule for rule in rules if rule.is_lasting]
+    video_ids = {item.video_id for item in found}
     shards = [_inspect(layout, directory, manifest, video_ids) for directory, manifest in manifests.items()]
     affected = [shard for shard in shards if shard.num_videos]
     lost = [path for path in damaged if any(_may_match(path, rule) for rule in rules)]
@@ -74,6 +77,7 @@ def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader
         video_ids=frozenset(video_ids),
         search_ids=tuple(sorted(_iter_searches(layout, affected, video_ids, read))) if read else (),
         unknown=tuple(_place(layout, path) for path in damaged if path not in lost) if is_named else (),
+        files=frozenset(ErasedFile.of(item) for item in found if item.size_bytes and not matches_any(lasting, item)),
     )
 
 
@@ -119,13 +123,27 @@ def _may_match(directory: Path, rule: ErasureRule) -> bool:
 def iter_footage(manifest: ShardManifest) -> Iterator[Footage]:
     """The videos of a shard."""
     for video in manifest.videos:
-        yield Footage(video_id=video.video_id, path=video.path, camera=manifest.key.camera, start_utc=video.start_utc)
+        yield Footage(
+            video_id=video.video_id,
+            path=video.path,
+            camera=manifest.key.camera,
+            start_utc=video.start_utc,
+            grown_from=video.grown_from,
+            size_bytes=video.size_bytes,
+            body_id=video.body_id,
+        )
 
 
 def _iter_quarantined(layout: StoreLayout) -> Iterator[Footage]:
     """Videos in the quarantine, of which we only know that they began before they were first tried."""
     for entry in read_quarantine(layout):
-        yield Footage(video_id=entry.video_id, path=entry.path, camera=entry.camera, start_utc=entry.first_utc)
+        yield Footage(
+            video_id=entry.video_id,
+            path=entry.path,
+            camera=entry.camera,
+            start_utc=entry.first_utc,
+            size_bytes=entry.size_bytes,
+        )
 
 
 def _iter_orphans(read: Reader, present: list[str]) -> Iterator[Footage]:

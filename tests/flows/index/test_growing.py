@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.index.indexing import IndexReport, index_archive
+from flows.maintain.erasing import erase_store
 from flows.settings.model import Settings
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
@@ -14,6 +15,7 @@ from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback
 from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore
+from storage.upkeep.erasure_log import ErasureRule
 from tests.drawn import FPS, Blocks, DrawnSession, DrawnSource, SmallComposition, write_queries
 from tests.storage.examples import NOON
 
@@ -99,6 +101,38 @@ def test_while_another_process_writes_the_sweep_replaces_the_shorter_version(
     assert Gallery.open(layout, report.pipeline_digest).pending
     assert [row[1] for row in sweep(layout, tmp_path)] == ["green", "red"]
     assert not Gallery.open(layout, report.pipeline_digest).pending
+
+
+def test_what_was_erased_does_not_come_back_when_its_file_has_grown(
+    archive: Path, layout: StoreLayout, tmp_path: Path
+) -> None:
+    index(layout, archive)
+    sweep(layout, tmp_path)
+    erase_store(layout, [ErasureRule(videos=(NAME,))])
+    append(archive / NAME, BOTH)
+    report = index(layout, archive)
+    assert (report.erased, report.total("num_videos")) == (1, 0)
+    assert sweep(layout, tmp_path) == []
+
+
+def test_a_grown_file_that_is_lifted_may_grow_on_until_it_is_erased_again(archive: Path, layout: StoreLayout) -> None:
+    index(layout, archive)
+    for _ in range(2):
+        erase_store(layout, [ErasureRule(videos=(NAME,))])
+        append(archive / NAME, BOTH)
+        assert index(layout, archive).erased == 1
+        assert index_archive(compose(), layout, archive, erased=True).total("num_videos") == 1
+        append(archive / NAME, RED)
+        assert index(layout, archive).grown == 1
+
+
+def test_another_recording_under_the_path_of_an_erased_one_is_indexed(archive: Path, layout: StoreLayout) -> None:
+    index(layout, archive)
+    erase_store(layout, [ErasureRule(videos=(NAME,))])
+    (archive / NAME).unlink()
+    for _ in range(2):
+        append(archive / NAME, BOTH)
+    assert index(layout, archive).total("num_videos") == 1
 
 
 def test_a_file_that_grows_every_night_stays_one_video(archive: Path, layout: StoreLayout, tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_footage_older_than_the_retention_is_neither_indexed_nor_counted(tmp_pat
     ).settings
     layout = StoreLayout(tmp_path / "store")
     found: list[Video] = []
-    passes = build_filter(layout, settings)
+    passes = build_filter(layout, archive, settings)
 
     def note(video: Video) -> bool:
         found.append(video)
