@@ -1,16 +1,21 @@
 """Deletes, counts and remaps the rows of the hits database that belong to erased videos, in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
+from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
 from storage.hits import tables
 from storage.hits.snapshot import synchronize
 from storage.hits.tables import Reader
+from storage.shards.manifest import read_manifest
+from storage.shards.reading import read_columns
 from storage.upkeep.erasure_log import AffectedShard, Erasure
+from storage.upkeep.moving import Rest, iter_rest_moves, move_rows, refresh_incidents
 
 COUNTS = ("num_hits", "num_judgements", "num_incidents", "num_feedback", "num_searches", "num_cached")
 _ANY = "IN (SELECT unnest(?::VARCHAR[]))"
@@ -21,13 +26,12 @@ _GONE_SLOTS = """
 )
 """
 _PICTURES_SQL = "SELECT picture_path, video_id IN (SELECT unnest(?::VARCHAR[])) FROM hits"
-_BOUNDS_SQL = """
-SELECT hit_id, start_utc, stop_utc FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))
-ORDER BY confidence DESC, start_utc, hit_id
-"""
-_MOVE_SQL = """
-INSERT INTO coverage (query_version, shard_id, pipeline, sweep_id, criteria)
-SELECT query_version, ?, pipeline, sweep_id, criteria FROM coverage WHERE shard_id = ? ON CONFLICT DO NOTHING
+# a query is asked again about the half of a tracklet that is kept, if it had judged it by the other half
+_HALVES_SQL = """
+DELETE FROM coverage WHERE shard_id = $1 AND query_version IN (
+    SELECT query_version FROM judgements
+    WHERE video_id IN (SELECT unnest($2::VARCHAR[])) AND tracklet_id IN (SELECT unnest($3::VARCHAR[]))
+)
 """
 # earlier versions did not record the pictures of an answer: the first erasure deletes those, except answers on masks
 _GONE_ANSWERS = """
@@ -43,8 +47,10 @@ def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, eras
     """
     ids = list(erasure.video_ids)
     touched = [hit_id for (hit_id,) in connection.execute(_GONE_HITS, [ids]).fetchall()]
+    rests = list(_iter_rests(layout, erasure.shards))
+    for (shard_id, _), tracklets in rests:
+        connection.execute(_HALVES_SQL, [shard_id, ids, tracklets])
     counts = {
-        "num_incidents": shrink_incidents(connection, touched),
         "num_feedback": _delete(connection, "feedback", f"hit_id {_ANY}", touched),
         "num_searches": _delete(connection, "searches", f"search_id {_ANY}", list(erasure.search_ids)),
         "num_cached": _delete(connection, "judgement_cache", _GONE_ANSWERS, list(erasure.shard_ids)),
@@ -52,8 +58,9 @@ def delete_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, eras
     _delete(connection, "judgement_slots", _GONE_SLOTS, ids)
     counts["num_judgements"] = _delete(connection, "judgements", f"video_id {_ANY}", ids)
     counts["num_hits"] = _delete(connection, "hits", f"video_id {_ANY}", ids)
-    for shard in erasure.shards:
-        move_kept_rows(layout, connection, shard)
+    counts["num_incidents"] = refresh_incidents(connection, touched)
+    move_rows(connection, list(iter_rest_moves(rest for rest, _ in rests)))
+    _delete(connection, "coverage", f"shard_id {_ANY}", list(erasure.shard_ids))
     synchronize(layout, connection)
     _record(connection, erasure, counts)
     reach("erasure.rows_deleted")
@@ -84,37 +91,14 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, condition: str, v
     return int(deleted.fetchall()[0][0])
 
 
-def move_kept_rows(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, shard: AffectedShard) -> None:
-    """Moves the rows of kept videos to their new shard, so that no query is run on it again."""
-    old, new = shard.shard_id, shard.rest_id
-    if new and (layout.root / shard.directory).with_name(new).is_dir():
-        connection.execute(_MOVE_SQL, [new, old])
-        for table in ("hits", "judgements"):
-            connection.execute(f"UPDATE {table} SET shard_id = ? WHERE shard_id = ?", [new, old])  # noqa: S608 - names are our own
-    connection.execute("DELETE FROM coverage WHERE shard_id = ?", [old])
-
-
-def shrink_incidents(connection: duckdb.DuckDBPyConnection, gone: list[str]) -> int:
-    """Removes hits from incidents; returns how many incidents were deleted because they had no other hits."""
-    found = connection.execute("SELECT * FROM incidents WHERE list_has_any(hit_ids, ?::VARCHAR[])", [gone])
-    names = [column[0] for column in found.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    left = [{**row, "hit_ids": [hit_id for hit_id in row["hit_ids"] if hit_id not in set(gone)]} for row in rows]
-    _delete(connection, "incidents", f"incident_id {_ANY}", [row["incident_id"] for row in rows])
-    shrunk = [{**row, **_bounds(connection, row["hit_ids"])} for row in left if row["hit_ids"]]
-    for row in shrunk:
-        columns = ", ".join(row)
-        marks = ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO incidents ({columns}) VALUES ({marks})", list(row.values()))  # noqa: S608 - names are our own
-    return len(left) - len(shrunk)
-
-
-def _bounds(connection: duckdb.DuckDBPyConnection, hit_ids: list[str]) -> dict[str, object]:
-    hits = connection.execute(_BOUNDS_SQL, [hit_ids]).fetchall()
-    if not hits:
-        return {"num_hits": len(hit_ids), "best_hit_id": hit_ids[0]}
-    starts, stops = [start for _, start, _ in hits], [stop for _, _, stop in hits]
-    return {"num_hits": len(hit_ids), "best_hit_id": hits[0][0], "start_utc": min(starts), "stop_utc": max(stops)}
+def _iter_rests(layout: StoreLayout, shards: Iterable[AffectedShard]) -> Iterator[tuple[Rest, list[str]]]:
+    """The shards that hold what was kept of others, with their tracklets."""
+    for shard in shards:
+        place = (layout.root / shard.directory).with_name(shard.rest_id or shard.shard_id)
+        with suppress(ShardError):  # nothing was kept, or verify names it
+            if shard.rest_id:
+                tracklets = read_columns(place, ["tracklet_id"]).column("tracklet_id").to_pylist()
+                yield (shard.shard_id, read_manifest(place)), sorted(set(tracklets))
 
 
 def _record(connection: duckdb.DuckDBPyConnection, erasure: Erasure, counts: dict[str, int]) -> None:

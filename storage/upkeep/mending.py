@@ -21,8 +21,7 @@ from storage.hits.writer import HitStore
 from storage.shards.facts import Corrections, VideoFacts
 from storage.shards.manifest import ShardManifest
 from storage.shards.rewriting import rewrite_shard
-from storage.shards.schema import clean_text
-from storage.upkeep.mending_rows import move_rows
+from storage.upkeep.moving import build_move, move_rows
 
 SHARDS_AT_ONCE = 32  # both the old and the new shards of one batch take room on the disk
 Regroup = Callable[[duckdb.DuckDBPyConnection, frozenset[str]], None]  # takes the cameras whose hits were moved
@@ -41,18 +40,7 @@ class OutdatedShard:
         known = {video.video_id: VideoFacts.of(self.manifest, video) for video in self.manifest.videos}
         for key, videos in self.parts.items():
             for video_id, new in videos.items():
-                old = known[video_id]
-                yield {
-                    "video_id": clean_text(video_id),
-                    "old_shard": self.manifest.key.shard_id,
-                    "new_shard": key.shard_id,
-                    "old_camera": clean_text(old.camera),
-                    "camera": clean_text(new.camera),
-                    "clock_source": new.clock_source,
-                    "time_zone": new.time_zone,
-                    "shift": new.start_utc - old.start_utc,
-                    "is_retimed": (new.start_utc, new.time_zone) != (old.start_utc, old.time_zone),
-                }
+                yield build_move(video_id, (self.manifest.key.shard_id, known[video_id]), key, new)
 
 
 def find_outdated(layout: StoreLayout, corrections: Corrections) -> Iterator[OutdatedShard]:

@@ -42,14 +42,17 @@ def jpeg_of(video: str, number: int) -> bytes:
     return b"\xff\xd8" + np.random.default_rng([*video.encode(), number]).bytes(300)
 
 
-def publish_videos(layout: StoreLayout, videos: dict[str, datetime], camera: str = "gate") -> ShardManifest:
-    """A shard of several videos, four crops each."""
+def publish_videos(
+    layout: StoreLayout, videos: dict[str, datetime], camera: str = "gate", tracklet: str = ""
+) -> ShardManifest:
+    """A shard of several videos, four crops each, all in one tracklet if it has a name."""
     rows, entries = [], []
     for seed, (video, start) in enumerate(videos.items()):
         path = f"{camera}/{name_of(video)}"
         entries.append(replace(make_video(video), path=path, start_utc=start))
         for number, vector in enumerate(unit_vectors(4, seed=seed)):
             row = make_row(video, vector, camera=camera, number=number)
+            row = replace(row, tracklet_id=tracklet or row.tracklet_id)
             moment = start + timedelta(seconds=number)
             rows.append(replace(row, video_path=path, wall_clock_utc=moment, jpeg=jpeg_of(video, number)))
     shard_id = make_shard_id([entry.video_id for entry in entries], PIPELINE)
@@ -58,7 +61,7 @@ def publish_videos(layout: StoreLayout, videos: dict[str, datetime], camera: str
         return writer.publish(entries, seconds=1.5)
 
 
-def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
+def sweep(layout: StoreLayout, found: dict[str, str], tracklet: str = "") -> None:
     """A published sweep with one hit and one judgement per video (mapped to its shard), all in one incident."""
     hits, judgements = [], []
     for number, (video, shard_id) in enumerate(found.items()):
@@ -66,7 +69,7 @@ def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
         (layout.reports / picture).parent.mkdir(exist_ok=True)
         (layout.reports / picture).write_bytes(jpeg_of(video, 99))
         place = {"video_id": f"video-{video}", "shard_id": shard_id, "crop_id": f"{video}-0001"}
-        hit = make_hit(tracklet_id=f"{video}-t0")
+        hit = make_hit(tracklet_id=tracklet or f"{video}-t0")
         moment = NOON + timedelta(seconds=number)
         hits.append(
             replace(
@@ -80,7 +83,7 @@ def sweep(layout: StoreLayout, found: dict[str, str]) -> None:
                 **place,
             )
         )
-        judgements.append(replace(make_judgement(tracklet_id=f"{video}-t0"), **place))
+        judgements.append(replace(make_judgement(tracklet_id=tracklet or f"{video}-t0"), **place))
     coverage = tuple(CoverageRecord(query_version="q1", shard_id=shard_id) for shard_id in sorted({*found.values()}))
     content = SweepContent(
         sweep=make_sweep(), coverage=coverage, hits=tuple(hits), judgements=tuple(judgements), incidents=(_join(hits),)

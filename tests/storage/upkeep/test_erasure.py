@@ -29,6 +29,7 @@ from tests.storage.erased_stores import (
     jpeg_of,
     name_of,
     publish_videos,
+    sweep,
 )
 from tests.storage.examples import NOON, PIPELINE, make_key, make_video, open_writer, unit_vectors
 
@@ -80,6 +81,15 @@ def test_an_incident_keeps_its_other_hits_and_takes_their_bounds(layout: StoreLa
     assert run_sql(layout, sql)[1] == [(2, True, NOON.replace(tzinfo=None) + timedelta(seconds=1))]
     erase_footage(layout, [ErasureRule(videos=("video-pm", f"yard/{name_of('new')}"))])
     assert run_sql(layout, "SELECT count(*) FROM incidents")[1] == [(0,)]
+
+
+def test_a_query_is_asked_again_about_the_half_of_a_tracklet_that_is_kept(layout: StoreLayout) -> None:
+    crossing = publish_videos(layout, {"am": MORNING, "new": EVENING}, camera="door", tracklet="crossing").key.shard_id
+    sweep(layout, {"am": crossing}, tracklet="crossing")
+    (report,) = erase_footage(layout, [ErasureRule(videos=("video-am",))]).erasures
+    (rest,) = [shard.rest_id for shard in report.shards if shard.directory.endswith(crossing)]
+    with HitStore(layout) as store:
+        assert store.pending({"q1": ""}, [rest]) == {("q1", rest)}
 
 
 def test_no_picture_and_no_name_remains_in_any_file(layout: StoreLayout) -> None:

@@ -35,6 +35,7 @@ def grow(
     grown_from: tuple[str, ...] = ("video-am",),
     first: int = 0,
     later: float = 0,
+    tracklets: str = "am",
 ) -> str:
     """Publishes a longer version of the video "am" of the filled store; returns the id of its shard."""
     start = MORNING + timedelta(seconds=later)
@@ -44,7 +45,10 @@ def grow(
     with open_writer(layout, make_key(shard_id)) as writer:
         vectors = unit_vectors(8)
         rows = [make_row("am", vectors[number], number=number) for number in range(first, 8)]
-        writer.append([replace(row, video_id=video_id, video_path=path) for row in rows])
+        names = {row.crop_id: row.tracklet_id.replace("am", tracklets) for row in rows}
+        writer.append(
+            [replace(row, video_id=video_id, video_path=path, tracklet_id=names[row.crop_id]) for row in rows]
+        )
         writer.publish([entry], seconds=1.5)
     return shard_id
 
@@ -89,6 +93,24 @@ def test_a_hit_whose_tracklet_is_not_in_the_longer_version_is_removed(layout: St
     assert run_sql(layout, HITS_SQL)[1] == []
     assert run_sql(layout, "SELECT count(*) FROM judgements WHERE tracklet_id = 'am-t0'")[1] == [(0,)]
     assert run_sql(layout, "SELECT num_hits FROM incidents")[1] == [(3,)]
+
+
+def test_a_hit_follows_its_person_whose_tracklet_has_another_name_in_the_longer_version(layout: StoreLayout) -> None:
+    ((hit_id, *_),) = run_sql(layout, HITS_SQL)[1]
+    shard_id = grow(layout, tracklets="renamed")
+    replace_outgrown(layout, PIPELINE)
+    ((new_id, video_id, shard, _, feedback),) = run_sql(layout, HITS_SQL)[1]
+    assert (video_id, shard, feedback) == (LONG, shard_id, "confirm")
+    assert new_id != hit_id
+    assert run_sql(layout, f"SELECT tracklet_id, crop_id FROM hits WHERE hit_id = '{new_id}'")[1] == [
+        ("renamed-t0", "am-0001")
+    ]
+    assert run_sql(layout, "SELECT count(*) FROM judgements WHERE tracklet_id = 'renamed-t0'")[1] == [(1,)]
+    assert run_sql(layout, "SELECT count(*) FROM judgement_slots WHERE tracklet_id = 'renamed-t0'")[1] == [(1,)]
+    ((hit_ids, num_hits, best),) = run_sql(layout, "SELECT hit_ids, num_hits, best_hit_id FROM incidents")[1]
+    assert (num_hits, best) == (4, new_id)
+    assert new_id in hit_ids
+    assert hit_id not in hit_ids
 
 
 def test_a_file_that_grew_twice_before_anything_was_replaced_keeps_its_longest_version(layout: StoreLayout) -> None:
