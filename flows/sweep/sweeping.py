@@ -28,6 +28,7 @@ from storage.gallery.gallery import Gallery, count_crops
 from storage.hits.feedback_sql import read_reviews
 from storage.hits.rows import CoverageRecord, HitRecord, SweepContent, SweepRecord
 from storage.hits.writer import HitStore
+from storage.upkeep.adoption import adopt_rows
 from storage.upkeep.erasure import finish_erasures
 from storage.upkeep.growth import replace_outgrown
 
@@ -82,6 +83,7 @@ def sweep_store(
             listener=listener,
             recorded=recorded,
         )
+        adopt_rows(hits, gallery)
         queries = _mask_by_judge(run, queries, queries_file)
         for query in queries:
             hits.register_query(query)

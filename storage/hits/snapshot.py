@@ -1,6 +1,8 @@
 """The published database: a copy of what published sweeps found, replaced in one step, readable by any DuckDB 1.x."""
 
 import glob
+from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
 
 import duckdb
@@ -23,6 +25,7 @@ _NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.
 _CROP_COLUMNS = ("shard_id", "pipeline", *crops_view_schema().names)
 NO_CROPS_SQL = f"SELECT {', '.join(f'NULL AS {name}' for name in _CROP_COLUMNS)} WHERE false"
 _HITS_SOURCE = f"hits LEFT JOIN ({NEWEST_SQL}) USING (hit_id)"
+_MAGIC = b"PAR1"  # ends a Parquet file
 _SWEEP_FILTER = "WHERE sweep_id IN (SELECT sweep_id FROM sweeps WHERE published)"
 
 
@@ -101,15 +104,33 @@ def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Pa
 
 
 def _crops_sql(layout: StoreLayout) -> str:
-    """The Parquet files as one view; if there are none, the same columns without rows."""
-    pipelines = sorted({path.parents[3] for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")})
-    if not pipelines:
+    """The Parquet files as one view; if there are none, the same columns without rows.
+
+    It shows later shards, too, unless the file of one is cut off: then it lists the others.
+    """
+    pipelines: dict[Path, list[Path]] = {}
+    for path in sorted(layout.shards.glob(f"*/*/*/*/{CROPS_FILE}")):
+        pipelines.setdefault(path.parents[3], []).append(path)
+    sources = []  # one schema per pipeline
+    for folder, paths in pipelines.items():
+        whole = [glob.escape(str(path)) for path in paths if _is_whole(path)]
+        shown = whole if len(whole) < len(paths) else [f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}"]
+        sources += [", ".join(map(tables.quote_text, shown))] if shown else []
+    if not sources:
         return NO_CROPS_SQL
-    patterns = [tables.quote_text(f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}") for folder in pipelines]
-    files = [f"FROM read_parquet({pattern}, filename = true)" for pattern in patterns]  # one schema per pipeline
+    files = [f"FROM read_parquet([{names}], filename = true)" for names in sources]
     source = "(" + " UNION ALL BY NAME ".join([*files, f"SELECT {_NO_BODY} WHERE false"]) + ")"
     ids = "split_part(filename, '/', -2) AS shard_id, split_part(filename, '/', -5) AS pipeline"
     return f"SELECT {ids}, {crop_columns_sql()} FROM {source}"  # noqa: S608 - the path is quoted
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a Parquet file has its end, which a cut file lacks and without which no query can read any of them."""
+    with suppress(OSError), path.open("rb") as file:
+        return (
+            file.seek(0, SEEK_END) >= len(_MAGIC) and file.seek(-len(_MAGIC), SEEK_END) >= 0 and file.read() == _MAGIC
+        )
+    return False
 
 
 def crop_columns_sql() -> str:

@@ -9,7 +9,7 @@ from flows.index.indexing import IndexReport, index_archive
 from flows.maintain.erasing import erase_store
 from flows.settings.model import Settings
 from flows.sweep.sweeping import sweep_store
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback
@@ -19,6 +19,7 @@ from storage.upkeep.erasure_log import ErasureRule
 from tests.drawn import FPS, Blocks, DrawnSession, DrawnSource, SmallComposition, write_queries
 from tests.storage.examples import NOON
 
+EARLIER = "gate/2026-03-14/09-59-57.ts"
 NAME, OTHER = "gate/2026-03-14/10-00-00.ts", "gate/2026-03-14/11-00-00.ts"
 RED: Blocks = (("red", 0, 3),)
 BOTH: Blocks = (("red", 0, 3), ("green", 1, 3))
@@ -101,6 +102,24 @@ def test_while_another_process_writes_the_sweep_replaces_the_shorter_version(
     assert Gallery.open(layout, report.pipeline_digest).pending
     assert [row[1] for row in sweep(layout, tmp_path)] == ["green", "red"]
     assert not Gallery.open(layout, report.pipeline_digest).pending
+
+
+def test_hits_and_feedback_follow_a_video_whose_damaged_shard_is_indexed_again_as_part_of_a_stream(
+    archive: Path, layout: StoreLayout, tmp_path: Path
+) -> None:
+    index(layout, archive)
+    ((hit_id, *_),) = sweep(layout, tmp_path)
+    leave_feedback(layout, FeedbackRecord(hit_id=str(hit_id), verdict="confirm", who="ann", created_utc=NOON))
+    for path in layout.shards.rglob(CROPS_FILE):
+        path.write_bytes(b"damaged")
+    append(archive / EARLIER, BOTH)
+    append(archive / EARLIER, RED)
+    assert index(layout, archive).total("num_videos") == 3
+    (hit,) = sweep(layout, tmp_path) or run_sql(layout, HITS, [EARLIER])[1]
+    assert hit[0] != hit_id, "the tracklet is named after the earlier file"
+    assert hit[3] == "confirm"
+    sql = "SELECT count(*) FROM hits WHERE shard_id NOT IN (SELECT shard_id FROM tracklets)"
+    assert run_sql(layout, sql)[1] == [(0,)]
 
 
 def test_what_was_erased_does_not_come_back_when_its_file_has_grown(

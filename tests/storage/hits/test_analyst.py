@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anomalylmm.errors import QueryError, StoreError
-from storage.disk.layout import StoreLayout
+from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.hits.analyst import SqlLimits, open_snapshot, open_tables, run_sql
 from storage.hits.writer import HitStore
 from tests.storage.examples import make_content, make_rows, publish_shard, unit_vectors
@@ -187,3 +187,13 @@ def test_tables_say_which_shard_is_left_out(layout: StoreLayout) -> None:
     with open_tables(layout) as snapshot:
         assert len(snapshot.unreadable) == 1
         assert "manifest.json" in snapshot.unreadable[0]
+
+
+def test_a_shard_whose_file_is_cut_off_hides_no_other_shard(filled: StoreLayout) -> None:
+    whole = run_sql(filled, "SELECT DISTINCT shard_id FROM crops ORDER BY ALL")[1]
+    path = next(filled.shards.rglob(CROPS_FILE))
+    path.write_bytes(path.read_bytes()[:-4])
+    with HitStore(filled) as store:
+        store.publish()
+    found = run_sql(filled, "SELECT DISTINCT shard_id FROM crops ORDER BY ALL")[1]
+    assert found == [row for row in whole if row != (path.parent.name,)]
