@@ -111,19 +111,35 @@ class Composition:
         description = self.pipeline.description
         return description if view == self.views.default else description | {"camera_view": view._asdict()}
 
-    def build_detector(self, tiles: int) -> PersonDetector:
-        """Builds the detector for cameras with so many tiles; they share the model."""
-        return TiledDetector(self.detector, tiles) if tiles > 1 else self.detector
+    def build_detector(self, view: FrameView) -> PersonDetector:
+        """Builds the detector for a view; views of one size share the model."""
+        detector = self._detectors[view.image_size]
+        return TiledDetector(detector, view.tiles) if view.tiles > 1 else detector
 
     @property
     def keenest_detector(self) -> PersonDetector:
-        """The detector with as many tiles as any camera has."""
-        tiles = [self.settings.view_of(camera)[1] for camera in (None, *self.settings.cameras)]
-        return self.build_detector(max(tiles))
+        """The detector of the camera whose frames are searched for the smallest people."""
+        return self.build_detector(max(self._views, key=lambda view: (view.tiles * view.image_size, view)))
+
+    @property
+    def _views(self) -> list[FrameView]:
+        return [FrameView(*self.settings.view_of(camera)) for camera in (None, *self.settings.cameras)]
+
+    @cached_property
+    def _detectors(self) -> dict[int, PersonDetector]:
+        """A detector for each size at which frames are seen."""
+        usual = self.settings.detector.image_size
+        return {
+            size: self.detector if size == usual else self._load_detector(size)
+            for size in {view.image_size for view in self._views}
+        }
 
     @cached_property
     def detector(self) -> PersonDetector:
-        """The person detector for whole frames."""
+        """The person detector for whole frames at the usual size."""
+        return self._load_detector(self.settings.detector.image_size)
+
+    def _load_detector(self, image_size: int) -> PersonDetector:
         from anomalylmm.models.detect.nanodet import NanoDetDetector
         from anomalylmm.models.detect.yolo import YoloDetector
 
@@ -132,7 +148,7 @@ class Composition:
         weights = self._find(detector.weights, "detector")
         return detector_class(
             weights,
-            image_size=detector.image_size,
+            image_size=image_size,
             confidence=detector.confidence,
             runtime=detector.runtime,
             device=self._device_for(weights),
@@ -189,7 +205,7 @@ class Composition:
 
     def load_indexing_models(self) -> None:
         """Loads the models for indexing, before several threads use them."""
-        _ = self.detector, self.encoder, self.bodies
+        _ = self._detectors, self.encoder, self.bodies
 
     @cached_property
     def judge(self) -> Judge:
@@ -248,7 +264,7 @@ class Composition:
         return self._build_source(self.views.default)
 
     def build_source(self, view: FrameView) -> FrameSource:
-        """Builds the decoder for a view. With tiles, it decodes still scenes whole: small people hardly change them."""
+        """Builds the decoder for a view. If it is for small people, who hardly change a scene, nothing is left out."""
         return self.source if view == self.views.default else self._build_source(view)
 
     def _build_source(self, view: FrameView) -> FrameSource:
@@ -256,7 +272,8 @@ class Composition:
 
         share_one_heap()
         decode, gate = self.settings.decode, self.settings.gate
-        skips_still = decode.skip_still and gate.enabled and view.tiles == 1
+        parts = view.motion_parts(self.settings.detector.image_size)
+        skips_still = decode.skip_still and gate.enabled and parts == 1
         return VideoSource(
             decoder=decode.decoder,
             still_share=gate.min_changed_share / 2 if skips_still else None,

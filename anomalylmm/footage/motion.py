@@ -17,7 +17,8 @@ class MotionGate:
     averaging removes sensor noise, and the median difference is taken out, so that automatic exposure and lamps do
     not count as motion. After motion the gate stays open for ``linger_seconds``, because a person who
     falls often lies still at once. One frame of a still scene passes every ``max_idle_seconds``, so that a person who
-    lies or stands still is seen again. Where small persons are searched for in tiles, each tile counts by itself.
+    lies or stands still is seen again. Where small persons are
+    searched for, parts x parts of the picture count by themselves.
     """
 
     def __init__(
@@ -29,15 +30,15 @@ class MotionGate:
         threshold: float = 12.0,
         background_seconds: float = 20.0,
         width_px: int = 96,
-        tiles: int = 1,
+        parts: int = 1,
     ) -> None:
         if min(max_idle_seconds, linger_seconds, background_seconds) < 0 or width_px < 8:
             raise ConfigurationError("the motion gate's times must not be negative and its width at least 8 pixels")
         self.max_idle_seconds = max_idle_seconds
         self.linger_seconds = linger_seconds
         self.min_changed_share = min_changed_share
-        self.width_px = width_px * tiles
-        self._background = Background(threshold=threshold, follow_seconds=background_seconds, tiles=tiles)
+        self.width_px = width_px * parts
+        self._background = Background(threshold=threshold, follow_seconds=background_seconds, parts=parts)
         self._last_seconds = -math.inf
         self._open_until = -math.inf
 
@@ -64,7 +65,7 @@ class MotionGate:
         return self._background.changed_box
 
     def changed_share(self, image: Image, pts_seconds: float) -> float:
-        """Measures the share of pixels that differ from the background (0..1), of the tile where it is largest."""
+        """Measures the share of pixels that differ from the background (0..1), of the part where it is largest."""
         return self._background.changed_share(self._shrink(image), pts_seconds)
 
     def _shrink(self, image: Image) -> Floats:

@@ -13,15 +13,15 @@ from anomalylmm.records import Box, Floats
 class Background:
     """What a fixed camera shows when nothing happens, following slowly."""
 
-    def __init__(self, *, threshold: float = 12.0, follow_seconds: float = 20.0, tiles: int = 1) -> None:
+    def __init__(self, *, threshold: float = 12.0, follow_seconds: float = 20.0, parts: int = 1) -> None:
         """Begins with nothing.
 
         Args:
             threshold: Gray levels from which a pixel differs.
             follow_seconds: Time in which it takes on most of a lasting change; 0 compares with the picture before.
-            tiles: The picture is divided into N x N parts, of which the one with the largest share counts.
+            parts: The picture is divided into N x N parts, of which the one with the largest share counts.
         """
-        self._threshold, self._follow_seconds, self._tiles = threshold, follow_seconds, tiles
+        self._threshold, self._follow_seconds, self._parts = threshold, follow_seconds, parts
         self._mean: Floats | None = None
         self._last_seconds = -math.inf
         self.changed_box: Box | None = None  # around what differs, in shares of the sides; None: all of it may
@@ -46,8 +46,8 @@ class Background:
         self._last_seconds = pts_seconds
         differs = (np.abs(difference).max(axis=2) > self._threshold).astype(np.float32)
         self.changed_box = _box_around(differs)
-        parts = (min(self._tiles, differs.shape[1]), min(self._tiles, differs.shape[0]))
-        return float(cv2.resize(differs, parts, interpolation=cv2.INTER_AREA).max())
+        shape = (min(self._parts, differs.shape[1]), min(self._parts, differs.shape[0]))
+        return float(cv2.resize(differs, shape, interpolation=cv2.INTER_AREA).max())
 
 
 def _box_around(mask: Floats) -> Box | None:

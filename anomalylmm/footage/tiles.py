@@ -20,6 +20,7 @@ SAME_PERSON = 0.5  # overlap (intersection over union) of two boxes of one perso
 COVERED = 0.6  # share of a cut box that lies in a whole one of the same person
 EDGE = 0.02  # share of a tile's side within which a box touches its edge
 MAX_DETECTIONS = 100  # of one frame
+MIN_TILE_SHARE = 0.65  # of the detector's picture: enlarging smaller parts of a frame shows it nothing new
 SEEN_PX = 30  # height of a person in the detector's picture from which it finds about half of them (measured)
 
 

@@ -86,13 +86,13 @@ class CropStream:
         build_tracker: Callable[[], Tracker],
         bodies: BodyReader | None = None,
         *,
-        tiles: int = 1,
+        parts: int = 1,
     ) -> None:
         self.counts, self.sight = Counts(), Sight()
         self._settings, self._detector, self._build_tracker = settings, detector, build_tracker
-        self._bodies, self._tiles = bodies, tiles
+        self._bodies, self._parts = bodies, parts
         self._gate, self._waiting = self._build_gate(), list[_Chosen]()
-        self._zoom, self._zooms = Zoom(), settings.detector.zoom and settings.gate.enabled and tiles == 1
+        self._zoom, self._zooms = Zoom(), settings.detector.zoom and settings.gate.enabled and parts == 1
         self._tracker, self._builder = build_tracker(), self._build_tracklets()
 
     def look(self, frames: Frames) -> Looks:
@@ -130,7 +130,7 @@ class CropStream:
             min_changed_share=gate.min_changed_share,
             linger_seconds=gate.linger_seconds,
             max_idle_seconds=gate.max_idle_seconds,
-            tiles=self._tiles,
+            parts=self._parts,
         )
 
     def _build_tracklets(self) -> TrackletBuilder:

@@ -12,7 +12,7 @@ from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.cropping import Counts, CropStream, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Unit
-from flows.index.small_persons import note_small_persons
+from flows.index.small_persons import note_view
 from flows.index.streams import VideoEnd
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
@@ -69,8 +69,13 @@ def index_unit(
     """
     began, pipeline = time.monotonic(), composition.pipeline
     view = composition.views.find(unit.camera, unit.videos[0].path)
-    detector = composition.build_detector(view.tiles)
-    stream = CropStream(composition.settings, detector, composition.build_tracker, composition.bodies, tiles=view.tiles)
+    stream = CropStream(
+        composition.settings,
+        composition.build_detector(view),
+        composition.build_tracker,
+        composition.bodies,
+        parts=view.motion_parts(composition.settings.detector.image_size),
+    )
     writer = ShardWriter(
         layout,
         _name_shard(unit, pipeline.digest),
@@ -111,7 +116,7 @@ class _UnitBuilder:
         videos: Sequence[Video],
         view: FrameView,
     ) -> None:
-        self._view, self._small = view, dict[str, None]()  # what people of this camera are too small, each note once
+        self._view, self._small = view, dict[str, None]()  # what is amiss with the view, each note once
         self.entries: list[VideoEntry] = []
         self._unreadable: list[Unreadable] = []
         self._composition, self._writer, self._counts = composition, writer, counts
@@ -152,8 +157,7 @@ class _UnitBuilder:
             record_quarantine(layout, entry)
         else:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
-            image_size = self._composition.settings.detector.image_size
-            self._small[note_small_persons(end.header, self._view, image_size)] = None
+            self._small[note_view(end.header, self._view)] = None
         return found
 
     def report(

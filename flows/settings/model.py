@@ -18,7 +18,7 @@ from pydantic_settings import (
 )
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.footage.tiles import tile_side
+from anomalylmm.footage.tiles import MIN_TILE_SHARE, tile_side
 from flows.settings.archive_section import ArchiveSettings
 from flows.settings.own_files import read_toml, show_value
 from flows.settings.sections import (
@@ -41,7 +41,6 @@ from flows.settings.sections import (
 
 PREFIX = "ANOMALYLMM_"
 DEFAULT_PROFILE = "pocket"
-MIN_TILE_SHARE = 0.65  # of detector.image_size: enlarging smaller parts of a frame shows the detector nothing new
 DEFAULT, ENVIRONMENT, ARGUMENT = "default", "environment", "argument"
 
 
@@ -80,8 +79,8 @@ class Settings(BaseSettings):
     shards: ShardSettings = ShardSettings()
     cameras: tuple[CameraSettings, ...] = Field(
         (),
-        description="path patterns with camera and time, and cameras with a decode width and tiles of their own: "
-        "pattern and time_zone, or name; max_width and tiles",
+        description="path patterns with camera and time, and cameras whose frames are searched in another way: "
+        "pattern and time_zone, or name; max_width, image_size and tiles",
     )
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
@@ -90,22 +89,25 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_tiles(self) -> "Settings":
         for camera in (None, *self.cameras):
-            width, tiles = self.view_of(camera)
-            size, side = self.detector.image_size, tile_side(width, tiles)
-            if tiles > 1 and 0 < side < MIN_TILE_SHARE * size:
+            width, tiles, size = self.view_of(camera)
+            side = tile_side(width, tiles)
+            is_larger = camera is not None and size > self.detector.image_size
+            if (tiles > 1 or is_larger) and 0 < side < MIN_TILE_SHARE * size:
                 where = f"camera {camera.name or camera.pattern}: " if camera else ""
                 raise ValueError(
                     f"{where}tiles = {tiles} with max_width = {width} makes parts of {side} px, but the detector sees "
-                    f"{size} px; set max_width to at least {math.ceil(width * size / side)}, or fewer tiles"
+                    f"{size} px; set max_width to at least {math.ceil(width * size / side)}, or a smaller image_size "
+                    "or fewer tiles"
                 )
         return self
 
-    def view_of(self, camera: CameraSettings | None) -> tuple[int, int]:
-        """Returns decode width and tiles, as they are for all cameras or for those of one entry."""
-        width, tiles = (camera.max_width, camera.tiles) if camera else (None, None)
+    def view_of(self, camera: CameraSettings | None) -> tuple[int, int, int]:
+        """Returns decode width, tiles and detector size, as they are for all cameras or for those of one entry."""
+        width, tiles, size = (camera.max_width, camera.tiles, camera.image_size) if camera else (None, None, None)
         return (
             self.decode.max_width if width is None else width,
             self.detector.tiles if tiles is None else tiles,
+            self.detector.image_size if size is None else size,
         )
 
     @classmethod

@@ -16,10 +16,10 @@ class Unit:
 
 
 Seconds = Annotated[float, Unit("s")]
-Pixels = Annotated[int, Unit("px")]
 PixelArea = Annotated[int | None, Unit("px")]
 Days = Annotated[float, Unit("days")]
 DecodeWidth = Annotated[int, Unit("px"), Field(ge=0)]
+ImageSize = Annotated[int, Unit("px"), Field(ge=64, multiple_of=32)]
 Tiles = Annotated[int, Unit("tiles"), Field(ge=1, le=8)]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 
@@ -81,10 +81,8 @@ class DetectorSettings(Section):
         "nanodet", description="yolo: a model that ultralytics can load; nanodet: an ONNX file of this project"
     )
     weights: str = Field("pocket/persons", description="path or name of shipped weights")
-    image_size: Pixels = Field(
+    image_size: ImageSize = Field(
         416,
-        ge=64,
-        multiple_of=32,
         description="longer side of the frame that the detector sees; larger is slower but finds smaller people",
     )
     confidence: float = Field(0.3, gt=0, lt=1, description="minimum confidence of a detection (0 to 1)")
@@ -292,10 +290,13 @@ class CameraSettings(Section):
     """
 
     pattern: str = Field("", description="for example {camera}/{year}-{month}-{day}/{hour}-{minute}-{second}")
-    name: str = Field("", description="instead of a pattern: the camera that max_width and tiles are for")
+    name: str = Field("", description="instead of a pattern: the camera that max_width, image_size and tiles are for")
     time_zone: str = Field("", description="time zone of the times in these paths (IANA name); empty: time_zone")
     max_width: DecodeWidth | None = Field(
         None, description="decode.max_width for these videos; empty: decode.max_width"
+    )
+    image_size: ImageSize | None = Field(
+        None, description="detector.image_size for these videos; empty: detector.image_size"
     )
     tiles: Tiles | None = Field(None, description="detector.tiles for these videos; empty: detector.tiles")
 

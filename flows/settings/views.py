@@ -8,14 +8,23 @@ from flows.settings.model import Settings
 
 
 class FrameView(NamedTuple):
-    """Decode width and tiles."""
+    """Decode width, tiles, and the size at which the detector sees a frame or a tile."""
 
     max_width: int  # in pixels; 0: never scaled down
     tiles: int  # in a row; 1: only the whole frame
+    image_size: int  # longer side in pixels
 
     def __str__(self) -> str:
         width = f"at most {self.max_width} px wide" if self.max_width else "in full width"
-        return f"{width}, in {self.tiles} x {self.tiles} tiles" if self.tiles > 1 else width
+        tiles = f", in {self.tiles} x {self.tiles} tiles" if self.tiles > 1 else ""
+        return f"{width}{tiles}, seen at {self.image_size} px"
+
+    def motion_parts(self, usual_size: int) -> int:
+        """Returns into how many parts in a row the search for motion divides a frame; 1: it looks at all of it.
+
+        Half as small people need twice as many, whether tiles or a larger picture show them to the detector.
+        """
+        return self.tiles * max(1, round(self.image_size / usual_size))
 
 
 class CameraViews:
@@ -31,7 +40,7 @@ class CameraViews:
         self._entries = [
             (item.name, compile_pattern(item.pattern, "UTC").regex if item.pattern else None, settings.view_of(item))
             for item in settings.cameras
-            if item.max_width is not None or item.tiles is not None
+            if {item.max_width, item.tiles, item.image_size} != {None}
         ]
 
     def find(self, camera: str, path: str) -> FrameView:

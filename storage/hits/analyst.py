@@ -20,7 +20,7 @@ from storage.hits.database import CONNECTION_SETTINGS
 from storage.hits.gaps import read_gaps_table
 from storage.hits.indexed import add_indexed, create_unpublished
 from storage.hits.runs import read_runs_table
-from storage.hits.snapshot import NO_CROPS_SQL, crop_columns_sql
+from storage.hits.snapshot import NO_CROPS_SQL, crop_columns_sql, is_whole
 from storage.hits.tables import quote_text
 from storage.shards.schema import crops_view_schema
 
@@ -174,7 +174,7 @@ def run_sql(
 
 def _add_crops(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
     """Adds the ``crops`` view: Arrow reads the files, so that SQL need not be able to open any."""
-    files = sorted(str(path) for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}"))
+    files = sorted(str(path) for path in layout.shards.glob(f"*/*/*/*/{CROPS_FILE}") if is_whole(path))
     if not files:
         connection.execute(f"CREATE TEMP VIEW crops AS {NO_CROPS_SQL}")
         return

@@ -113,7 +113,7 @@ def _crops_sql(layout: StoreLayout) -> str:
         pipelines.setdefault(path.parents[3], []).append(path)
     sources = []  # one schema per pipeline
     for folder, paths in pipelines.items():
-        whole = [glob.escape(str(path)) for path in paths if _is_whole(path)]
+        whole = [glob.escape(str(path)) for path in paths if is_whole(path)]
         shown = whole if len(whole) < len(paths) else [f"{glob.escape(str(folder))}/*/*/*/{CROPS_FILE}"]
         sources += [", ".join(map(tables.quote_text, shown))] if shown else []
     if not sources:
@@ -124,7 +124,7 @@ def _crops_sql(layout: StoreLayout) -> str:
     return f"SELECT {ids}, {crop_columns_sql()} FROM {source}"  # noqa: S608 - the path is quoted
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
     """Whether a Parquet file has its end, which a cut file lacks and without which no query can read any of them."""
     with suppress(OSError), path.open("rb") as file:
         return (

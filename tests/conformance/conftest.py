@@ -49,7 +49,7 @@ def build_detector(name: str, folder: Path) -> Any:
     if name == "fake":
         return fakes.FakeDetector()
     if name == "tiled":
-        return compose().build_detector(2)
+        return compose().build_detector(compose().views.default._replace(tiles=2))
     runtime = "onnxruntime" if name.endswith("_onnxruntime") else "openvino"
     if name.startswith("pocket"):
         path, changed = Path("pocket/detector"), {"family": "yolo", "image_size": 640}

@@ -206,7 +206,9 @@ def strong_noise(place: Place) -> Observed:
     return Observed(text=f"{count} crops; {report['state']}", right=count > 10)
 
 
-@situation("by default a note on the least height; with the camera's tiles in the settings, more than twice the crops")
+@situation(
+    "by default a note on the least height; with the camera's image_size in the settings, more than twice the crops"
+)
 def small_people_in_4k(place: Place) -> Observed:
     """Lays the demo, made small, on a still 4K picture: people are about 100 px high."""
     still = cv2.resize(next(demo_frames()), (3840, 2160), interpolation=cv2.INTER_CUBIC)
@@ -218,14 +220,14 @@ def small_people_in_4k(place: Place) -> Observed:
 
     write_video(place.archive / FALL, map(enlarge, demo_frames()))
     own = place.folder / "own.toml"
-    own.write_text('[[cameras]]\nname = "gate"\nmax_width = 1920\ntiles = 3\n')
+    own.write_text('[[cameras]]\nname = "gate"\nmax_width = 1920\nimage_size = 1664\n')
     counts, notes = [], []
     for store, more in (("store", ()), ("own", ("--settings", own))):
         done = place.run("index", place.archive, "--store", place.folder / store, "--json", *more)
         report = json.loads(done.stdout)
         counts.append(report["crops"])
         notes.append(any("px in height" in note for note in report["notes"]))
-    text = f"{counts[0]} crops, {'a' if notes[0] else 'no'} note; with tiles {counts[1]} crops"
+    text = f"{counts[0]} crops, {'a' if notes[0] else 'no'} note; with image_size {counts[1]} crops"
     return Observed(text=text, right=notes == [True, False] and counts[1] > 2 * counts[0])
 
 

@@ -69,6 +69,6 @@ def test_a_person_too_small_for_the_whole_picture_counts_in_its_tile():
     passing = scene.copy()
     passing[150:162, 100:106] = (200, 60, 60)
     for tiles, moves in ((1, False), (3, True)):
-        gate = build_gate(linger_seconds=0, max_idle_seconds=1000, min_changed_share=0.002, tiles=tiles)
+        gate = build_gate(linger_seconds=0, max_idle_seconds=1000, min_changed_share=0.002, parts=tiles)
         opened(gate, [scene] * 10)
         assert gate.is_moving(passing, 5.0) == moves

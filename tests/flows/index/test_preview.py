@@ -59,7 +59,10 @@ def test_decode_width_and_tiles_of_each_camera_are_shown(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"video")
     settings = Settings(cameras=(CameraSettings(name="yard", max_width=1920, tiles=2),))
     found = preview_archive(tmp_path, settings, lambda _: None)
-    assert found.views == {"at most 960 px wide": ("gate",), "at most 1920 px wide, in 2 x 2 tiles": ("yard",)}
+    assert found.views == {
+        "at most 960 px wide, seen at 416 px": ("gate",),
+        "at most 1920 px wide, in 2 x 2 tiles, seen at 416 px": ("yard",),
+    }
 
 
 def test_a_wrong_time_zone_is_suspected_if_all_files_end_whole_hours_later(tmp_path: Path) -> None:

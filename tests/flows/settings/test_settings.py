@@ -93,7 +93,11 @@ def test_tiles_make_another_pipeline_and_entries_of_cameras_do_not(monkeypatch: 
     usual, tiled = (Composition(load_settings(environment={}, detector={"tiles": tiles})) for tiles in (1, 2))
     entry = Composition(load_settings(environment={}, cameras=[{"name": "yard", "tiles": 2}]))
     assert tiled.pipeline.digest != usual.pipeline.digest == entry.pipeline.digest
-    assert usual.describe_pipeline(entry.views.find("yard", ""))["camera_view"] == {"max_width": 960, "tiles": 2}
+    assert usual.describe_pipeline(entry.views.find("yard", ""))["camera_view"] == {
+        "max_width": 960,
+        "tiles": 2,
+        "image_size": 416,
+    }
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,7 @@ def test_tiles_make_another_pipeline_and_entries_of_cameras_do_not(monkeypatch: 
     [
         ({"detector": {"tiles": 5}}, "tiles = 5 with max_width = 960 makes parts of 229 px.*at least 1744"),
         ({"cameras": [{"name": "yard", "max_width": 640, "tiles": 4}]}, "camera yard: tiles = 4"),
+        ({"cameras": [{"name": "yard", "image_size": 1664}]}, "camera yard: .* parts of 960 px.*at least 1664"),
         ({"cameras": [{"max_width": 640}]}, "either a pattern of its paths or its name"),
         ({"cameras": [{"pattern": "{camera}/{any}", "name": "yard"}]}, "either a pattern of its paths or its name"),
         ({"cameras": [{"name": "yard", "time_zone": "UTC"}]}, "a pattern instead of the name"),
