@@ -119,20 +119,13 @@ class Composition:
     @property
     def keenest_detector(self) -> PersonDetector:
         """The detector of the camera whose frames are searched for the smallest people."""
-        return self.build_detector(max(self._views, key=lambda view: (view.tiles * view.image_size, view)))
-
-    @property
-    def _views(self) -> list[FrameView]:
-        return [FrameView(*self.settings.view_of(camera)) for camera in (None, *self.settings.cameras)]
+        return self.build_detector(max(self.views.all, key=lambda view: (view.tiles * view.image_size, view)))
 
     @cached_property
     def _detectors(self) -> dict[int, PersonDetector]:
         """A detector for each size at which frames are seen."""
-        usual = self.settings.detector.image_size
-        return {
-            size: self.detector if size == usual else self._load_detector(size)
-            for size in {view.image_size for view in self._views}
-        }
+        usual, sizes = self.settings.detector.image_size, {view.image_size for view in self.views.all}
+        return {size: self.detector if size == usual else self._load_detector(size) for size in sizes}
 
     @cached_property
     def detector(self) -> PersonDetector:
@@ -190,9 +183,7 @@ class Composition:
             weights,
             model_id=self._encoder_id,
             device=self._device,
-            batch_size=encoder.batch_size,
-            dimension=encoder.dimension,
-            max_pixels=encoder.max_pixels,
+            **encoder.model_dump(include={"batch_size", "dimension", "max_pixels"}),
         )
 
     @property
@@ -272,8 +263,7 @@ class Composition:
 
         share_one_heap()
         decode, gate = self.settings.decode, self.settings.gate
-        parts = view.motion_parts(self.settings.detector.image_size)
-        skips_still = decode.skip_still and gate.enabled and parts == 1
+        skips_still = decode.skip_still and gate.enabled and view.motion_parts(self.settings.detector.image_size) == 1
         return VideoSource(
             decoder=decode.decoder,
             still_share=gate.min_changed_share / 2 if skips_still else None,

@@ -24,7 +24,13 @@ from storage.gallery.gallery import Gallery
 from storage.hits.gaps import GapRecord
 from storage.hits.runs import RunRecord
 from storage.shards.facts import read_corrections
-from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
+from storage.shards.quarantine import (
+    QuarantineEntry,
+    clear_quarantine,
+    correct_cameras,
+    read_quarantine,
+    record_quarantine,
+)
 from storage.upkeep.erasure_log import ErasedFootage, lift_erasures
 from storage.upkeep.growth import replace_outgrown
 
@@ -127,7 +133,7 @@ def build_plan(
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
     notes = read_quarantine(layout, digest)
     waiting = [note for note in notes if not _is_due(note, archive, retry=retry, max_tries=max_tries)]
-    gallery = Gallery.open(layout, digest)
+    gallery, corrections = Gallery.open(layout, digest), read_corrections(layout)
     plan = plan_archive(
         archive,
         composition.settings,
@@ -136,17 +142,23 @@ def build_plan(
         quarantined=frozenset(note.video_id for note in waiting),
         probe_start=composition.probe_start,
         is_erased=(lambda _: False) if erased else build_filter(layout, archive, composition.settings),
-        correct=read_corrections(layout).apply,
+        correct=corrections.apply,
         only=only,
     )
     if erased:
         _lift(layout, archive, plan)
+    present = {video.path: video.camera for video in plan.present}
+
+    def name_camera(path: str, camera: str) -> str:
+        return present.get(path) or corrections.name(plan.cameras.get(path, camera))
+
     for path, reason in plan.unreadable:
         modified_ns = modified_time_ns(archive / path) or 0
-        where = (path_id(path), path, camera_from_folder(path))
+        where = (path_id(path), path, name_camera(path, camera_from_folder(path)))
         entry = build_quarantine_entry(*where, pipeline_digest=digest, reason=reason, modified_ns=modified_ns)
         record_quarantine(layout, entry)
-    _drop_outdated(layout, notes, plan)
+    kept = _drop_outdated(layout, notes, plan)
+    correct_cameras(layout, kept, name_camera)
     ids = {video_id for _, video_id in plan.seen}
     given_up = sum(note.tries >= max_tries and note.video_id in ids for note in waiting)
     return replace(plan, given_up=given_up if retry else 0)
@@ -164,12 +176,17 @@ def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int
     return note.is_due(modified_time_ns(archive / note.path), retry=retry, max_tries=max_tries)
 
 
-def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> None:
-    """Removes the entries of files whose content was replaced, unless the old content is still in the archive."""
+def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> list[QuarantineEntry]:
+    """Removes the entries of files whose content was replaced, unless the old content is still in the archive.
+
+    Returns:
+        The others.
+    """
     paths, ids = {path for path, _ in plan.seen}, {video_id for _, video_id in plan.seen}
-    for note in notes:
-        if note.path in paths and note.video_id not in ids:
-            clear_quarantine(layout, note.pipeline_digest, note.video_id)
+    gone = [note for note in notes if note.path in paths and note.video_id not in ids]
+    for note in gone:
+        clear_quarantine(layout, note.pipeline_digest, note.video_id)
+    return [note for note in notes if note not in gone]
 
 
 def index_archive(

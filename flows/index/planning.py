@@ -1,7 +1,7 @@
 """Plans an index run: what is new in an archive, and how it is divided into shards. Decodes nothing."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -66,6 +66,7 @@ class Plan:
     all_recent: int = 0  # files that changed a moment ago, if all did
     passed_over: tuple[PassedOver, ...] = ()  # files that look like videos and are not read
     present: tuple[Video, ...] = ()  # all videos that were read
+    cameras: Mapping[str, str] = field(default_factory=dict, repr=False)  # of every path as it is read, not corrected
     hints: tuple[str, ...] = ()  # what the times of all new files have in common
 
     @property
@@ -212,6 +213,7 @@ def plan_archive(
         all_recent=settled.all_recent,
         passed_over=settled.passed_over,
         present=tuple(videos),
+        cameras={path: clean_text(clock.camera) for path, clock in reader.known.items()},
         hints=describe_paths(reader, [video.path for video in fresh]),
     )
 

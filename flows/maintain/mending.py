@@ -20,6 +20,7 @@ from storage.hits.analyst import open_snapshot
 from storage.hits.rows import IncidentRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections, write_correction
+from storage.shards.quarantine import correct_cameras, read_quarantine
 from storage.upkeep.erasure_log import ErasedFootage, Footage
 from storage.upkeep.mending import find_outdated, mend_shards
 
@@ -77,6 +78,7 @@ def correct_store(
                 by_hand=correction.by_hand,
                 renamed=correction.renamed,
             )
+        correct_cameras(layout, read_quarantine(layout), lambda _, name: correction.renamed.get(name, name))
         num_shards, problems = mend_shards(layout, hits, read_corrections(layout), regroup_incidents)
         if layout.snapshot.exists():
             hits.publish()

@@ -38,15 +38,24 @@ class CameraViews:
         """
         self.default = FrameView(*settings.view_of(None))
         self._entries = [
-            (item.name, compile_pattern(item.pattern, "UTC").regex if item.pattern else None, settings.view_of(item))
+            (
+                item.name,
+                compile_pattern(item.pattern, "UTC").regex if item.pattern else None,
+                FrameView(*settings.view_of(item)),
+            )
             for item in settings.cameras
             if {item.max_width, item.tiles, item.image_size} != {None}
         ]
+
+    @property
+    def all(self) -> tuple[FrameView, ...]:
+        """The views of all entries, and the usual one."""
+        return (self.default, *(view for *_, view in self._entries))
 
     def find(self, camera: str, path: str) -> FrameView:
         """Returns the view of the first entry with this name or a pattern that fits the path in the archive."""
         stem = strip_suffix(path)
         for name, regex, view in self._entries:
             if regex.fullmatch(stem) if regex else name == camera:
-                return FrameView(*view)
+                return view
         return self.default

@@ -3,6 +3,7 @@
 Later runs leave such a video out until its file changes or another try is asked for. The number of tries is limited.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,6 +69,18 @@ def read_quarantine(layout: StoreLayout, pipeline_digest: str | None = None) -> 
     folder = "*" if pipeline_digest is None else encode_name(pipeline_digest)
     entries = (find_note(path, _ENTRY) for path in layout.quarantine.glob(f"{folder}/*.json"))
     return tuple(sorted((entry for entry in entries if entry), key=lambda entry: (entry.path, entry.video_id)))
+
+
+def correct_cameras(layout: StoreLayout, entries: Iterable[QuarantineEntry], name: Callable[[str, str], str]) -> None:
+    """Writes entries again whose camera is called otherwise now; ``name`` takes the path and the old name.
+
+    Raises:
+        StoreError: If one can't be written.
+    """
+    for entry in entries:
+        camera = name(entry.path, entry.camera)
+        if camera != entry.camera:
+            write_note(layout, _path(layout, entry.pipeline_digest, entry.video_id), replace(entry, camera=camera))
 
 
 def clear_quarantine(layout: StoreLayout, pipeline_digest: str, video_id: str) -> None:

@@ -23,6 +23,7 @@ from storage.hits.inbox import leave_feedback
 from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections
+from storage.shards.quarantine import read_quarantine
 from storage.upkeep.maintenance import verify_store
 from tests.drawn import QUERY, Blocks, compose_small, write_archive
 from tests.faults.content import OF_THE_RUN, read_content
@@ -261,6 +262,20 @@ def test_a_camera_that_was_renamed_always_also_renames_later_videos(layout: Stor
     os.utime(path, (0, 0))  # long ago
     report = index_archive(compose_small(noisy=True, cameras=[WRONG]), layout, archive)
     assert [unit.camera for unit in report.units] == ["gate"]
+
+
+def test_a_broken_file_gets_its_new_camera_from_the_next_index_run(layout: StoreLayout) -> None:
+    cameras = "SELECT camera FROM quarantine"
+    assert select(layout, cameras) == [("all",)]
+    index_archive(compose_small(noisy=True, cameras=[RIGHT]), layout, layout.root.parent / "archive")
+    assert [entry.camera for entry in read_quarantine(layout)] == ["yard"]
+
+
+def test_a_broken_file_of_a_camera_that_is_always_renamed_gets_the_new_name_at_once(layout: StoreLayout) -> None:
+    recamera(layout, "--camera", "all", "--to", "gate", "--always")
+    assert select(layout, "SELECT camera FROM quarantine") == [("gate",)]
+    index_archive(compose_small(noisy=True, cameras=[WRONG]), layout, layout.root.parent / "archive")
+    assert [entry.camera for entry in read_quarantine(layout)] == ["gate"]
 
 
 def test_reading_settings_again_leaves_what_was_corrected_by_hand(layout: StoreLayout) -> None:
