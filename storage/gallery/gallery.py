@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from storage.shards.manifest import ShardManifest
 from storage.shards.reading import load_tracklet, read_rows
 
 _WHOLE = Scope()
+_PLACE = attrgetter("manifest.key.camera", "manifest.key.date", "manifest.key.shard_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Gallery:
         Raises:
             PipelineMismatchError: If their vectors can't be compared.
         """
-        self.shards = tuple(sorted(shards, key=lambda shard: astuple(shard.manifest.key)))
+        self.shards = tuple(sorted(shards, key=_PLACE))
         self.invalid, self.pending = tuple(invalid), tuple(pending)
         makes = {(shard.manifest.encoder_id, shard.dimension) for shard in self.shards}
         if len(makes) > 1:
