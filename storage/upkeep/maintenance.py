@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout
 from storage.disk.leftovers import count_bytes, iter_orphans, remove_old_catalogs, remove_path
 from storage.disk.locks import writer_lock
-from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index
-from storage.gallery.opening import InvalidShard, iter_shard_dirs
+from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index, remove_shards
+from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
 from storage.hits.analyst import open_snapshot
 from storage.hits.runs import drop_old_runs, find_damaged_runs
 from storage.shards.facts import read_corrections
@@ -100,14 +101,17 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
 def collect_garbage(layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS) -> GcReport:
     """Finishes interrupted erasures, and removes leftovers of dead writers, useless indexes and records of old runs.
 
-    What was touched less than ``grace_seconds`` ago stays.
+    A damaged shard is removed if all its videos were indexed again. What was touched less than ``grace_seconds`` ago
+    stays.
 
     Raises:
         StoreBusyError: If there is an erasure to finish, but another process is writing.
         StoreError: If something can't be removed.
     """
     erasures = (*finish_erasures(layout), *erase_returned(layout))
-    removed, num_bytes = [], 0
+    replaced = list(_iter_replaced(layout))
+    removed, num_bytes = [*replaced], sum(map(count_bytes, replaced))
+    remove_shards(layout, replaced)
     removed += drop_old_runs(layout)
     removed += remove_old_catalogs(layout)
     for directory in find_useless_indexes(layout):
@@ -127,6 +131,17 @@ def collect_garbage(layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS
         grace_seconds=grace_seconds,
         erasures=erasures,
     )
+
+
+def _iter_replaced(layout: StoreLayout) -> Iterator[Path]:
+    """Damaged shards of which nothing is missing, because valid ones of the same pipeline hold their videos."""
+    for folder in sorted(layout.shards.glob("*")):
+        valid, invalid = open_shards(layout, folder.name)
+        held = frozenset[str]().union(*(shard.video_ids for shard in valid))
+        for shard in invalid:
+            with suppress(StoreError):  # of a damaged manifest it is not known what it held
+                if held.issuperset(video.video_id for video in read_manifest(shard.directory).videos):
+                    yield shard.directory
 
 
 def _iter_erasure_problems(layout: StoreLayout) -> Iterator[str]:

@@ -16,6 +16,7 @@ from storage.hits.inbox import leave_feedback
 from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore
 from storage.upkeep.erasure_log import ErasureRule
+from storage.upkeep.maintenance import collect_garbage, verify_store
 from tests.drawn import FPS, Blocks, DrawnSession, DrawnSource, SmallComposition, write_queries
 from tests.storage.examples import NOON
 
@@ -120,6 +121,9 @@ def test_hits_and_feedback_follow_a_video_whose_damaged_shard_is_indexed_again_a
     assert hit[3] == "confirm"
     sql = "SELECT count(*) FROM hits WHERE shard_id NOT IN (SELECT shard_id FROM tracklets)"
     assert run_sql(layout, sql)[1] == [(0,)]
+    assert not verify_store(layout, deep=True).is_clean
+    collect_garbage(layout)
+    assert verify_store(layout, deep=True).is_clean, "the damaged shard has been replaced"
 
 
 def test_what_was_erased_does_not_come_back_when_its_file_has_grown(
