@@ -1,26 +1,28 @@
 """Gives hits the tracklets of a new shard, where a video was tracked again and the same person has another id there."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from anomalylmm.records import Floats
 from storage.hits.rows import make_hit_id
 from storage.shards.reading import read_columns
 
-MAX_SECONDS = 1.0  # between the best crop of a hit and a crop of the same person, at one crop a second
-MIN_OVERLAP = 0.5  # intersection over union of their boxes
-_LOST_SQL = """
-SELECT hit_id, query_version, tracklet_id, best_seconds, box_xyxy_px FROM hits
-WHERE video_id = ? AND pipeline = ? AND NOT list_contains(?::VARCHAR[], tracklet_id) ORDER BY hit_id
-"""
-_GROUPED_SQL = """
-UPDATE incidents SET hit_ids = list_distinct(list_transform(hit_ids, lambda x: CASE WHEN x = $1 THEN $2 ELSE x END))
-WHERE list_contains(hit_ids, $1)
+# a hit fits the tracklet whose crop shows the same place within a second: a person has one crop a second
+_FITTING_SQL = """
+WITH pairs AS (
+    SELECT hit_id, query_version, hits.tracklet_id, c.tracklet_id AS fitting, c.crop_id AS fitting_crop,
+        abs(c.pts_seconds - best_seconds) AS away, hits.box_xyxy_px AS a, c.box_xyxy_px AS b,
+        greatest(0, least(a[3], b[3]) - greatest(a[1], b[1])) * greatest(0, least(a[4], b[4]) - greatest(a[2], b[2]))
+            AS shared,
+        (a[3] - a[1]) * (a[4] - a[2]) + (b[3] - b[1]) * (b[4] - b[2]) - shared AS joined
+    FROM hits JOIN new_crops c ON c.video_id = $3
+    WHERE hits.video_id = $1 AND pipeline = $2 AND hits.tracklet_id NOT IN (SELECT tracklet_id FROM new_crops)
+        AND away <= 1 AND shared >= joined / 2
+)
+SELECT hit_id, any_value(query_version), any_value(tracklet_id),
+    first(fitting ORDER BY away, shared / joined DESC, fitting),
+    first(fitting_crop ORDER BY away, shared / joined DESC, fitting)
+FROM pairs GROUP BY hit_id ORDER BY hit_id
 """
 _RENAME_HIT_SQL = "UPDATE hits SET hit_id = ?, tracklet_id = ?, crop_id = ? WHERE hit_id = ?"
 _JUDGED_SQL = "SELECT 1 FROM judgements WHERE query_version = ? AND tracklet_id = ? AND pipeline = ?"
@@ -30,15 +32,23 @@ UPDATE judgements SET tracklet_id = ?, crop_id = ? WHERE query_version = ? AND t
 _RENAME_SLOTS_SQL = """
 UPDATE judgement_slots SET tracklet_id = ? WHERE query_version = ? AND tracklet_id = ? AND pipeline = ?
 """
+_RENAME_GROUPED_SQL = """
+UPDATE incidents SET hit_ids = CASE WHEN list_contains(hit_ids, $2) THEN list_filter(hit_ids, lambda x: x <> $1)
+    ELSE list_transform(hit_ids, lambda x: CASE WHEN x = $1 THEN $2 ELSE x END) END
+WHERE list_contains(hit_ids, $1)
+"""
 _DELETE_SQL = (
     """
 DELETE FROM judgement_slots WHERE (query_version, tracklet_id, pipeline) IN (
     SELECT query_version, tracklet_id, pipeline FROM judgements
-    WHERE video_id = ? AND pipeline = ? AND NOT list_contains(?::VARCHAR[], tracklet_id)
+    WHERE video_id = $1 AND pipeline = $2 AND tracklet_id NOT IN (SELECT tracklet_id FROM new_crops)
 )
 """,
-    "DELETE FROM judgements WHERE video_id = ? AND pipeline = ? AND NOT list_contains(?::VARCHAR[], tracklet_id)",
-    "DELETE FROM hits WHERE video_id = ? AND pipeline = ? AND NOT list_contains(?::VARCHAR[], tracklet_id)",
+    """
+DELETE FROM judgements
+WHERE video_id = $1 AND pipeline = $2 AND tracklet_id NOT IN (SELECT tracklet_id FROM new_crops)
+""",
+    "DELETE FROM hits WHERE video_id = $1 AND pipeline = $2 AND tracklet_id NOT IN (SELECT tracklet_id FROM new_crops)",
 )
 
 
@@ -47,7 +57,7 @@ def follow_tracklets(
 ) -> list[str]:
     """Renames the hits of a video after the tracklets of a new shard, and deletes the rows that fit none of them.
 
-    Feedback, judgements and incidents follow. A hit fits the tracklet that shows the same place at the same time.
+    Feedback, judgements and incidents follow.
 
     Args:
         connection: In a transaction.
@@ -57,50 +67,29 @@ def follow_tracklets(
         new_video: The video, as the new shard names it.
 
     Returns:
-        The ids of the hits whose incidents are to be refreshed: those of the video, and those that were deleted.
+        The ids of the hits whose incidents are to be refreshed.
 
     Raises:
         ShardError: If the shard can't be read.
     """
-    crops = read_columns(directory, ["tracklet_id", "crop_id", "video_id", "pts_seconds", "box_xyxy_px"])
-    tracklets = sorted(set(crops.column("tracklet_id").to_pylist()))
-    crops = crops.filter(pc.equal(crops.column("video_id"), pa.scalar(new_video)))
-    where = [video_id, pipeline, tracklets]
-    for hit_id, version, tracklet, *place in connection.execute(_LOST_SQL, where).fetchall():
-        found = _find(crops, *place)
-        if found:
-            _rename(connection, hit_id, (version, tracklet, pipeline), *found)
-    all_hits = connection.execute("SELECT hit_id FROM hits WHERE video_id = ? AND pipeline = ?", where[:2]).fetchall()
-    for sql in _DELETE_SQL:
-        connection.execute(sql, where)
-    return [hit_id for (hit_id,) in all_hits]
-
-
-def _find(crops: pa.Table, seconds: float, box: Sequence[float]) -> tuple[str, str] | None:
-    """Finds tracklet and id of the crop that shows the same person; None if there is none."""
-    if not len(crops):
-        return None
-    away = np.abs(crops.column("pts_seconds").to_numpy() - seconds)
-    boxes = np.array(crops.column("box_xyxy_px").to_pylist(), np.float32)
-    overlap = np.where(away <= MAX_SECONDS, _overlaps(np.array(box, np.float32), boxes), 0.0)
-    best = min(range(len(crops)), key=lambda row: (overlap[row] < MIN_OVERLAP, away[row], -overlap[row]))
-    if overlap[best] < MIN_OVERLAP:
-        return None
-    return crops.column("tracklet_id")[best].as_py(), crops.column("crop_id")[best].as_py()
-
-
-def _overlaps(box: Floats, others: Floats) -> Floats:
-    """Intersection over union of a box (4,) with N others (N, 4); shape (N,)."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(box[2:] - box[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1)
-    return np.asarray(shared / np.maximum(areas - shared, 1e-6))
+    names = ["tracklet_id", "crop_id", "video_id", "pts_seconds", "box_xyxy_px"]
+    connection.register("new_crops", read_columns(directory, names))
+    try:
+        found = connection.execute(_FITTING_SQL, [video_id, pipeline, new_video]).fetchall()
+        renamed = [_rename(connection, hit_id, (version, old, pipeline), *new) for hit_id, version, old, *new in found]
+        all_hits = "SELECT hit_id FROM hits WHERE video_id = ? AND pipeline = ?"
+        ids = [hit_id for (hit_id,) in connection.execute(all_hits, [video_id, pipeline]).fetchall()]
+        for sql in _DELETE_SQL:
+            connection.execute(sql, [video_id, pipeline])
+    finally:
+        connection.unregister("new_crops")
+    return [*ids, *renamed]
 
 
 def _rename(
     connection: duckdb.DuckDBPyConnection, hit_id: str, key: tuple[str, str, str], tracklet: str, crop: str
-) -> None:
-    """Renames one hit; if there is one of the new name, the old one goes and its feedback moves."""
+) -> str:
+    """Renames one hit and returns its new id; if there is one of that id, the old one goes and its feedback moves."""
     version, _, pipeline = key
     new_id = make_hit_id(version, tracklet, pipeline)
     if connection.execute("SELECT 1 FROM hits WHERE hit_id = ?", [new_id]).fetchall():
@@ -111,4 +100,5 @@ def _rename(
         connection.execute(_RENAME_SLOTS_SQL, [tracklet, *key])
         connection.execute(_RENAME_JUDGEMENT_SQL, [tracklet, crop, *key])
     connection.execute("UPDATE feedback SET hit_id = ? WHERE hit_id = ?", [new_id, hit_id])
-    connection.execute(_GROUPED_SQL, [hit_id, new_id])
+    connection.execute(_RENAME_GROUPED_SQL, [hit_id, new_id])
+    return new_id
