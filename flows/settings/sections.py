@@ -82,8 +82,7 @@ class DetectorSettings(Section):
     )
     weights: str = Field("pocket/persons", description="path or name of shipped weights")
     image_size: ImageSize = Field(
-        416,
-        description="longer side of the frame that the detector sees; larger is slower but finds smaller people",
+        416, description="longer side of the frame that the detector sees; larger is slower but finds smaller people"
     )
     confidence: float = Field(0.3, gt=0, lt=1, description="minimum confidence of a detection (0 to 1)")
     tiles: Tiles = Field(
