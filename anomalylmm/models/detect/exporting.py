@@ -19,6 +19,8 @@ def export_onnx(source: Path, target: Path, *, image_size: int) -> None:
     Raises:
         WeightsError: The file is damaged or no YOLO model.
     """
+    import onnx  # noqa: F401 - ultralytics needs it for the export and would install it by itself
+
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
         copy = Path(shutil.copy2(source, folder))
         try:
