@@ -1,13 +1,16 @@
 """Makes RGB pictures as a person would see them of PyAV's frames; used inside the decoding child only."""
 
+from functools import cache
 from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, to_standard
 from anomalylmm.records import Image
 
+LIMITED_RANGE = 1  # black is 16 and white 235, as FFmpeg numbers it
 MAX_STRETCH = 3.0  # no camera has pixels so oblong; a larger ratio is an error of the file
 
 
@@ -54,5 +57,12 @@ def shrink(image: Image, max_width_px: int | None) -> Image:
 def _to_rgb(frame: Any, **size: Any) -> Image:
     if frame.color_primaries != WIDE_PRIMARIES and frame.color_trc not in (PQ, HLG):
         image: Image = frame.to_ndarray(format="rgb24", **size)
-        return image
+        is_limited_gray = frame.format.name.startswith("gray") and frame.color_range == LIMITED_RANGE
+        return _full_range()[image] if is_limited_gray else image
     return to_standard(frame.to_ndarray(format="rgb48le", **size), frame.color_trc)
+
+
+@cache
+def _full_range() -> NDArray[np.uint8]:
+    """Full range of each gray level (256,) of limited range: FFmpeg's scaler takes any gray format for full range."""
+    return np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)

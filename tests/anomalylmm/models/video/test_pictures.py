@@ -125,3 +125,34 @@ def test_a_frame_is_mapped_where_only_its_transfer_tells_that_it_is_hdr(transfer
     assert abs(int(upright(frame)[8, 8, 0]) - BRICK[0]) > 20
     frame.color_trc = transfer
     np.testing.assert_allclose(upright(frame)[8, 8], BRICK, atol=3)
+
+
+GRAYS = (20, 60, 100, 128, 200, 230)
+
+
+def write_gray(path: Path, codec: str, *, is_full: bool) -> Path:
+    """Writes stripes of ``GRAYS`` without colors, in full or limited range."""
+    levels = np.repeat(np.array(GRAYS, float), 32)[None].repeat(96, axis=0)
+    luma = np.round(levels if is_full else 16 + levels * 219 / 255).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = luma.shape[1], luma.shape[0], "gray"
+        stream.options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+        stream.codec_context.color_range = 2 if is_full else 1
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(luma, format="gray")
+            frame.pts, frame.time_base, frame.color_range = number, Fraction(1, 10), 2 if is_full else 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "ffv1"])
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_a_gray_video_is_neither_too_bright_nor_too_dark(
+    tmp_path: Path, decoder: str, codec: str, is_full: bool
+) -> None:
+    path = write_gray(tmp_path / "gray.mkv", codec, is_full=is_full)
+    image = read_first(path, decoder=decoder)[0]
+    np.testing.assert_allclose(image[48, 16::32].mean(axis=1), GRAYS, atol=2)
