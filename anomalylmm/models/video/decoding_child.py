@@ -4,9 +4,9 @@ It must import fast and know neither torch nor the rest of the project but sampl
 
 decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at
 the first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first
-error that its FFmpeg writes hands the rest of the video to PyAV. It decodes ahead of its reader without bound (3 GB of
-a video of three minutes whose reader paused, measured with decord2 3.4.0), so it gets only videos that it may hold
-whole.
+error that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, so
+those are PyAV's, too. It decodes ahead of its reader without bound (3 GB of a video of three minutes whose reader
+paused, measured with decord2 3.4.0), so it gets only videos that it may hold whole.
 """
 
 import contextlib
@@ -207,7 +207,8 @@ def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
     probe = Probe.of(Path(task.path))
     outlet.send(probe.fields())
     reason = ""
-    if task.decoder == "decord" and any(name in probe.format_name for name in INDEXED_FORMATS) and fits(task, probe):
+    is_indexed = any(name in probe.format_name for name in INDEXED_FORMATS)
+    if task.decoder == "decord" and is_indexed and not probe.is_interlaced and fits(task, probe):
         try:
             for picture in walk_decord(task, probe, log, outlet):
                 outlet.send_picture(picture, task.max_width_px)

@@ -43,6 +43,7 @@ class Probe:
     seconds: float
     average_fps: float
     rotation_degrees: int
+    is_interlaced: bool
     first: Picture
 
     @classmethod
@@ -64,6 +65,7 @@ class Probe:
                 seconds=promised_seconds(container, stream),
                 average_fps=float(stream.average_rate or 0),
                 rotation_degrees=clockwise(frame),
+                is_interlaced=bool(frame.interlaced_frame),
                 first=Picture(
                     image=upright(frame, pixel_ratio(stream)), pts_seconds=max(0.0, (frame.time or 0.0) - start)
                 ),

@@ -156,3 +156,52 @@ def test_a_gray_video_is_neither_too_bright_nor_too_dark(
     path = write_gray(tmp_path / "gray.mkv", codec, is_full=is_full)
     image = read_first(path, decoder=decoder)[0]
     np.testing.assert_allclose(image[48, 16::32].mean(axis=1), GRAYS, atol=2)
+
+
+def write_interlaced(path: Path, codec: str, options: dict[str, str], size: tuple[int, int] = (384, 240)) -> Path:
+    """Writes a white bar that moves by 12 pixels from field to field."""
+    width, height = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = width, height, "yuv420p", options
+        stream.bit_rate = 6_000_000
+        for number in range(6):
+            image = np.full((height, width, 3), 60, np.uint8)
+            for field in (0, 1):
+                start = 40 + 12 * (2 * number + field)
+                image[field::2, start : start + 60] = 230
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", interpolation="POINT")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+INTERLACED = [
+    ("libx264", {"x264-params": "tff=1"}),
+    ("libx264", {"x264-params": "bff=1"}),
+    ("mpeg2video", {"flags": "+ilme+ildct"}),
+]
+
+
+@pytest.mark.parametrize(("codec", "options"), INTERLACED)
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_what_moves_in_interlaced_video_is_not_combed(
+    tmp_path: Path, decoder: str, codec: str, options: dict[str, str]
+) -> None:
+    session = build_source(decoder=decoder).open_session(
+        write_interlaced(tmp_path / "i.mp4", codec, options), sample_fps=25.0
+    )
+    images = [image for batch in session for image in batch.images]
+    assert len(images) == 6
+    for image in images:
+        assert image.shape == (240, 384, 3)
+        bright = image[8:-8, :, 0] > 130
+        assert np.ptp(bright.sum(axis=1)) <= 4, "a line is as wide as its neighbor"
+        assert np.ptp(bright.argmax(axis=1)) <= 4, "a line begins where its neighbor does"
+
+
+def test_one_field_of_an_interlaced_frame_is_made_square_turned_and_small(tmp_path: Path) -> None:
+    path = write_interlaced(tmp_path / "turned.mp4", *INTERLACED[0])
+    assert read_first(rotate(path, 90), max_width_px=120)[0].shape == (192, 120, 3)
+    assert read_first(path, max_width_px=192)[1] == 240
