@@ -39,9 +39,18 @@ def upright(frame: Any, ratio: float = 1.0, max_width_px: int | None = None) -> 
         scale = max_width_px / shown_width
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
     shown = _upper_field(frame) if frame.interlaced_frame else frame
-    if (width, height) == (shown.width, shown.height):
-        return np.rot90(_to_rgb(shown), turns)
-    return np.rot90(_to_rgb(shown, width=width, height=height, interpolation="AREA"), turns)
+    is_whole = (width, height) == (shown.width, shown.height)
+    image = _to_rgb(shown) if is_whole else _to_rgb(shown, width=width, height=height, interpolation="AREA")
+    return np.rot90(image[::-1] if _is_mirrored(frame) else image, turns)
+
+
+def _is_mirrored(frame: Any) -> bool:
+    """Whether the display matrix turns what it has flipped upside down; ``rotation`` tells of the turn only."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    (a, b, _), (c, d, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).astype(float).tolist()
+    return bool(a * d - b * c < 0)
 
 
 def resized(frame: Any, width_px: int) -> Any:

@@ -75,10 +75,17 @@ def write_sound(path: Path) -> Path:
     return path
 
 
-def rotate(path: Path, degrees: int) -> Path:
-    """Writes a turn of 90, 180 or 270 degrees clockwise into the display matrix of an mp4."""
-    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = [cosine, sine, 0, -sine, cosine, 0, 0, 0, 1]
+def rotate(path: Path, degrees: int, *, mirrored: bool = False) -> Path:
+    """Writes a turn of 90, 180 or 270 degrees clockwise into the display matrix of an mp4.
+
+    Args:
+        path: The file.
+        degrees: Of the turn.
+        mirrored: Whether the picture is flipped upside down before it is turned.
+    """
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    flip = -1 if mirrored else 1
+    matrix = [cosine, sine, 0, -sine * flip, cosine * flip, 0, 0, 0, 1]
     units = [65536, 65536, 1 << 30] * 3
     data = bytearray(path.read_bytes())
     start = data.index(b"tkhd") + 4 + 40  # version 0: the matrix comes 40 bytes after the box's name

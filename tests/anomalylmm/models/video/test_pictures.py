@@ -11,7 +11,7 @@ from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
 from anomalylmm.models.video.pictures import upright
 from anomalylmm.records import Image
 from tests.adapters import build_source
-from tests.anomalylmm.models.video.clips import rotate
+from tests.anomalylmm.models.video.clips import every, rotate, write_clip
 
 BRICK = (200, 40, 30)
 
@@ -205,3 +205,13 @@ def test_one_field_of_an_interlaced_frame_is_made_square_turned_and_small(tmp_pa
     path = write_interlaced(tmp_path / "turned.mp4", *INTERLACED[0])
     assert read_first(rotate(path, 90), max_width_px=120)[0].shape == (192, 120, 3)
     assert read_first(path, max_width_px=192)[1] == 240
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_a_mirrored_picture_is_shown_as_its_display_matrix_says(tmp_path: Path, decoder: str, degrees: int) -> None:
+    path = tmp_path / "mirrored.mp4"
+    write_clip(path, times_ms=every(4))
+    stored = read_first(path)[0]
+    shown = read_first(rotate(path, degrees, mirrored=True), decoder=decoder)[0]
+    np.testing.assert_array_equal(shown, np.rot90(stored[::-1], -degrees // 90))
