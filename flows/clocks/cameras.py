@@ -13,8 +13,11 @@ _MEDIA = frozenset(  # words that say what a file is, never where it was recorde
     "img mvi mov mp4 avi mkv dav jpg media vid video videos movie movies clip clips film rec recording recordings "
     "record records event events evt motion alarm alert md mdalarm schedule person people human pet animal "
     "vehicle car face sound "
-    "continuous main sub stream high low snapshot snapshots screen screenrecorder pxl signal dcim gopro gh gx gopr "
-    "wa am pm hd sd sdcard mmc usb data files export exports tmp new old backup backups archive archives part copy "
+    "continuous main sub stream high low snapshot snapshots screen screenrecorder screenrecording screencast from "
+    "rpreplay final pxl signal whatsapp gmt win dcim gopro gh gx gopr dji mimo fly cardv ro period normal cont lapse "
+    "timelapse mp4record "
+    "wa am pm file mp hd sd sdcard mmc usb disk disks hdd volume data files export exports tmp new old "
+    "backup backups archive archives part copy "
     "day days week weeks month months year years today monday tuesday wednesday thursday friday saturday sunday "
     "mon tue wed thu fri sat sun january february march april june july august september october november "
     "december".split()
@@ -22,12 +25,15 @@ _MEDIA = frozenset(  # words that say what a file is, never where it was recorde
 _PLACE = frozenset(  # words of recorders, which name a camera only if nothing else does
     "cam camera cameras ch chn channel ipc ipcam webcam nvr dvr xvr cctv ftp upload uploads nas surveillance "
     "surveillancestation synology frigate zoneminder shinobi motioneye blueiris unifi protect reolink hikvision dahua "
-    "axis hanwha wisenet tapo eufy wyze xiaomi video1 site".split()
+    "axis hanwha wisenet tapo eufy wyze xiaomi arlo blink nest ring blackvue video1 site".split()
 )
 _IP = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
-_MAC = re.compile(r"(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{12}(?![^\W_])", re.IGNORECASE)
+_MAC = re.compile(r"(?<![^\W_])(?:(?=[0-9]*[a-f])[0-9a-f]{12}|(?:[0-9a-f]{2}-){5}[0-9a-f]{2})(?![^\W_])", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{27}|[a-z]{1,2}[0-9]{4,}", re.IGNORECASE)
-_EDGES = " \t-_.,;:+@#~()[]{}"
+_KIND = re.compile(r"Rec[MS][0-9]{2}|NO|EV|PA|TL|[0-9]{3}[A-Z0-9_]{5}")  # such as 100GOPRO
+_SERIAL = re.compile(r"(?=.*[A-Z].*[0-9].*[A-Z])(?=(?:.*[0-9]){4})[A-Z0-9]{9,20}")
+_NUMBER = re.compile(r"[_ -]+[0-9]+$")  # of a file, after a name
+_EDGES = " \t\u202f\xa0-_.,;:+@#~()[]{}年月日"
 SPECIFIC, NUMBERED, GENERIC, NOTHING = 3, 2, 1, 0  # how well a text names a camera
 
 
@@ -61,7 +67,9 @@ def rank(text: str) -> int:
     if _MAC.search(text) or _IP.search(text):
         return SPECIFIC
     words = [token.text.lower() for token in tokenize(text) if token.kind == "word"]
-    if _ID.fullmatch(text) or re.fullmatch(r"[0-9]{3}[A-Z_]{5}", text):
+    if _SERIAL.fullmatch(text):
+        return NUMBERED
+    if _ID.fullmatch(text) or _KIND.fullmatch(text):
         return NOTHING
     if any(word not in _MEDIA | _PLACE and (len(word) > 1 or not word.isascii()) for word in words):
         return SPECIFIC
@@ -105,19 +113,21 @@ def _choose_label(pieces: Sequence[str]) -> str:
     """Returns the text before date and time, or the one after it if it is a name and not a number of the file."""
     if rank(pieces[0]) >= NUMBERED:
         return pieces[0]
-    after = next((piece for piece in pieces[1:] if _names_after(piece)), "")
+    after = next((piece for text in pieces[1:] for piece in (_NUMBER.sub("", text), text) if _names_after(piece)), "")
     return after or pieces[0]
 
 
 def _names_after(piece: str) -> bool:
+    if _IP.search(piece) or _MAC.search(piece):
+        return True
     if re.search("[0-9]", piece):
-        return rank(piece) == NUMBERED and bool(re.match("[a-z]", piece, re.IGNORECASE))
+        return rank(piece) == NUMBERED and any(token.text.lower() in _PLACE for token in tokenize(piece))
     return rank(piece) == SPECIFIC and len(piece) > 2 and "[" not in piece
 
 
 def clean(text: str) -> str:
-    """Removes what separates a name from date and time, and the channel 0 that many recorders add."""
-    stripped = text.strip(_EDGES)
+    """Removes what separates a name from date and time, and what many recorders add: a kind, DST, or the channel 0."""
+    stripped = re.sub(r"^\[[A-Z]\]|(?:^|(?<=_))DST$", "", text.strip()).strip(_EDGES)
     without = re.sub(r"[_-]0{1,2}$", "", stripped)
     return without.rstrip(_EDGES) if rank(without) == SPECIFIC else stripped
 

@@ -9,7 +9,7 @@ from flows.clocks.tokens import Token, are_adjacent, is_whole_component, read_se
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # other years in a path are not dates; conversions fail near the years 1 and 9999
 FIRST_EPOCH, LAST_EPOCH = 946_684_800, 4_102_444_800  # the years 2000 to 2100
 _EPOCH_DIGITS = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}
-_DATE_SEPARATORS = "-_./ 年月"
+_DATE_SEPARATORS = "-_./ 年月ym"  # 2026Y03M14D, as cameras with the firmware yi-hack write
 _YEAR, _SHORT, _TWO = range(4, 5), range(1, 3), range(2, 3)
 LONGEST_STAMP = 20  # digits of a date and time with microseconds
 
@@ -23,7 +23,7 @@ class FoundDate:
     last: int  # place of its last token
     rest: str = ""  # digits after the date in the same number: a time of day
     short_year: bool = False  # written with two digits
-    order: str = ""  # of day and month where the year is last: day or month (which is first), or open
+    order: str = ""  # of day and month where the year is last: day or month (which is first), or open; or year
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,30 @@ def _separated(tokens: Sequence[Token], place: int) -> FoundDate | None:
         if dates:
             order = _order_of(dates, tokens[place].text)
             return FoundDate(dates=dates, first=place, last=year_last[-1], order=order)
-    return _in_six_folders(tokens, place)
+    return _with_joined_day(tokens, place) or _short_folder(tokens, place) or _in_six_folders(tokens, place)
+
+
+def _with_joined_day(tokens: Sequence[Token], place: int) -> FoundDate | None:
+    """Reads ``2026_0314_101500`` of dashboard cameras: only a time next to it makes it a date."""
+    places = read_separated(tokens, place, (_YEAR, _YEAR), "_-")
+    if not places or not _has_time_after(tokens, places[1]):
+        return None
+    found = to_date(tokens[place].text, tokens[places[1]].text[:2], tokens[places[1]].text[2:])
+    return FoundDate(dates=(found,), first=place, last=places[1]) if found else None
+
+
+def _short_folder(tokens: Sequence[Token], place: int) -> FoundDate | None:
+    """Reads the folder ``26-03-14`` of a file that begins with a time, as Blink writes it, or else ``14-03-26``."""
+    places = read_separated(tokens, place, (_TWO,) * 3, "-_.")
+    if not places or (place and tokens[place - 1].text != "/"):
+        return None
+    time_after = read_separated(tokens, place + 6, (_TWO,) * 3, "-_.:")
+    numbers = [tokens[index].text for index in places]
+    if not time_after or tokens[place + 5].text != "/" or not all(text.isdigit() for text in numbers):
+        return None
+    both = (to_date(f"20{numbers[0]}", numbers[1], numbers[2]), to_date(f"20{numbers[2]}", numbers[1], numbers[0]))
+    dates = tuple(dict.fromkeys(item for item in both if item))
+    return FoundDate(dates=dates, first=place, last=place + 4, short_year=True, order="year") if dates else None
 
 
 def _year_first(tokens: Sequence[Token], place: int) -> date | None:
@@ -122,6 +145,8 @@ def _in_six_folders(tokens: Sequence[Token], place: int) -> FoundDate | None:
 
 def _compact(tokens: Sequence[Token], place: int) -> FoundDate | None:
     text = tokens[place].text
+    if len(text) == LONGEST_STAMP and text.startswith("0"):
+        text = text[6:]  # body-worn cameras put the number of their wearer before it
     if not text.isdigit() or not 6 <= len(text) <= LONGEST_STAMP or len(text) == 7:
         return None
     if len(text) == 6:
@@ -157,11 +182,17 @@ def _year_and_month(tokens: Sequence[Token], place: int) -> FoundDate | None:
     return FoundDate(dates=(found,), first=place, last=places[1]) if found else None
 
 
+def _has_time_after(tokens: Sequence[Token], place: int) -> bool:
+    """Returns whether six digits that may be a time follow a number in its file or folder name."""
+    after = place + 2
+    is_number = after < len(tokens) and tokens[after].kind == "number" and len(tokens[after].text) == 6
+    return is_number and are_adjacent(tokens, place, after) and _is_time(tokens[after].text)
+
+
 def _short_year(tokens: Sequence[Token], place: int) -> FoundDate | None:
     """Reads ``260314_101500``: only a time next to it makes six digits a date."""
-    text, after = tokens[place].text, place + 2
-    is_dated = after < len(tokens) and len(tokens[after].text) == 6 and tokens[after].kind == "number"
-    if not is_dated or not are_adjacent(tokens, place, after) or not _is_time(tokens[after].text):
+    text = tokens[place].text
+    if not _has_time_after(tokens, place):
         return None
     found = to_date(f"20{text[:2]}", text[2:4], text[4:])
     return FoundDate(dates=(found,), first=place, last=place, short_year=True) if found else None

@@ -13,7 +13,10 @@ from flows.clocks.tokens import Token, component_of, tokenize
 _FRIGATE = re.compile(r"(?:.*/)?\d{4}-\d\d(?:-\d\d|/\d\d)/\d\d/[^/]*[^\W\d_][^/]*/\d\d\.\d\d")  # its times are UTC
 _PIXEL = re.compile(r"(?:.*/)?PXL_\d{8}_\d{9}[^/]*")  # phones that write UTC
 MAX_TOKENS = 200  # of a path; a longer one is no recorder's, and would take long
-UNSET_YEAR = 1990  # a camera whose clock was never set begins in 1970 or 1980
+UNSET_YEAR = 1990  # a camera whose clock was never set begins in 1970 or 1980,
+UNSET_MONTH = (2000, 1)  # or in January 2000
+_LENS = re.compile(r"(?:[A-Z]{2,4}_?)?[0-9]{2,14}(?:[_-][0-9]{2,8})*[_-]?[NEPMIT]?([FRBI])[HLS]?")
+_LENSES = {"F": "front", "R": "rear", "B": "rear", "I": "inside"}
 FARTHEST_ZONE = timedelta(hours=26)  # between two clocks that show the same moment in different zones
 
 
@@ -28,6 +31,7 @@ class PathTime:
     offset: timedelta | None = None  # from UTC, if known
     moment: datetime | None = None  # of a number of seconds since 1970
     end: time | None = None  # of the recording, if the name is a span
+    lens: str = ""  # of a dashboard camera that has several
     half_day: bool = False  # written with AM or PM
     order: str = ""  # of day and month where the year is last: day or month (which is first), or open
     doubts: tuple[str, ...] = ()
@@ -52,7 +56,8 @@ def read_name(path: str) -> PathTime:
     epoch = find_epoch(tokens)
     if epoch and best and _contradicts(epoch.moment, best):
         epoch = None
-    spans = [*_iter_spans(found)]
+    end = _find_end(tokens, best, found) if best and not epoch else None
+    spans = [*_iter_spans(found), *(end.spans if end else ())]
     if epoch:
         spans.append((epoch.first, epoch.last))
     impossible = None if best or epoch else find_impossible(tokens)
@@ -64,7 +69,19 @@ def read_name(path: str) -> PathTime:
         return PathTime(naming=naming, moment=epoch.moment, parts=3)
     if not best:
         return PathTime(naming=naming, doubts=("impossible_date",) if impossible else ())
-    return replace(_combine(stem, naming, best, found), end=_find_end(tokens, best, found))
+    combined = _combine(stem, naming, best, found)
+    return replace(combined, end=end.value if end else None, lens=_find_lens(stem))
+
+
+def _find_lens(stem: str) -> str:
+    """Names the lens by the letters with which dashboard cameras end a name that begins with date and time."""
+    match = _LENS.fullmatch(stem.rpartition("/")[2])
+    return _LENSES[match[1]] if match else ""
+
+
+def is_unset(day: date) -> bool:
+    """Returns whether a date is one at which clocks begin that were never set."""
+    return day.year < UNSET_YEAR or (day.year, day.month) == UNSET_MONTH
 
 
 def strip_suffix(path: str) -> str:
@@ -73,14 +90,14 @@ def strip_suffix(path: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def _find_end(tokens: Sequence[Token], best: _Found, found: Sequence[_Found]) -> time | None:
+def _find_end(tokens: Sequence[Token], best: _Found, found: Sequence[_Found]) -> FoundTime | None:
     """Returns the end of a span: the next date's time, or a time that follows the start."""
     if not best.time:
         return None
     last = max(best.date.last, *(stop for _, stop in best.time.spans)) if best.time.spans else best.date.last
     after = next((item for item in found if item.date.first > last), None)
     if after and after.time and component_of(tokens, after.date.first) == component_of(tokens, last):
-        return after.time.value
+        return after.time
     return find_end(tokens, last)
 
 
@@ -120,7 +137,7 @@ def _combine(stem: str, naming: Naming, best: _Found, found: Sequence[_Found]) -
         doubts.append("two_dates")
     if best.date.short_year:
         doubts.append("short_year")
-    if any(day.year < UNSET_YEAR for day in dates):
+    if any(is_unset(day) for day in dates):
         return PathTime(naming=naming, doubts=("clock_not_set",))
     offset = best.time.offset if best.time else None
     if _FRIGATE.fullmatch(stem) or _PIXEL.fullmatch(stem):
@@ -132,6 +149,6 @@ def _combine(stem: str, naming: Naming, best: _Found, found: Sequence[_Found]) -
         parts=best.time.parts if best.time else 0,
         offset=offset,
         order=best.date.order if len(dates) == 1 or not agreeing else "",
-        half_day=bool(re.search(r"\d[ _-]?[ap]m(?![^\W_])", stem, re.IGNORECASE)),
+        half_day=bool(re.search(r"\d[\s_-]?[ap]m(?![^\W_])", stem, re.IGNORECASE)),
         doubts=tuple(doubts),
     )

@@ -1,5 +1,6 @@
 """Reads all paths of an archive together: one path often tells what another leaves open."""
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from flows.clocks.patterns import PathPattern, read_pattern
 
 NOON = time(12)  # stands for a day whose time of day is unknown
 LONGEST = timedelta(hours=1)  # of a recording, where only its end tells which of two equal times it began at
+ALONE = timedelta(days=30)  # a January 1st this far from all else of its camera may be where its clock began again
 NEAR = timedelta(days=2)  # a date this close before the file's time is the date of the recording
 
 
@@ -53,7 +55,7 @@ def read_paths(modified: Mapping[str, float], patterns: Sequence[PathPattern], t
         patterns: The user's patterns, which come before the built-in rules.
         time_zone: The zone of cameras whose path or pattern has none.
     """
-    read = {path: read_pattern(path, tuple(patterns)) or read_name(path) for path in modified}
+    read = _without_hours({path: read_pattern(path, tuple(patterns)) or read_name(path) for path in modified})
     cameras = _name_cameras(read)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, found in read.items():
@@ -64,6 +66,22 @@ def read_paths(modified: Mapping[str, float], patterns: Sequence[PathPattern], t
         for path, clock in _read_camera({path: read[path] for path in sorted(paths)}, modified, zone, evidence).items():
             clocks[path] = replace(clock, camera=camera)
     return clocks
+
+
+def _without_hours(read: Mapping[str, PathTime]) -> dict[str, PathTime]:
+    """Removes folders below a date that are numbers and, in every path of their kind, the hour of the recording."""
+    hours: dict[tuple[str, ...], set[bool]] = defaultdict(set)
+    for found in read.values():
+        if found.time_of_day and found.naming.below[:1]:
+            folder = found.naming.below[0]
+            is_hour = folder.isdecimal() and len(folder) <= 2 and int(folder) == found.time_of_day.hour
+            hours[found.naming.above].add(is_hour)
+    return {
+        path: replace(found, naming=replace(found.naming, below=found.naming.below[1:]))
+        if found.naming.below and hours[found.naming.above] == {True}
+        else found
+        for path, found in read.items()
+    }
 
 
 def _name_cameras(read: Mapping[str, PathTime]) -> dict[str, str]:
@@ -81,7 +99,22 @@ def _name_cameras(read: Mapping[str, PathTime]) -> dict[str, str]:
             names[path] = found.camera
         elif len(places[names[path]]) > 1:
             names[path] = "-".join((*found.naming.parents, names[path]))
-    return names
+    lenses: dict[str, set[str]] = defaultdict(set)
+    for path, name in names.items():
+        lenses[name].add(read[path].lens)
+    return {path: _tidy(_with_lens(name, read[path], lenses[name])) for path, name in names.items()}
+
+
+def _with_lens(name: str, found: PathTime, lenses: set[str]) -> str:
+    """Adds the lens where one name stands for several, as for the front and the rear of a dashboard camera."""
+    if found.camera or "" in lenses or len(lenses) == 1:
+        return name
+    return found.lens if name == NO_CAMERA else f"{name}-{found.lens}"
+
+
+def _tidy(name: str) -> str:
+    """Writes a name in the usual way, so that equal looks are one camera: macOS takes letters and accents apart."""
+    return " ".join(unicodedata.normalize("NFC", name).split()) or NO_CAMERA
 
 
 def _kind_of(naming: Naming) -> tuple[str, ...]:
@@ -105,6 +138,8 @@ def _read_camera(
             clocks[path] = _with_span(replace(nothing, doubts=found.doubts + doubts), found.parts)
         else:
             clocks[path] = replace(nothing, doubts=found.doubts)
+    for path in _find_resets(local):
+        clocks[path] = replace(clocks[path], doubts=(*clocks[path].doubts, "clock_reset"))
     _spread(local, {path for path in local if not read[path].parts})
     fixed = {path: found.offset for path, found in read.items() if path in local and found.offset is not None}
     for path, offset in fixed.items():
@@ -113,6 +148,17 @@ def _read_camera(
     return clocks | _place(
         local, clocks, modified, zone, {path: fold for path, fold in told.items() if fold is not None}
     )
+
+
+def _find_resets(local: Mapping[str, datetime]) -> list[str]:
+    """Returns the paths of a January 1st near which their camera has no other day."""
+    days = {moment.date() for moment in local.values()}
+    alone = {
+        day
+        for day in days
+        if (day.month, day.day) == (1, 1) and len(days) > 1 and all(abs(day - other) > ALONE for other in days - {day})
+    }
+    return [path for path, moment in local.items() if moment.date() in alone]
 
 
 def _fold_of_span(moment: datetime, end: time | None, zone: str) -> int | None:
@@ -132,12 +178,14 @@ def _choose_day(
     """Chooses between day first and month first: by the camera's paths, all paths, the file's time, or by habit."""
     if len(found.dates) == 1:
         return found.dates[0], ()
-    for counts in (own, evidence):
+    for counts in () if found.order == "year" else (own, evidence):
         if bool(counts["day"]) != bool(counts["month"]):
             return found.dates[0 if counts["day"] else 1], ()
     near = [day for day in found.dates if timedelta(-1) <= modified - datetime.combine(day, NOON, tzinfo=UTC) <= NEAR]
     if len(near) == 1:
         return near[0], ()
+    if found.order == "year":
+        return found.dates[0], ()  # the doubt about short years stands for it
     return found.dates[1 if found.half_day else 0], ("day_or_month",)
 
 

@@ -8,12 +8,13 @@ from datetime import time, timedelta
 from flows.clocks.dates import FoundDate
 from flows.clocks.tokens import Token, are_adjacent, component_of, is_whole_component
 
-_BEFORE_TIME = frozenset({"t", "at", "um", "日"})  # words that may stand between a date and its time
+_BEFORE_TIME = frozenset({"t", "at", "um", "d", "日"})  # words that may stand between a date and its time
 _SEPARATORS = frozenset("-_.: ,hm時时点分")
 _OFFSET = re.compile(
     r"[ _]?(?=[UGZ+-])(?:(?P<zone>UTC|GMT|Z(?![^\W_]))[ ]?)?"
     r"(?:(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?:[:.]?(?P<minutes>[0-9]{2}))?(?![0-9]))?"
 )
+_HALF_DAY = re.compile(r"[\s_-]?([ap])\.?\s?m(?![^\W_])\.?", re.IGNORECASE)  # macOS writes a narrow space before AM
 _LONGEST_OFFSET = 14 * 60  # minutes
 _SIZE = {6: 3, 9: 3, 4: 2}  # digits of a compact time: how many parts it has, without fractions
 
@@ -32,22 +33,26 @@ def find_time(tokens: Sequence[Token], found: FoundDate) -> FoundTime | None:
     """Finds the time of day of a date: in the same number, next to it, in the file name, or in folders below."""
     if len(found.rest) > 2:
         value, parts = _from_digits(found.rest)
-        return _with_zone(tokens, found.last, FoundTime(value=value, parts=parts))
-    return (
-        _next_to(tokens, found)
-        or _anywhere_after(tokens, found)
-        or _in_folders(tokens, found)
-        or _just_before(tokens, found)
-    )
+        read = _with_zone(tokens, found.last, FoundTime(value=value, parts=parts))
+    else:
+        read = (
+            _next_to(tokens, found)
+            or _anywhere_after(tokens, found)
+            or _in_folders(tokens, found)
+            or _just_before(tokens, found)
+        )
+    before = found.first - 1
+    if read and before >= 0 and tokens[before].text in {"GMT", "UTC"}:  # as in Zoom's GMT20260314-091500
+        return replace(read, offset=timedelta(0), spans=(*read.spans, (before, before)))
+    return read
 
 
-def find_end(tokens: Sequence[Token], last: int) -> time | None:
+def find_end(tokens: Sequence[Token], last: int) -> FoundTime | None:
     """Finds the time that follows the last token of a start, as the end of a span has it."""
     place = next(_numbers(tokens, last + 1), None)
-    if place is None or not are_adjacent(tokens, last, place, frozenset({"to"})):
+    if place is None or not are_adjacent(tokens, last, place, frozenset({"to", "e"})):
         return None
-    read = _read(tokens, place, least=3)
-    return read.value if read else None
+    return _read(tokens, place, least=3)
 
 
 def _from_digits(text: str) -> tuple[time, int]:
@@ -74,18 +79,26 @@ def _anywhere_after(tokens: Sequence[Token], found: FoundDate) -> FoundTime | No
     return None
 
 
+def _begins_span(tokens: Sequence[Token], place: int) -> bool:
+    """Returns whether a number is the hour of ``S10-15-00E10-16-00``."""
+    return tokens[place - 1].text == "S" and _goes_on(tokens, place)
+
+
 def _may_be_id(tokens: Sequence[Token], place: int) -> bool:
     """Returns whether a number is rather an event's: attached to a word, or both of a folder and of its file."""
     same = [index for index, token in enumerate(tokens) if len(token.text) >= 6 and token.text == tokens[place].text]
     is_repeated = len(same) > 1 and any(is_whole_component(tokens, index) for index in same)
-    return tokens[place - 1].kind == "word" or is_repeated
+    is_attached = tokens[place - 1].kind == "word" and not _begins_span(tokens, place)
+    return is_attached or is_repeated
 
 
 def _in_folders(tokens: Sequence[Token], found: FoundDate) -> FoundTime | None:
     """Reads ``10/15/00``, ``10/front_door/06.56``, ``10/15M00S`` and ``10-15`` below a date."""
     hour = [int(found.rest)] if found.rest else []
     places: list[int] = []
-    for place in _numbers(tokens, found.last + 1):
+    if [token.text for token in tokens[found.last + 1 : found.last + 4 : 2]] == ["D", "H"]:  # 2026Y03M14D10H
+        places.append(found.last + 2)
+    for place in _numbers(tokens, places[-1] + 1 if places else found.last + 1):
         is_first = tokens[place - 1].text == "/"
         if is_first and _is_in_file_name(tokens, place) and not (hour or places):
             return _read(tokens, place, least=2) if len(tokens[place].text) <= 2 else None
@@ -164,12 +177,12 @@ def _fraction(tokens: Sequence[Token], last: int) -> str:
 def _with_zone(tokens: Sequence[Token], last: int, found: FoundTime) -> FoundTime | None:
     """Adds AM or PM and the zone that follow a time; None if it is no time of a 12-hour clock."""
     place, value = last + 1, found.value
-    half = place + (place < len(tokens) and tokens[place].text in " _-")
-    if half < len(tokens) and tokens[half].text.lower() in {"am", "pm"}:
+    half_day = _HALF_DAY.match("".join(token.text for token in tokens[place : place + 6]))
+    if half_day:
         if not 1 <= value.hour <= 12:
             return None
-        is_afternoon = tokens[half].text.lower() == "pm"
-        value, place = value.replace(hour=value.hour % 12 + 12 * is_afternoon), half + 1
+        is_afternoon = half_day[1] in "pP"
+        value, place = value.replace(hour=value.hour % 12 + 12 * is_afternoon), _skip(tokens, place, half_day.end())
     offset, stop = _read_offset(tokens, place)
     spans = found.spans if stop == last + 1 else (*found.spans, (last + 1, stop - 1))
     return replace(found, value=value, offset=offset, spans=spans)
@@ -187,8 +200,12 @@ def _read_offset(tokens: Sequence[Token], place: int) -> tuple[timedelta | None,
     minutes = 60 * int(match["hours"] or 0) + int(match["minutes"] or 0)
     if not (match["zone"] or match["sign"] == "+" or is_iso) or minutes > _LONGEST_OFFSET:
         return None, place
-    stop, length = place, 0
-    while length < match.end():
-        length += len(tokens[stop].text)
-        stop += 1
-    return timedelta(minutes=-minutes if match["sign"] == "-" else minutes), stop
+    return timedelta(minutes=-minutes if match["sign"] == "-" else minutes), _skip(tokens, place, match.end())
+
+
+def _skip(tokens: Sequence[Token], place: int, length: int) -> int:
+    """Returns the place after tokens of a given length together."""
+    while length > 0:
+        length -= len(tokens[place].text)
+        place += 1
+    return place

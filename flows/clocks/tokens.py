@@ -53,7 +53,7 @@ def read_separated(tokens: Sequence[Token], first: int, sizes: Sequence[range], 
         if not (token.kind == "number" and len(token.text) in size) and not (token.month and 2 in size):
             return None
     between = {tokens[place - 1].text.lower() for place in places[1:]}
-    if not between <= set(separators) or len(between - {"/"} - set("年月")) > 1:
+    if not between <= set(separators) or len(between - {"/"} - set("年月ym")) > 1:
         return None
     return places
 

@@ -1,13 +1,13 @@
 """Camera and wall-clock time of a video: from its path, otherwise its container, otherwise its file time."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from anomalylmm.records import ClockSource, Video
-from flows.clocks.names import strip_suffix
+from flows.clocks.names import is_unset, strip_suffix
 from flows.clocks.neighbors import NamedClock, read_paths
 from flows.clocks.patterns import PathPattern, check_time_zone, compile_all
 from flows.settings.sections import CameraSettings
@@ -81,6 +81,9 @@ def clock_of(
     zone = named.time_zone or time_zone
     end, duration = datetime.fromtimestamp(modified, tz=UTC), timedelta(seconds=duration_seconds)
     found = _by_container(container_utc, end, duration) if container_utc else _by_file(end, duration)
+    if is_unset(found.start_utc.date()) and not is_unset(end.date()):
+        found = _by_file(end, duration)
+        found = replace(found, doubts=(*found.doubts, "clock_not_set"))
     if not named.start_utc:
         doubts = (*named.doubts, *found.doubts)
         return Clock(camera=named.camera, start_utc=found.start_utc, source=found.source, time_zone=zone, doubts=doubts)
@@ -142,7 +145,8 @@ DOUBTS = {
     "short_year": "have a year of two digits",
     "two_dates": "have different dates in their path; the one in the file name counts",
     "impossible_date": "have an impossible date in their path, which is ignored",
-    "clock_not_set": "have a date before 1990, as a camera writes whose clock was never set; it is ignored",
+    "clock_not_set": "have a date before 1990 or in January 2000, as a camera whose clock is not set; it is ignored",
+    "clock_reset": "are of a January 1st, far from all else of their camera, whose clock may have begun again",
     "repeated_hour": "began in the hour that occurs twice when clocks are put back; it is unknown which one",
     "missing_hour": "have a time that was skipped when clocks were put forward; the camera's clock was not put forward",
     "container_end": "have a container whose time is the end of the recording; the start is computed",
@@ -178,7 +182,20 @@ def describe_paths(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
     stems = [strip_suffix(path) for path in reader.known]
     unmatched = [item.text for item in reader.patterns if not any(item.regex.fullmatch(stem) for stem in stems)]
     notes = tuple(f"the camera pattern {text!r} matches no path; built-in rules read all others" for text in unmatched)
-    return (*(notes if paths else ()), *_describe_zone(reader, paths))
+    return (*(notes if paths else ()), *_describe_zone(reader, paths), *_describe_twins(reader))
+
+
+def _describe_twins(reader: PathReader) -> tuple[str, ...]:
+    """Names cameras that may be one, because their names differ only in capital letters."""
+    same: dict[str, set[str]] = defaultdict(set)
+    for clock in reader.known.values():
+        same[clock.camera.casefold()].add(clock.camera)
+    return tuple(
+        f"the cameras {' and '.join(map(repr, sorted(names)))} differ only in capital letters; "
+        "if they are one, rename a folder or name both in [[cameras]]"
+        for names in same.values()
+        if len(names) > 1
+    )
 
 
 def _describe_zone(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:

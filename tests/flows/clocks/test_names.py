@@ -86,6 +86,25 @@ MORNING = "2026-03-14 09:15:00"  # 10:15 in Berlin
         ("gate/motion/2026-03-14/10-15-00 AM.mp4", "gate", MORNING),
         ("gate/2026-03-14 10-15-00 PM.mp4", "gate", "2026-03-14 21:15:00"),
         ("gate/2026-03-14 12-15-00 AM.mp4", "gate", "2026-03-13 23:15:00"),
+        ("gate/Screen Recording 2026-03-14 at 10.15.00\u202fPM.mov", "gate", "2026-03-14 21:15:00"),  # macOS
+        ("gate/2026-03-14 10.15.00 p.m..mp4", "gate", "2026-03-14 21:15:00"),
+        ("GMT20260314-091500_Recording_1920x1080.mp4", "default", MORNING),  # Zoom
+        ("blink/26-03-14/10-15-00_Front Door_12.mp4", "Front Door", MORNING),  # Blink, on a USB stick
+        ("gate/2026_0314_101500_000123.MP4", "gate", MORNING),  # Viofo and other dashboard cameras
+        ("yard/2026Y03M14D10H/15M00S.mp4", "yard", MORNING),  # yi-hack
+        ("2026-03-14/192.168.1.13_1_S10-15-00E10-16-00.ts", "192.168.1.13_1_S", MORNING),  # Uniview
+        ("20260314-101500-102000_192.168.1.11-CH2.avi", "192.168.1.11-CH2", MORNING),  # Brickcom
+        ("gate/20260314101500-101502-M00_507.mov", "gate", MORNING),  # Canon
+        ("hi_quality/00-1c-a6-12-34-56/2026/03/14/10/1773479700000_60000.mkv", "00-1c-a6-12-34-56", MORNING),  # Nx
+        ("00000_00000020260314101500_0001A.MP4", "default", MORNING),  # body-worn cameras
+        ("gate/RecM02_DST20260314_101500_101545_2A1F808_12AB34.mp4", "gate", MORNING),  # Reolink, on its card
+        ("[M]_CH01_2026-03-14_10-15-00.mp4", "CH01", MORNING),
+        ("eufy/T8410P1234567890/20260314101500.mp4", "T8410P1234567890", MORNING),
+        ("gate/20260314/10/20260314_101500_00.avi", "gate", MORNING),
+        ("玄関/2026年3月14日/10時15分00秒.mp4", "玄関", MORNING),
+        ("DJI_20260314101500_0001_D.MP4", "default", MORNING),
+        ("NO20260314-101500-000012.MP4", "default", MORNING),  # 70mai
+        ("gate \n/2026-03-14/10-15-00.mp4", "gate", MORNING),
     ],
 )
 def test_a_recorders_name_gives_camera_and_start(path: str, camera: str, utc: str) -> None:
@@ -127,6 +146,9 @@ def test_a_date_without_a_time_is_a_day_and_not_midnight(path: str) -> None:
         "DS-2CD2142",
         "2026",
         "000123-45",
+        "00000000020261402101500",
+        "2026_0314_12",
+        "26-03-14",
         "99999999999999",
     ],
 )
@@ -138,8 +160,10 @@ def test_numbers_that_are_no_dates_give_no_time(name: str) -> None:
 def test_an_impossible_date_and_an_unset_clock_are_named_and_give_no_time() -> None:
     impossible = read("gate/2026-02-31/12-00-00.mp4")
     assert (impossible.camera, impossible.start_utc, impossible.doubts) == ("gate", None, ("impossible_date",))
-    unset = read("gate/19700101_000015.mp4")
-    assert (unset.camera, unset.start_utc, unset.doubts) == ("gate", None, ("clock_not_set",))
+    for name in ("19700101_000015", "2000-01-02/00-00-15"):
+        unset = read(f"gate/{name}.mp4")
+        assert (unset.camera, unset.start_utc, unset.doubts) == ("gate", None, ("clock_not_set",))
+    assert read("gate/1999-12-31/23-00-00.mp4").doubts == ()
 
 
 def test_a_folder_of_another_day_is_named() -> None:

@@ -113,3 +113,45 @@ def test_two_cameras_of_one_name_are_told_apart_by_their_folders() -> None:
     assert sorted(clock.camera for clock in found.values()) == ["north-gate", "south-gate"]
     found = read(["recordings/gate/2026-03-14/10-15-00.mp4", "archive/gate/2026-03-14/11-15-00.mp4"])
     assert {clock.camera for clock in found.values()} == {"gate"}
+
+
+def cameras(*paths: str) -> list[str]:
+    return [clock.camera for clock in read(paths).values()]
+
+
+def test_front_and_rear_of_a_dashboard_camera_are_two_cameras() -> None:
+    assert cameras("van/2026_0314_101500_0001F.MP4", "van/2026_0314_101500_0002R.MP4") == ["van-front", "van-rear"]
+    assert cameras("20260314_101500_NF.mp4", "20260314_101500_NR.mp4") == ["front", "rear"]
+    assert cameras("NO20260314-101500-000012F.MP4", "EV20260314-101600-000013B.MP4") == ["front", "rear"]
+    assert cameras("van/20260314_101500_F.mp4") == ["van"]
+    assert cameras("van/20260314_101500_F.mp4", "van/20260314_101600_B.mp4", "van/20260314_101700.mp4") == ["van"] * 3
+
+
+def test_a_folder_of_the_hour_is_no_camera_but_a_folder_of_a_channel_is() -> None:
+    assert cameras("20260314/09/20260314_091500_00.avi", "20260314/10/20260314_101500_00.avi") == ["default"] * 2
+    assert cameras("20260314/09/20260314_091500.avi", "20260314/10/20260314_091500.avi") == ["09", "10"]
+
+
+def test_summer_time_in_the_name_makes_no_second_camera() -> None:
+    found = cameras("Rec/RecM02_20260314_101500_1_A.mp4", "Rec/RecM02_DST20260714_101500_1_B.mp4")
+    assert found == ["Rec", "Rec"]
+
+
+def test_letters_written_in_two_ways_are_one_camera() -> None:
+    assert len(set(cameras("Haust\u00fcr/2026-03-14/10-15-00.mp4", "Haustu\u0308r/2026-03-14/11-15-00.mp4"))) == 1
+
+
+def test_a_lonely_january_first_is_marked_because_clocks_begin_there() -> None:
+    found = read(["gate/20120101_000015.mp4", "gate/20260314_101500.mp4", "gate/20260315_101500.mp4"])
+    assert [clock.doubts for clock in found.values()] == [("clock_reset",), (), ()]
+    found = read(["gate/20251231_235500.mp4", "gate/20260101_000015.mp4", "yard/20260101_000015.mp4"])
+    assert not any(clock.doubts for clock in found.values())
+
+
+def test_a_short_year_in_a_folder_is_first_unless_the_files_time_says_otherwise() -> None:
+    name = "gate/14-03-26/10-15-00.mp4"
+    assert read([name])[name].start_utc == datetime(2014, 3, 26, 9, 15, tzinfo=UTC)
+    assert read([name])[name].doubts == ("short_year",)
+    recent = datetime(2026, 3, 14, 9, 16, tzinfo=UTC).timestamp()
+    assert read([name], recent)[name].start_utc == datetime(2026, 3, 14, 9, 15, tzinfo=UTC)
+    assert read([name], recent)[name].doubts == ("short_year",)

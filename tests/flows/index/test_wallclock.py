@@ -7,7 +7,7 @@ import pytest
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import Video
 from flows.clocks.patterns import compile_pattern
-from flows.index.wallclock import Clock, build_patterns, clock_of, describe_doubts, mark_same_times
+from flows.index.wallclock import Clock, build_patterns, clock_of, describe_doubts, describe_paths, mark_same_times
 from flows.settings.sections import CameraSettings
 
 BERLIN = build_patterns((), "Europe/Berlin")
@@ -36,6 +36,17 @@ def test_a_time_in_the_path_comes_before_all_others() -> None:
 
 def test_a_start_after_the_file_was_changed_is_doubted() -> None:
     assert find("gate/2026-03-14/21-05-09.mp4").doubts == ("after_file_time",)
+
+
+def test_a_container_of_an_unset_clock_is_marked_and_the_files_time_counts() -> None:
+    clock = find(container=datetime(2000, 1, 1, 0, 0, 15, tzinfo=UTC), seconds=60.0)
+    assert (clock.start_utc, clock.source) == (NOON - timedelta(seconds=60), "file_end")
+    assert clock.doubts == ("file_time", "clock_not_set")
+
+
+def test_cameras_that_differ_only_in_capital_letters_are_named() -> None:
+    reader = BERLIN.survey({"Gate/2026-03-14/10-15-00.mp4": 0.0, "gate/2026-03-14/11-15-00.mp4": 0.0})
+    assert "'Gate' and 'gate'" in " ".join(describe_paths(reader, tuple(reader.known)))
 
 
 def test_without_a_container_the_files_time_counts() -> None:
