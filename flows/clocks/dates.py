@@ -70,7 +70,7 @@ def _separated(tokens: Sequence[Token], place: int) -> FoundDate | None:
 
 def _with_joined_day(tokens: Sequence[Token], place: int) -> FoundDate | None:
     """Reads ``2026_0314_101500`` of dashboard cameras: only a time next to it makes it a date."""
-    places = read_separated(tokens, place, (_YEAR, _YEAR), "_-")
+    places = read_separated(tokens, place, (_YEAR, _YEAR), "_-") if len(tokens[place].text) == 4 else None
     if not places or not _has_time_after(tokens, places[1]):
         return None
     found = to_date(tokens[place].text, tokens[places[1]].text[:2], tokens[places[1]].text[2:])
@@ -79,12 +79,14 @@ def _with_joined_day(tokens: Sequence[Token], place: int) -> FoundDate | None:
 
 def _short_folder(tokens: Sequence[Token], place: int) -> FoundDate | None:
     """Reads the folder ``26-03-14`` of a file that begins with a time, as Blink writes it, or else ``14-03-26``."""
-    places = read_separated(tokens, place, (_TWO,) * 3, "-_.")
-    if not places or (place and tokens[place - 1].text != "/"):
+    is_folder = (
+        place + 6 < len(tokens) and tokens[place + 5].text == "/" and (not place or tokens[place - 1].text == "/")
+    )
+    places = read_separated(tokens, place, (_TWO,) * 3, "-_.") if is_folder else None
+    if not places or not read_separated(tokens, place + 6, (_TWO,) * 3, "-_.:"):
         return None
-    time_after = read_separated(tokens, place + 6, (_TWO,) * 3, "-_.:")
     numbers = [tokens[index].text for index in places]
-    if not time_after or tokens[place + 5].text != "/" or not all(text.isdigit() for text in numbers):
+    if not all(text.isdigit() for text in numbers):
         return None
     both = (to_date(f"20{numbers[0]}", numbers[1], numbers[2]), to_date(f"20{numbers[2]}", numbers[1], numbers[0]))
     dates = tuple(dict.fromkeys(item for item in both if item))

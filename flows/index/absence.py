@@ -1,7 +1,8 @@
-"""Tells what is missing from an archive: cameras that are gone, holes between recordings, an archive that is empty."""
+"""Tells what is missing from an archive (cameras, hours, everything), and what is there twice at one time."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import ArchiveNote, GapRecord, name_archive, read_archive_note, write_archive_note
 from storage.shards.schema import clean_text
+
+SURE = ("path_pattern", "container")  # sources of times that are exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,8 @@ def note_absence(layout: StoreLayout, archive: Path, plan: Plan, settings: Setti
     note = ArchiveNote(archive=name_archive(archive), seen_utc=now, cameras={**missing, **cameras}, gaps=records)
     write_archive_note(layout, note)
     is_new = any(record.found_utc == now for record in records)
-    notes = (*iter_notes(records, now), *suggest_corrections(indexed, present))
+    fresh = {video.video_id for unit in plan.units for video in unit.videos}
+    notes = (*iter_notes(records, now), *iter_overlaps(indexed, fresh), *suggest_corrections(indexed, present))
     return Absence(gaps=records, notes=notes, is_new=is_new)
 
 
@@ -129,6 +133,34 @@ def iter_notes(gaps: Iterable[GapRecord], now_utc: datetime) -> Iterator[str]:
         span = f"from {_moment(longest.start_utc)} to {_moment(longest.stop_utc or now_utc)}"
         more = f"; {len(found) - 1} shorter gaps are in the table gaps" if len(found) > 1 else ""
         yield f"camera {camera!r} normally records through, but has nothing {span}{more}"
+
+
+def iter_overlaps(indexed: Sequence[IndexedVideo], fresh: AbstractSet[str]) -> Iterator[str]:
+    """Names each camera that records twice at one time, if one of the two videos is new, one sentence for each."""
+    found: dict[str, list[str]] = {}
+    sure = [item for item in indexed if item.facts.clock_source in SURE and not item.facts.clock_doubt]
+    ordered = sorted(sure, key=lambda item: (item.facts.camera, item.start_utc, item.stop_utc))
+    longest: IndexedVideo | None = None  # of those so far of a camera, the one that ends last
+    for item in ordered:
+        if longest is None or longest.facts.camera != item.facts.camera:
+            longest = item
+            continue
+        if {longest.entry.video_id, item.entry.video_id} & fresh and _is_at_one_time(longest, item):
+            found.setdefault(item.facts.camera, []).append(f"{longest.entry.path!r} and {item.entry.path!r}")
+        longest = max(longest, item, key=lambda one: one.stop_utc)
+    for camera, pairs in found.items():
+        yield (
+            f"camera {camera!r} recorded {len(pairs)} new videos at the same time as another, for example {pairs[0]}; "
+            "they may be of two cameras with one name, or one recording in two qualities: name them apart in "
+            "[[cameras]], or leave one out with archive.exclude"
+        )
+
+
+def _is_at_one_time(one: IndexedVideo, other: IndexedVideo) -> bool:
+    """Returns whether two videos share at least half the length of the shorter."""
+    shared = min(one.stop_utc, other.stop_utc) - max(one.start_utc, other.start_utc)
+    shorter = min(one.stop_utc - one.start_utc, other.stop_utc - other.start_utc)
+    return timedelta() < shorter <= 2 * shared
 
 
 def _to_records(

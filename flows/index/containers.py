@@ -9,6 +9,7 @@ VIDEO_SUFFIXES = frozenset(  # each is read with PyAV in a test where FFmpeg can
     ".tod .tp .trp .ts .vob .vro .webm .wmv .wtv .xvid .y4m".split()
 )
 SHARED_SUFFIXES = frozenset(".dat .mod .ps".split())  # also of other files: read only if the content is a video
+JPEG_START = b"\xff\xd8\xff"
 HEAD_BYTES = 1024  # what name_container needs to see
 _CLOSED_SUFFIXES = frozenset(".braw .g64 .g64x .r3d".split())  # formats that FFmpeg can't read
 _OTHER_SUFFIXES = frozenset(".heic .idx .mka .mks .oga .ogg .sub .weba .wma".split())

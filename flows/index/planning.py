@@ -12,7 +12,7 @@ from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import ContainerTime, Video
 from flows.clock import utc_now
 from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
-from flows.index.containers import VIDEO_SUFFIXES
+from flows.index.containers import HEAD_BYTES, JPEG_START, VIDEO_SUFFIXES, name_container
 from flows.index.content import content_digest, find_shorter, modified_time_ns
 from flows.index.settling import Settled, settle
 from flows.index.wallclock import (
@@ -140,8 +140,17 @@ def describe_video(
         start_utc=clock.start_utc,
         clock_source=clock.source,
         time_zone=clock.time_zone,
-        clock_doubt=" ".join(clock.doubts),
+        clock_doubt=" ".join((*clock.doubts, *_doubt_rate(path, video_id in known))),
     )
+
+
+def _doubt_rate(path: Path, is_known: bool) -> tuple[str, ...]:
+    """Doubts the times within a new file that holds pictures only, of which nothing says how fast they follow."""
+    if is_known:
+        return ()
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    return ("frame_rate",) if name_container(head).startswith("raw") or head.startswith(JPEG_START) else ()
 
 
 def _clip(seconds: float) -> float:

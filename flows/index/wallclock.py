@@ -152,6 +152,7 @@ DOUBTS = {
     "container_end": "have a container whose time is the end of the recording; the start is computed",
     "container_zone": "have a container whose time is local, not UTC; it is corrected by the file's time",
     "after_file_time": "begin after their file was last changed; the time zone or the camera's clock may be wrong",
+    "frame_rate": "hold pictures without times; 25 a second are assumed, so times within them may be wrong",
     "same_time": "begin at the same moment as another video of their camera",
 }
 

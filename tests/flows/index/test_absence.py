@@ -55,6 +55,19 @@ def list_gaps(layout: StoreLayout) -> list[tuple[str, str]]:
     return [(row["camera"], row["kind"]) for row in read_gaps_table(layout).to_pylist()]
 
 
+def test_a_camera_that_records_twice_at_one_time_is_named_once(
+    layout: StoreLayout, archive: Path, tmp_path: Path
+) -> None:
+    assert not any("same time" in note for note in index(layout, archive).notes)
+    other = write_clip(tmp_path / "other site", "gate", 3)
+    other.write_text(json.dumps({"blocks": [["red", 0, 2]], "name": "another gate"}))
+    os.utime(other, (LATER, LATER))
+    told = [note for note in index(layout, tmp_path / "other site").notes if "same time" in note]
+    assert len(told) == 1
+    assert "camera 'gate' recorded 1 new videos" in told[0]
+    assert not any("same time" in note for note in index(layout, archive).notes)
+
+
 def test_a_whole_archive_has_no_gap(layout: StoreLayout, archive: Path) -> None:
     for _ in range(2):
         report = index(layout, archive)
