@@ -80,7 +80,7 @@ def clock_of(
     named = patterns.read(path, modified)
     zone = named.time_zone or time_zone
     end, duration = datetime.fromtimestamp(modified, tz=UTC), timedelta(seconds=duration_seconds)
-    found = _by_container(container_utc, end, duration) if container_utc else _by_file(end, duration)
+    found = _by_container(container_utc, end, duration, zone) if container_utc else _by_file(end, duration)
     if is_unset(found.start_utc.date()) and not is_unset(end.date()):
         found = _by_file(end, duration)
         found = replace(found, doubts=(*found.doubts, "clock_not_set"))
@@ -119,7 +119,7 @@ def _by_file(end: datetime, duration: timedelta) -> Clock:
     return Clock(camera="", start_utc=end - duration, source=source, time_zone="", doubts=("file_time",))
 
 
-def _by_container(given: datetime, end: datetime, duration: timedelta) -> Clock:
+def _by_container(given: datetime, end: datetime, duration: timedelta, zone: str) -> Clock:
     """Compares a container's time with the file's: it may be the end, or the local time written as if it were UTC."""
     clock = Clock(camera="", start_utc=given, source="container", time_zone="")
     if not duration or abs(given + duration - end) <= NEARBY:
@@ -128,8 +128,10 @@ def _by_container(given: datetime, end: datetime, duration: timedelta) -> Clock:
         return replace(clock, start_utc=given - duration, source="container_end", doubts=("container_end",))
     for length, doubts in ((duration, ()), (timedelta(0), ("container_end",))):
         shift = end - length - given
-        if abs(shift) <= FARTHEST_ZONE and abs(shift - round(shift / ZONE_STEP) * ZONE_STEP) <= NEARBY:
-            moved = given + round(shift / ZONE_STEP) * ZONE_STEP
+        own = -(given.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0))  # not always in steps: Nepal's is 5:45
+        step = own if abs(shift - own) <= NEARBY else round(shift / ZONE_STEP) * ZONE_STEP
+        if abs(shift) <= FARTHEST_ZONE and abs(shift - step) <= NEARBY:
+            moved = given + step
             source: ClockSource = "container" if length else "container_end"
             return replace(
                 clock, start_utc=moved - duration + length, source=source, doubts=(*doubts, "container_zone")

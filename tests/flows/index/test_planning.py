@@ -78,6 +78,19 @@ def test_two_files_of_one_content_are_one_video(tmp_path: Path) -> None:
     assert planned.duplicates == (("b/y.mp4", "a/x.mp4", "a"),)
 
 
+@pytest.mark.parametrize(
+    ("head", "doubt"),
+    [
+        (b"\x00\x00\x00\x01\x67\x42", "frame_rate"),
+        (b"\xff\xd8\xff\xe0", "frame_rate"),
+        (b"\x00\x00\x00\x18ftypisom", ""),
+    ],
+)
+def test_only_pictures_without_times_have_a_doubtful_rate(head: bytes, doubt: str, tmp_path: Path) -> None:
+    put(tmp_path, "gate/2026-03-14/10-15-00.mp4", head)
+    assert plan(tmp_path).units[0].videos[0].clock_doubt == doubt
+
+
 def test_a_changed_byte_in_a_small_file_changes_its_identity(tmp_path: Path) -> None:
     first, second = put(tmp_path, "a.mp4", b"a" * 100_000), put(tmp_path, "b.mp4", b"a" * 99_999 + b"b")
     assert content_digest(first) != content_digest(second)

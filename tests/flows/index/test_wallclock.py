@@ -38,6 +38,18 @@ def test_a_start_after_the_file_was_changed_is_doubted() -> None:
     assert find("gate/2026-03-14/21-05-09.mp4").doubts == ("after_file_time",)
 
 
+def test_a_container_with_the_local_time_of_nepal_is_corrected() -> None:
+    clock = clock_of(
+        "gate/clip.mp4",
+        build_patterns((), "Asia/Kathmandu"),
+        container_utc=NOON + timedelta(hours=5, minutes=45),
+        modified=(NOON + timedelta(seconds=90)).timestamp(),
+        time_zone="Asia/Kathmandu",
+        duration_seconds=90.0,
+    )
+    assert (clock.start_utc, clock.source, clock.doubts) == (NOON, "container", ("container_zone",))
+
+
 def test_a_container_of_an_unset_clock_is_marked_and_the_files_time_counts() -> None:
     clock = find(container=datetime(2000, 1, 1, 0, 0, 15, tzinfo=UTC), seconds=60.0)
     assert (clock.start_utc, clock.source) == (NOON - timedelta(seconds=60), "file_end")
