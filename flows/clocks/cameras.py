@@ -13,10 +13,9 @@ _MEDIA = frozenset(  # words that say what a file is, never where it was recorde
     "img mvi mov mp4 avi mkv dav jpg media vid video videos movie movies clip clips film rec recording recordings "
     "record records event events evt motion alarm alert md mdalarm schedule person people human pet animal "
     "vehicle car face sound "
-    "continuous main sub stream high low snapshot snapshots screen screenrecorder screenrecording screencast from "
-    "rpreplay final pxl signal whatsapp gmt win dcim gopro gh gx gopr dji mimo fly cardv ro period normal cont lapse "
-    "timelapse mp4record "
-    "wa am pm file mp hd sd sdcard mmc usb disk disks hdd volume data files export exports tmp new old "
+    "continuous main sub stream high low snapshot snapshots screen screenrecorder screenrecording screencast pxl "
+    "signal whatsapp dcim gopro gh gx gopr dji cardv ro period normal cont lapse timelapse mp4record "
+    "wa am pm mp hd sd sdcard mmc usb disk disks hdd volume data files export exports tmp new old "
     "backup backups archive archives part copy "
     "day days week weeks month months year years today monday tuesday wednesday thursday friday saturday sunday "
     "mon tue wed thu fri sat sun january february march april june july august september october november "
@@ -28,9 +27,12 @@ _PLACE = frozenset(  # words of recorders, which name a camera only if nothing e
     "axis hanwha wisenet tapo eufy wyze xiaomi arlo blink nest ring blackvue video1 site".split()
 )
 _IP = re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])")
-_MAC = re.compile(r"(?<![^\W_])(?:(?=[0-9]*[a-f])[0-9a-f]{12}|(?:[0-9a-f]{2}-){5}[0-9a-f]{2})(?![^\W_])", re.IGNORECASE)
+_MAC = re.compile(
+    r"(?<![^\W_])(?=[0-9-]*[a-f])(?:[0-9a-f]{12}|(?:[0-9a-f]{2}-){5}[0-9a-f]{2})(?![^\W_])", re.IGNORECASE
+)
 _ID = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{27}|[a-z]{1,2}[0-9]{4,}", re.IGNORECASE)
-_KIND = re.compile(r"Rec[MS][0-9]{2}|NO|EV|PA|TL|[0-9]{3}[A-Z0-9_]{5}")  # such as 100GOPRO
+_KIND = re.compile(r"Rec[MS][0-9]{2}|[0-9]{3}[A-Z_]{5}")  # such as 100GOPRO
+_APP = re.compile(r"RPReplay_Final|dji_(?:fly|mimo)|Screencast from|WIN|FILE|NO|EV|PA|TL")  # before a date in a name
 _SERIAL = re.compile(r"(?=.*[A-Z].*[0-9].*[A-Z])(?=(?:.*[0-9]){4})[A-Z0-9]{9,20}")
 _NUMBER = re.compile(r"[_ -]+[0-9]+$")  # of a file, after a name
 _EDGES = " \t\u202f\xa0-_.,;:+@#~()[]{}年月日"
@@ -111,10 +113,11 @@ def _mac(text: str) -> str:
 
 def _choose_label(pieces: Sequence[str]) -> str:
     """Returns the text before date and time, or the one after it if it is a name and not a number of the file."""
-    if rank(pieces[0]) >= NUMBERED:
-        return pieces[0]
+    before = "" if _APP.fullmatch(pieces[0]) else pieces[0]
+    if rank(before) >= NUMBERED:
+        return before
     after = next((piece for text in pieces[1:] for piece in (_NUMBER.sub("", text), text) if _names_after(piece)), "")
-    return after or pieces[0]
+    return after or before
 
 
 def _names_after(piece: str) -> bool:

@@ -132,6 +132,12 @@ def test_a_folder_of_the_hour_is_no_camera_but_a_folder_of_a_channel_is() -> Non
     assert cameras("20260314/09/20260314_091500.avi", "20260314/10/20260314_091500.avi") == ["09", "10"]
 
 
+def test_folders_named_like_an_apps_files_stay_cameras() -> None:
+    assert cameras("cams/NO/20260314_101500.mp4", "cams/PA/20260314_101500.mp4") == ["NO", "PA"]
+    assert cameras("cams/101ROOM1/20260314_101500.mp4", "cams/102ROOM2/20260314_101500.mp4") == ["101ROOM1", "102ROOM2"]
+    assert cameras("cams/Fly/20260314_101500.mp4", "cams/WIN/20260314_101500.mp4") == ["Fly", "WIN"]
+
+
 def test_summer_time_in_the_name_makes_no_second_camera() -> None:
     found = cameras("Rec/RecM02_20260314_101500_1_A.mp4", "Rec/RecM02_DST20260714_101500_1_B.mp4")
     assert found == ["Rec", "Rec"]
