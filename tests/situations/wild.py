@@ -68,7 +68,7 @@ def screens_calls_and_messengers(place: Place) -> Observed:
 @situation("the file's time instead of January 2000; a lonely January 1st is marked")
 def clocks_that_begin_again(place: Place) -> Observed:
     """A camera after a power cut."""
-    for name in ("2000-01-01/00-00-15", "2012-01-01/00-00-20", "2026-03-14/10-15-00", "2026-03-15/10-15-00"):
+    for name in ("2000-01-01/00-00-15", "2012-01-01/02-00-20", "2026-03-14/10-15-00", "2026-03-15/10-15-00"):
         put(place, f"gate/{name}.mp4")
     printed, videos = index(place, BERLIN)
     years = sorted((video["start"][:4], video["clock_doubt"]) for video in videos.values())
