@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalylmm.models.video.high_dynamic_range import PQ
 from tests.anomalylmm.models.video.clips import count_decoded, every, overwrite_packets, rotate, write_clip
 from tests.anomalylmm.models.video.test_pictures import to_pq, to_wide
 from tests.end_to_end.demo_archive import DEMO
@@ -32,7 +33,9 @@ def demo_frames() -> Iterator[Picture]:
                 yield frame.to_ndarray(format="rgb24")
 
 
-def write_video(path: Path, frames: Iterable[NDArray[Any]], *, fps: int = FPS, **stream_options: Any) -> Path:
+def write_video(
+    path: Path, frames: Iterable[NDArray[Any]], *, fps: int = FPS, transfer: int = PQ, **stream_options: Any
+) -> Path:
     """Writes frames; 16-bit ones as HDR in HEVC with 10 bit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stream: Any = None
@@ -43,14 +46,14 @@ def write_video(path: Path, frames: Iterable[NDArray[Any]], *, fps: int = FPS, *
                 stream = container.add_stream("libx265" if is_hdr else "libx264", rate=fps)
                 stream.width, stream.height = image.shape[1], image.shape[0]
                 stream.pix_fmt = "yuv420p10le" if is_hdr else "yuv420p"
-                color = ":colorprim=bt2020:colormatrix=bt2020nc:transfer=smpte2084" if is_hdr else ""
+                color = f":colorprim=bt2020:colormatrix=bt2020nc:transfer={transfer}" if is_hdr else ""
                 stream.options = {"preset": "ultrafast", "x265-params": f"log-level=none{color}"}
                 for name, value in stream_options.items():
                     setattr(stream.codec_context, name, value)
             frame = av.VideoFrame.from_ndarray(image, format="rgb48le" if is_hdr else "rgb24")
             if is_hdr:
                 frame = frame.reformat(format="yuv420p10le", dst_colorspace=9)
-                frame.color_primaries, frame.color_trc = 9, 16
+                frame.color_primaries, frame.color_trc = 9, transfer
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
