@@ -13,9 +13,11 @@ from typing import Literal, get_args
 
 from anomalylmm.errors import QueryError
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.records import Cloze, Slot, SlotKind
+from anomalylmm.query.negation import Span, find_negated
+from anomalylmm.records import Cloze, Query, Slot, SlotKind
 
 BLANK = "[MASK]"
+SOMEBODY = "a person"  # all that is left of "nobody is walking"
 MAX_CHARACTERS = 1000
 MAX_ANSWER_CHARACTERS = 4000  # of a judge that names masks
 MAX_MASKS = 20
@@ -45,14 +47,15 @@ class Masking:
 
 
 def mask_query(text: str, lexicon: Lexicon, kinds: Iterable[SlotKind] = DEFAULT_KINDS) -> Cloze:
-    """Masks the words of some kinds; a text without such words gives a cloze without slots.
+    """Masks the words of some kinds except negated ones; a text without such words gives a cloze without slots.
 
     Raises:
         QueryError: The text is empty, has no word, is over 1,000 characters long, has over 20 words to mask, or holds
             control characters or a blank of its own.
     """
     check_text(text)
-    slots = lexicon.find_words(text, kinds)
+    negated = find_negated(text, lexicon)
+    slots = tuple(slot for slot in lexicon.find_words(text, kinds) if not _touches(slot, negated))
     _check_number(text, slots)
     return Cloze(text=text, slots=slots, masked=_mask(text, slots))
 
@@ -130,6 +133,7 @@ def parse_masks(answer: str, text: str, lexicon: Lexicon) -> Masking:
     named = list({(mask.word.casefold(), mask.kind): mask for mask in masks if mask})[:MAX_MASKS]
     try:
         cloze = mask_words(text, [Mask(word=word, kind=kind) for word, kind in named], lexicon) if named else None
+        cloze = cloze and _drop_negated(cloze, lexicon)
     except QueryError as error:
         problems.append(str(error))
         cloze = None
@@ -145,6 +149,28 @@ def mask_by_lexicon(text: str, lexicon: Lexicon, problems: Sequence[str] = ()) -
         QueryError: The text can't be used.
     """
     return Masking(cloze=mask_query(text, lexicon), made_by="lexicon", problems=tuple(problems))
+
+
+def leave_out_negated(query: Query, lexicon: Lexicon) -> Query:
+    """Gives the query without what it says must not be seen ("without a bag"), except for words that a user masked.
+
+    If nothing is left, the text is "a person".
+    """
+    cloze = query.cloze
+    negated = [span for span in find_negated(query.text, lexicon) if not any(_touches(s, [span]) for s in cloze.slots)]
+    if not negated:
+        return query
+    text, slots = query.text, cloze.slots
+    for start, stop in reversed(negated):
+        text = text[:start] + text[stop:]
+        moved = stop - start
+        slots = tuple(
+            replace(slot, start=slot.start - moved, stop=slot.stop - moved) if slot.start >= stop else slot
+            for slot in slots
+        )
+    if not any(character.isalpha() for character in text):
+        text = SOMEBODY
+    return replace(query, text=text, cloze=Cloze(text=text, slots=slots, masked=_mask(text, slots)))
 
 
 def check_text(text: str) -> None:
@@ -224,6 +250,10 @@ def _canonical_text(cloze: Cloze) -> str:
     return " ".join("".join([*parts, cloze.text[position:]]).split())
 
 
+def _touches(slot: Slot, spans: Iterable[Span]) -> bool:
+    return any(slot.start < stop and start < slot.stop for start, stop in spans)
+
+
 def _mask(text: str, slots: Sequence[Slot]) -> str:
     parts, position = [], 0
     for slot in slots:
@@ -248,6 +278,12 @@ def _complete(text: str, slot: Slot, lexicon: Lexicon) -> Slot:
         raise QueryError(f"a mask spans characters {slot.start} to {slot.stop}, which are no word of {text!r}")
     word = lexicon.canonical(slot.word or span, slot.kind)
     return replace(slot, word=word, contrasts=slot.contrasts or lexicon.contrasts(word, slot.kind))
+
+
+def _drop_negated(cloze: Cloze, lexicon: Lexicon) -> Cloze:
+    negated = find_negated(cloze.text, lexicon)
+    slots = tuple(slot for slot in cloze.slots if not _touches(slot, negated))
+    return replace(cloze, slots=slots, masked=_mask(cloze.text, slots))
 
 
 def _read_mask(part: str, text: str, problems: list[str]) -> Mask | None:

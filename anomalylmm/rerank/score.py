@@ -40,6 +40,7 @@ class RerankSettings:
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
     masking: MaskingWay = "lexicon"  # who names the words to mask if the user has not
+    negation: bool = False  # ask the judge with negated words too; pocket models can't tell that something is absent
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomalylmm.footage.crops import cut
 from anomalylmm.protocols import Judge, PatchTextMapper
 from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import leave_out_negated
 from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
@@ -110,6 +111,7 @@ class Adjudicator:
             hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
         started = time.perf_counter()
+        query = query if self.settings.negation else leave_out_negated(query, self.lexicon)
         case = self._open_case(query, candidates, cache, budget_calls, hints or {})
         promotions: list[Promotion] = []
         if case.questions.num_calls == 0:

@@ -11,7 +11,7 @@ from anomalylmm.posture.vector import join_queries, pad
 from anomalylmm.protocols import TextEncoder
 from anomalylmm.query.coarse import background, best_tracklets
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.query.masking import paraphrases
+from anomalylmm.query.masking import leave_out_negated, paraphrases
 from anomalylmm.records import Candidate, CropRow, Floats, Query
 from anomalylmm.rerank.gate import CoarseHint
 from flows.index.cropping import read_jpeg
@@ -35,7 +35,11 @@ def scope_of(query: Query, shard_ids: frozenset[str] | None = None) -> Scope:
 
 
 def encode_views(encoder: TextEncoder, lexicon: Lexicon, queries: Sequence[Query]) -> list[Floats]:
-    """Encodes the views of each query (its text, then its paraphrases); Q arrays (V, D) with unit rows."""
+    """Encodes the views of each query (its text, then its paraphrases); Q arrays (V, D) with unit rows.
+
+    Negated words are left out: an encoder places "without a bag" near "with a bag".
+    """
+    queries = [leave_out_negated(query, lexicon) for query in queries]
     views = [(query.text, *paraphrases(query.cloze, lexicon)) for query in queries]
     flat = encoder.encode_texts([text for texts in views for text in texts])
     stops = np.cumsum([len(texts) for texts in views])

@@ -1,0 +1,124 @@
+"""Negated words: found with their phrase, not asked for, and left out of what the encoder hears."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from anomalylmm.protocols import Views
+from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.query.masking import Mask, leave_out_negated, mask_query, mask_words, parse_masks
+from anomalylmm.query.negation import find_negated
+from anomalylmm.records import Cloze, Query
+from anomalylmm.rerank.score import RerankSettings
+from anomalylmm.rerank.stages import Adjudicator
+from flows.sweep.query_file import default_query_file, read_queries
+from tests.anomalylmm.scripted import ScriptedJudge, candidate_of
+
+LEXICON = Lexicon.load()
+
+
+def query_of(text: str, cloze: Cloze | None = None) -> Query:
+    return Query(name="q", text=text, cloze=cloze or mask_query(text, LEXICON), version="v")
+
+
+def marked(text: str) -> str:
+    for start, stop in reversed(find_negated(text, LEXICON)):
+        text = f"{text[:start]}[{text[start:stop]}]{text[stop:]}"
+    return text
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "a man [without a bag]",
+        "a woman [not wearing red]",
+        "[nobody is walking on the street]",
+        "a person [no longer standing]",
+        "a man riding a bicycle [without a helmet]",
+        "a man [without a red hat] running away",
+        "a man [without helmet] riding a bicycle",
+        "a woman [who isn't wearing a red jacket] and runs",
+        "a woman [who isn\u2019t wearing red]",
+        "a man [with no bag or hat] falling",
+        "a person stumbles [but does not fall]",
+        "a man [not carrying a bag] climbs a fence",
+        "people walking [instead of running]",
+        "everybody [except the man in red]",
+        "a person lying [without a bag] on the ground",
+        "a man [without a hat] and a woman on a bike",
+        "She carries [no bag]. She is on the phone.",
+        "a person lying, [not moving]",
+    ],
+)
+def test_a_negation_reaches_as_far_as_its_phrase(expected: str) -> None:
+    assert marked(expected.replace("[", "").replace("]", "")) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not only running but falling",
+        "a man lying at the no parking sign",
+        "a person standing there doing nothing",
+        "a man walking with a notebook",
+        "a man says no",
+    ],
+)
+def test_words_that_negate_nothing_seen_are_kept(text: str) -> None:
+    assert find_negated(text, LEXICON) == ()
+
+
+def test_no_shipped_query_is_negated() -> None:
+    queries = read_queries(default_query_file(), LEXICON)
+    assert [query for query in queries if leave_out_negated(query, LEXICON) is not query] == []
+
+
+def test_negated_words_are_not_asked_for() -> None:
+    cloze = mask_query("a man without a red hat running away", LEXICON)
+    assert [(slot.word, cloze.text[slot.start : slot.stop]) for slot in cloze.slots] == [("running", "running away")]
+
+
+def test_without_its_negation_a_query_keeps_its_slots_in_place() -> None:
+    left = leave_out_negated(query_of("a man without a red hat falls off a bicycle"), LEXICON)
+    assert left.text.split() == "a man falls off a bicycle".split()
+    assert [left.text[slot.start : slot.stop] for slot in left.cloze.slots] == ["falls off a bicycle"]
+    assert left.cloze.masked.split() == ["a", "man", "[MASK]"]
+
+
+def test_of_nobody_a_person_is_left() -> None:
+    assert leave_out_negated(query_of("Nobody is walking."), LEXICON).text == "a person"
+
+
+def test_a_negated_word_that_the_user_masks_stays() -> None:
+    text = "a woman not wearing red"
+    query = query_of(text, mask_words(text, [Mask(word="red", kind="color")], LEXICON))
+    assert leave_out_negated(query, LEXICON) is query
+
+
+def test_a_negated_word_that_a_judge_names_is_not_masked() -> None:
+    answer = '[{"word": "red", "kind": "color"}, {"word": "running", "kind": "action"}]'
+    cloze = parse_masks(answer, "a man running, not wearing red", LEXICON).cloze
+    assert ([slot.word for slot in cloze.slots], cloze.masked) == (["running"], "a man [MASK], not wearing red")
+
+
+class HearingJudge(ScriptedJudge):
+    """Keeps the prompts of its yes-or-no questions."""
+
+    def __init__(self) -> None:
+        super().__init__({1: ("running", 1.0)})
+        self.prompts: list[str] = []
+
+    def affirm(self, views: Sequence[Views], prompt: str) -> NDArray[np.float64]:
+        self.prompts.append(prompt)
+        return super().affirm(views, prompt)
+
+
+@pytest.mark.parametrize("negation", [False, True])
+def test_the_judge_hears_the_negation_if_the_settings_say_so(negation: bool) -> None:
+    judge = HearingJudge()
+    query = query_of("a man running without a bag")
+    Adjudicator(judge, LEXICON, RerankSettings(negation=negation)).adjudicate(query, [candidate_of(0, 1)])
+    assert judge.prompts
+    assert all(("without a bag" in prompt) is negation for prompt in judge.prompts)
