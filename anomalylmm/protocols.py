@@ -126,6 +126,10 @@ class TextEncoder(Protocol):
         """Words of the text that the encoder was not trained on (empty if it can't tell)."""
         ...
 
+    def cut_off(self, text: str) -> str:
+        """The end of a text that is too long for the encoder (empty if there is none, or it can't tell)."""
+        ...
+
 
 class PatchTextMapper(Protocol):
     """Finds where in an image a text applies."""

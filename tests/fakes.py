@@ -86,6 +86,10 @@ class ColorEncoder:
         """Knows all but one word."""
         return ("flibbertigibbet",) if "flibbertigibbet" in text else ()
 
+    def cut_off(self, text: str) -> str:
+        """Reads any length."""
+        return ""
+
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         """Gives a map that is warm in the middle."""
         warm = np.zeros((4, 4), np.float32)

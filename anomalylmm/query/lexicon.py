@@ -56,6 +56,7 @@ class Lexicon:
                 self._add(phrase, entry, weak=False)
             for phrase in entry.weak:
                 self._add(phrase, entry, weak=True)
+        self.tokens = frozenset(token for phrase in self._phrases for token in phrase)  # all words of all phrases
         self._most_tokens = max(map(len, self._phrases), default=0)
         self._check()
 

@@ -29,7 +29,7 @@ from flows.sweep.coarse_search import (
     time_zone_of,
 )
 from flows.sweep.query_file import QueryRow, build_query, choose_mask_way, mask_row
-from flows.sweep.sweeping import open_gallery, say_without_slots
+from flows.sweep.sweeping import open_gallery, say_without_slots, warn_of_wording
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.inbox import leave_search
@@ -148,10 +148,7 @@ def build_request_query(composition: Composition, request: SearchRequest) -> tup
 
 def list_warnings(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> tuple[str, ...]:
     """Lists what the search can't use: unknown words, a text without words to mask, unknown cameras."""
-    warnings = []
-    unknown = composition.encoder.unknown_words(request.text) if request.text else ()
-    if unknown:
-        warnings.append(f"the encoder does not know these words, so they have no effect: {', '.join(unknown)}")
+    warnings = list(warn_of_wording(composition, query)) if request.text else []
     if not request.text:
         warnings.append(NO_TEXT)
     elif not query.cloze.slots:

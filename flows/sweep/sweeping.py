@@ -9,6 +9,8 @@ from pathlib import Path
 
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.measure.incidents import HitInterval
+from anomalylmm.query.masking import leave_out_negated
+from anomalylmm.query.wording import describe_wording
 from anomalylmm.records import Query
 from flows.clock import utc_now
 from flows.composition import Composition
@@ -145,15 +147,24 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
 def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
     """Returns warnings about damaged shards. Unknown words are only reported to the listener."""
     for query in queries:
-        unknown = run.composition.encoder.unknown_words(query.text)
-        if unknown:
-            run.listener.warn(f"query {query.name!r}: the encoder does not know {', '.join(unknown)}")
+        for warning in warn_of_wording(run.composition, query):
+            run.listener.warn(f"query {query.name!r}: {warning}")
         if not query.cloze.slots:
             run.listener.warn(f"query {query.name!r} has no word to mask; {say_without_slots(run.composition)}")
     damaged = tuple(f"{shard.directory.name}: {shard.problems[0]}" for shard in run.gallery.invalid)
     for message in damaged:
         run.listener.warn(f"a damaged shard is skipped: {message}")
     return damaged
+
+
+def warn_of_wording(composition: Composition, query: Query) -> tuple[str, ...]:
+    """Lists words of a query that the search does not use: unknown, negated, or beyond what the encoder reads."""
+    encoder = composition.encoder
+    warnings = describe_wording(query, encoder.unknown_words(query.text), composition.lexicon)
+    cut = encoder.cut_off(leave_out_negated(query, composition.lexicon).text)
+    if not cut:
+        return warnings
+    return (*warnings, f'the text is too long for the encoder, which does not read its end: "{cut[:200]}"; shorten it')
 
 
 def _warn_unjudged(run: SweepRun, findings: Sequence[QueryFindings]) -> tuple[str, ...]:

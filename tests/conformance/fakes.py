@@ -138,6 +138,9 @@ class FakeEncoder:
     def unknown_words(self, text: str) -> tuple[str, ...]:
         return tuple(word for word in text.split() if word == "zorblax")
 
+    def cut_off(self, text: str) -> str:
+        return ""
+
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         maps = np.zeros((len(images), 2, 2), np.float32)
         maps[:, 0, 0] = 1

@@ -16,7 +16,7 @@ from anomalylmm.records import Floats, Image
 
 PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
 MAX_TOKENS = 512  # if the tokenizer does not say
-WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")  # of any script
 
 
 class DualEncoder:
@@ -64,6 +64,15 @@ class DualEncoder:
         if unknown is None:
             return ()
         return tuple(word for word in words if unknown in tokenizer(word, add_special_tokens=False)["input_ids"])
+
+    def cut_off(self, text: str) -> str:
+        """Returns the end of a text that is too long for the model; empty if the tokenizer can't tell."""
+        tokenizer = self._processor.tokenizer
+        if not tokenizer.is_fast:
+            return ""
+        options = {"truncation": True, "max_length": self._text_options["max_length"]}
+        spans = tokenizer(text, return_offsets_mapping=True, **options)["offset_mapping"]
+        return text[max(stop for _, stop in spans) :].strip()
 
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         """Patch-text similarity of N images, scaled to 0..1 per image; shape (N, rows, columns).

@@ -83,6 +83,10 @@ class LmmEncoder:
             return ()
         return tuple(word for word in dict.fromkeys(WORD.findall(text.lower())) if word not in self._vocabulary)
 
+    def cut_off(self, text: str) -> str:
+        """Returns the end of a text that is longer than the model reads."""
+        return text[len(self._cut(text)) :].strip()
+
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         """Similarity of the hidden states of N images' tokens and a text's vector, 0..1 per image; (N, rows, columns).
 

@@ -66,6 +66,20 @@ def test_unknown_words_come_from_the_vocabulary_beside_the_weights(tmp_path: Pat
     assert encoder.unknown_words("A man, a plan: a Red canal, a plan") == ("plan", "canal")
 
 
+def test_words_of_other_scripts_and_with_accents_are_named_whole(tmp_path: Path) -> None:
+    folder = tiny_models.save_siglip(tmp_path / "model")
+    tiny_models.write_vocabulary(folder, ["a", "man"])
+    encoder = build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
+    assert encoder.unknown_words("a man f\u00e4llt, \u7537\u4eba") == ("f\u00e4llt", "\u7537\u4eba")
+
+
+def test_what_is_too_long_for_the_pocket_encoder_is_told() -> None:
+    encoder = build_dual_encoder(resolve("pocket/dual_encoder", "dual_encoder"), device="cpu")
+    head = " ".join(["walking"] * 94)  # 96 tokens with the first and the last one
+    assert encoder.cut_off(head) == ""
+    assert encoder.cut_off(f"{head} then falling") == "then falling"
+
+
 def test_a_flat_map_is_zero() -> None:
     np.testing.assert_array_equal(scale_each(np.full((1, 2, 2), 3.0, np.float32)), np.zeros((1, 2, 2)))
 
