@@ -243,9 +243,7 @@ class RerankSettingsSection(Section):
     masking: Literal["lexicon", "judge"] = Field(
         "lexicon", description="who chooses the masked words if a query does not; the judge's choice is kept"
     )
-    negation: bool | None = Field(
-        None, description='ask the judge with negated words ("without a bag") too, which large models understand'
-    )
+    negation: bool | None = Field(None, description='ask the judge with negated words ("without a bag") too')
     facets: bool | None = Field(None, description="also ask one yes-or-no question for each behavior")
     pairwise: bool | None = Field(None, description="compare close neighbors in pairs, in both orders")
     pair_window: float | None = Field(None, ge=0, description="largest score difference of close neighbors")
