@@ -18,7 +18,7 @@ class ShortReader:
         return ("blorp",) if "blorp" in text else ()
 
     def cut_off(self, text: str) -> str:
-        return text[20:]
+        return text[20:].strip()
 
 
 def warn(text: str) -> tuple[str, ...]:
