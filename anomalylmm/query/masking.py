@@ -161,7 +161,8 @@ def leave_out_negated(query: Query, lexicon: Lexicon) -> Query:
     if not negated:
         return query
     text, slots = query.text, cloze.slots
-    for start, stop in reversed(negated):
+    for span in reversed(negated):
+        start, stop = _widen(text, span)
         text = text[:start] + text[stop:]
         moved = stop - start
         slots = tuple(
@@ -248,6 +249,15 @@ def _canonical_text(cloze: Cloze) -> str:
         parts += [cloze.text[position : slot.start], slot.word]
         position = slot.stop
     return " ".join("".join([*parts, cloze.text[position:]]).split())
+
+
+def _widen(text: str, span: Span) -> Span:
+    """Adds the spaces and the comma to a span that make no sense without it."""
+    before, after = text[: span[0]].rstrip(), text[span[1] :].lstrip()
+    if after[:1] in {",", ";"} and before[-1:] in {"", ",", ";"}:
+        after = after[1:].lstrip()
+    start, stop = len(before), len(text) - len(after)
+    return (start, stop - 1) if before and after[:1].isalnum() and text[stop - 1].isspace() else (start, stop)
 
 
 def _touches(slot: Slot, spans: Iterable[Span]) -> bool:

@@ -12,12 +12,19 @@ from anomalylmm.records import SlotKind
 Span = tuple[int, int]
 
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?|[^\s\w]")
-_OF_NOUNS = frozenset("without no except neither nor minus sans".split())
+_OF_NOUNS = frozenset("without no except neither nor minus sans lacking lacks".split())
 _OF_CLAUSES = frozenset(("nobody", "none"))
 _OF_VERBS = frozenset(
     "not never cannot isnt arent wasnt werent doesnt dont didnt hasnt havent hadnt cant wont couldnt".split()
 )
-_PAIRS = {("no", "longer"): "verb", ("no", "one"): "clause", ("instead", "of"): "noun", ("rather", "than"): "noun"}
+_PAIRS = {
+    ("no", "longer"): "verb",
+    ("unable", "to"): "verb",
+    ("no", "one"): "clause",
+    ("instead", "of"): "noun",
+    ("rather", "than"): "noun",
+}
+_GOES_ON = frozenset("stop stops stopping stopped cease ceases end ends".split())  # "does not stop running" runs
 _HARMLESS = {  # what follows a negation that negates nothing seen
     "not": frozenset("only just far".split()),
     "no": frozenset("entry parking smoking stopping trespassing doubt matter exit".split()),
@@ -59,7 +66,7 @@ def find_negated(text: str, lexicon: Lexicon) -> tuple[Span, ...]:
         if not reach:
             index += 1
             continue
-        stop = _end_of_clause(tokens, index) if reach == "clause" else _end_of_phrase(tokens, index + skip, reach)
+        stop = _end_of_nobody(tokens, index) if reach == "clause" else _end_of_phrase(tokens, index + skip, reach)
         first = _first_token(tokens, index, tokens[stop - 1])
         spans.append((tokens[first].start, tokens[stop - 1].stop))
         index = stop
@@ -89,6 +96,8 @@ def _read_negator(tokens: list[_Token], index: int) -> tuple[str, int]:
     following = tokens[index + 1].word if index + 1 < len(tokens) else ""
     if not following or following in _HARMLESS.get(word, ()):
         return ("clause", 1) if word in _OF_CLAUSES else ("", 0)
+    if following in _GOES_ON or (word == "no" and not following[0].isalnum()):  # "a No. 7 shirt"
+        return "", 0
     if (word, following) in _PAIRS:
         return _PAIRS[word, following], 2
     if word in _OF_CLAUSES:
@@ -103,7 +112,18 @@ def _ends(token: _Token) -> bool:
 
 
 def _end_of_clause(tokens: list[_Token], index: int) -> int:
-    return next((at for at in range(index + 1, len(tokens)) if not tokens[at].word[0].isalnum()), len(tokens))
+    """Returns where a clause about a person ends: at a punctuation mark, or at "but"."""
+    ends = (at for at in range(index + 1, len(tokens)) if not tokens[at].word[0].isalnum() or tokens[at].word == "but")
+    return next(ends, len(tokens))
+
+
+def _end_of_nobody(tokens: list[_Token], index: int) -> int:
+    """Returns where ends what nobody does; "nobody helps the man | lying there" says what that man does."""
+    for at in range(index + 1, len(tokens)):
+        follows_person = tokens[at].kind == "action" and tokens[at - 1].kind == "person"
+        if follows_person or (at > index + 1 and _ends(tokens[at])):
+            return at
+    return len(tokens)
 
 
 def _end_of_phrase(tokens: list[_Token], index: int, reach: str) -> int:

@@ -235,15 +235,12 @@ class RerankSettingsSection(Section):
     saliency: bool | None = Field(None, description="weight masked words by how much the picture decides them")
     focus: bool | None = Field(None, description="add a view of the region that shows the behavior")
     max_images: Annotated[int | None, Unit("images")] = Field(
-        None,
-        ge=1,
-        le=16,
-        description="number of moments of a candidate that the judge sees; judge.max_views can limit it further",
+        None, ge=1, le=16, description="moments of a candidate that the judge sees; judge.max_views limits them"
     )
     masking: Literal["lexicon", "judge"] = Field(
         "lexicon", description="who chooses the masked words if a query does not; the judge's choice is kept"
     )
-    negation: bool | None = Field(None, description='ask the judge with negated words ("without a bag") too')
+    negation: bool | None = Field(None, description="let the judge hear negated words, too")
     facets: bool | None = Field(None, description="also ask one yes-or-no question for each behavior")
     pairwise: bool | None = Field(None, description="compare close neighbors in pairs, in both orders")
     pair_window: float | None = Field(None, ge=0, description="largest score difference of close neighbors")

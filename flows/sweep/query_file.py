@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -15,6 +15,7 @@ from anomalylmm.errors import ConfigurationError, QueryError
 from anomalylmm.query.judged_masks import JudgeMasker
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import Mask, Masking, MaskMaker, mask_by_lexicon, mask_words
+from anomalylmm.query.negation import Span, find_negated
 from anomalylmm.records import Cloze, Query, SlotKind
 from anomalylmm.rerank.evidence import JudgementCache
 from flows.composition import Composition
@@ -123,7 +124,7 @@ def build_query(row: QueryRow, lexicon: Lexicon, cloze: Cloze | None = None) -> 
         name=row.name,
         text=row.text,
         cloze=cloze,
-        version=_version(row, cloze, start, stop),
+        version=_version(row, cloze, start, stop, find_negated(row.text, lexicon)),
         cameras=tuple(sorted(set(row.cameras))),
         start_utc=start,
         stop_utc=stop,
@@ -148,7 +149,9 @@ def _moment(value: datetime | date | None, *, end: bool = False) -> datetime | N
         raise QueryError(f"the moment {value.isoformat()} is outside the years 1 to 9999 in UTC; correct it") from error
 
 
-def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None) -> str:
+def _version(
+    row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime | None, negated: Sequence[Span]
+) -> str:
     decides: list[Any] = [
         row.text,
         [[slot.start, slot.stop, slot.word, slot.kind, slot.contrasts] for slot in cloze.slots],
@@ -156,6 +159,7 @@ def _version(row: QueryRow, cloze: Cloze, start: datetime | None, stop: datetime
         str(start),
         str(stop),
         row.daily,
+        *([negated] if negated else []),  # so that queries without negation keep their versions
     ]
     return hashlib.sha256(json.dumps(decides, ensure_ascii=False).encode()).hexdigest()[:16]
 

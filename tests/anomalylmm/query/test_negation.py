@@ -42,6 +42,11 @@ def marked(text: str) -> str:
         "a woman [who isn't wearing a red jacket] and runs",
         "a woman [who isn\u2019t wearing red]",
         "a man [with no bag or hat] falling",
+        "[nobody helps the man] lying on the ground",
+        "[no one is near the person] who is falling",
+        "[not a man] but a woman running",
+        "a man [lacking a helmet] cycling",
+        "a person [unable to walk] lying on the ground",
         "a person stumbles [but does not fall]",
         "a man [not carrying a bag] climbs a fence",
         "people walking [instead of running]",
@@ -64,6 +69,8 @@ def test_a_negation_reaches_as_far_as_its_phrase(expected: str) -> None:
         "a person standing there doing nothing",
         "a man walking with a notebook",
         "a man says no",
+        "a No. 7 shirt player running",
+        "the man does not stop running",
     ],
 )
 def test_words_that_negate_nothing_seen_are_kept(text: str) -> None:
@@ -122,3 +129,17 @@ def test_the_judge_hears_the_negation_if_the_settings_say_so(negation: bool) -> 
     Adjudicator(judge, LEXICON, RerankSettings(negation=negation)).adjudicate(query, [candidate_of(0, 1)])
     assert judge.prompts
     assert all(("without a bag" in prompt) is negation for prompt in judge.prompts)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a man in red, not running, kicks a door", "a man in red, kicks a door"),
+        ("Without a helmet, a man falls off a bicycle", "a man falls off a bicycle"),
+        ("a man without a bag running", "a man running"),
+    ],
+)
+def test_no_spaces_and_commas_are_left_over(text: str, left: str) -> None:
+    query = leave_out_negated(query_of(text), LEXICON)
+    assert query.text == left
+    assert all(query.text[slot.start : slot.stop].strip() for slot in query.cloze.slots)

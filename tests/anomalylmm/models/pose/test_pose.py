@@ -101,12 +101,3 @@ def test_joints_go_to_the_box_that_overlaps_most_and_to_one_only() -> None:
     assert give_joints(result, found)[:, 0, 0].tolist() == [2, 1, 0, 0]
     nobody = SimpleNamespace(keypoints=SimpleNamespace(data=torch.zeros(0, 17, 3)), boxes=None)
     assert give_joints(nobody, found).shape == (4, 17, 3)
-
-
-def test_without_gpu_support_an_onnx_file_runs_on_the_processor_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    engine = onnx_engine.OnnxEngine(save_pose(tmp_path / "a.onnx"), device="cuda:0", runtime="auto")
-    side = engine.input_shape[-1]
-    assert engine(np.zeros((2, 3, side, side), np.float32)).shape == (2, 17, 3)
-    assert "runs on the CPU; install onnxruntime-gpu" in caplog.text
