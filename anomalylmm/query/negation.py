@@ -14,9 +14,9 @@ Span = tuple[int, int]
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?|[^\s\w]")
 _OF_NOUNS = frozenset("without no except neither nor minus sans lacking lacks".split())
 _OF_CLAUSES = frozenset(("nobody", "none"))
-_OF_VERBS = frozenset(
-    "not never cannot isnt arent wasnt werent doesnt dont didnt hasnt havent hadnt cant wont couldnt".split()
-)
+_OF_VERBS = frozenset(("not", "never", "cannot")) | {
+    f"{verb}nt" for verb in "is are was were does do did has have had ca wo could".split()  # without the apostrophe
+}
 _PAIRS = {
     ("no", "longer"): "verb",
     ("unable", "to"): "verb",
