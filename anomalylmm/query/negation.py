@@ -15,7 +15,8 @@ _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?|[^\s\w]")
 _OF_NOUNS = frozenset("without no except neither nor minus sans lacking lacks".split())
 _OF_CLAUSES = frozenset(("nobody", "none"))
 _OF_VERBS = frozenset(("not", "never", "cannot")) | {
-    f"{verb}nt" for verb in "is are was were does do did has have had ca wo could".split()  # without the apostrophe
+    f"{verb}nt"
+    for verb in "is are was were does do did has have had ca wo could".split()  # without the apostrophe
 }
 _PAIRS = {
     ("no", "longer"): "verb",

@@ -21,8 +21,8 @@ def describe(text: str, *unknown: str) -> tuple[str, ...]:
     "text",
     [
         "ein Mann in roter Jacke f\u00e4llt auf den Boden",
-        "un homme en veste rouge tombe du v\u00e9lo",
-        "un hombre con chaqueta roja corre por la calle",
+        "un homme en veste bleu tombe du v\u00e9lo",
+        "un hombre con chaqueta roja corre por la acera",
         "k\u0131rm\u0131z\u0131 ceketli bir adam yere d\u00fc\u015f\u00fcyor",
         "\u4e00\u4e2a\u7537\u4eba\u6454\u5012\u4e86",
     ],
