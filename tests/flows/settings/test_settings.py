@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.judge import transformers_judge
+from anomalylmm.models.judge import reranker, transformers_judge
 from flows.composition import Composition
 from flows.settings.model import Settings, load_settings, load_with_origins, profile_names
 
@@ -169,6 +169,7 @@ def test_only_regular_files_are_read(place: str) -> None:
 
 def test_max_new_tokens_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
+    assert reranker.TransformersJudge is transformers_judge.TransformersJudge  # is imported before the one is replaced
     monkeypatch.setattr(transformers_judge, "TransformersJudge", lambda _, **options: asked.update(options))
     _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
     assert asked["max_new_tokens"] == 200
