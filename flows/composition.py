@@ -298,17 +298,12 @@ class Composition:
         """Reads recording time and duration from a container; None if it can't be opened."""
         return read_container_time(path)
 
-    @property
-    def models_folder(self) -> Path:
-        """The folder of fetched models."""
-        return Path(self.settings.models_folder).expanduser()
-
     def _find(self, name: str, kind: WeightsKind) -> ResolvedWeights:
         settings = self.settings
         return resolve(
             name,
             kind,
-            folder=self.models_folder,
+            folder=settings.models_path,
             allow_network=settings.allow_network,
             allow_pickle=settings.allow_pickle,
         )

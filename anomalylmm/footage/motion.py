@@ -18,7 +18,7 @@ class MotionGate:
     not count as motion. After motion the gate stays open for ``linger_seconds``, because a person who
     falls often lies still at once. One frame of a still scene passes every ``max_idle_seconds``, so that a person who
     lies or stands still is seen again. Where small persons are
-    searched for, parts x parts of the picture count by themselves.
+    searched for, the picture is divided into N x N parts, and each counts by itself.
     """
 
     def __init__(

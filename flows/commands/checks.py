@@ -76,7 +76,7 @@ def models(
     """Lists the profile's models with source, digest and license. Exits with 3 if one is missing.
 
     With --fetch it downloads the missing ones, checks their digests, and exports detectors to ONNX. It shows sizes and
-    licenses and asks first. An interrupted download goes on where it stopped.
+    licenses and asks first. After an interruption, files that had arrived are not downloaded again.
 
     Exit codes: 0 all there · 1 not agreed · 2 wrong arguments · 3 a model is missing, refused or arrived damaged
 
@@ -115,7 +115,7 @@ def _fetch(chosen: "Settings", to: Path | None, yes: bool) -> None:
             say(f"  {model.pickle} is a pickle: exporting it to ONNX runs code that comes with it", err=True)
     if found and not yes and not typer.confirm("Do you agree to these licenses, and shall they be fetched?", err=True):
         raise typer.Exit(1)
-    fetch_all(found, chosen, to or Path(chosen.models_folder).expanduser())
+    fetch_all(found, chosen, to or chosen.models_path)
 
 
 def doctor(

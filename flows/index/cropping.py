@@ -101,11 +101,9 @@ class CropStream:
         size = self._settings.decode.batch_frames
         number = len(self._waiting) if frames.end else len(self._waiting) // size * size
         chosen, self._waiting = self._waiting[:number], self._waiting[number:]
-        if frames.ends_stream:
-            self._gate = self._build_gate()
         pieces = [self._detect(chosen[start : start + size]) for start in range(0, number, size)]
         if frames.ends_stream:
-            self._zoom = Zoom()
+            self._gate, self._zoom = self._build_gate(), Zoom()
         return Looks(frames=frames, looks=tuple(look for piece in pieces for look in piece))
 
     def follow(self, looks: Looks) -> Crops:

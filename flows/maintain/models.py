@@ -35,7 +35,7 @@ def list_models(settings: Settings, folder: Path | None = None) -> list[ModelRow
         settings: With the models' names.
         folder: Of fetched models, in place of that of the settings.
     """
-    folder = folder or Path(settings.models_folder).expanduser()
+    folder = folder or settings.models_path
     rows = [_locate(settings, folder, role, weights) for role, weights in _roles(settings)]
     if settings.judge.family == "endpoint":
         server = settings.judge.endpoint

@@ -101,6 +101,11 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @property
+    def models_path(self) -> Path:
+        """The folder of fetched models, with the user's home filled in."""
+        return Path(self.models_folder).expanduser()
+
     def view_of(self, camera: CameraSettings | None) -> tuple[int, int, int]:
         """Returns decode width, tiles and detector size, as they are for all cameras or for those of one entry."""
         width, tiles, size = (camera.max_width, camera.tiles, camera.image_size) if camera else (None, None, None)

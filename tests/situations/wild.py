@@ -99,7 +99,7 @@ def odd_containers(place: Place) -> Observed:
     put(place, f"gate/{NAME}")
     (place.archive / "gate" / NAME).unlink()
     source = place.folder / "cut.mp4"
-    steady: Callable[[int], float] = lambda number: number / 20  # noqa: E731
+    steady: Callable[[int], float] = lambda number: number / 20  # noqa: E731 - one line, used below
     raw_times = {"avoid_negative_ts": "disabled"}
     made = {
         "fragments.mp4": (steady, {"movflags": "frag_keyframe+empty_moov"}),

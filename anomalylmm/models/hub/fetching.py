@@ -1,6 +1,7 @@
 """Brings models from the Hugging Face hub into one folder, each file checked against the hub's digest.
 
-An interrupted download goes on where it stopped. Files of a model are ``FOLDER/org/name/...``, where ``resolve`` looks.
+After an interruption, only what had not arrived is downloaded. Files of a model are ``FOLDER/org/name/...``, where
+``resolve`` looks.
 """
 
 import hashlib
@@ -185,5 +186,5 @@ def _asking(repository: str) -> Iterator[None]:
     except Exception as error:  # those of the hub's library, its HTTP client and the system have no base in common
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(
-            f"{repository} can't be fetched: {lines[0]}; check the network and fetch again, it goes on where it stopped"
+            f"{repository} can't be fetched: {lines[0]}; check the network and fetch again; files that arrived are kept"
         ) from error

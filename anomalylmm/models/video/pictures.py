@@ -45,7 +45,7 @@ def upright(frame: Any, ratio: float = 1.0, max_width_px: int | None = None) -> 
 
 
 def _is_mirrored(frame: Any) -> bool:
-    """Whether the display matrix turns what it has flipped upside down; ``rotation`` tells of the turn only."""
+    """Whether the display matrix mirrors the frame; what ``rotation`` tells is the turn after a flip top to bottom."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False

@@ -41,9 +41,9 @@ def draw(number: int) -> Image:
     return image
 
 
-def boxes(settings: dict[str, object]) -> tuple[list[list[float]], list[int]]:
+def boxes(settings: dict[str, object], parts: int = 1) -> tuple[list[list[float]], list[int]]:
     detector = BrightDetector()
-    stream = CropStream(Settings.model_validate(settings), detector, LaneTracker)
+    stream = CropStream(Settings.model_validate(settings), detector, LaneTracker, parts=parts)
     batch = FrameBatch(images=tuple(map(draw, range(len(TIMES)))), pts_seconds=tuple(TIMES))
     looks = stream.look(Frames(video=VIDEO, batch=batch)).looks
     looks += stream.look(Frames(video=VIDEO, end=VideoEnd(video=VIDEO), ends_stream=True)).looks
@@ -59,5 +59,6 @@ def test_parts_give_the_boxes_of_whole_frames() -> None:
     assert widths[::6] == [WIDTH] * 4
 
 
-def test_tiles_and_a_gate_that_is_off_need_whole_frames() -> None:
+def test_small_persons_and_a_gate_that_is_off_need_whole_frames() -> None:
     assert set(boxes({"gate": {"enabled": False}})[1]) == {WIDTH}
+    assert set(boxes({}, parts=2)[1]) == {WIDTH}

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -107,7 +108,7 @@ def test_without_a_network_or_room_nothing_is_left_in_half(
     chosen = settings_for(tmp_path)
     found = find_fetchable(chosen)
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))  # type: ignore[attr-defined]
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
         with pytest.raises(WeightsError, match=r"has 0\.0 GB free"):
             fetch_all(found, chosen, tmp_path)
     hub.shutdown()
