@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from anomalylmm.rerank.score import PRESETS
 from flows.settings.model import LoadedSettings
-from flows.settings.sections import RerankSettingsSection, Unit
+from flows.settings.judging_sections import RerankSettingsSection
+from flows.settings.sections import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

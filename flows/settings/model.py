@@ -20,19 +20,17 @@ from pydantic_settings import (
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.footage.tiles import MIN_TILE_SHARE, tile_side
 from flows.settings.archive_section import ArchiveSettings
+from flows.settings.judging_sections import CoarseSettings, JudgeSettings, RerankSettingsSection
 from flows.settings.own_files import read_toml, show_value
 from flows.settings.sections import (
     CameraSettings,
-    CoarseSettings,
     DecodeSettings,
     DetectorSettings,
     EncoderSettings,
     GapSettings,
     GateSettings,
-    JudgeSettings,
     NotifySettings,
     PoseSettings,
-    RerankSettingsSection,
     RetentionSettings,
     ShardSettings,
     TrackerSettings,
