@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from anomalylmm.rerank.score import PRESETS
-from flows.settings.model import LoadedSettings
 from flows.settings.judging_sections import RerankSettingsSection
+from flows.settings.model import LoadedSettings
 from flows.settings.sections import Unit
 
 
