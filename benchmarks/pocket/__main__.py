@@ -39,6 +39,7 @@ def main() -> None:
     training.add_argument("--tile", type=int, default=320, help="side to which the detector's tiles are shrunk")
     training.add_argument("--shards", type=int, default=0, help="begin with so many shards of crops (0: all)")
     training.add_argument("--threads", type=int, default=2)
+    training.add_argument("--device", default="cpu", help="where torch trains: cpu, cuda, cuda:1")
     for command in (measuring, shipping):
         command.add_argument("--weights", type=Path, default=Path("anomalylmm/weights/pocket"))
     measuring.add_argument("--split", choices=("validation", "test"), default="validation")

@@ -26,7 +26,6 @@ _RECIPE: dict[str, Any] = {
     "scale": 0.4,
     "degrees": 4.0,
     "hsv_h": 0.02,
-    "device": "cpu",
     "amp": False,
     "workers": 0,
     "cache": "ram",
@@ -39,7 +38,14 @@ _RECIPE: dict[str, Any] = {
 
 
 def train_detector(
-    tiles: Path, out: Path, *, minutes: float, epochs: int, image_size: int = TILE, model: str = "yolo26n.yaml"
+    tiles: Path,
+    out: Path,
+    *,
+    minutes: float,
+    epochs: int,
+    image_size: int = TILE,
+    model: str = "yolo26n.yaml",
+    device: str = "cpu",
 ) -> Path:
     """Train for about `minutes` (fresh, or from where an earlier run stopped) and export.
 
@@ -50,6 +56,7 @@ def train_detector(
         epochs: Number of epochs without a time budget.
         image_size: Side to which tiles are shrunk; smaller is faster and finds persons in smaller frames.
         model: Architecture, or a check-point to go on from.
+        device: "cpu", "cuda" or "cuda:1".
     """
     engine = offline_ultralytics(out)
     last = out / "run" / "weights" / "last.pt"
@@ -60,6 +67,7 @@ def train_detector(
         **_RECIPE,
         **budget,
         "imgsz": image_size,
+        "device": device,
         "data": str(data),
         "project": str(out.resolve()),
         "name": "run",

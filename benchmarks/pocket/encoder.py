@@ -56,11 +56,12 @@ class VisionTrainer:
     progress: Progress
     start: Path | None = None  # an earlier check-point whose weights (not whose budget) are the beginning
     trained: bool = False  # whether the tower is a finished one, of an earlier set
+    device: str = "cpu"
     noise: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEEDS["augmentation"]))
 
     def __post_init__(self) -> None:
-        self.tower = self.encoder.model.vision_model.to(memory_format=torch.channels_last)
-        self.heads = AttributeHeads()
+        self.tower = self.encoder.model.vision_model.to(self.device, memory_format=torch.channels_last)
+        self.heads = AttributeHeads().to(self.device)
         self.parameters = [*self.tower.parameters(), *self.heads.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
         self._order: list[int] = []
@@ -99,9 +100,9 @@ class VisionTrainer:
         pixels, joints = augment(images, before, self.noise, size)
         pixels, faded = degrade(pixels, self.noise)
         labels[faded] = torch.where(torch.tensor(COLOR_COLUMNS), MISSING, labels[faded])
-        with mixed():
-            vision = self.tower(pixel_values=pixels.contiguous(memory_format=torch.channels_last))
-        loss, figures = self.heads(vision, labels, joints)
+        with mixed(self.device):
+            vision = self.tower(pixel_values=pixels.to(self.device, memory_format=torch.channels_last))
+        loss, figures = self.heads(vision, labels.to(self.device), joints.to(self.device))
         step(self.optimizer, loss, self.parameters)
         self.tower.embeddings.image_size = (IMAGE_SIZE, IMAGE_SIZE)
         self.progress.advance(len(chosen))
@@ -123,14 +124,15 @@ class TextTrainer:
     crops: Crops
     out: Path
     progress: Progress
+    device: str = "cpu"
     rng: random.Random = field(default_factory=lambda: random.Random(SEEDS["captions"]))
 
     def __post_init__(self) -> None:
-        model = self.encoder.model
+        model = self.encoder.model.to(self.device)
         model.vision_model.eval().requires_grad_(False)
         model.vision_model.pooler.requires_grad_(True)
-        self.aligned = AlignedHeads()
-        self.bias = nn.ParameterDict({"loss": torch.tensor([-5.0])})  # the program ranks and needs none
+        self.aligned = AlignedHeads().to(self.device)
+        self.bias = nn.ParameterDict({"loss": torch.tensor([-5.0], device=self.device)})  # for training alone
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self.parameters += [*self.aligned.parameters(), *self.bias.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=_PEAK, weight_decay=0.05, betas=(0.9, 0.98))
@@ -157,22 +159,22 @@ class TextTrainer:
         """How far crops are from captions of the same crops, as wholes and by their patches."""
         model = self.encoder.model
         captions, inputs = self._captions([self.crops.rows[number] for number in chosen])
-        truth = positives(captions, [self.facts[number] for number in chosen])
-        tokens = self.tokens[torch.randint(VIEWS, (len(chosen),)), chosen]
-        with mixed():
+        truth = positives(captions, [self.facts[number] for number in chosen]).to(self.device)
+        tokens = self.tokens[torch.randint(VIEWS, (len(chosen),)), chosen].to(self.device)
+        with mixed(self.device):
             texts = embed_tokens(model, inputs)
             images = model.visual_projection(model.vision_model.pooler.dense(tokens[:, 0].float()))
             patches = model.visual_projection(model.vision_model.pooler.dense(tokens[:_PATCHES, 1:].float()))
         images, scale = functional.normalize(images.float(), dim=-1), model.logit_scale
         whole = sigmoid_loss(images, texts, scale, self.bias["loss"], truth)
         parts = patch_loss(patches.float(), texts, scale, self.bias["loss"], truth[:_PATCHES])
-        seen = self.aligned(images, self.crops.labels[chosen])
-        return whole + 0.25 * parts + 0.5 * (seen + self.aligned(texts, self.aligned.said(captions)))
+        seen = self.aligned(images, self.crops.labels[chosen].to(self.device))
+        said = self.aligned(texts, self.aligned.said(captions).to(self.device))
+        return whole + 0.25 * parts + 0.5 * (seen + said)
 
     def _captions(self, rows: list[dict[str, Any]]) -> tuple[list[Caption], dict[str, Tensor]]:
         style = self.rng.choices(list(_STYLES), list(_STYLES.values()))[0]
         captions = [write_caption(row, self.rng, style=style) for row in rows]
         texts = [caption.text for caption in captions]
-        return captions, dict(
-            self.encoder.processor.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        )
+        coded = self.encoder.processor.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        return captions, dict(coded.to(self.device))

@@ -17,7 +17,7 @@ def crop_features(tower: torch.nn.Module, crops: Crops, kept: Path, *, views: in
     """Hidden states of every crop as it is, then augmented: V,N,1+P,D in bfloat16; read from `kept` where it fits."""
     # in half precision, as the weights are written and read again
     weights = [weight for name, weight in tower.named_parameters() if not name.startswith("pooler")]
-    mark = f"{len(crops)} {views} {float(sum(weight.half().double().abs().sum() for weight in weights)):.4f}"
+    mark = f"{len(crops)} {views} {float(sum(weight.cpu().half().double().abs().sum() for weight in weights)):.4f}"
     if kept.exists():
         stored = torch.load(kept, weights_only=True)
         if stored["mark"] == mark:
@@ -32,9 +32,11 @@ def crop_features(tower: torch.nn.Module, crops: Crops, kept: Path, *, views: in
 @torch.no_grad()
 def _encode(tower: torch.nn.Module, crops: Crops, noise: np.random.Generator, *, augmented: bool) -> Tensor:
     found = []
+    device = next(tower.parameters()).device
     for first in range(0, len(crops), _BATCH):
         images = crops.images[first : first + _BATCH]
         joints = crops.joints[first : first + _BATCH].nan_to_num(0.5)
         pixels = degrade(augment(images, joints, noise)[0], noise, gray=False)[0] if augmented else prepare(images)
-        found.append(image_hidden_states(tower, pixels.contiguous(memory_format=torch.channels_last)).bfloat16())
+        pixels = pixels.to(device, memory_format=torch.channels_last)
+        found.append(image_hidden_states(tower, pixels).bfloat16().cpu())
     return torch.cat(found)

@@ -104,7 +104,7 @@ def _said(caption: Caption, name: str) -> int:
 
 def heat_maps(joints: Tensor, grid: int) -> Tensor:
     """Blurred dots of N,J,2 joints on a grid: N,J,grid,grid."""
-    centers = (torch.arange(grid) + 0.5) / grid
+    centers = (torch.arange(grid, device=joints.device) + 0.5) / grid
     dx = (centers - joints[..., :1]) ** 2
     dy = (centers - joints[..., 1:]) ** 2
     return torch.exp(-(dy.unsqueeze(-1) + dx.unsqueeze(-2)) / (2 * _RADIUS**2))

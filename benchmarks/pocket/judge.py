@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,16 @@ class JudgeTrainer:
     out: Path
     progress: Progress
     start: Path | None = None  # an earlier check-point or finished judge, whose language part is the beginning
+    device: str = "cpu"
     rng: random.Random = field(default_factory=lambda: random.Random(SEEDS["questions"]))
 
     def __post_init__(self) -> None:
         torch.manual_seed(SEEDS["torch"])
         self.processor: LlavaProcessor = build_judge_processor(known_words(), patch_size=STRIDE, extra_image_tokens=1)
-        self.model = build_judge(self.processor.tokenizer).train()
-        self.insight = Insight()
-        self.agreement = nn.Linear(WIDTH, 1)  # whether the picture agrees, read at each claimed word; thrown away too
+        self.model = build_judge(self.processor.tokenizer).to(self.device).train()
+        self.insight = Insight().to(self.device)
+        # whether the picture agrees, read at each claimed word; thrown away too
+        self.agreement = nn.Linear(WIDTH, 1, device=self.device)
         self.model.model.vision_tower.eval().requires_grad_(False)
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.parameters += [*self.insight.parameters(), *self.agreement.parameters()]
@@ -111,15 +113,15 @@ class JudgeTrainer:
             ask_set(self.crops.rows[number], other, self.rng, style=style)
             for number, other in zip(chosen, others, strict=True)
         ]
-        packed = pack(self.processor, asked)
+        packed = pack(self.processor, asked).to(self.device)
         set_rate(self.optimizer, self.progress.rate(_PEAK))
-        images = self.features[torch.randint(VIEWS, (len(chosen),)), chosen].float()
-        with mixed():
+        images = self.features[torch.randint(VIEWS, (len(chosen),)), chosen].to(self.device).float()
+        with mixed(self.device):
             before, states = packed_states(self.model, images, packed)
             logits = self.model.lm_head(states[:, :-1][packed.wanted])
         each = functional.cross_entropy(logits.float(), packed.targets, reduction="none")
         weight = torch.where(packed.match, _MATCH_WEIGHT, 1.0)
-        insight = self.insight(states[:, packed.prefix - 1].float(), self.crops.labels[chosen])
+        insight = self.insight(states[:, packed.prefix - 1].float(), self.crops.labels[chosen].to(self.device))
         words = before[packed.claims[0], packed.claims[1]].float()  # where the last layer can still gather it
         claimed = self.agreement(functional.layer_norm(words, (WIDTH,)))[:, 0]
         agreement = functional.binary_cross_entropy_with_logits(claimed, packed.claims[2].float())
@@ -142,6 +144,11 @@ class Packed:
     match: Tensor  # which of them answer yes or no
     claims: Tensor  # 3,C: row, place and truth of the words that yes-or-no questions claim
     prefix: int  # tokens of the picture and of what stands before it
+
+    def to(self, device: str) -> "Packed":
+        """The same questions on a device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Packed(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in moved.items()})
 
 
 def pack(processor: LlavaProcessor, asked: Sequence[Sequence[Question]]) -> Packed:

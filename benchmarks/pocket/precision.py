@@ -1,4 +1,7 @@
-"""How training computes: in bfloat16 where the processor has it, in float32 elsewhere (there bfloat16 is emulated)."""
+"""How training computes: in bfloat16 on a GPU and where the processor has it, else in float32.
+
+Processors without bfloat16 emulate it slowly.
+"""
 
 from functools import lru_cache
 
@@ -12,6 +15,7 @@ def has_bfloat16() -> bool:
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
 
 
-def mixed() -> torch.autocast:
-    """The context in which forward passes of a training run."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
+def mixed(device: str = "cpu") -> torch.autocast:
+    """The context in which forward passes of a training run on `device` ("cpu", "cuda" or "cuda:1")."""
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or has_bfloat16())

@@ -67,7 +67,7 @@ def load_checkpoint(path: Path, progress: Progress, **parts: Any) -> bool:
     """Take up an earlier run; our own file, read with `weights_only`."""
     if not path.exists():
         return False
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     progress.used, progress.steps, progress.seen = (state["progress"][key] for key in ("used", "steps", "seen"))

@@ -23,13 +23,14 @@ def train(
     threads: int,
     tile: int,
     shards: int,
+    device: str,
 ) -> None:
     """Train what was asked for, each within its own time budget."""
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     for name in TRAINED if what == "all" else (what,):
         options = {"tile": tile} if name == "detector" else {"shards": shards}
-        _TRAINERS[name](data, out, minutes, start, **options)
+        _TRAINERS[name](data, out, minutes, start, device=device, **options)
 
 
 def take_in_street(*, data: Path, video: Path, teacher: Path | None, rooms: Path | None) -> None:
@@ -119,7 +120,7 @@ def _trained_on(name: str, data: Path, crops: Crops) -> str:
     return f"{', '.join(parts)}; captions of the grammar"
 
 
-def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
+def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, device: str) -> None:
     from benchmarks.pocket.encoder import EncoderModel, VisionTrainer
 
     encoder, trained = EncoderModel(), bool(start and start.is_dir())
@@ -129,10 +130,10 @@ def _train_vision(data: Path, out: Path, minutes: float, start: Path | None, *, 
         print(f"{adopt(encoder.model.vision_model, start)} tensors taken over from {start}")
         start = None
     crops, progress = _training_crops(data, shards), Progress(60 * minutes)
-    VisionTrainer(encoder, crops, out, progress, start=start, trained=trained).run()
+    VisionTrainer(encoder, crops, out, progress, start=start, trained=trained, device=device).run()
 
 
-def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
+def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, device: str) -> None:
     from benchmarks.pocket.encoder import EncoderModel, TextTrainer
 
     encoder = EncoderModel()
@@ -142,17 +143,17 @@ def _train_texts(data: Path, out: Path, minutes: float, start: Path | None, *, s
         earlier = type(encoder.model).from_pretrained(start, dtype=torch.float32)
         print(f"{adopt_language(encoder.model, earlier, str(start))} tensors taken over from {start}")
     load_checkpoint(out / "vision.ckpt", Progress(1.0), tower=encoder.model.vision_model)
-    TextTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes)).run()
+    TextTrainer(encoder, _training_crops(data, shards), out, Progress(60 * minutes), device=device).run()
     encoder.save(out / "dual_encoder")
 
 
-def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int) -> None:
+def _train_judge(data: Path, out: Path, minutes: float, start: Path | None, *, shards: int, device: str) -> None:
     from benchmarks.pocket.judge import JudgeTrainer
 
-    JudgeTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start).run()
+    JudgeTrainer(_training_crops(data, shards), out, Progress(60 * minutes), start=start, device=device).run()
 
 
-def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, *, tile: int) -> None:
+def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, *, tile: int, device: str) -> None:
     from benchmarks.pocket.detector import train_detector
 
     model = str(start or "yolo26n.yaml")
@@ -161,7 +162,7 @@ def _train_detector(data: Path, out: Path, minutes: float, start: Path | None, *
 
         pictures = sorted((data / "tiles" / "train" / "images").glob("*.jpg"))[:: 1 + _tile_count(data) // 480]
         model = str(write_checkpoint(start, pictures, out, tile))
-    train_detector(data / "tiles", out, minutes=minutes, epochs=30, image_size=tile, model=model)
+    train_detector(data / "tiles", out, minutes=minutes, epochs=30, image_size=tile, model=model, device=device)
 
 
 def _training_crops(data: Path, shards: int) -> Crops:

@@ -126,5 +126,5 @@ def embed_tokens(model: VisionTextDualEncoderModel, tokens: dict[str, Tensor]) -
 
 def image_hidden_states(tower: nn.Module, pixels: Tensor) -> Tensor:
     """What the judge's projector sees of N images: N,P,D of the last layer, summary token first."""
-    with mixed():
+    with mixed(str(pixels.device)):
         return tower(pixel_values=pixels, output_hidden_states=True).hidden_states[-1]

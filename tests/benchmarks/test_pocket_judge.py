@@ -94,3 +94,16 @@ def test_claims_stand_at_their_words_and_say_whether_the_picture_agrees(processo
     absent = {"blue", "green", "yellow", "pink", "orange", "purple", "gray", "brown"}
     assert not any(truth for word, truth in said if word in absent)
     assert {truth for _, truth in said} == {0, 1}
+
+
+def test_packed_questions_are_computed_where_the_model_lies(processor: Any) -> None:
+    """The device "meta" stands for a GPU: it has shapes but no values, and refuses tensors of another device."""
+    model = build_judge(processor.tokenizer).to("meta")
+    asked = [ask_set(_row("falling", "red"), _row("walking", "blue"), Random(5), style="short")]
+    packed = pack(processor, asked)
+    images = torch.randn(1, IMAGE_TOKENS, WIDTH)
+    before, last = packed_states(model, images.to("meta"), packed.to("meta"))
+    assert before.device.type == last.device.type == "meta"
+    assert last.shape == (*packed.ids.shape, WIDTH)
+    with pytest.raises(RuntimeError, match=r"meta"):
+        packed_states(model, images, packed)

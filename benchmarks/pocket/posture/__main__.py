@@ -28,7 +28,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     estimator = MoveNetPose(resolve(options.pose, "pose"), runtime="auto", device="cpu")
     samples = _read(options, estimator, "train")
-    head = write_head(train_head(samples, rounds=options.rounds), options.out)
+    head = write_head(train_head(samples, rounds=options.rounds, device=options.device), options.out)
     figures = {part: measure(head, _read(options, estimator, part)) for part in ("validation", "test")}
     if options.measured:
         figures |= read_real(json.loads(options.measured.read_text(encoding="utf-8")))
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--measured", type=Path, help="JSON of `benchmarks.real crops` with this head, for the card")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="augmented copies of each crop")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="where torch trains: cpu, cuda, cuda:1")
     return parser
 
 

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--head", default="pocket/posture", help="the posture head's weights")
     training.add_argument("--views", type=int, default=VIEWS, help="cameras that see each motion")
     training.add_argument("--threads", type=int, default=1)
+    training.add_argument("--device", default="cpu", help="where torch trains: cpu, cuda, cuda:1")
     for command in (acting, training):
         command.add_argument("--motions", type=Path, required=True, help="folder of the motions")
     return parser
@@ -71,7 +72,7 @@ def _train(options: argparse.Namespace) -> None:
     head = load_head(weights)
     errors = read_errors(sorted(options.crops.glob("train-[0-9]*")), estimator, options.cache)
     acted = read_acted(options.motions, "train")
-    arrays = train_head(see(acted, errors, head, views=options.views, seed=0))
+    arrays = train_head(see(acted, errors, head, views=options.views, seed=0), device=options.device)
     kept = {name: value for name, value in load_file(weights.path).items() if not name.startswith(SEQUENCE)}
     whole = kept | {f"{SEQUENCE}{name}": np.ascontiguousarray(value) for name, value in arrays.items()}
     options.out.mkdir(parents=True, exist_ok=True)

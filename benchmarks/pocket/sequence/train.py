@@ -55,33 +55,33 @@ def see(acted: Sequence[Acted], errors: Errors, head: PostureHead, *, views: int
     return Windows(rows=np.concatenate(rows), stills=np.concatenate(stills), events=np.concatenate(events))
 
 
-def train_head(windows: Windows) -> dict[str, NDArray[np.float32]]:
+def train_head(windows: Windows, *, device: str = "cpu") -> dict[str, NDArray[np.float32]]:
     """The arrays of a head: ``mean``, ``scale`` and each member's layers."""
     mean, scale = windows.rows.mean(0), windows.rows.std(0) + 1e-2
     arrays = {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}
     for member in range(MEMBERS):
-        net = _train_one(windows, mean, scale, SEED + member)
+        net = _train_one(windows, mean, scale, SEED + member, device)
         linear = [layer for layer in net if isinstance(layer, torch.nn.Linear)]
         for number, layer in enumerate(linear):
-            arrays[f"{member}.{number}.weight"] = layer.weight.detach().numpy()
-            arrays[f"{member}.{number}.bias"] = layer.bias.detach().numpy()
+            arrays[f"{member}.{number}.weight"] = layer.weight.detach().cpu().numpy()
+            arrays[f"{member}.{number}.bias"] = layer.bias.detach().cpu().numpy()
     return arrays
 
 
 def _train_one(
-    windows: Windows, mean: NDArray[np.float32], scale: NDArray[np.float32], seed: int
+    windows: Windows, mean: NDArray[np.float32], scale: NDArray[np.float32], seed: int, device: str
 ) -> torch.nn.Sequential:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = _perceptron(windows.rows.shape[1]).train()
+    net = _perceptron(windows.rows.shape[1]).to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * (len(windows.rows) // BATCH + 1))
     counts = np.bincount(windows.stills, minlength=len(STILLS)).clip(1)
-    weights = torch.from_numpy(((counts.mean() / counts) ** 0.5).clip(0, 3).astype(np.float32))
+    weights = torch.from_numpy(((counts.mean() / counts) ** 0.5).clip(0, 3).astype(np.float32)).to(device)
     for _ in range(EPOCHS):
         for chosen in np.array_split(rng.permutation(len(windows.rows)), len(windows.rows) // BATCH + 1):
             rows = _vary(windows.rows[chosen], rng)
-            standard = torch.from_numpy(np.clip((rows - mean) / scale, -CLIP, CLIP).astype(np.float32))
+            standard = torch.from_numpy(np.clip((rows - mean) / scale, -CLIP, CLIP).astype(np.float32)).to(device)
             logits = net(standard + NOISE * torch.randn_like(standard))
             loss = _loss(logits, windows, chosen, weights)
             optimizer.zero_grad()
@@ -123,10 +123,9 @@ def _doubt(places: NDArray[np.float32], rng: np.random.Generator) -> None:
 
 def _loss(logits: torch.Tensor, windows: Windows, chosen: NDArray[np.int64], weights: torch.Tensor) -> torch.Tensor:
     number = len(STILLS)
-    stills = functional.cross_entropy(
-        logits[:, :number], torch.from_numpy(windows.stills[chosen]), weights, label_smoothing=SMOOTHING
-    )
-    wanted = torch.from_numpy(windows.events[chosen])
+    truth = torch.from_numpy(windows.stills[chosen]).to(logits.device)
+    stills = functional.cross_entropy(logits[:, :number], truth, weights, label_smoothing=SMOOTHING)
+    wanted = torch.from_numpy(windows.events[chosen]).to(logits.device)
     sure = (wanted != UNSURE).float()
     each = functional.binary_cross_entropy_with_logits(logits[:, number:], wanted.clamp(0.02, 0.98), reduction="none")
     return stills + 2 * (each * sure).sum() / sure.sum()
