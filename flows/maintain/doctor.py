@@ -13,6 +13,7 @@ from anomalylmm.errors import AnomalyLMMError
 from flows.composition import Composition
 from flows.maintain.models import list_models
 from storage.disk.layout import StoreLayout
+from storage.disk.probing import describe_file_system
 
 LIBRARIES = (
     *("av", "decord2", "duckdb", "faiss-cpu", "fastapi", "onnxruntime", "prefect", "pyarrow", "torch", "torchvision"),
@@ -38,6 +39,7 @@ def examine(composition: Composition, layout: StoreLayout) -> list[Finding]:
         *_models(composition),
         _check("decoder", _decoder),
         _check("store", lambda: _store(layout)),
+        _check("file system", lambda: describe_file_system(layout.temporary)),
         _telemetry(),
     ]
 

@@ -16,6 +16,10 @@ from storage.disk.crashpoints import reach
 _NO_INODES = "The disk has no inodes left (see df -i): remove files, then run again. What is published stays valid."
 _FEW_INODES = 16  # cleaning up after the error frees some before we look
 _FREE_BYTES = 1 << 20  # some file systems create inodes from free space, so a full disk has neither
+_NO_LOCKS = (
+    "This file system has no locks, without which two runs could spoil the store: mount it with locks "
+    "(NFS: version 4, or a running lockd), or put the store on a local disk."
+)
 _REMEDIES = {
     errno.ENOSPC: "Free space on this disk, then run again: what is published stays valid.",
     errno.EDQUOT: "Free some of your disk quota, then run again: what is published stays valid.",
@@ -23,6 +27,7 @@ _REMEDIES = {
     errno.EPERM: "Give this user write permission there, or choose another store.",
     errno.EFBIG: "Allow larger files (ulimit -f, or the file system's own limit), then run again.",
     errno.EROFS: "The file system is read-only: mount it writable, or choose another store.",
+    **dict.fromkeys((errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS), _NO_LOCKS),
 }
 
 

@@ -30,7 +30,7 @@ def writer_lock(path: Path) -> Iterator[None]:
 
     Raises:
         StoreBusyError: If another process holds it; names the process and since when.
-        StoreError: If the lock file can't be opened.
+        StoreError: If the lock file can't be opened, or the file system has no locks.
     """
     descriptor = _open(path)
     if not acquire(descriptor):
@@ -49,10 +49,10 @@ def waiting_lock(path: Path) -> Iterator[None]:
     """Holds the lock file ``path``, waiting for it if necessary; only for work that takes moments.
 
     Raises:
-        StoreError: If the lock file can't be opened.
+        StoreError: If the lock file can't be opened, or the file system has no locks.
     """
     descriptor = _open(path)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    _flock(descriptor, fcntl.LOCK_EX)
     _held.add(descriptor)
     try:
         yield
@@ -61,12 +61,27 @@ def waiting_lock(path: Path) -> Iterator[None]:
 
 
 def acquire(descriptor: int) -> bool:
-    """Locks an open file or directory without waiting; False if another process holds it."""
+    """Locks an open file or directory without waiting; False if another process holds it.
+
+    Raises:
+        StoreError: If the file system has no locks; the descriptor is closed.
+    """
+    locked = _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if locked:
+        _held.add(descriptor)
+    return locked
+
+
+def _flock(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
     except BlockingIOError:
         return False
-    _held.add(descriptor)
+    except OSError as error:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        os.close(descriptor)
+        with guarded("lock", path):
+            raise error
     return True
 
 

@@ -148,8 +148,8 @@ def _publish_locked(path: Path, content: bytes, scratch: Path) -> int:
     building = scratch / unique_name(path.name)
     with guarded("write", path):
         descriptor = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        acquire(descriptor)
         try:
+            acquire(descriptor)
             building.write_bytes(content)
             fsync_path(building)
             building.rename(path)

@@ -1,14 +1,17 @@
+import errno
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from anomalylmm.errors import StoreBusyError
-from storage.disk.locks import writer_lock
+from anomalylmm.errors import StoreBusyError, StoreError
+from storage.disk.locks import waiting_lock, writer_lock
 
 HOLDER = """
 import sys, time
@@ -70,3 +73,21 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     os.close(read_end)
     os.close(write_end)
+
+
+@pytest.mark.parametrize("lock", [writer_lock, waiting_lock])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_an_error_that_says_what_to_do(
+    lock: Any, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with (
+        pytest.raises(StoreError, match=r"Can't lock .*hits\.lock: .*mount it with locks \(NFS"),
+        lock(tmp_path / "hits.lock"),
+    ):
+        pytest.fail("went on without a lock")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
