@@ -10,6 +10,7 @@ import numpy as np
 
 from anomalylmm.errors import VideoError
 from anomalylmm.models.video.frames import ChildSession, check_file
+from anomalylmm.models.video.pictures import BT709, HD_HEIGHT, LIMITED_RANGE
 from anomalylmm.records import Image
 
 EVERY_FRAME_FPS = 1000.0  # no camera is faster, so nothing is left out
@@ -18,6 +19,7 @@ BATCH_FRAMES = 4
 TICKS = 90_000  # a second, as in MPEG
 ENCODER = "libx264"
 ENCODER_OPTIONS = {"crf": "20", "preset": "veryfast"}
+BT601 = 6  # a color matrix, as FFmpeg numbers it
 TYPICAL_FPS = 25  # only a hint to the encoder; each frame keeps its own time
 
 
@@ -91,6 +93,8 @@ def _add_stream(container: Any, image: Image) -> Any:
     stream = container.add_stream(ENCODER, rate=TYPICAL_FPS, options=dict(ENCODER_OPTIONS))
     stream.width, stream.height, stream.pix_fmt = image.shape[1] // 2 * 2, image.shape[0] // 2 * 2, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
+    stream.codec_context.colorspace = BT709 if stream.height >= HD_HEIGHT else BT601
+    stream.codec_context.color_range = LIMITED_RANGE
     return stream
 
 
@@ -98,7 +102,12 @@ def _build_frame(image: Image, stream: Any, seconds: float) -> Any:
     """Builds a frame of the stream's size: H.264 wants even sides, and the first frame decides."""
     even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
     frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-    if (frame.width, frame.height) != (stream.width, stream.height):
-        frame = frame.reformat(width=stream.width, height=stream.height)
+    frame = frame.reformat(
+        width=stream.width,
+        height=stream.height,
+        format=stream.pix_fmt,
+        dst_colorspace=stream.codec_context.colorspace,
+        dst_color_range=LIMITED_RANGE,
+    )
     frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
     return frame

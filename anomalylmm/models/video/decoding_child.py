@@ -4,8 +4,8 @@ It must import fast and know neither torch nor the rest of the project but sampl
 
 decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at
 the first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first
-error that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, so
-those are PyAV's, too. It decodes ahead of its reader without bound (3 GB of a video of three minutes whose reader
+error that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, and
+takes HD without color tags for BT.601, so those are PyAV's, too. It decodes ahead of its reader without bound (3 GB of a video of three minutes whose reader
 paused, measured with decord2 3.4.0), so it gets only videos that it may hold whole.
 """
 
@@ -208,7 +208,8 @@ def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
     outlet.send(probe.fields())
     reason = ""
     is_indexed = any(name in probe.format_name for name in INDEXED_FORMATS)
-    if task.decoder == "decord" and is_indexed and not probe.is_interlaced and fits(task, probe):
+    is_known = is_indexed and not probe.is_interlaced and not probe.lacks_hd_tag
+    if task.decoder == "decord" and is_known and fits(task, probe):
         try:
             for picture in walk_decord(task, probe, log, outlet):
                 outlet.send_picture(picture, task.max_width_px)

@@ -13,6 +13,8 @@ from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, 
 from anomalylmm.records import Image
 
 LIMITED_RANGE = 1  # black is 16 and white 235, as FFmpeg numbers it
+BT709, UNSPECIFIED = 1, 2  # color matrices, as FFmpeg numbers them
+HD_HEIGHT = 720  # from which video without color tags is BT.709, as players and broadcasters take it; below, BT.601
 MAX_STRETCH = 3.0  # no camera has pixels so oblong; a larger ratio is an error of the file
 
 
@@ -69,7 +71,17 @@ def shrink(image: Image, max_width_px: int | None) -> Image:
     return small
 
 
+def lacks_hd_tag(frame: Any) -> bool:
+    """Whether a frame in HD does not say by which matrix its colors were made.
+
+    FFmpeg takes any such frame for BT.601, by which a pure green of BT.709 gets red 19, and skin 14 levels less red.
+    """
+    return bool(frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT)
+
+
 def _to_rgb(frame: Any, **size: Any) -> Image:
+    if lacks_hd_tag(frame):
+        size["src_colorspace"] = BT709
     if frame.color_primaries != WIDE_PRIMARIES and frame.color_trc not in (PQ, HLG):
         image: Image = frame.to_ndarray(format="rgb24", **size)
         is_limited_gray = frame.format.name.startswith("gray") and frame.color_range == LIMITED_RANGE

@@ -12,7 +12,7 @@ import av.error
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.child_process import Fields
 from anomalylmm.models.video.ledger import Ledger
-from anomalylmm.models.video.pictures import clockwise, pixel_ratio, upright
+from anomalylmm.models.video.pictures import clockwise, lacks_hd_tag, pixel_ratio, upright
 from anomalylmm.models.video.steady_clock import SteadyClock
 from anomalylmm.models.video.still_spans import StillSpans
 from anomalylmm.records import Image
@@ -44,6 +44,7 @@ class Probe:
     average_fps: float
     rotation_degrees: int
     is_interlaced: bool
+    lacks_hd_tag: bool
     first: Picture
 
     @classmethod
@@ -66,6 +67,7 @@ class Probe:
                 average_fps=float(stream.average_rate or 0),
                 rotation_degrees=clockwise(frame),
                 is_interlaced=bool(frame.interlaced_frame),
+                lacks_hd_tag=lacks_hd_tag(frame),
                 first=Picture(
                     image=upright(frame, pixel_ratio(stream)), pts_seconds=max(0.0, (frame.time or 0.0) - start)
                 ),

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from anomalylmm.models.video.clips import VideoClips
 from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
 from anomalylmm.models.video.pictures import upright
 from anomalylmm.records import Image
@@ -215,3 +216,42 @@ def test_a_mirrored_picture_is_shown_as_its_display_matrix_says(tmp_path: Path, 
     stored = read_first(path)[0]
     shown = read_first(rotate(path, degrees, mirrored=True), decoder=decoder)[0]
     np.testing.assert_array_equal(shown, np.rot90(stored[::-1], -degrees // 90))
+
+
+SKIN = (200, 120, 90)
+
+
+def write_matrix(path: Path, height: int, matrix: int, tag: int | None) -> Path:
+    """Writes a picture of one color, made by a matrix and maybe tagged with one."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 320, height, "yuv420p", {"preset": "ultrafast"}
+        if tag is not None:
+            stream.codec_context.colorspace = tag
+        image = np.full((height, 320, 3), SKIN, np.uint8)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", dst_colorspace=matrix)
+        frame.pts, frame.time_base = 0, Fraction(1, 10)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("height", "matrix", "tag"), [(720, 1, None), (576, 6, None), (720, 1, 1), (576, 1, 1), (720, 6, 6)]
+)
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_colors_without_a_tag_are_those_that_are_usual_for_the_height(
+    tmp_path: Path, height: int, matrix: int, tag: int | None, decoder: str
+) -> None:
+    image, _, _ = read_first(write_matrix(tmp_path / "skin.mp4", height, matrix, tag), decoder=decoder)
+    assert np.abs(image.reshape(-1, 3).mean(axis=0) - SKIN).max() < 3
+
+
+@pytest.mark.parametrize("height", [480, 720])
+def test_an_exported_clip_says_what_its_colors_are(tmp_path: Path, height: int) -> None:
+    image = np.full((height, 320, 3), SKIN, np.uint8)
+    VideoClips(stall_seconds=10.0).write(tmp_path / "clip.mp4", [(image, 0.0)])
+    shown, _, _ = read_first(tmp_path / "clip.mp4")
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert next(container.decode(video=0)).colorspace == (1 if height == 720 else 6)
+    assert np.abs(shown.reshape(-1, 3).mean(axis=0) - SKIN).max() < 3
