@@ -62,6 +62,7 @@ class VideoHeader:
     average_fps: float
     codec: str
     rotation_degrees: int = 0  # clockwise turn to apply, already applied to decoded frames
+    num_video_tracks: int = 1  # of which the largest is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,7 @@ class _UnitBuilder:
         view: FrameView,
     ) -> None:
         self._view, self._small = view, dict[str, None]()  # what is amiss with the view, each note once
+        self._with_tracks: list[str] = []  # paths of files with several video tracks
         self.entries: list[VideoEntry] = []
         self._unreadable: list[Unreadable] = []
         self._composition, self._writer, self._counts = composition, writer, counts
@@ -158,13 +159,14 @@ class _UnitBuilder:
         else:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
             self._small[note_view(end.header, self._view)] = None
+            self._with_tracks += [end.video.path] if end.header.num_video_tracks > 1 else []
         return found
 
     def report(
         self, unit: Unit, manifest: ShardManifest | None, seconds: float, complaints: Sequence[str]
     ) -> UnitReport:
         """Builds the report of the unit."""
-        notes = [*complaints] or _note_nobody(self._counts, self._num_crops)
+        notes = [*(complaints or _note_nobody(self._counts, self._num_crops)), *_note_tracks(self._with_tracks)]
         return UnitReport(
             camera=unit.camera,
             date=unit.date,
@@ -208,6 +210,17 @@ def _note_nobody(counts: Counts, num_crops: int) -> list[str]:
     return [
         f"no person was found, although the picture changes in {looked} of {frames} frames; "
         "if people are there, check the noise of the picture and how small they are in it"
+    ]
+
+
+def _note_tracks(paths: Sequence[str]) -> list[str]:
+    """Says that files hold more pictures than are read, such as those of a second lens."""
+    if not paths:
+        return []
+    return [
+        f"{len(paths)} files hold several video tracks, for example {paths[0]!r}; only the one with the largest "
+        "picture is read, of equals the first. To read another one, write it into a file of its own, beside or "
+        "instead of this one: ffmpeg -i FILE -map 0:v:1 -c copy OTHER"
     ]
 
 

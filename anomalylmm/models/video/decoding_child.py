@@ -2,11 +2,12 @@
 
 It must import fast and know neither torch nor the rest of the project but sampling and its parent's messages.
 
-decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at
-the first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first
-error that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, and
-takes HD without color tags for BT.601, so those are PyAV's, too. It decodes ahead of its reader without bound (3 GB of a video of three minutes whose reader
-paused, measured with decord2 3.4.0), so it gets only videos that it may hold whole.
+decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at the
+first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first error
+that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, and takes
+HD without color tags for BT.601, and of two tracks it may read the other, so those are PyAV's, too. It decodes ahead of
+its reader without bound (3 GB of a video of three minutes whose reader paused, measured with decord2 3.4.0), so it gets
+only videos that it may hold whole.
 """
 
 import contextlib
@@ -30,10 +31,10 @@ from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
 from anomalylmm.models.video.pictures import shrink
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, Probe, PyavWalk, num_threads, packet_times
+from anomalylmm.models.video.probe import Probe
+from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, PyavWalk, num_threads, packet_times
 from anomalylmm.models.video.steady_clock import is_steady
 
-INDEXED_FORMATS = ("mov", "mp4", "matroska", "webm", "avi")
 ALIVE_SECONDS = 1.0
 WANT_OF_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second where a thread finds no room
 SAME_TIME_SECONDS = 0.02
@@ -207,9 +208,7 @@ def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
     probe = Probe.of(Path(task.path))
     outlet.send(probe.fields())
     reason = ""
-    is_indexed = any(name in probe.format_name for name in INDEXED_FORMATS)
-    is_known = is_indexed and not probe.is_interlaced and not probe.lacks_hd_tag
-    if task.decoder == "decord" and is_known and fits(task, probe):
+    if task.decoder == "decord" and probe.suits_decord and fits(task, probe):
         try:
             for picture in walk_decord(task, probe, log, outlet):
                 outlet.send_picture(picture, task.max_width_px)
@@ -219,7 +218,7 @@ def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
             covered = outlet.covered_seconds
             return {"kind": "end", "decoders": ["decord"], "covered": covered, "lost": 0.0, "bad_packets": 0}
     decoders = ["decord"] if outlet.last_pts is not None else []
-    return {**walk_pyav(task, reason, log, outlet), "decoders": [*decoders, "pyav"], "reason": reason}
+    return {**walk_pyav(task, probe, reason, log, outlet), "decoders": [*decoders, "pyav"], "reason": reason}
 
 
 def fits(task: Task, probe: Probe) -> bool:
@@ -242,7 +241,7 @@ def openable_path(path: str) -> Iterator[str]:
         yield path
 
 
-def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
+def walk_pyav(task: Task, probe: Probe, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
     """Sends what comes after the last frame sent, and gives the closing message without the decoders."""
     after = outlet.last_pts if outlet.last_pts is not None else task.after_seconds
     walk = PyavWalk(
@@ -252,6 +251,7 @@ def walk_pyav(task: Task, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
         outlet.stay_alive,
         max_width_px=task.max_width_px,
         still_share=task.still_share,
+        has_single_fields=probe.has_single_fields,
     )
     for number, picture in enumerate(walk):
         outlet.send_picture(picture, task.max_width_px)

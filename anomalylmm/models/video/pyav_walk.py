@@ -10,9 +10,8 @@ import av
 import av.error
 
 from anomalylmm.footage.sampling import Sampler
-from anomalylmm.models.video.child_process import Fields
 from anomalylmm.models.video.ledger import Ledger
-from anomalylmm.models.video.pictures import clockwise, lacks_hd_tag, pixel_ratio, upright
+from anomalylmm.models.video.pictures import pixel_ratio, upright
 from anomalylmm.models.video.steady_clock import SteadyClock
 from anomalylmm.models.video.still_spans import StillSpans
 from anomalylmm.records import Image
@@ -33,61 +32,6 @@ class Picture:
     pts_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """What the container says, and its first frame."""
-
-    format_name: str
-    codec: str
-    num_frames: int
-    seconds: float
-    average_fps: float
-    rotation_degrees: int
-    is_interlaced: bool
-    lacks_hd_tag: bool
-    first: Picture
-
-    @classmethod
-    def of(cls, path: Path) -> "Probe":
-        """Opens a file and decodes its first frame.
-
-        Raises:
-            OSError: The file can't be opened (or another of PyAV's errors).
-            ValueError: It holds no moving picture, or nothing that decodes.
-        """
-        with open_container(path) as container:
-            stream = video_stream(container)
-            frame = first_frame(container, stream)
-            start = start_seconds(stream)
-            return cls(
-                format_name=container.format.name,
-                codec=stream.codec_context.name,
-                num_frames=stream.frames,
-                seconds=promised_seconds(container, stream),
-                average_fps=float(stream.average_rate or 0),
-                rotation_degrees=clockwise(frame),
-                is_interlaced=bool(frame.interlaced_frame),
-                lacks_hd_tag=lacks_hd_tag(frame),
-                first=Picture(
-                    image=upright(frame, pixel_ratio(stream)), pts_seconds=max(0.0, (frame.time or 0.0) - start)
-                ),
-            )
-
-    def fields(self) -> Fields:
-        """The first message to the parent."""
-        height, width = self.first.image.shape[:2]
-        return {
-            "kind": "header",
-            "width_px": width,
-            "height_px": height,
-            "num_frames_from_header": self.num_frames,
-            "duration_seconds_from_header": self.seconds,
-            "average_fps": self.average_fps,
-            "codec": self.codec,
-            "rotation_degrees": self.rotation_degrees,
-        }
-
-
 class PyavWalk:
     """Iterates over the sampled pictures after a given time, counting what is lost on the way."""
 
@@ -100,6 +44,7 @@ class PyavWalk:
         *,
         max_width_px: int | None = None,
         still_share: float | None = None,
+        has_single_fields: bool = False,
     ) -> None:
         """Remembers where to go on.
 
@@ -110,10 +55,13 @@ class PyavWalk:
             stay_alive: Called often.
             max_width_px: Wider frames are made smaller.
             still_share: Share of changed pixels below which spans between key frames are left out; None decodes all.
+            has_single_fields: Whether two packets make a frame.
         """
         self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
-        self._max_width, self._still_share = max_width_px, None if after_seconds else still_share
+        self._max_width, self._fields = max_width_px, 2 if has_single_fields else 1
+        self._still_share = None if after_seconds or has_single_fields else still_share
         self.bad_packets, self.saw_damage = 0, False
+        self._promised_pts: int | None = None  # of the last packet that promised a frame
         self._usual_seconds = 0.0  # of a frame
         self.ledger = Ledger(start_seconds=after_seconds or 0.0)
         if after_seconds is not None:
@@ -130,7 +78,7 @@ class PyavWalk:
             self._seek(container, stream, start)
             for frame in self._frames(container, stream):
                 self._stay_alive()
-                seconds = length_seconds(frame) or self._usual_seconds
+                seconds = self._fields * length_seconds(frame) or self._usual_seconds
                 pts_seconds = clock.read(frame.time, seconds)
                 ledger.show(frame.pts, pts_seconds, seconds, is_whole=not frame.is_corrupt)
                 self.saw_damage |= bool(frame.is_corrupt)
@@ -160,9 +108,17 @@ class PyavWalk:
         """Passes packets on, each a promise of a frame."""
         for packet in packets:
             self.saw_damage |= bool(packet.is_corrupt)
-            if packet.size and not packet.is_discard:
-                self.ledger.promise(packet.pts, length_seconds(packet) or self._usual_seconds)
+            if packet.size and not packet.is_discard and not self._is_second_field(packet):
+                self.ledger.promise(packet.pts, self._fields * length_seconds(packet) or self._usual_seconds)
+                self._promised_pts = packet.pts
             yield packet
+
+    def _is_second_field(self, packet: Any) -> bool:
+        """Whether a packet of single fields belongs to the frame that the packet before it has promised."""
+        if self._fields == 1 or packet.pts is None or self._promised_pts is None:
+            return False
+        seconds = float((packet.pts - self._promised_pts) * packet.time_base)
+        return 0 <= seconds < 1.5 * length_seconds(packet)
 
     def _count_bad(self) -> None:
         self.bad_packets += 1
@@ -236,29 +192,25 @@ def packet_times(path: Path, stay_alive: Callable[[], None]) -> list[float]:
     return times
 
 
+def moving_streams(container: Any) -> list[Any]:
+    """The video streams, without cover pictures of sound files."""
+    return [stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE]
+
+
 def video_stream(container: Any) -> Any:
-    """The main video stream.
+    """The video stream with the largest picture, of equals FFmpeg's choice or the first; an empty one comes last.
 
     Raises:
-        ValueError: There is none (cover pictures of sound files don't count).
+        ValueError: There is none.
     """
-    moving = [stream for stream in container.streams.video if not stream.disposition & ATTACHED_PICTURE]
+    moving, best = moving_streams(container), container.streams.best("video")
     if not moving:
         raise ValueError("it holds no video stream")
-    best = container.streams.best("video")
-    return next((stream for stream in moving if best is not None and stream.index == best.index), moving[0])
 
+    def rate(stream: Any) -> tuple[bool, int, bool]:
+        return bool(stream.frames), stream.width * stream.height, best is not None and stream.index == best.index
 
-def first_frame(container: Any, stream: Any) -> Any:
-    """The first frame that decodes.
-
-    Raises:
-        ValueError: No frame decodes.
-    """
-    packets = iter_packets(container, stream, lambda: None)
-    for frame in iter_frames(packets, stream, lambda: None):
-        return frame
-    raise ValueError("not one frame can be decoded")
+    return max(moving, key=rate)
 
 
 def start_seconds(stream: Any) -> float:

@@ -14,6 +14,7 @@ import pytest
 from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.frames import ChildSession
+from flows.index.cropping import write_jpeg
 from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import (
     count_decoded,
@@ -183,6 +184,15 @@ def test_what_is_no_video_is_refused_with_name_reason_and_remedy(tmp_path: Path)
         assert any(verb in str(caught.value) for verb in ("check", "copy", "give"))
     with pytest.raises(VideoError, match="holds no video stream"):
         build_source().open_session(tmp_path / "sound.mp4", sample_fps=1.0)
+
+
+def test_a_still_picture_with_the_name_of_a_video_is_refused_but_many_in_one_file_are_a_video(tmp_path: Path) -> None:
+    jpeg = write_jpeg(np.full((90, 160, 3), 90, np.uint8), 90)
+    (tmp_path / "one.mp4").write_bytes(jpeg)
+    (tmp_path / "many.mp4").write_bytes(jpeg * 10)
+    with pytest.raises(VideoError, match="holds a still picture"):
+        build_source().open_session(tmp_path / "one.mp4", sample_fps=1.0)
+    assert decode(tmp_path / "many.mp4")[0].report.num_frames > 1
 
 
 def test_a_name_full_of_quotes_is_only_a_name(tmp_path: Path) -> None:

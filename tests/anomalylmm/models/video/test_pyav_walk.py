@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.pyav_walk import PyavWalk
-from tests.anomalylmm.models.video.clips import every, read_number, write_clip
+from tests.adapters import build_source
+from tests.anomalylmm.models.video.clips import every, overwrite_packets, read_number, write_clip
+from tests.anomalylmm.models.video.single_fields import write_single_fields
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
@@ -16,3 +20,56 @@ def test_it_goes_on_with_the_next_frame_wherever_it_stopped(tmp_path: Path, code
     for number in range(1, 59):
         walk = PyavWalk(path, Sampler(10.0), number / 10, lambda: None)
         assert read_number(next(iter(walk)).image) == number + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "packets"), [("i.264", 2), ("i.mp4", 1), ("i.mp4", 2), ("i.mkv", 2), ("i.ts", 1), ("i.ts", 2)]
+)
+def test_fields_that_are_coded_one_by_one_are_frames_of_their_full_length(
+    tmp_path: Path, name: str, packets: int
+) -> None:
+    session = build_source().open_session(write_single_fields(tmp_path / name, 50, packets=packets), sample_fps=25.0)
+    batches = list(session)
+    times = [pts_seconds for batch in batches for pts_seconds in batch.pts_seconds]
+    assert np.allclose(times, np.arange(50) / 25, atol=0.001)
+    assert batches[0].images[0].shape == (128, 128, 3)
+    assert (session.report.status, session.report.coverage) == ("complete", pytest.approx(1.0, abs=0.01))
+    assert session.report.seconds_promised == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_lost_frame_of_two_fields_counts_once(tmp_path: Path) -> None:
+    path = overwrite_packets(write_single_fields(tmp_path / "i.mkv", 50), 40, 60)
+    session = build_source().open_session(path, sample_fps=25.0)
+    assert sum(len(batch.images) for batch in session) < 50
+    assert session.report.status == "partial"
+    assert session.report.coverage == pytest.approx(0.8, abs=0.05)
+
+
+def write_tracks(path: Path, *sizes: tuple[int, int]) -> Path:
+    """Writes a second of video with one track of each size, each of its own gray."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in sizes]
+        for stream, (width, height) in zip(streams, sizes, strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for _ in range(10):
+            for place, stream in enumerate(streams):
+                image = np.full((stream.height, stream.width, 3), 60 + 90 * place, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"), [(((160, 90), (320, 180)), 1), (((320, 180), (160, 90)), 0), (((160, 90), (160, 90)), 0)]
+)
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_of_several_tracks_the_largest_or_else_the_first_is_read(
+    tmp_path: Path, decoder: str, sizes: tuple[tuple[int, int], ...], shown: int
+) -> None:
+    session = build_source(decoder=decoder).open_session(write_tracks(tmp_path / "two.mp4", *sizes), sample_fps=10.0)
+    image = next(iter(session)).images[0]
+    assert image.shape[1::-1] == sizes[shown]
+    assert abs(image.mean() - (60 + 90 * shown)) < 5
+    assert session.header.num_video_tracks == 2
+    session.close()
