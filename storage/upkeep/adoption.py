@@ -1,7 +1,8 @@
 """Moves rows about videos whose shard was lost to the shards that hold them now, after they were indexed again.
 
 A damaged shard is indexed again with whatever is new beside it, so its videos may come into other shards, and people
-who cross the cut between two files may get tracklets of other names.
+who cross the cut between two files may get tracklets of other names. If nothing is new, the shard gets the id that it
+had, and another decoder or processor may still have given its tracklets other names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from storage.gallery.shard import GalleryShard
 from storage.hits.writer import HitStore
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import VideoEntry
+from storage.shards.reading import read_columns
 from storage.upkeep.moving import build_move, move_rows, refresh_incidents
 from storage.upkeep.renaming import follow_tracklets
 
@@ -28,6 +30,15 @@ FROM (
 )
 WHERE pipeline = ? AND NOT list_contains(?::VARCHAR[], shard_id) GROUP BY video_id, shard_id ORDER BY ALL
 """
+_LAST_SQL = "SELECT max(started_utc) FROM sweeps WHERE pipeline = ?"
+_JUDGED_SQL = """
+SELECT shard_id, video_id, list(tracklet_id) FROM (
+    SELECT shard_id, video_id, pipeline, tracklet_id FROM hits UNION BY NAME
+    SELECT shard_id, video_id, pipeline, tracklet_id FROM judgements
+)
+WHERE pipeline = ? AND list_contains(?::VARCHAR[], shard_id) GROUP BY ALL ORDER BY ALL
+"""
+_LAPSED_SQL = "DELETE FROM coverage WHERE shard_id = ?"
 
 
 def adopt_rows(hits: HitStore, gallery: Gallery) -> int:
@@ -45,18 +56,32 @@ def adopt_rows(hits: HitStore, gallery: Gallery) -> int:
     present = [shard.shard_id for shard in (*gallery.shards, *gallery.pending)]
     pipeline = gallery.shards[0].manifest.key.pipeline_digest
     moves = list(_iter_moves(hits.read(_ORPHANS_SQL, [pipeline, present]), holders))
+    remade = dict(_iter_remade(hits, gallery, pipeline))
+    followed = {str(move["video_id"]): holders[str(move["video_id"])][0] for move in moves} | remade
 
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         touched: list[str] = []
-        for video_id in sorted({str(move["video_id"]) for move in moves}):
-            place = holders[video_id][0].directory
-            touched += follow_tracklets(connection, video_id, pipeline, place, video_id)
+        for video_id, shard in sorted(followed.items()):
+            touched += follow_tracklets(connection, video_id, pipeline, shard.directory, video_id)
         move_rows(connection, moves)
+        for shard in remade.values():
+            connection.execute(_LAPSED_SQL, [shard.shard_id])
         refresh_incidents(connection, touched)
 
-    if moves:
+    if followed:
         hits.change("move the hits of lost shards", work)
-    return len(moves)
+    return len(followed)
+
+
+def _iter_remade(hits: HitStore, gallery: Gallery, pipeline: str) -> Iterator[tuple[str, GalleryShard]]:
+    """Finds the videos of shards made since the last sweep that lack a tracklet which the shard of that id had."""
+    ((last,),) = hits.read(_LAST_SQL, [pipeline])
+    since = last.replace(tzinfo=UTC) if last else datetime.max.replace(tzinfo=UTC)
+    fresh = {shard.shard_id: shard for shard in gallery.shards if shard.manifest.created_utc > since}
+    for shard_id, video_id, tracklets in hits.read(_JUDGED_SQL, [pipeline, sorted(fresh)]) if fresh else ():
+        held = read_columns(fresh[shard_id].directory, ["tracklet_id"]).column("tracklet_id").unique().to_pylist()
+        if not set(held).issuperset(tracklets):
+            yield video_id, fresh[shard_id]
 
 
 def _iter_moves(

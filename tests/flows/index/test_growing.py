@@ -1,10 +1,14 @@
 """Index runs and sweeps over a file that grows between them, with stand-ins for decoder and models."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from anomalylmm.records import FrameBatch
 from flows.index.indexing import IndexReport, index_archive
 from flows.maintain.erasing import erase_store
 from flows.settings.model import Settings
@@ -33,6 +37,23 @@ class LastLineSource(DrawnSource):
     def open_session(self, path: Path, *, sample_fps: float) -> DrawnSession:
         """Opens one."""
         return DrawnSession(json.loads(path.read_text().splitlines()[-1]))
+
+
+class ShiftedSession(DrawnSession):
+    """Shows everything two pixels further to the right, as another decoder or processor might place a box."""
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Gives a few frames at a time."""
+        for batch in super().__iter__():
+            yield replace(batch, images=tuple(np.roll(image, 2, axis=1) for image in batch.images))
+
+
+class ShiftedSource(LastLineSource):
+    """Sees the person at another place, and somebody else."""
+
+    def open_session(self, path: Path, *, sample_fps: float) -> DrawnSession:
+        """Opens one."""
+        return ShiftedSession((*json.loads(path.read_text().splitlines()[-1]), ("green", 1, 3)))
 
 
 @pytest.fixture
@@ -124,6 +145,26 @@ def test_hits_and_feedback_follow_a_video_whose_damaged_shard_is_indexed_again_a
     assert not verify_store(layout, deep=True).is_clean
     collect_garbage(layout)
     assert verify_store(layout, deep=True).is_clean, "the damaged shard has been replaced"
+
+
+def test_hits_and_feedback_follow_a_person_whose_tracklet_has_another_name_in_the_shard_made_again(
+    archive: Path, layout: StoreLayout, tmp_path: Path
+) -> None:
+    index(layout, archive)
+    ((hit_id, _, video_id, _),) = sweep(layout, tmp_path)
+    leave_feedback(layout, FeedbackRecord(hit_id=str(hit_id), verdict="confirm", who="ann", created_utc=NOON))
+    before = Gallery.open(layout, compose().pipeline.digest).shard_ids
+    for path in layout.shards.rglob(CROPS_FILE):
+        path.write_bytes(b"damaged")
+    index_archive(SmallComposition(compose().settings, ShiftedSource()), layout, archive)
+    assert Gallery.open(layout, compose().pipeline.digest).shard_ids == before
+    green, red = sweep(layout, tmp_path)
+    assert (red[1], red[2], red[3]) == ("red", video_id, "confirm")
+    assert red[0] != hit_id, "a tracklet is named after the place where it begins"
+    assert green[1] == "green", "the shard is judged again"
+    lost = "SELECT count(*) FROM hits WHERE tracklet_id NOT IN (SELECT tracklet_id FROM crops)"
+    assert run_sql(layout, lost)[1] == [(0,)]
+    assert sweep(layout, tmp_path) == [green, red], "a second sweep changes nothing"
 
 
 def test_what_was_erased_does_not_come_back_when_its_file_has_grown(
