@@ -16,7 +16,15 @@ from flows.index.wallclock import build_patterns, clock_of
 from flows.maintain.corrections import IndexedVideo, list_indexed, suggest_corrections
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
-from storage.hits.gaps import ArchiveNote, GapRecord, name_archive, read_archive_note, write_archive_note
+from storage.hits.gaps import (
+    ArchiveNote,
+    GapRecord,
+    name_archive,
+    read_archive_note,
+    read_other_notes,
+    remove_archive_note,
+    write_archive_note,
+)
 from storage.shards.schema import clean_text
 
 SURE = ("path_pattern", "container")  # sources of times that are exact
@@ -62,8 +70,45 @@ def note_absence(layout: StoreLayout, archive: Path, plan: Plan, settings: Setti
     write_archive_note(layout, note)
     is_new = any(record.found_utc == now for record in records)
     fresh = {video.video_id for unit in plan.units for video in unit.videos}
-    notes = (*iter_notes(records, now), *iter_overlaps(indexed, fresh), *suggest_corrections(indexed, present))
+    known = {names[video.video_id] for video in present if video.video_id in names.keys() - fresh}
+    moved = forget_moved(layout, archive, known)
+    notes = (*moved, *iter_notes(records, now), *iter_overlaps(indexed, fresh), *suggest_corrections(indexed, present))
     return Absence(gaps=records, notes=notes, is_new=is_new)
+
+
+def forget_moved(layout: StoreLayout, archive: Path, known: AbstractSet[str]) -> tuple[str, ...]:
+    """Forgets archives whose folder is gone or empty if footage of all their cameras is in this archive, and says so.
+
+    Args:
+        layout: The store.
+        archive: The folder of videos.
+        known: The cameras of which videos that an earlier run indexed are in it.
+
+    Raises:
+        StoreError: The store can't be read or written.
+    """
+    moved = [
+        note
+        for note in read_other_notes(layout, archive)
+        if note.cameras and note.cameras.keys() <= known and not _has_entries(Path(note.archive))
+    ]
+    for note in moved:
+        remove_archive_note(layout, note)
+    return tuple(
+        f"the archive {note.archive!r} is gone, and the footage of its cameras is here: it is taken to have moved, "
+        "and is no longer reported as missing"
+        for note in moved
+    )
+
+
+def _has_entries(folder: Path) -> bool:
+    """Returns whether anything is in a folder; also if that can't be found out."""
+    try:
+        return next(folder.iterdir(), None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def explain_empty(layout: StoreLayout, archive: Path, error: ArchiveError) -> ArchiveError:

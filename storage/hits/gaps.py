@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import Utc, find_note, write_note
 from storage.hits.tables import GAPS, record_row
@@ -59,6 +60,23 @@ def name_archive(archive: Path) -> str:
 def read_archive_note(layout: StoreLayout, archive: Path) -> ArchiveNote | None:
     """What is noted about an archive; None if nothing is, or the note is damaged."""
     return find_note(_path(layout, name_archive(archive)), _NOTE)
+
+
+def read_other_notes(layout: StoreLayout, archive: Path) -> list[ArchiveNote]:
+    """What is noted about all other archives."""
+    notes = (find_note(path, _NOTE) for path in sorted(layout.archives.glob("*.json")))
+    return [note for note in notes if note and note.archive != name_archive(archive)]
+
+
+def remove_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
+    """Forgets an archive with its gaps; nothing of its footage.
+
+    Raises:
+        StoreError: If the note can't be removed.
+    """
+    path = _path(layout, note.archive)
+    with guarded("remove", path):
+        path.unlink(missing_ok=True)
 
 
 def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:

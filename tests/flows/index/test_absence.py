@@ -106,6 +106,33 @@ def test_a_camera_whose_folder_was_renamed_is_not_gone(layout: StoreLayout, arch
     assert list_gaps(layout) == []
 
 
+def test_an_archive_that_was_moved_is_no_longer_missing(layout: StoreLayout, archive: Path, tmp_path: Path) -> None:
+    write_clip(archive, "gate", 4).unlink()
+    index(layout, archive)
+    moved = archive.rename(tmp_path / "moved")
+    with pytest.raises(ArchiveError):
+        index(layout, archive)
+    assert ("yard", "archive empty") in list_gaps(layout)
+    told = [note for note in index(layout, moved).notes if "taken to have moved" in note]
+    assert len(told) == 1
+    assert list_gaps(layout) == [("gate", "hole")]
+    assert index(layout, moved).notes == ()
+
+
+@pytest.mark.parametrize("missing", ["its files", "a camera in the other one"])
+def test_an_archive_is_not_taken_to_have_moved_without(
+    layout: StoreLayout, archive: Path, tmp_path: Path, missing: str
+) -> None:
+    index(layout, archive)
+    shutil.copytree(archive, tmp_path / "copy")
+    if missing == "a camera in the other one":
+        shutil.rmtree(tmp_path / "copy/yard")
+        shutil.rmtree(archive)
+    report = index(layout, tmp_path / "copy")
+    assert not any("taken to have moved" in note for note in report.notes)
+    assert len(list(layout.archives.glob("*.json"))) == 2
+
+
 def test_a_hole_is_told_once_and_stays_in_the_table_until_it_is_filled(layout: StoreLayout, archive: Path) -> None:
     lost = write_clip(archive, "gate", 4)
     content = lost.read_text()
