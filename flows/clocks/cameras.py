@@ -16,7 +16,7 @@ _MEDIA = frozenset(  # words that say what a file is, never where it was recorde
     "continuous main sub stream high low snapshot snapshots screen screenrecorder screenrecording screencast pxl "
     "signal whatsapp dcim gopro gh gx gopr dji cardv ro period normal cont lapse timelapse mp4record "
     "wa am pm mp hd sd sdcard mmc usb disk disks hdd volume data files export exports tmp new old "
-    "backup backups archive archives part copy "
+    "backup backups archive archives part copy stored alerts datadir hiv "
     "day days week weeks month months year years today monday tuesday wednesday thursday friday saturday sunday "
     "mon tue wed thu fri sat sun january february march april june july august september october november "
     "december".split()

@@ -143,7 +143,7 @@ def _read(tokens: Sequence[Token], place: int, *, least: int) -> FoundTime | Non
         return None
     last = places[-1]
     fraction = _fraction(tokens, last) if len(places) == 3 else ""
-    last += 2 if fraction else 0
+    last += 2 if fraction else _has_unit(tokens, last)
     found = _build([int(tokens[place].text) for place in places], ((places[0], last),))
     return (
         _with_zone(tokens, last, replace(found, value=found.value.replace(microsecond=int(fraction.ljust(6, "0")))))
@@ -172,6 +172,11 @@ def _fraction(tokens: Sequence[Token], last: int) -> str:
         return ""
     text = tokens[last + 2].text
     return text if re.fullmatch("[0-9]{3}|[0-9]{6}", text) else ""
+
+
+def _has_unit(tokens: Sequence[Token], last: int) -> bool:
+    """Returns whether the letter of the seconds follows, as in ``10h15m00s``."""
+    return last + 1 < len(tokens) and tokens[last + 1].text.lower() == "s" and tokens[last - 1].text.lower() == "m"
 
 
 def _with_zone(tokens: Sequence[Token], last: int, found: FoundTime) -> FoundTime | None:

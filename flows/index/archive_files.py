@@ -13,6 +13,7 @@ from flows.index.containers import (
     VIDEO_SUFFIXES,
     has_other_name,
     has_video_name,
+    is_sidecar,
     name_container,
 )
 from flows.index.left_out import LeftOut
@@ -161,14 +162,16 @@ class _Walk:
 
 
 def _looks_like_video(path: Path) -> bool:
-    """Returns whether any of the extensions is of a video, as in ``gate.mp4.part``."""
-    return any(has_video_name(f"x{suffix.rstrip('~')}") for suffix in path.suffixes)
+    """Returns whether any of the extensions is of a video, as in ``gate.mp4.part``, but not in ``gate.mp4.thumb``."""
+    return not is_sidecar(path.name) and any(has_video_name(f"x{suffix.rstrip('~')}") for suffix in path.suffixes)
 
 
 def _explain_name(suffix: str, container: str) -> str:
     if container:
         extension = f"the extension {suffix} is not known" if suffix else "it has no extension"
         return f"its content is a video ({container}), but {extension}; rename it, or name it in archive.include"
+    if not has_video_name(f"x{suffix}"):
+        return f"it is named like a video, but {suffix} is not one of a video's extensions, nor is its content a video"
     return f"{suffix} is a video format that is not read; convert it, or name it in archive.include to try it"
 
 

@@ -11,7 +11,13 @@ VIDEO_SUFFIXES = frozenset(  # each is read with PyAV in a test where FFmpeg can
 SHARED_SUFFIXES = frozenset(".dat .mod .ps".split())  # also of other files: read only if the content is a video
 JPEG_START = b"\xff\xd8\xff"
 HEAD_BYTES = 1024  # what name_container needs to see
-_CLOSED_SUFFIXES = frozenset(".braw .g64 .g64x .r3d".split())  # formats that FFmpeg can't read
+_CLOSED_SUFFIXES = frozenset(  # FFmpeg can't read them: of Blue Iris, Genetec, UniFi Protect, Samsung and others
+    ".braw .bvr .g64 .g64x .h64 .ifv .r3d .sec .ubv".split()
+)
+_SIDECAR_SUFFIXES = frozenset(  # of files that recorders and photo libraries keep beside ``video.mp4``
+    ".aae .csv .gpx .info .json .log .md5 .meta .nfo .sfv .sha1 .sha256 .srt .thm .thumb .txt .vtt .xml .xmp .yaml "
+    ".yml".split()
+)
 _OTHER_SUFFIXES = frozenset(".heic .idx .mka .mks .oga .ogg .sub .weba .wma".split())
 _NAMES = mimetypes.MimeTypes(filenames=())  # of Python only, so that every machine gives the same answer
 _SIGNATURES = (
@@ -47,6 +53,11 @@ def has_other_name(name: str) -> bool:
     suffix = PurePath(name).suffix.lower()
     kind = _NAMES.guess_type(f"x{suffix}")[0] or ""
     return suffix in _OTHER_SUFFIXES or kind.startswith(("image/", "audio/"))
+
+
+def is_sidecar(name: str) -> bool:
+    """Returns whether a name is of what is kept beside a video: its thumbnail, texts or checksum."""
+    return PurePath(name).suffix.lower() in _SIDECAR_SUFFIXES or has_other_name(name)
 
 
 def name_container(head: bytes) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.clocks.neighbors import NamedClock, read_paths
+from flows.clocks.neighbors import NamedClock, names_place, read_paths
 
 
 def read(path: str, time_zone: str = "Europe/Berlin") -> NamedClock:
@@ -105,6 +105,10 @@ MORNING = "2026-03-14 09:15:00"  # 10:15 in Berlin
         ("DJI_20260314101500_0001_D.MP4", "default", MORNING),
         ("NO20260314-101500-000012.MP4", "default", MORNING),  # 70mai
         ("gate \n/2026-03-14/10-15-00.mp4", "gate", MORNING),
+        ("20260314-10h15m00s-Front Door.mp4", "Front Door", MORNING),
+        ("porch-2026-03-14-10h15m00s.mp4", "porch", MORNING),
+        ("Stored/yard.20260314_101500.1234.3-1.mp4", "yard", MORNING),  # Blue Iris
+        ("Front/2026-03-14 10-15-00s.mp4", "Front", MORNING),
     ],
 )
 def test_a_recorders_name_gives_camera_and_start(path: str, camera: str, utc: str) -> None:
@@ -112,6 +116,11 @@ def test_a_recorders_name_gives_camera_and_start(path: str, camera: str, utc: st
     assert (clock.camera, clock.start_utc) == (camera, datetime.fromisoformat(utc).replace(tzinfo=UTC))
     assert clock.span.total_seconds() == 0
     assert set(clock.doubts) <= {"short_year"}
+
+
+def test_the_folder_of_a_recorders_disk_names_no_place() -> None:
+    clock = read("datadir0/hiv00001.mp4")  # Hikvision; each file holds several cameras in turn
+    assert (names_place(clock.camera), clock.start_utc) == (False, None)
 
 
 @pytest.mark.parametrize(

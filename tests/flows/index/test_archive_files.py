@@ -168,6 +168,26 @@ def test_a_video_without_a_known_extension_is_named_by_its_content(tmp_path: Pat
     assert names(tmp_path, include=["rec*"])[0] == ["gate/a.mp4", "gate/rec0001"]
 
 
+def test_what_is_kept_beside_a_video_is_not_taken_for_one(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mp4.thumb", "a.mp4.xmp", "a.mp4.json", "a.mp4.jpg", "a.mp4.md5", "a.THM"):
+        put(tmp_path, name)
+    assert names(tmp_path) == (["a.mp4"], {})
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("yard.bvr", "is a video format that is not read"),  # Blue Iris
+        ("F0_rotating_1773479700123.ubv", "is a video format that is not read"),  # UniFi Protect
+        ("a.mp4.gz", "named like a video, but .gz"),
+    ],
+)
+def test_videos_of_formats_that_no_decoder_knows_are_named(tmp_path: Path, name: str, reason: str) -> None:
+    put(tmp_path, "a.mp4")
+    put(tmp_path, name, b"no known content")
+    assert reason in names(tmp_path)[1][name]
+
+
 def test_an_extension_that_others_use_too_is_read_if_the_content_is_a_video(tmp_path: Path) -> None:
     put(tmp_path, "a.ps", b"%!PS-Adobe-3.0")
     put(tmp_path, "b.ps", b"\x00\x00\x01\xba" + b"\x00" * 60)
