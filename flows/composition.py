@@ -198,6 +198,10 @@ class Composition:
         """Loads the models for indexing, before several threads use them."""
         _ = self._detectors, self.encoder, self.bodies
 
+    def load_searching_models(self) -> None:
+        """Loads the models for searching and judging."""
+        _ = self.encoder, self.adjudicator
+
     @cached_property
     def judge(self) -> Judge:
         """The judge; a server is not contacted yet."""

@@ -9,7 +9,7 @@ from flows.runs.artifacts import RunProgress, completed, degraded, picture, show
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
 from flows.runs.terminal import escape
 from flows.search.outcome import Result, SearchReport, SearchRequest
-from flows.search.searching import search_store
+from flows.search.searcher import open_searcher
 from flows.settings.forms import SearchForm
 
 
@@ -34,7 +34,7 @@ def search_now(form: SearchForm) -> State[None]:
     composition, layout, progress = form.compose(), form.layout(), RunProgress()
     notify = composition.settings.notify
     with notify_failure(notify, layout, "search", progress, except_for=CALLER_ERRORS):
-        report = search_store(composition, layout, request, listener=progress)
+        report = open_searcher(composition, layout).search(request, listener=progress)
         notify_report(notify, layout, "search", report, progress)
     show_markdown("search-results", write_summary(report), "the ranking, with pictures")
     show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")

@@ -1,7 +1,7 @@
 """Runs one search on the whole gallery, with the same three stages as a sweep, and writes a page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +42,21 @@ NO_TEXT = "no text was given, so the judge was not asked and the results are in 
 
 
 def search_store(
-    composition: Composition, layout: StoreLayout, request: SearchRequest, *, listener: Listener | None = None
+    composition: Composition,
+    layout: StoreLayout,
+    request: SearchRequest,
+    *,
+    listener: Listener | None = None,
+    open_now: Callable[[], Gallery] | None = None,
 ) -> SearchReport:
     """Searches the gallery for a sentence or a picture, logs the search and writes its page.
+
+    Args:
+        composition: The models and settings.
+        layout: The store.
+        request: What to search for.
+        listener: Told of progress.
+        open_now: Gives the gallery, by default a newly opened one.
 
     Raises:
         QueryError: The text has no word or is too long, the picture can't be read, or neither is given.
@@ -53,7 +65,7 @@ def search_store(
     began, listener = time.monotonic(), listener or Silence()
     query, problems = build_request_query(composition, request)
     stamp = erasure_stamp(layout)
-    gallery = open_gallery(composition, layout)
+    gallery = open_now() if open_now else open_gallery(composition, layout)
     with recording(layout, "search", listener, composition) as run:
         report = _search(run, composition, gallery, query, request, listener)
         report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
