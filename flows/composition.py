@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.footage.tiles import TiledDetector
 from anomalylmm.models.allocator import share_one_heap
+from anomalylmm.models.hub.gpus import may_have_gpu
+from anomalylmm.models.onnx.graphs import ENCODER_GRAPHS, JUDGE_GRAPHS, has_graphs
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
 from anomalylmm.models.video.recorded import read_container_time
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
@@ -147,12 +150,17 @@ class Composition:
             device=self._device_for(weights),
         )
 
+    @property
+    def has_poses(self) -> bool:
+        """Whether crops have joints and postures; tells it without loading their models."""
+        return self.settings.pose.family != "none"
+
     @cached_property
     def bodies(self) -> BodyReader | None:
         """The reader of joints and postures; None if the profile has no pose model."""
-        pose = self.settings.pose
-        if pose.family == "none":
+        if not self.has_poses:
             return None
+        pose = self.settings.pose
         from anomalylmm.models.pose.movenet import MoveNetPose
         from anomalylmm.models.pose.posture_head import load_head
         from anomalylmm.models.pose.yolo_pose import YoloPose
@@ -174,9 +182,7 @@ class Composition:
         encoder = self.settings.encoder
         weights = self._find(encoder.weights, "dual_encoder")
         if encoder.family == "dual":
-            from anomalylmm.models.encode.dual_encoder import DualEncoder
-
-            return DualEncoder(weights, device=self._device, batch_size=encoder.batch_size)
+            return self._build_dual_encoder(weights)
         from anomalylmm.models.encode.lmm_encoder import LmmEncoder
 
         return LmmEncoder(
@@ -185,6 +191,20 @@ class Composition:
             device=self._device,
             **encoder.model_dump(include={"batch_size", "dimension", "max_pixels"}),
         )
+
+    def _build_dual_encoder(self, weights: ResolvedWeights) -> ImageTextEncoder:
+        encoder = self.settings.encoder
+        if self._runs_graphs(weights, encoder.runtime, ENCODER_GRAPHS):
+            from anomalylmm.models.encode.graph_encoder import GraphEncoder
+
+            return GraphEncoder(weights, batch_size=encoder.batch_size)
+        from anomalylmm.models.encode.dual_encoder import DualEncoder
+
+        return DualEncoder(weights, device=self._device, batch_size=encoder.batch_size)
+
+    def _runs_graphs(self, weights: ResolvedWeights, runtime: str, names: Sequence[str]) -> bool:
+        """Whether ONNX Runtime runs a model by the graphs next to its weights; it gives equal results without torch."""
+        return runtime == "onnxruntime" or (runtime == "auto" and has_graphs(weights, names) and self._device == "cpu")
 
     @property
     def _encoder_id(self) -> str:
@@ -208,12 +228,18 @@ class Composition:
         judge = self.settings.judge
         if judge.family == "endpoint":
             return self._build_endpoint()
+        weights = self._find(judge.weights, "judge")
+        if judge.can_run_graphs and self._runs_graphs(weights, judge.runtime, JUDGE_GRAPHS):
+            from anomalylmm.models.judge.graph_judge import GraphJudge
+
+            options = judge.model_dump(include={"batch_size", "max_views", "max_new_tokens"})
+            return GraphJudge(weights, **options)
         from anomalylmm.models.judge.reranker import RerankerJudge
         from anomalylmm.models.judge.transformers_judge import TransformersJudge
 
         judge_class = RerankerJudge if judge.family == "reranker" else TransformersJudge
         return judge_class(
-            self._find(judge.weights, "judge"),
+            weights,
             device=self._device,
             batch_size=judge.batch_size,
             max_views=judge.max_views,
@@ -322,6 +348,8 @@ class Composition:
 
     @cached_property
     def _device(self) -> str:
+        if self.settings.device == "cpu" or (self.settings.device == "auto" and not may_have_gpu()):
+            return "cpu"
         from anomalylmm.models.hub.devices import choose_device
 
         return str(choose_device(self.settings.device))

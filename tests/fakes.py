@@ -164,6 +164,8 @@ class FakeComposition(Composition):
         """The block detector."""
         return BlockDetector()
 
+    has_poses = False
+
     @cached_property
     def bodies(self) -> Any:
         """No poses are estimated."""

@@ -24,6 +24,7 @@ STATED_LICENSE = re.compile(r"\blicen[sc]e:\s*(\S+?)\.?$", re.MULTILINE | re.IGN
 HASH_BLOCK_BYTES = 1 << 20
 NOT_WEIGHTS = (".md", ".lock", ".metadata")
 NOT_CONTENT = ("card.json", ".gitattributes")  # figures of a card may change, the model stays
+GRAPH_SUFFIX = ".graph.onnx"  # how a model computes, without its weights: another way to run the same model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,17 +203,24 @@ def _iter_files(path: Path) -> Iterator[Path]:
 
 def is_side_car(file: Path) -> bool:
     """Whether a file only describes a model."""
-    return file.suffix in NOT_WEIGHTS or file.name in NOT_CONTENT or file.name.startswith("LICENSE")
+    if file.name.startswith("LICENSE") or file.name.endswith(GRAPH_SUFFIX):
+        return True
+    return file.suffix in NOT_WEIGHTS or file.name in NOT_CONTENT
 
 
 def digest_of(path: Path) -> str:
     """sha256 over the names and contents of the files of a model."""
     digest = hashlib.sha256()
     for file in _iter_files(path):
-        entry = file.stat()
         relative = file.name if path.is_file() else file.relative_to(path).as_posix()
-        digest.update(f"{relative}\0{_file_digest(str(file), entry.st_size, entry.st_mtime_ns)}\n".encode())
+        digest.update(f"{relative}\0{file_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of one file; computed once as long as its size and time stay."""
+    entry = path.stat()
+    return _file_digest(str(path), entry.st_size, entry.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)

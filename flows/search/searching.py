@@ -82,7 +82,7 @@ def _search(
         views = _encode_request(composition, gallery, query, request)
         weight = composition.settings.coarse.posture_weight
         candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)], weight)[0]
-        loaded, best = load_images(gallery, candidates, has_poses=composition.bodies is not None)
+        loaded, best = load_images(gallery, candidates, has_poses=composition.has_poses)
     listener.start("judge", len(candidates))
     with run.stage("judge"):
         found = _judge(composition, query, loaded, request, build_hints(views, best))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from flows.settings.sections import PixelArea, Seconds, Section, Unit
+from flows.settings.sections import GRAPH_RUNTIME, GraphRuntime, PixelArea, Seconds, Section, Unit
 
 
 class EndpointSettings(Section):
@@ -43,6 +43,7 @@ class JudgeSettings(Section):
     max_new_tokens: Annotated[int, Unit("tokens")] = Field(
         48, ge=1, le=4096, description='longest answer of the judge; with masking = "judge" about 20 per mask'
     )
+    runtime: GraphRuntime = Field("auto", description=GRAPH_RUNTIME)
     maps: bool = Field(
         False, description="locate words in a picture with the judge's gradients instead of the encoder's patches"
     )
@@ -54,7 +55,14 @@ class JudgeSettings(Section):
             raise ValueError("an endpoint needs endpoint.model, the name of the model on the server")
         if self.family == "endpoint" and self.maps:
             raise ValueError("judge.maps needs a local judge, because an endpoint returns no gradients")
+        if self.runtime == "onnxruntime" and not self.can_run_graphs:
+            raise ValueError('runtime = "onnxruntime" is for family = "transformers" without maps and max_pixels')
         return self
+
+    @property
+    def can_run_graphs(self) -> bool:
+        """Whether nothing is asked of the judge that only torch can do."""
+        return self.family == "transformers" and not self.maps and self.max_pixels is None
 
 
 class CoarseSettings(Section):

@@ -22,6 +22,8 @@ DecodeWidth = Annotated[int, Unit("px"), Field(ge=0)]
 ImageSize = Annotated[int, Unit("px"), Field(ge=64, multiple_of=32)]
 Tiles = Annotated[int, Unit("tiles"), Field(ge=1, le=8)]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
+GraphRuntime = Literal["auto", "onnxruntime", "torch"]
+GRAPH_RUNTIME = "library that runs the model; auto: on a CPU ONNX Runtime if its folder has graphs, else torch"
 
 
 class Section(BaseModel):
@@ -145,11 +147,14 @@ class EncoderSettings(Section):
     batch_size: Annotated[int, Unit("crops")] = Field(16, ge=1, description="crops or sentences encoded together")
     dimension: int | None = Field(None, ge=1, description="lmm: number of leading vector components to keep")
     max_pixels: PixelArea = Field(None, ge=1, description="lmm: maximum number of pixels of a crop")
+    runtime: GraphRuntime = Field("auto", description=GRAPH_RUNTIME)
 
     @model_validator(mode="after")
     def _check_family(self) -> "EncoderSettings":
         if self.family == "dual" and (self.dimension or self.max_pixels):
             raise ValueError('dimension and max_pixels are for family = "lmm" only; leave them out')
+        if self.family == "lmm" and self.runtime == "onnxruntime":
+            raise ValueError('runtime = "onnxruntime" is for family = "dual" only; leave it out')
         return self
 
 

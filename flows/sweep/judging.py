@@ -94,7 +94,7 @@ def _judge_query(
     run: SweepRun, query: Query, shard_ids: frozenset[str], candidates: Sequence[Candidate], views: Floats
 ) -> QueryFindings:
     composition, now = run.composition, utc_now()
-    loaded, best = load_images(run.gallery, candidates, has_poses=composition.bodies is not None)
+    loaded, best = load_images(run.gallery, candidates, has_poses=composition.has_poses)
     result = composition.adjudicator.adjudicate(
         query,
         loaded,

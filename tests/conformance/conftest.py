@@ -83,8 +83,8 @@ def build_encoder(name: str, folder: Path) -> Any:
 
     if name == "fake":
         return fakes.FakeEncoder()
-    if name == "pocket":
-        return compose(encoder={"batch_size": 2}).encoder
+    if name.startswith("pocket"):
+        return compose(encoder={"batch_size": 2, "runtime": "torch" if name == "pocket_torch" else "auto"}).encoder
     if name == "lmm":
         weights = str(save_qwen3_vl(folder / "qwen3_vl"))
         return compose(encoder={"weights": weights, "batch_size": 2, "family": "lmm", "dimension": 16}).encoder
@@ -108,7 +108,8 @@ def build_judge(name: str, folder: Path) -> Any:
     }
     weights = str(savers[name](folder / name)) if name in savers else "pocket/judge"
     family = "reranker" if name == "reranker" else "transformers"
-    options = {"batch_size": 3, "max_views": 2, "max_new_tokens": 4}
+    runtime = "torch" if name == "pocket_torch" else "auto"
+    options = {"batch_size": 3, "max_views": 2, "max_new_tokens": 4, "runtime": runtime}
     return compose(judge={"weights": weights, "family": family, **options}).judge
 
 
@@ -132,10 +133,10 @@ BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
         ["fake", *(f"{name}{runtime}" for name in ("tiny", "pocket") for runtime in ("", "_onnxruntime"))],
     ),
     "tracker": (build_tracker, ["fake", "bytetrack", "botsort"]),
-    "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket"]),
+    "encoder": (build_encoder, ["fake", "siglip", "clip", "lmm", "pocket", "pocket_torch"]),
     "judge": (
         build_judge,
-        ["fake", "smolvlm", "qwen2_5_vl", "qwen3_vl", "internvl", "pocket", "reranker", "endpoint"],
+        ["fake", "smolvlm", "qwen2_5_vl", "qwen3_vl", "internvl", "pocket", "pocket_torch", "reranker", "endpoint"],
     ),
 }
 

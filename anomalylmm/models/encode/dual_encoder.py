@@ -1,22 +1,20 @@
 """Images and sentences in one space by a transformers dual encoder (SigLIP, CLIP, VisionTextDualEncoder)."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
+from anomalylmm.models.encode.maps import scale_each
 from anomalylmm.models.encode.patches import patch_vectors
+from anomalylmm.models.encode.vocabulary import MAX_TOKENS, WORD, read_vocabulary
 from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.loading import image_inputs, load_model, load_processor, move
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Floats, Image
 
 PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
-MAX_TOKENS = 512  # if the tokenizer does not say
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")  # of any script
 
 
 class DualEncoder:
@@ -118,27 +116,3 @@ def unit_rows(output: Any) -> Floats:
     features = output if isinstance(output, torch.Tensor) else output.pooler_output
     rows: Floats = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     return rows
-
-
-def stack_maps(maps: Sequence[Floats]) -> Floats:
-    """Brings N maps (rows, columns) to the size of the largest and scales each to 0..1; shape (N, rows, columns)."""
-    if not maps:
-        return np.zeros((0, 1, 1), np.float32)
-    rows, columns = np.max([one.shape for one in maps], axis=0).tolist()
-    return scale_each(np.stack([cv2.resize(one, (columns, rows)) for one in maps]))
-
-
-def scale_each(maps: Floats) -> Floats:
-    """Scales each map to 0..1; a flat one is all zeros."""
-    least = maps.min(axis=(1, 2), keepdims=True)
-    span = maps.max(axis=(1, 2), keepdims=True) - least
-    scaled: Floats = np.where(span > 0, (maps - least) / np.where(span > 0, span, 1), 0).astype(np.float32)
-    return scaled
-
-
-def read_vocabulary(weights: ResolvedWeights) -> frozenset[str] | None:
-    """The words the model was trained on, where a file next to the weights lists them."""
-    file = weights.path / "vocabulary.txt"
-    if not file.is_file():
-        return None
-    return frozenset(file.read_text(encoding="utf-8").lower().split())

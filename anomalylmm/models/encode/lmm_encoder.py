@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.encode.dual_encoder import WORD, read_vocabulary, stack_maps
+from anomalylmm.models.encode.maps import stack_maps
+from anomalylmm.models.encode.vocabulary import WORD, read_vocabulary
 from anomalylmm.models.hub.chat import Inputs
 from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.image_budget import limit_pixels

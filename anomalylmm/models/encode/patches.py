@@ -52,7 +52,7 @@ def _through_pooler(model: Any, tower: Any, inputs: dict[str, Tensor]) -> Tensor
     if pooler is None:
         return projection(grid)
     pooled = pooler(grid.flatten(0, 2).unsqueeze(1))  # a sequence whose first token is the patch
-    return projection(pooled.unflatten(0, grid.shape[:3]))
+    return projection(pooled.unflatten(0, (-1, *grid.shape[1:3])))
 
 
 def as_grid(tokens: Tensor, tower: Any, inputs: dict[str, Tensor]) -> Tensor:

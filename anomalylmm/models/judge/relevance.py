@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.models.encode.dual_encoder import stack_maps
+from anomalylmm.models.encode.maps import stack_maps
 from anomalylmm.models.hub.chat import Chat, Inputs
 from anomalylmm.records import Floats, Image
 

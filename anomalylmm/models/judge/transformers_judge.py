@@ -13,12 +13,11 @@ from anomalylmm.models.hub.devices import choose_device, choose_dtype
 from anomalylmm.models.hub.image_budget import limit_pixels
 from anomalylmm.models.hub.loading import load_model, load_processor
 from anomalylmm.models.judge.likelihood import AnswerScorer
+from anomalylmm.models.judge.naming import name_judge
 from anomalylmm.models.judge.relevance import JudgeMapper
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.protocols import Views
-from anomalylmm.rerank.prompts import GRAY, NO_WORDS, YES_WORDS, write_affirm_prompt
-
-USUAL_NEW_TOKENS = 48  # longest answer; another length is another judge, since its answers are kept by the judge's id
+from anomalylmm.rerank.prompts import GRAY, write_affirm_prompt
 
 
 class TransformersJudge:
@@ -55,8 +54,7 @@ class TransformersJudge:
         """
         from transformers import AutoModelForImageTextToText
 
-        self.judge_id = weights.model_id + (f"@{max_pixels}px" if max_pixels else "")
-        self.judge_id += f"@{max_new_tokens}tokens" if max_new_tokens != USUAL_NEW_TOKENS else ""
+        self.judge_id = name_judge(weights, max_pixels=max_pixels, max_new_tokens=max_new_tokens)
         self.max_views = max_views
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self._device = choose_device(device)
@@ -88,7 +86,7 @@ class TransformersJudge:
             JudgeError: A candidate has no image, an answer no token, or memory does not suffice.
         """
         scores = np.zeros((len(views), len(answers)), np.float64)
-        tokens = [self._answer_tokens(prompt, answer) for answer in answers]
+        tokens = [self._chat.sure_answer_ids(prompt, answer, self.judge_id) for answer in answers]
         for indices, inputs in self._iter_batches(views, prompt):
             rows = self._guard(lambda inputs=inputs: self._scorer.score(inputs, tokens))  # type: ignore[misc]  # mypy can't infer a lambda with a default
             scores[indices] = rows
@@ -130,17 +128,7 @@ class TransformersJudge:
         Raises:
             JudgeError: They are the same, or unknown to the model.
         """
-        yes = self._chat.first_ids(YES_WORDS) or self._chat.answer_ids(prompt, "yes")[:1]
-        no = self._chat.first_ids(NO_WORDS) or self._chat.answer_ids(prompt, "no")[:1]
-        if not yes or not no or set(yes) & set(no):
-            raise JudgeError(f"{self.judge_id} has no tokens that tell yes from no; choose another judge")
-        return yes, no
-
-    def _answer_tokens(self, prompt: str, answer: str) -> list[int]:
-        tokens = self._chat.answer_ids(prompt, answer)
-        if not tokens:
-            raise JudgeError(f"the answer {answer!r} has no token in the vocabulary of {self.judge_id}; give a word")
-        return tokens
+        return self._chat.yes_no_ids(prompt, self.judge_id)
 
     def _iter_batches(self, views: Sequence[Views], prompt: str) -> list[tuple[list[int], Inputs]]:
         """Indices and joined inputs of candidates that can be asked together.

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from anomalylmm.errors import ConfigurationError, JudgeError, WeightsError
-from anomalylmm.models.encode.dual_encoder import DualEncoder, scale_each
+from anomalylmm.models.encode.dual_encoder import DualEncoder
+from anomalylmm.models.encode.maps import scale_each
 from anomalylmm.models.hub.devices import choose_device, choose_dtype
 from anomalylmm.models.judge.likelihood import share_beginnings
 from anomalylmm.models.judge.transformers_judge import TransformersJudge

@@ -1,8 +1,10 @@
 """Judges and encoders are chosen by the settings."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.judge.endpoint import EndpointJudge
@@ -99,3 +101,20 @@ def test_the_dimension_of_an_embedding_lmm_makes_another_pipeline(tmp_path: Path
     )
     assert whole.pipeline.digest != part.pipeline.digest
     assert part.encoder.model_id == part.model_ids()["dual_encoder"]
+
+
+def test_models_with_graphs_run_without_torch_unless_the_settings_need_it() -> None:
+    def choose(**sections: Any) -> tuple[str, str]:
+        composition = Composition(Settings.model_validate({"device": "cpu", **sections}))
+        return type(composition.encoder).__name__, type(composition.judge).__name__
+
+    assert choose() == ("GraphEncoder", "GraphJudge")
+    assert choose(encoder={"runtime": "torch"}, judge={"runtime": "torch"}) == ("DualEncoder", "TransformersJudge")
+    assert choose(judge={"maps": True}) == ("GraphEncoder", "TransformersJudge")
+    assert choose(judge={"max_pixels": 128 * 128})[1] == "TransformersJudge"
+
+
+@pytest.mark.parametrize("changed", [{"maps": True}, {"max_pixels": 20_000}, {"family": "reranker"}])
+def test_graphs_that_can_not_do_what_is_asked_are_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="onnxruntime"):
+        Settings.model_validate({"judge": {"runtime": "onnxruntime", **changed}})
