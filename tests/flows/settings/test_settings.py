@@ -171,7 +171,7 @@ def test_max_new_tokens_reaches_the_judge(monkeypatch: pytest.MonkeyPatch) -> No
     asked: dict[str, Any] = {}
     assert reranker.TransformersJudge is transformers_judge.TransformersJudge  # is imported before the one is replaced
     monkeypatch.setattr(transformers_judge, "TransformersJudge", lambda _, **options: asked.update(options))
-    _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200})).judge
+    _ = Composition(load_settings("pocket", environment={}, judge={"max_new_tokens": 200, "runtime": "torch"})).judge
     assert asked["max_new_tokens"] == 200
 
 
