@@ -1,40 +1,34 @@
-"""The composition root. It builds all models from the settings; nothing else imports ``anomalylmm.models``."""
+"""The composition root: builds all models from the settings. Only it and `video_parts` import `anomalylmm.models`."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.footage.tiles import TiledDetector
-from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.hub.gpus import may_have_gpu
 from anomalylmm.models.onnx.graphs import ENCODER_GRAPHS, JUDGE_GRAPHS, has_graphs
 from anomalylmm.models.onnx.openvino_copy import name_by_runtime
-from anomalylmm.models.video.recorded import read_container_time
 from anomalylmm.models.weights import ResolvedWeights, WeightsKind, resolve
 from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.classes import CHANNELS
 from anomalylmm.protocols import (
-    ClipCutter,
-    FrameSource,
     ImageEncoder,
     Judge,
     PatchTextMapper,
     PersonDetector,
     TextEncoder,
-    Tracker,
 )
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.records import ContainerTime
 from anomalylmm.rerank.score import PRESETS
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.judge_checks import check_yes_no_only, read_key
 from flows.settings.model import Settings
-from flows.settings.views import CameraViews, FrameView
+from flows.settings.views import FrameView
+from flows.video_parts import VideoParts
 from storage.shards.schema import SCHEMA_VERSION
 
 
@@ -56,7 +50,7 @@ class Pipeline:
     digest: str
 
 
-class Composition:
+class Composition(VideoParts):
     """Builds each model once, when it is first used."""
 
     def __init__(self, settings: Settings) -> None:
@@ -103,11 +97,6 @@ class Composition:
         found = self._find(pose.weights, "pose")
         pose_id = name_by_runtime(found, self._device_for(found), pose.runtime)
         return {**ids, "pose": pose_id, "posture": self._find(pose.head, "posture").model_id}
-
-    @cached_property
-    def views(self) -> CameraViews:
-        """How the frames of each camera are looked at."""
-        return CameraViews(self.settings)
 
     def describe_pipeline(self, view: FrameView) -> dict[str, Any]:
         """Describes the pipeline for a shard, with the camera's view if that is not the usual one."""
@@ -278,55 +267,6 @@ class Composition:
         if not isinstance(self.judge, TransformersJudge):
             raise ConfigurationError("judge.maps needs a local chat model as the judge; set judge.maps = false")
         return self.judge.build_mapper()
-
-    @cached_property
-    def source(self) -> FrameSource:
-        """The decoder for cameras with the usual view; no process is started yet."""
-        return self._build_source(self.views.default)
-
-    def build_source(self, view: FrameView) -> FrameSource:
-        """Builds the decoder for a view. If it is for small people, who hardly change a scene, nothing is left out."""
-        return self.source if view == self.views.default else self._build_source(view)
-
-    def _build_source(self, view: FrameView) -> FrameSource:
-        from anomalylmm.models.video.frames import VideoSource
-
-        share_one_heap()
-        decode, gate = self.settings.decode, self.settings.gate
-        skips_still = decode.skip_still and gate.enabled and view.motion_parts(self.settings.detector.image_size) == 1
-        return VideoSource(
-            decoder=decode.decoder,
-            still_share=gate.min_changed_share / 2 if skips_still else None,
-            batch_frames=decode.batch_frames,
-            stall_seconds=decode.stall_seconds,
-            max_width_px=view.max_width or None,
-            memory_limit_bytes=decode.memory_mib << 20 or None,
-            max_seconds=decode.minutes_per_video * 60 or None,
-        )
-
-    @cached_property
-    def clips(self) -> ClipCutter:
-        """The cutter of clips for an export."""
-        from anomalylmm.models.video.clips import VideoClips
-
-        return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
-
-    def build_tracker(self) -> Tracker:
-        """Builds a tracker for one video."""
-        from anomalylmm.models.detect.tracker import UltralyticsTracker
-
-        tracker = self.settings.tracker
-        return UltralyticsTracker(
-            tracker.name,
-            sample_fps=self.settings.decode.sample_fps,
-            buffer_seconds=self.settings.tracklets.max_gap_seconds,
-            min_score=tracker.start_confidence,
-            reach_per_second=tracker.reach,
-        )
-
-    def probe_start(self, path: Path) -> ContainerTime | None:
-        """Reads recording time and duration from a container; None if it can't be opened."""
-        return read_container_time(path)
 
     def _find(self, name: str, kind: WeightsKind) -> ResolvedWeights:
         settings = self.settings
