@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.records import DecodeReport, Detections, Floats, FrameBatch, Image, VideoHeader
+from anomalylmm.records import Clip, DecodeReport, Detections, Floats, FrameBatch, Image, MomentPlace, VideoHeader
 
 Views = Sequence[Image]
 
@@ -67,6 +67,22 @@ class ClipCutter(Protocol):
         Raises:
             VideoError: There is no frame, or it can't be written.
         """
+        ...
+
+
+class MomentReader(Protocol):
+    """Reads a few frames around known times of a video, without decoding all of it."""
+
+    def iter_moments(self, path: Path, places: Sequence[MomentPlace]) -> Iterator[tuple[int, Clip]]:
+        """Yields the position of each place with its pictures; a place where the video has no frame is left out.
+
+        Raises:
+            VideoError: The file can't be decoded; what was yielded before stays good.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends the decoding child, if any; may be called twice."""
         ...
 
 

@@ -4,9 +4,11 @@ Shapes: N items, Q queries, K results, D dimension, T frames, S slots, H x W pix
 Images are RGB uint8 (H, W, 3). Boxes are ``xyxy_px``. Scores are higher-is-better.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +78,36 @@ class FrameBatch:
         """Checks that each frame has its time."""
         if len(self.images) != len(self.pts_seconds):
             raise ShapeError.of("pts_seconds", f"({len(self.images)},)", (len(self.pts_seconds),))
+
+
+class Clip(tuple[Image, ...]):
+    """Pictures of one moment in time order, each with its time; a plain sequence of views for who asks no time."""
+
+    pts_seconds: tuple[float, ...]
+
+    def __new__(cls, images: Iterable[Image], pts_seconds: Iterable[float]) -> Self:
+        """Joins T pictures with their T times.
+
+        Raises:
+            ShapeError: Their numbers differ, or the times do not rise.
+        """
+        clip = super().__new__(cls, images)
+        clip.pts_seconds = tuple(pts_seconds)
+        if len(clip) != len(clip.pts_seconds) or any(later <= time for time, later in pairwise(clip.pts_seconds)):
+            raise ShapeError(f"{len(clip)} pictures need as many rising times, but have {clip.pts_seconds}")
+        return clip
+
+    def __repr__(self) -> str:
+        """Names the times and prints no picture."""
+        return f"Clip(pts_seconds={self.pts_seconds})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MomentPlace:
+    """A moment wanted of a video: when, and where in the frame."""
+
+    pts_seconds: tuple[float, ...]  # rising; the frame nearest to each is wanted
+    box_share: Box  # of the frame's width and height, 0..1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

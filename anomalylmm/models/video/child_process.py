@@ -27,14 +27,17 @@ class ChildLostError(Exception):
 class Child:
     """One decoding process and the connection to it; it reads one video after another, as it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = CHILD) -> None:
         """Starts the process; it ends when this object is closed or this process dies.
+
+        Args:
+            module: What the process runs.
 
         Raises:
             ArchiveError: The system starts no process; that is no fault of the video.
         """
         self.num_asked = 0
-        command = [sys.executable, "-m", CHILD]
+        command = [sys.executable, "-m", module]
         try:
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -108,13 +111,14 @@ class Child:
 class ChildSupply:
     """Lends decoding processes, and keeps one that has read a video to its end for the next one if it may."""
 
-    def __init__(self, *, max_videos: int = 1) -> None:
+    def __init__(self, *, max_videos: int = 1, module: str = CHILD) -> None:
         """Starts nothing.
 
         Args:
             max_videos: How many videos one process may read.
+            module: What the processes run.
         """
-        self._max_videos = max_videos
+        self._max_videos, self._module = max_videos, module
         self._kept: Child | None = None
 
     def take(self) -> Child:
@@ -124,7 +128,7 @@ class ChildSupply:
             ArchiveError: The system starts no process.
         """
         kept, self._kept = self._kept, None
-        return kept or Child()
+        return kept or Child(self._module)
 
     def give_back(self, child: Child) -> None:
         """Takes back a process that waits for the next video."""

@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -291,12 +291,11 @@ def limit_memory(limit_bytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (hard if limit_bytes is None else limit_bytes, hard))
 
 
-def failure(error: Exception, task: Task) -> str:
+def failure(error: Exception, limit_bytes: int | None) -> str:
     """Says why decoding ended, in words for a person; a bug of a library is named by its kind."""
     lacks_memory = isinstance(error, MemoryError) or getattr(error, "errno", 0) in WANT_OF_MEMORY
-    if task.memory_limit_bytes is not None and (lacks_memory or "failed to map segment" in str(error)):
-        mib = task.memory_limit_bytes >> 20
-        return f"decoding it needs more memory than the {mib} MiB that decode.memory_mib allows"
+    if limit_bytes is not None and (lacks_memory or "failed to map segment" in str(error)):
+        return f"decoding it needs more memory than the {limit_bytes >> 20} MiB that decode.memory_mib allows"
     if isinstance(error, (RuntimeError, MemoryError, *DAMAGE_ERRORS)):
         return first_line(error)
     return f"the decoder failed: {type(error).__name__}: {first_line(error)}"
@@ -318,7 +317,7 @@ def answer(task: Task, connection: Connection, log: ErrorLog) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - the parent is to know why
         limit_memory(None)  # so that there is room to tell
-        closing = {"kind": "error", "reason": failure(error, task)}
+        closing = {"kind": "error", "reason": failure(error, task.memory_limit_bytes)}
     outlet.send(closing)
     return_free_pages()
 
@@ -333,8 +332,8 @@ def let_ffmpeg_write_errors() -> None:
     av.logging.set_libav_level(av.logging.ERROR)
 
 
-def main() -> None:
-    """Decodes what the parent asks for, through what was standard output, until it closes the connection."""
+def serve(respond: Callable[[Fields, Connection, ErrorLog], None]) -> None:
+    """Answers what the parent asks for, through what was standard output, until it closes the connection."""
     let_ffmpeg_write_errors()
     connection, log = Connection(os.dup(1)), ErrorLog()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -342,7 +341,12 @@ def main() -> None:
         die_with_parent()
     with contextlib.suppress(ConnectionError, EOFError):
         while True:
-            answer(Task(**json.loads(connection.recv_bytes())), connection, log)
+            respond(json.loads(connection.recv_bytes()), connection, log)
+
+
+def main() -> None:
+    """Decodes the videos that the parent asks for."""
+    serve(lambda fields, connection, log: answer(Task(**fields), connection, log))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from anomalylmm.errors import ArchiveError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.child_process import Child, ChildLostError
-from anomalylmm.models.video.decoding_child import Task, failure
+from anomalylmm.models.video.decoding_child import failure
 from tests.adapters import build_source
 from tests.anomalylmm.models.video.clips import every, write_clip
 
@@ -27,9 +27,8 @@ def test_too_little_memory_is_said_with_the_setting_and_costs_the_file_only(tmp_
 
 
 def test_a_want_of_memory_without_a_limit_is_not_blamed_on_the_setting() -> None:
-    values = {"path": "x", "sample_fps": 1.0, "decoder": "pyav", "after_seconds": None, "max_width_px": None}
-    assert "memory_mib" not in failure(MemoryError("no memory"), Task(**values, memory_limit_bytes=None))
-    assert failure(KeyError("x"), Task(**values, memory_limit_bytes=None)).startswith("the decoder failed: KeyError")
+    assert "memory_mib" not in failure(MemoryError("no memory"), None)
+    assert failure(KeyError("x"), None).startswith("the decoder failed: KeyError")
 
 
 def test_a_video_that_takes_too_long_keeps_what_came_and_names_the_setting(

@@ -1,0 +1,79 @@
+"""Which frames show a moment, and which part of them."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from anomalylmm.errors import ShapeError
+from anomalylmm.footage.crops import cut
+from anomalylmm.footage.moments import moment_times, plan_moment, shows_crop
+from anomalylmm.records import Box, Clip, CropRow, Image
+from tests.storage.examples import make_row
+
+
+def make_crop(pts_seconds: float, box: Box) -> CropRow:
+    row = make_row(f"crop {pts_seconds}", np.zeros(4, np.float32))
+    left, top, right, bottom = box
+    around = (left - 10, top - 10, right + 10, bottom + 10)
+    return replace(
+        row,
+        pts_seconds=pts_seconds,
+        box_xyxy_px=box,
+        context_xyxy_px=around,
+        frame_width_px=400,
+        frame_height_px=200,
+    )
+
+
+def draw_frame(x: int) -> Image:
+    frame = np.full((200, 400, 3), 90, np.uint8)
+    cv2.rectangle(frame, (x, 60), (x + 20, 140), (250, 240, 20), -1)
+    return frame
+
+
+def test_the_best_time_is_among_the_times() -> None:
+    assert moment_times(10.0, 2.0, 5) == (9.0, 9.5, 10.0, 10.5, 11.0)
+    assert 10.0 in moment_times(10.0, 2.0, 8)
+    assert moment_times(3.0, 2.0, 1) == (3.0,)
+
+
+def test_a_moment_does_not_begin_before_the_video() -> None:
+    assert moment_times(0.5, 2.0, 5) == (0.0, 0.5, 1.0, 1.5)
+
+
+def test_the_part_of_the_frame_holds_the_person_over_the_whole_span() -> None:
+    best = make_crop(10.0, (100, 60, 120, 140))
+    crops = [make_crop(9.0, (60, 60, 80, 140)), best, make_crop(11.0, (150, 100, 200, 140))]
+    left, top, right, bottom = plan_moment(best, crops, span_seconds=2.0, count=5, margin=0.1).box_share
+    assert left * 400 <= 60
+    assert right * 400 >= 200
+    assert top * 200 <= 60
+    assert bottom * 200 >= 140
+    assert (right - left) * 400 == pytest.approx((bottom - top) * 200)
+
+
+def test_boxes_long_before_and_after_do_not_count() -> None:
+    best = make_crop(10.0, (100, 60, 120, 140))
+    far = [make_crop(4.0, (0, 60, 20, 140)), best, make_crop(16.0, (370, 60, 390, 140))]
+    alone = plan_moment(best, [best], span_seconds=2.0, count=5, margin=0.1)
+    assert plan_moment(best, far, span_seconds=2.0, count=5, margin=0.1) == alone
+
+
+def test_a_moment_of_the_same_frame_is_told_from_one_of_another_time() -> None:
+    best = make_crop(10.0, (100, 60, 120, 140))
+    stored = cut(draw_frame(100), best.context_xyxy_px)
+    place = plan_moment(best, [best], span_seconds=2.0, count=3, margin=0.5)
+    left, top, right, bottom = place.box_share
+    region = (left * 800, top * 400, right * 800, bottom * 400)  # the source has twice the resolution
+    seen, elsewhere = (cut(cv2.resize(draw_frame(x), (800, 400)), region) for x in (100, 124))
+    times = (9.0, 10.0, 11.0)
+    assert shows_crop(Clip([elsewhere, seen, elsewhere], times), place, best, stored)
+    assert not shows_crop(Clip([seen, elsewhere, seen], times), place, best, stored)
+
+
+@pytest.mark.parametrize("times", [(1.0,), (1.0, 1.0), (2.0, 1.0)])
+def test_a_clip_needs_rising_times_as_many_as_pictures(times: tuple[float, ...]) -> None:
+    with pytest.raises(ShapeError, match="rising"):
+        Clip([draw_frame(0), draw_frame(9)], times)
