@@ -3,14 +3,16 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.records import Clip, DecodeReport, Detections, Floats, FrameBatch, Image, MomentPlace, VideoHeader
 
-Views = Sequence[Image]
+Views = Sequence[Image]  # a ``Clip`` where they are a moment's, in time order
+# video: all of them as one video; pictures: several in one question, with their times; single: one a question
+MomentWay = Literal["video", "pictures", "single"]
 
 
 class DecodeSession(Protocol):
@@ -160,6 +162,7 @@ class Judge(Protocol):
 
     judge_id: str
     max_views: int  # images of one candidate it can be shown in one question
+    moment_way: MomentWay  # how it is best shown the pictures of a moment
 
     def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
         """Writes a short answer to the prompt for each of N candidates."""

@@ -22,6 +22,7 @@ ClockSource = Literal["path_pattern", "path_date", "container", "container_end",
 DecodeStatus = Literal["complete", "partial", "failed"]
 SlotKind = Literal["action", "color", "garment", "object", "person", "place"]
 UNKNOWN = "UNKNOWN"
+STORED_CROPS = "stored crops"  # what a judge is shown unless it is a moment from the archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +288,8 @@ class Candidate:
     rank: int  # 0-based in the coarse order
     images: tuple[Image, ...] = field(repr=False, default=())  # context crops, as crop_ids
     posture_scores: Floats | None = field(repr=False, default=None)  # (N, P) of its crops whose joints are sure
+    moment: Clip | None = None  # frames of the archive, which the judge sees in place of the images
+    evidence: str = STORED_CROPS  # what the judge sees, and why it is not the moment if that was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +304,7 @@ class SlotVerdict:
     prior: float  # the same without the image
     saliency: float  # 0..1 how much the image decides this slot
     posture: float | None = None  # 0..1 what the joints say of the word; None if they can't speak to it
+    readings: tuple[float, ...] = ()  # probability of the word in each picture of a moment shown one by one, in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +322,7 @@ class Verdict:
     num_calls: int
     seconds: float
     cached: bool = False
+    evidence: str = STORED_CROPS  # what was shown, and why it was not the moment if that was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.video.recorded import read_container_time
-from anomalylmm.protocols import ClipCutter, FrameSource, Tracker
+from anomalylmm.protocols import ClipCutter, FrameSource, MomentReader, Tracker
 from anomalylmm.records import ContainerTime
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
+
+MOMENT_SIDE_PX = 512  # what local judges see at most of one frame of a video
 
 
 class VideoParts:
@@ -52,6 +54,18 @@ class VideoParts:
         from anomalylmm.models.video.clips import VideoClips
 
         return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
+
+    def build_moment_reader(self) -> MomentReader:
+        """Builds the reader of moments; no process is started yet."""
+        from anomalylmm.models.video.moments import VideoMoments
+
+        decode = self.settings.decode
+        return VideoMoments(
+            decoder=decode.decoder,
+            stall_seconds=decode.stall_seconds,
+            memory_limit_bytes=decode.memory_mib << 20 or None,
+            max_side_px=MOMENT_SIDE_PX,
+        )
 
     def build_tracker(self) -> Tracker:
         """Builds a tracker for one video."""

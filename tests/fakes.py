@@ -116,6 +116,7 @@ class ColorJudge:
 
     judge_id = "color-judge@1"
     max_views = 2
+    moment_way = "pictures"
 
     def __init__(self) -> None:
         self.calls = 0

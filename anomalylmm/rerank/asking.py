@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
 from anomalylmm.protocols import Judge
-from anomalylmm.records import Image
+from anomalylmm.records import Clip, Image
 from anomalylmm.rerank.evidence import (
     MIN_LOG,
     Evidence,
@@ -19,6 +19,7 @@ from anomalylmm.rerank.evidence import (
     Questions,
     build_evidence,
     digest_image,
+    digest_views,
     read_row,
     require_shape,
     write_row,
@@ -50,10 +51,10 @@ class Asker:
     def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
         """Builds a look, with the key of its evidence: judge, pictures, prompts and answers."""
         asked = self._questions
-        digests = [digest_image(view) for view in views]
+        digests = digest_views(views)
         prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
         key = self._key(digests, [*prompts, *asked.facet_prompts], asked.likelihood, asked.generate)
-        return Look(key=key, views=tuple(views), moment=moment)
+        return Look(key=key, views=views if isinstance(views, Clip) else tuple(views), moment=moment)
 
     def read_prior(self) -> NDArray[np.float64] | None:
         """Asks for the blind log-likelihoods (A,) of the layout's answers; None if it fails or may not be asked."""
@@ -129,7 +130,7 @@ class Asker:
                 raise JudgeError(f"the judge gave {len(written)} answers for 1 candidate")
             return build_evidence(answer=str(written[0]))
 
-        digests = [digest_image(view) for view in look.views]
+        digests = digest_views(look.views)
         evidence = self._ask_once(self._key(digests, [prompt, "write"], False, False), 1, read)
         return evidence.answer if evidence else None
 

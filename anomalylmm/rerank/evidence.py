@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
-from anomalylmm.records import Image, Slot
+from anomalylmm.records import Clip, Image, Slot
 from anomalylmm.rerank.prompts import NOT_A_NUMBER, AnswerLayout, check_scores
 
 MAX_KEPT_CHARACTERS = 2000  # of a written answer
@@ -100,6 +100,14 @@ def _mean(heard: Sequence[Evidence]) -> Evidence:
 def digest_image(image: Image) -> str:
     """Names a picture by its content."""
     return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def digest_views(views: Sequence[Image]) -> list[str]:
+    """Names views by their content, and those of a moment by their steps of time, too."""
+    digests = [digest_image(view) for view in views]
+    if isinstance(views, Clip):
+        digests += [f"{time - views.pts_seconds[0]:.2f}" for time in views.pts_seconds]
+    return digests
 
 
 def require_shape(numbers: NDArray[np.float64], shape: tuple[int, ...]) -> None:

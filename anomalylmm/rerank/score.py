@@ -11,6 +11,7 @@ from anomalylmm.records import UNKNOWN, Candidate, SlotVerdict
 Reading = Literal["generate", "likelihood", "both"]
 Fusion = Literal["mean", "product"]
 MaskingWay = Literal["lexicon", "judge"]
+MomentJoin = Literal["best", "mean", "order"]
 Item = TypeVar("Item")
 RANK_DECAY = 0.5  # the paper's
 _LEAST = 1e-4  # probabilities below do not differ
@@ -50,6 +51,9 @@ class RerankSettings:
     gate_margin: float = 1.0  # z-scores below the best, within which a candidate could be first
     same_cosine: float = 0.0  # of best crops, from which candidates share one judgement; 0: never
     explain: bool = False  # ask the judge for a reason, for accepted candidates only
+    moment_frames: int = 0  # frames of the archive around the best time that the judge sees; 0: it sees stored crops
+    moment_seconds: float = 2.0  # length of the moment
+    moment_join: MomentJoin = "best"  # how readings of single frames become one, for judges of one picture
     budget_calls: int = 0  # questions put to the judge for one query at most; 0: no limit
 
     def __post_init__(self) -> None:
@@ -70,6 +74,8 @@ class RerankSettings:
         margins = (self.pair_window, self.pair_margin, self.gate_margin)
         if not all(margin >= 0 for margin in margins):
             raise ConfigurationError(f"pair_window, pair_margin and gate_margin {margins} must not be negative")
+        if self.moment_frames < 0 or not self.moment_seconds > 0:
+            raise ConfigurationError("moment_frames must not be negative, and moment_seconds must be positive")
         if not 0 <= self.same_cosine <= 1:
             raise ConfigurationError(f"same_cosine is {self.same_cosine}, but must be in [0, 1]; 0 switches it off")
         if self.budget_calls < 0 or self.pair_top < 2:

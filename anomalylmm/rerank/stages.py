@@ -12,10 +12,11 @@ from anomalylmm.footage.crops import cut
 from anomalylmm.protocols import Judge, PatchTextMapper
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated
-from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
+from anomalylmm.records import Candidate, Clip, Floats, Image, Query, RankedCandidate, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
+from anomalylmm.rerank.moments import mirrored, split_moment
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
     layout_answers,
@@ -223,7 +224,7 @@ class Adjudicator:
             scores = [(case.verdicts[place].score, case.candidates[place]) for place in (later, earlier)]
             won, lost = (agreement_logit(value, candidate, self.settings) for value, candidate in scores)
             return PairReading(forward=won - lost, backward=won - lost)
-        shown, other = (case.looks[leader][0].views[0] for leader in (first, second))
+        shown, other = (case.candidates[leader].images[0] for leader in (first, second))
         logits = case.asker.compare(shown, other, write_pair_prompt(case.query.text))
         return PairReading(forward=logits[0], backward=logits[1]) if logits else None
 
@@ -239,7 +240,8 @@ class Adjudicator:
             verdict = case.verdicts.get(position)
             if verdict is None or not verdict.accepted or position not in case.looks:
                 continue
-            written = case.asker.write(case.looks[position][0], prompt)
+            looks, has_moment = case.looks[position], case.candidates[position].moment is not None
+            written = case.asker.write(looks[len(looks) // 2 if has_moment else 0], prompt)
             if written is not None:
                 reason = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
                 case.verdicts[position] = add_reason(verdict, reason)
@@ -256,12 +258,23 @@ class Adjudicator:
     def _looks(self, query: Query, chosen: Sequence[Candidate], asker: Asker) -> list[list[Look]]:
         """Splits each candidate's views into looks of at most as many as the judge takes at once."""
         size = max(1, self.judge.max_views)
-        views_of = [list(candidate.images[: self.settings.max_images]) for candidate in chosen]
+        views_of = [[] if item.moment else list(item.images[: self.settings.max_images]) for item in chosen]
         if self.settings.focus and self.mapper:
             focus_of = self._focus_crops(query, views_of, self.mapper)
             views_of = [[*views, *focus] for views, focus in zip(views_of, focus_of, strict=True)]
         mirror = self.settings.mirror and not names_a_side(query.text)
-        return [list(_iter_looks(views, size, asker, mirror=mirror)) for views in views_of]
+        return [
+            list(self._iter_moment_looks(item.moment, asker, mirror=mirror))
+            if item.moment
+            else list(_iter_looks(views, size, asker, mirror=mirror))
+            for item, views in zip(chosen, views_of, strict=True)
+        ]
+
+    def _iter_moment_looks(self, clip: Clip, asker: Asker, *, mirror: bool) -> Iterator[Look]:
+        for shown, moment in split_moment(clip, self.judge, self.settings.moment_join):
+            yield asker.build_look(shown, moment)
+            if mirror:
+                yield asker.build_look(mirrored(shown), moment)
 
     def _focus_crops(
         self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
@@ -280,7 +293,7 @@ def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool
         shown = views[start : start + size]
         yield asker.build_look(shown, start)
         if mirror:
-            yield asker.build_look([np.ascontiguousarray(view[:, ::-1]) for view in shown], start)
+            yield asker.build_look(mirrored(shown), start)
 
 
 def names_a_side(text: str) -> bool:

@@ -74,6 +74,7 @@ class VerdictReader:
             num_calls=sum(evidence.num_looks for evidence in usable) * self.questions.num_calls,
             seconds=sum(evidence.seconds for evidence in usable),
             cached=all(evidence.cached for evidence in usable),
+            evidence=candidate.evidence,
         )
 
     def _score(
@@ -223,4 +224,5 @@ def _empty_verdict(candidate: Candidate, reason: str, judge_id: str) -> Verdict:
         judge_id=judge_id,
         num_calls=0,
         seconds=0.0,
+        evidence=candidate.evidence,
     )

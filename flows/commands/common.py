@@ -31,6 +31,14 @@ SettingsOption = Annotated[
     Path | None,
     typer.Option("--settings", envvar="ANOMALYLMM_SETTINGS", help="Your own TOML file, which overrides the profile."),
 ]
+MovedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        envvar="ANOMALYLMM_ARCHIVE",
+        help="Where the videos are now, if not where they were indexed; for rerank.moment_frames.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 8 if something could not be read.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress bars.")]

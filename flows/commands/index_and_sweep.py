@@ -9,6 +9,7 @@ from flows.commands.checks import show_preview
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
+    MovedOption,
     ProfileOption,
     QuietOption,
     SettingsOption,
@@ -157,6 +158,7 @@ def sweep(
     profile: ProfileOption = None,
     settings: SettingsOption = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
+    archive: MovedOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -177,7 +179,8 @@ def sweep(
         TerminalProgress(quiet=quiet) as progress,
         notify_failure(notify, layout, "sweep", progress),
     ):
-        report = sweep_store(composition, layout, queries or default_query_file(), listener=progress)
+        file = queries or default_query_file()
+        report = sweep_store(composition, layout, file, archive=archive, listener=progress)
         notify_report(notify, layout, "sweep", report, progress)
     if json:
         print_json(report)

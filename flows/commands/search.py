@@ -8,6 +8,7 @@ import typer
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
+    MovedOption,
     ProfileOption,
     QuietOption,
     SettingsOption,
@@ -43,6 +44,7 @@ def search(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Number of results to show.")] = 10,
     judged: Annotated[int, typer.Option(min=0, max=2000, help="Number of candidates that the judge sees.")] = 40,
+    archive: MovedOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -66,6 +68,7 @@ def search(
         stop_utc=end_of(until),
         limit=limit,
         judged=judged,
+        archive=archive,
     )
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify

@@ -20,6 +20,12 @@ class SearchRequest:
     stop_utc: datetime | None = None
     limit: int = 10
     judged: int = 40
+    archive: Path | None = None  # where the videos are, if not where they were indexed
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the judge is asked: it is asked about sentences only."""
+        return bool(self.text) and self.judged > 0
 
     @property
     def description(self) -> str:

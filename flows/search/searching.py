@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
 from flows.clock import utc_now
 from flows.composition import Composition
+from flows.moments.fetching import fetch_moments
 from flows.report.page import Card, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
 from flows.review.feedback import current_user
@@ -67,7 +69,7 @@ def search_store(
     stamp = erasure_stamp(layout)
     gallery = open_now() if open_now else open_gallery(composition, layout)
     with recording(layout, "search", listener, composition) as run:
-        report = _search(run, composition, gallery, query, request, listener)
+        report = _search(run, composition, layout, gallery, query, request, listener)
         report = replace(report, warnings=(*problems, *report.warnings), seconds=time.monotonic() - began)
         _log(layout, request, len(report.results), report.seconds)
         report = _unless_erased(_with_page(report, layout), layout, stamp)
@@ -76,7 +78,13 @@ def search_store(
 
 
 def _search(
-    run: Recording, composition: Composition, gallery: Gallery, query: Query, request: SearchRequest, listener: Listener
+    run: Recording,
+    composition: Composition,
+    layout: StoreLayout,
+    gallery: Gallery,
+    query: Query,
+    request: SearchRequest,
+    listener: Listener,
 ) -> SearchReport:
     with run.stage("coarse"):
         views = _encode_request(composition, gallery, query, request)
@@ -84,8 +92,11 @@ def _search(
         candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)], weight)[0]
         loaded, best = load_images(gallery, candidates, has_poses=composition.has_poses)
     listener.start("judge", len(candidates))
-    with run.stage("judge"):
-        found = _judge(composition, query, loaded, request, build_hints(views, best))
+    with run.stage("fetch"):
+        wanted = loaded[: query.top_n] if request.is_judged else ()
+        moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive, listener=listener)
+    with closing(moments), run.stage("judge"):
+        found = _judge(composition, query, moments.attach(loaded), request, build_hints(views, best))
     listener.advance("judge", len(candidates))
     with run.stage("draw"):
         results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
@@ -127,7 +138,7 @@ def _judge(
     composition: Composition, query: Query, loaded: Sequence[Candidate], request: SearchRequest, hints: Hints
 ) -> Adjudication:
     """Judges the candidates by the text; without text, or with 0 to judge, they stay in coarse order."""
-    if request.text and request.judged:
+    if request.is_judged:
         return composition.adjudicator.adjudicate(query, loaded, hints=hints)
     ranked = tuple(RankedCandidate(candidate=item, rank=item.rank, verdict=None) for item in loaded)
     return Adjudication(ranked=ranked, num_calls=0, num_cached=0, seconds=0.0)

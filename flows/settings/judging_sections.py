@@ -123,4 +123,18 @@ class RerankSettingsSection(Section):
         None, ge=0, le=1, description="cosine from which pictures share one judgement; 0: never"
     )
     explain: bool | None = Field(None, description="let the judge explain why it accepts a candidate")
+    moment_frames: Annotated[int | None, Unit("frames")] = Field(
+        None,
+        ge=0,
+        le=64,
+        description="frames around a candidate's best time that the judge sees, read from the archive; 0: stored crops",
+    )
+    moment_seconds: Annotated[float | None, Unit("s")] = Field(
+        None, gt=0, le=60, description="length of the moment that these frames show"
+    )
+    moment_join: Literal["best", "mean", "order"] | None = Field(
+        None,
+        description="for judges that see one picture at a time: the frame that shows a behavior best, the mean of all, "
+        "or for behaviors with a before and after their order",
+    )
     budget_calls: int | None = Field(None, ge=0, description="maximum number of questions for one query; 0: no limit")

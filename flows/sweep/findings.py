@@ -75,6 +75,7 @@ def build_hit(
         judge_id=verdict.judge_id,
         picture_path=f"pictures/{make_hit_id(query.version, candidate.tracklet_id, pipeline)}.jpg",
         created_utc=now,
+        evidence=verdict.evidence,
     )
 
 

@@ -21,7 +21,8 @@ from storage.disk.layout import StoreLayout
 def sweep_task(form: SweepForm) -> SweepReport:
     """Runs the saved queries on what they have not covered."""
     queries = Path(form.queries_file) if form.queries_file else default_query_file()
-    return sweep_store(form.compose(), form.layout(), queries, listener=RunProgress())
+    archive = Path(form.archive) if form.archive else None
+    return sweep_store(form.compose(), form.layout(), queries, archive=archive, listener=RunProgress())
 
 
 @flow(name="sweep", flow_run_name="sweep {form.store}", persist_result=False)

@@ -1,12 +1,16 @@
 """The judging of a sweep: one coarse search for all queries, then each query is judged."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
+from pathlib import Path
 
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate, Verdict
 from flows.clock import utc_now
 from flows.composition import Composition
+from flows.moments.fetching import Moments, fetch_moments
 from flows.report.pictures import draw_results
 from flows.runs.progress import Listener
 from flows.runs.recording import Recording
@@ -41,6 +45,7 @@ class SweepRun:
     began_utc: datetime
     listener: Listener
     recorded: Recording
+    archive: Path | None = None  # where the videos are, if not where they were indexed
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)  # versions that asked the same, by version
 
 
@@ -83,21 +88,31 @@ def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[froz
         )
     run.listener.start("judge", sum(len(candidates) for candidates in found))
     findings = []
-    for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
-        with run.recorded.stage("judge"):
-            findings.append(_judge_query(run, query, ids, candidates, own))
-        run.listener.advance("judge", len(candidates), query.name)
+    with run.recorded.stage("fetch"):
+        moments = fetch_moments(
+            composition, run.layout, run.gallery, chain(*found), archive=run.archive, listener=run.listener
+        )
+    with closing(moments):
+        for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
+            with run.recorded.stage("judge"):
+                findings.append(_judge_query(run, query, ids, candidates, own, moments))
+            run.listener.advance("judge", len(candidates), query.name)
     return findings
 
 
 def _judge_query(
-    run: SweepRun, query: Query, shard_ids: frozenset[str], candidates: Sequence[Candidate], views: Floats
+    run: SweepRun,
+    query: Query,
+    shard_ids: frozenset[str],
+    candidates: Sequence[Candidate],
+    views: Floats,
+    moments: Moments,
 ) -> QueryFindings:
     composition, now = run.composition, utc_now()
     loaded, best = load_images(run.gallery, candidates, has_poses=composition.has_poses)
     result = composition.adjudicator.adjudicate(
         query,
-        loaded,
+        moments.attach(loaded),
         cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
         hints=build_hints(views, best),
     )

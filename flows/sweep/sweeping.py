@@ -55,9 +55,21 @@ def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
 
 
 def sweep_store(
-    composition: Composition, layout: StoreLayout, queries_file: Path, *, listener: Listener | None = None
+    composition: Composition,
+    layout: StoreLayout,
+    queries_file: Path,
+    *,
+    archive: Path | None = None,
+    listener: Listener | None = None,
 ) -> SweepReport:
     """Runs the enabled queries of a file on the shards they have not covered, and publishes the result.
+
+    Args:
+        composition: Builds the models.
+        layout: The store.
+        queries_file: The saved queries.
+        archive: Where the videos are, if not where they were indexed; only for judging moments.
+        listener: Is told of progress and warnings.
 
     Raises:
         ConfigurationError: The file of queries is wrong.
@@ -84,6 +96,7 @@ def sweep_store(
             began_utc=utc_now(),
             listener=listener,
             recorded=recorded,
+            archive=archive,
         )
         adopt_rows(hits, gallery)
         queries = _mask_by_judge(run, queries, queries_file)

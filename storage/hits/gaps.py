@@ -79,6 +79,12 @@ def remove_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
         path.unlink(missing_ok=True)
 
 
+def list_archives(layout: StoreLayout) -> tuple[str, ...]:
+    """The archives that were indexed into a store, the one seen last first."""
+    notes = (find_note(path, _NOTE) for path in layout.archives.glob("*.json"))
+    return tuple(note.archive for note in sorted(filter(None, notes), key=lambda note: note.seen_utc, reverse=True))
+
+
 def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
     """Saves the note on an archive, replacing the last one.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from anomalylmm.records import Box, ClockSource, Verdict
+from anomalylmm.records import STORED_CROPS, Box, ClockSource, Verdict
 from storage.disk.files import digest_json
 from storage.disk.notes import Utc
 
@@ -83,6 +83,7 @@ class HitRecord:
     judge_id: str
     picture_path: str  # overlay, relative to the store's reports
     created_utc: datetime
+    evidence: str = STORED_CROPS  # what the judge was shown
     first_found_utc: datetime | None = None  # when an earlier sweep first reported the event; None: it is new
 
     @property

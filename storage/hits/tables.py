@@ -18,6 +18,7 @@ _TYPES: Mapping[str, tuple[pa.DataType, str]] = {
     "texts": (pa.list_(pa.string()), "VARCHAR[]"),
     "int": (pa.int64(), "BIGINT"),
     "real": (pa.float64(), "DOUBLE"),
+    "reals": (pa.list_(pa.float64()), "DOUBLE[]"),
     "bool": (pa.bool_(), "BOOLEAN"),
     "utc": (pa.timestamp("us"), "TIMESTAMP"),
     "box": (pa.list_(pa.float32(), 4), "FLOAT[4]"),
@@ -89,7 +90,7 @@ HITS = _table(
     "Accepted candidates, with place, time and reason.",
     "hit_id",
     text="hit_id query_name query_version sweep_id pipeline camera video_path video_id tracklet_id crop_id shard_id "
-    "clock_source time_zone reason judge_id picture_path",
+    "clock_source time_zone reason judge_id picture_path evidence",
     utc="start_utc stop_utc best_utc created_utc first_found_utc",
     real="start_seconds stop_seconds best_seconds cosine z_score score confidence affirm",
     int="rank",
@@ -99,7 +100,8 @@ JUDGEMENTS = _table(
     "judgements",
     "Every candidate that the judge was asked about, whether it became a hit or not.",
     "query_version tracklet_id pipeline",
-    text="query_name query_version sweep_id pipeline camera video_id tracklet_id crop_id shard_id reason judge_id",
+    text="query_name query_version sweep_id pipeline camera video_id tracklet_id crop_id shard_id reason judge_id "
+    "evidence",
     int="coarse_rank final_rank num_calls",
     real="cosine z_score confidence score affirm seconds",
     bool="accepted cached",
@@ -112,6 +114,7 @@ JUDGEMENT_SLOTS = _table(
     text="query_version tracklet_id pipeline sweep_id word kind answer",
     int="slot_index",
     real="match probability prior saliency posture",
+    reals="readings",
 )
 JUDGEMENT_CACHE = _table(
     "judgement_cache",

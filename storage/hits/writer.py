@@ -22,7 +22,7 @@ from storage.hits.snapshot import synchronize, write_snapshot
 
 _VERDICT_COLUMNS = (
     *("tracklet_id", "accepted", "confidence", "score", "affirm"),
-    *("reason", "judge_id", "num_calls", "seconds", "cached"),
+    *("reason", "judge_id", "num_calls", "seconds", "cached", "evidence"),
 )
 
 

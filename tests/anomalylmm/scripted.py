@@ -54,9 +54,11 @@ class ScriptedJudge:
         script: dict[int, tuple[str, float]],
         *,
         max_views: int = 1,
+        moment_way: str = "single",
         fails: Callable[[int], bool] = lambda number: False,
     ) -> None:
         self.script, self.max_views, self.fails = script, max_views, fails
+        self.moment_way = moment_way
         self.seen: list[int] = []
         self.num_blind = 0
 

@@ -158,6 +158,7 @@ class FakeJudge:
 
     judge_id = "fake-judge"
     max_views = 2
+    moment_way = "pictures"
 
     def complete(self, views: Sequence[Views], prompt: str) -> list[str]:
         return ["UNKNOWN" for _ in views]

@@ -26,7 +26,7 @@ from anomalylmm.models.judge.endpoint_replies import (
     read_text,
     yes_and_no_of,
 )
-from anomalylmm.protocols import Views
+from anomalylmm.protocols import MomentWay, Views
 from anomalylmm.records import Image
 from anomalylmm.rerank.prompts import GRAY
 
@@ -86,6 +86,7 @@ class EndpointJudge:
         decides = json.dumps([base_url, scoring, top_logprobs, max_pixels])
         self.judge_id = f"{model}@endpoint-{hashlib.sha256(decides.encode()).hexdigest()[:12]}"
         self.max_views = max_views
+        self.moment_way: MomentWay = "pictures" if max_views > 1 else "single"
         self._model, self._concurrency, self._scoring = model, concurrency, scoring
         self._top_logprobs, self._max_new_tokens, self._max_pixels = top_logprobs, max_new_tokens, max_pixels
         self._scores_text = False if scoring == "first_token" else None  # None: not known yet

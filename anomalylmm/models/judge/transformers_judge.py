@@ -16,7 +16,7 @@ from anomalylmm.models.judge.likelihood import AnswerScorer
 from anomalylmm.models.judge.naming import name_judge
 from anomalylmm.models.judge.relevance import JudgeMapper
 from anomalylmm.models.weights import ResolvedWeights
-from anomalylmm.protocols import Views
+from anomalylmm.protocols import MomentWay, Views
 from anomalylmm.rerank.prompts import GRAY, write_affirm_prompt
 
 
@@ -56,6 +56,7 @@ class TransformersJudge:
 
         self.judge_id = name_judge(weights, max_pixels=max_pixels, max_new_tokens=max_new_tokens)
         self.max_views = max_views
+        self.moment_way: MomentWay = "pictures" if max_views > 1 else "single"
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)

@@ -7,6 +7,7 @@ from typing import Any
 import av
 import av.filter
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, to_standard
@@ -83,10 +84,16 @@ def _to_rgb(frame: Any, **size: Any) -> Image:
     if lacks_hd_tag(frame):
         size["src_colorspace"] = BT709
     if frame.color_primaries != WIDE_PRIMARIES and frame.color_trc not in (PQ, HLG):
-        image: Image = frame.to_ndarray(format="rgb24", **size)
+        image: Image = _scaler().reformat(frame, format="rgb24", **size).to_ndarray()
         is_limited_gray = frame.format.name.startswith("gray") and frame.color_range == LIMITED_RANGE
         return _full_range()[image] if is_limited_gray else image
-    return to_standard(frame.to_ndarray(format="rgb48le", **size), frame.color_trc)
+    return to_standard(_scaler().reformat(frame, format="rgb48le", **size).to_ndarray(), frame.color_trc)
+
+
+@cache
+def _scaler() -> VideoReformatter:
+    """One scaler for all frames: a frame's own one holds threads and memory until Python collects its garbage."""
+    return VideoReformatter()
 
 
 @cache

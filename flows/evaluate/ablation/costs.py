@@ -98,6 +98,7 @@ class TimedJudge:
         self._seconds, self._tokens_before = 0.0, 0
         self.counts_tokens = hasattr(judge, "num_tokens")
         self.judge_id, self.max_views = judge.judge_id, judge.max_views
+        self.moment_way = judge.moment_way
 
     def take_spent(self) -> Spent:
         """Returns the cost since the last call; tokens are 0 if the judge does not count them."""

@@ -79,7 +79,7 @@ def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: 
             listener=listener,
         )
         _check_readable(indexed)
-        sweep_store(composition, layout, queries_file, listener=listener)
+        sweep_store(composition, layout, queries_file, archive=request.folder, listener=listener)
         pipeline = composition.pipeline.digest
         hits, pictures = _read_hits(layout, pipeline, queries, labels.files)
         clips = {path: (float(seconds), number) for path, seconds, number in run_sql(layout, CLIPS_SQL, [pipeline])[1]}

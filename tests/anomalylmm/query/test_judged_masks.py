@@ -9,7 +9,7 @@ TEXT = "a man juggles"
 
 
 class Namer:
-    judge_id, max_views = "namer", 1
+    judge_id, max_views, moment_way = "namer", 1, "single"
 
     def __init__(self, *answers):
         self.answers, self.prompts = list(answers), []

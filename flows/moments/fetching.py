@@ -1,0 +1,154 @@
+"""Fetches candidates' moments from the archive; where that fails, stored crops serve and the reason is kept."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from anomalylmm.errors import VideoError
+from anomalylmm.footage.moments import plan_moment, shows_crop
+from anomalylmm.protocols import MomentReader
+from anomalylmm.records import STORED_CROPS, Candidate, Clip, CropRow, MomentPlace
+from flows.composition import Composition
+from flows.index.cropping import read_jpeg
+from flows.moments.places import VideoPlaces
+from flows.moments.spool import Key, MomentSpool
+from flows.runs.progress import Listener
+from storage.disk.layout import StoreLayout
+from storage.gallery.gallery import Gallery
+from storage.shards.manifest import VideoEntry
+
+MAX_BYTES = 512 << 20  # of the pictures of one query's candidates, unpacked
+OTHER_PICTURE = "the archive shows another picture at this time"
+NO_FRAME = "the video has no frame there"
+TOO_MANY = f"the moments of the candidates before fill the {MAX_BYTES >> 20} MiB for them"
+MAX_REASONS = 3  # told; the verdicts have all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """A moment wanted of a video."""
+
+    key: Key
+    place: MomentPlace
+    best: CropRow
+
+
+@dataclass(slots=True)
+class Moments:
+    """The moments of a run's candidates."""
+
+    spool: MomentSpool | None = None  # None: moments are not asked for
+    reasons: dict[Key, str] = field(default_factory=dict)  # why a moment is not there
+
+    def attach(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Gives each candidate its moment, or says why the judge sees stored crops."""
+        if self.spool is None:
+            return list(candidates)
+        left, attached = MAX_BYTES, []
+        for candidate in candidates:
+            clip = self.spool.get(_key(candidate)) if left > 0 else None
+            left -= sum(image.nbytes for image in clip or ())
+            reason = self.reasons.get(_key(candidate), NO_FRAME) if left > 0 else TOO_MANY
+            evidence = describe(clip) if clip else f"{STORED_CROPS}: {reason}"
+            attached.append(replace(candidate, moment=clip, evidence=evidence))
+        return attached
+
+    def close(self) -> None:
+        """Removes the pictures."""
+        if self.spool is not None:
+            self.spool.close()
+
+
+def describe(clip: Clip) -> str:
+    """Says what of a moment is shown."""
+    return f"{len(clip)} frames of the archive, {clip.pts_seconds[0]:.1f} to {clip.pts_seconds[-1]:.1f} s"
+
+
+def fetch_moments(
+    composition: Composition,
+    layout: StoreLayout,
+    gallery: Gallery,
+    candidates: Iterable[Candidate],
+    *,
+    archive: Path | None,
+    listener: Listener,
+) -> Moments:
+    """Fetches the moments of candidates if the settings ask for them; each video is opened once. Close the result.
+
+    Args:
+        composition: Builds the reader, and has the settings.
+        layout: The store.
+        gallery: What the candidates were found in.
+        candidates: Of all queries.
+        archive: Where the videos are, if not where they were indexed.
+        listener: Is told why moments are missing.
+
+    Raises:
+        StoreError: The store can't be written.
+    """
+    settings = composition.adjudicator.settings
+    if not settings.moment_frames:
+        return Moments()
+    places = VideoPlaces(layout, archive, patience_seconds=composition.settings.decode.stall_seconds)
+    reader = composition.build_moment_reader()
+    moments = Moments(spool := MomentSpool(layout.temporary))
+    with closing(reader):
+        for video, wishes in _plan(composition, gallery, candidates).values():
+            moments.reasons |= _fetch_video(spool, places, reader, video, wishes)
+    _warn(moments.reasons, listener)
+    return moments
+
+
+def _key(candidate: Candidate) -> Key:
+    return candidate.tracklet_id, candidate.best_crop_id
+
+
+def _plan(
+    composition: Composition, gallery: Gallery, candidates: Iterable[Candidate]
+) -> Mapping[str, tuple[VideoEntry, list[_Wish]]]:
+    """Plans the moments of candidates, by video id."""
+    settings, margin = composition.adjudicator.settings, composition.settings.tracklets.margin
+    planned: dict[str, tuple[VideoEntry, list[_Wish]]] = {}
+    for candidate in {_key(candidate): candidate for candidate in candidates}.values():
+        crops = gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)
+        own = [crop for crop in crops if crop.video_id == candidate.video_id]
+        best = next(crop for crop in own if crop.crop_id == candidate.best_crop_id)
+        place = plan_moment(
+            best, own, span_seconds=settings.moment_seconds, count=settings.moment_frames, margin=margin
+        )
+        if candidate.video_id not in planned:
+            videos = gallery.shard(candidate.shard_id).manifest.videos
+            planned[candidate.video_id] = next(item for item in videos if item.video_id == candidate.video_id), []
+        planned[candidate.video_id][1].append(_Wish(key=_key(candidate), place=place, best=best))
+    return dict(sorted(planned.items(), key=lambda item: item[1][0].path))
+
+
+def _fetch_video(
+    spool: MomentSpool, places: VideoPlaces, reader: MomentReader, video: VideoEntry, wishes: Sequence[_Wish]
+) -> dict[Key, str]:
+    """Fetches the moments of one video; gives the reasons why some are missing."""
+    missing = dict.fromkeys((wish.key for wish in wishes), NO_FRAME)
+    try:
+        path = places.find(video)
+        for number, clip in reader.iter_moments(path, [wish.place for wish in wishes]):
+            wish = wishes[number]
+            if shows_crop(clip, wish.place, wish.best, read_jpeg(wish.best.jpeg)):
+                spool.put(wish.key, clip)
+                del missing[wish.key]
+            else:
+                missing[wish.key] = OTHER_PICTURE
+    except VideoError as error:
+        missing = {key: str(error) if reason == NO_FRAME else reason for key, reason in missing.items()}
+    return missing
+
+
+def _warn(reasons: Mapping[Key, str], listener: Listener) -> None:
+    """Tells the most frequent reasons why moments are missing."""
+    counts = Counter(reasons.values())
+    for reason, count in counts.most_common(MAX_REASONS):
+        listener.warn(f"{count} candidates are judged by stored crops: {reason}")
+    if len(counts) > MAX_REASONS:
+        rest = sum(counts.values()) - sum(count for _, count in counts.most_common(MAX_REASONS))
+        listener.warn(f"{rest} more candidates are judged by stored crops; the column evidence of judgements says why")
