@@ -344,10 +344,5 @@ def serve(respond: Callable[[Fields, Connection, ErrorLog], None]) -> None:
             respond(json.loads(connection.recv_bytes()), connection, log)
 
 
-def main() -> None:
-    """Decodes the videos that the parent asks for."""
-    serve(lambda fields, connection, log: answer(Task(**fields), connection, log))
-
-
 if __name__ == "__main__":
-    main()
+    serve(lambda fields, connection, log: answer(Task(**fields), connection, log))

@@ -258,11 +258,6 @@ def answer(task: Task, connection: Connection, log: ErrorLog) -> None:
     return_free_pages()
 
 
-def main() -> None:
-    """Fetches what the parent asks for, through what was standard output, until it closes the connection."""
-    serve(lambda fields, connection, log: answer(read_task(fields), connection, log))
-
-
 def read_task(fields: Fields) -> Task:
     """Reads a task from JSON."""
     wanted = [(float(time), int(moment), bool(is_last), tuple(box)) for time, moment, is_last, box in fields["wanted"]]
@@ -270,4 +265,4 @@ def read_task(fields: Fields) -> Task:
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda fields, connection, log: answer(read_task(fields), connection, log))

@@ -84,10 +84,11 @@ def _to_rgb(frame: Any, **size: Any) -> Image:
     if lacks_hd_tag(frame):
         size["src_colorspace"] = BT709
     if frame.color_primaries != WIDE_PRIMARIES and frame.color_trc not in (PQ, HLG):
-        image: Image = _scaler().reformat(frame, format="rgb24", **size).to_ndarray()
+        image: Image = np.asarray(_scaler().reformat(frame, format="rgb24", **size).to_ndarray(), np.uint8)
         is_limited_gray = frame.format.name.startswith("gray") and frame.color_range == LIMITED_RANGE
         return _full_range()[image] if is_limited_gray else image
-    return to_standard(_scaler().reformat(frame, format="rgb48le", **size).to_ndarray(), frame.color_trc)
+    deep = _scaler().reformat(frame, format="rgb48le", **size).to_ndarray()
+    return to_standard(np.asarray(deep, np.uint16), frame.color_trc)
 
 
 @cache
