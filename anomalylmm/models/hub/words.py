@@ -7,6 +7,7 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.rerank.prompts import NO_WORDS, YES_WORDS
 
 PROBE_ANSWER = "yes"
+Part = dict[str, str]  # of a message: text, or the place of a picture or video
 
 
 class ChatWords:
@@ -20,9 +21,7 @@ class ChatWords:
 
     def prompt_text(self, num_images: int, prompt: str) -> str:
         """The question as text, up to where the answer begins."""
-        messages = self._messages(num_images, prompt)
-        text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return text
+        return self._render([{"type": "image"}] * num_images, prompt)
 
     def is_begun(self, text: str) -> bool:
         """Whether a prompt already begins with the token that the tokenizer would put before it."""
@@ -73,13 +72,17 @@ class ChatWords:
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _messages(self, num_images: int, prompt: str) -> list[dict[str, Any]]:
-        content = [{"type": "image"}] * num_images + [{"type": "text", "text": prompt}]
-        return [{"role": "user", "content": content}]
+    def _render(self, shown: Sequence[Part], prompt: str) -> str:
+        messages = self._messages(shown, prompt)
+        text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return text
+
+    def _messages(self, shown: Sequence[Part], prompt: str) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": [*shown, {"type": "text", "text": prompt}]}]
 
     def _find_lead(self) -> str:
         """White space that the template puts between its prompt for an answer and the answer."""
-        question = self._messages(0, "?")
+        question = self._messages([], "?")
         answer = {"role": "assistant", "content": [{"type": "text", "text": PROBE_ANSWER}]}
         before = self.prompt_text(0, "?")
         whole: str = self._processor.apply_chat_template([*question, answer], tokenize=False)

@@ -13,7 +13,7 @@ from anomalylmm.models.judge.answer_tree import AnswerTree
 from anomalylmm.models.judge.graph_model import GraphModel, Head
 from anomalylmm.models.judge.naming import name_judge
 from anomalylmm.models.weights import ResolvedWeights
-from anomalylmm.protocols import Views
+from anomalylmm.protocols import MomentWay, Views
 from anomalylmm.records import Floats
 from anomalylmm.rerank.prompts import GRAY
 
@@ -38,6 +38,7 @@ class GraphJudge:
             WeightsError: A file is missing or damaged, or a graph was written for other weights.
         """
         self.judge_id = name_judge(weights, max_pixels=None, max_new_tokens=max_new_tokens)
+        self.moment_way: MomentWay = "single"
         self.max_views, self.batch_size, self.max_new_tokens = max_views, batch_size, max_new_tokens
         self._processor = PlainProcessor(weights.path)
         self._chat, self._model = ChatWords(self._processor), GraphModel(weights, batch_size=batch_size)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import JudgeError
 from anomalylmm.models.hub.chat import Chat
+from anomalylmm.models.hub.words import Part
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.protocols import Views
 from anomalylmm.query.masking import BLANK
@@ -25,13 +26,13 @@ INSTRUCTION = "Given a search query, retrieve relevant candidates that answer th
 class PairChat(Chat):
     """Puts a sentence as query and the views as document into the re-ranker's template."""
 
-    def _messages(self, num_images: int, prompt: str) -> list[dict[str, Any]]:
+    def _messages(self, shown: Sequence[Part], prompt: str) -> list[dict[str, Any]]:
         content = [
             {"type": "text", "text": f"<Instruct>: {INSTRUCTION}"},
             {"type": "text", "text": "<Query>:"},
             {"type": "text", "text": prompt},
             {"type": "text", "text": "\n<Document>:"},
-            *[{"type": "image"}] * num_images,
+            *shown,
         ]
         return [
             {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},

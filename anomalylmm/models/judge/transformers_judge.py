@@ -17,6 +17,7 @@ from anomalylmm.models.judge.naming import name_judge
 from anomalylmm.models.judge.relevance import JudgeMapper
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.protocols import MomentWay, Views
+from anomalylmm.records import Clip
 from anomalylmm.rerank.prompts import GRAY, write_affirm_prompt
 
 
@@ -56,13 +57,14 @@ class TransformersJudge:
 
         self.judge_id = name_judge(weights, max_pixels=max_pixels, max_new_tokens=max_new_tokens)
         self.max_views = max_views
-        self.moment_way: MomentWay = "pictures" if max_views > 1 else "single"
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
         processor = load_processor(weights)
         limit_pixels(processor, max_pixels)
         self._chat = self.chat_class(processor, self._device, self._dtype)
+        several: MomentWay = "pictures" if max_views > 1 else "single"
+        self.moment_way: MomentWay = "video" if self._chat.takes_video else several
         self._model = load_model(AutoModelForImageTextToText, weights, self._device, self._dtype)
         self._scorer = AnswerScorer(self._model, max_rows=4 * batch_size)
         self.num_tokens = 0  # read and written since it was loaded, each question's once
@@ -139,10 +141,16 @@ class TransformersJudge:
         """
         if not all(len(candidate) for candidate in views):
             raise JudgeError("a candidate without images can't be judged; give at least one crop of each")
-        inputs = [self._chat.inputs_of(list(candidate)[: self.max_views], prompt) for candidate in views]
+        inputs = [self._chat.inputs_of(self._limit(candidate), prompt) for candidate in views]
         self.num_tokens += sum(item["input_ids"].numel() for item in inputs)
         groups = group_alike(inputs, self.batch_size)
         return [(indices, join([inputs[index] for index in indices])) for indices in groups]
+
+    def _limit(self, views: Views) -> Views:
+        """Leaves out pictures beyond those it may be shown; a video may have any number."""
+        if not isinstance(views, Clip):
+            return list(views)[: self.max_views]
+        return views if self._chat.takes_video else Clip(views[: self.max_views], views.pts_seconds[: self.max_views])
 
     @torch.inference_mode()
     def _generate(self, inputs: Inputs) -> list[str]:

@@ -54,7 +54,7 @@ SIDE = 32
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 CHAT = (
     "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<end>{% endfor %}"
+    "{% elif c['type'] == 'video' %}<video>{% else %}{{ c['text'] }}{% endif %}{% endfor %}<end>{% endfor %}"
     "{% if add_generation_prompt %}assistant {% endif %}"
 )
 SMOL_TOKENS = ("<image>", "<fake_token_around_image>", "<global-img>", "<end>", "<video>")

@@ -65,6 +65,7 @@ def save_internvl(folder: Path) -> Path:
     side = {"height": INTERN_SIDE, "width": INTERN_SIDE}
     images = GotOcr2ImageProcessor(size=side, crop_to_patches=True, max_patches=4)
     template = CHAT.replace("<|vision_start|><|image_pad|><|vision_end|>", "<IMG_CONTEXT>")
+    template = template.replace("<|vision_start|><|video_pad|><|vision_end|>", "<video>")
     processor = InternVLProcessor(
         images, tokenizer, InternVLVideoProcessor(size=side), image_seq_length=4, chat_template=template
     )
