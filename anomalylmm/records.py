@@ -304,7 +304,7 @@ class SlotVerdict:
     prior: float  # the same without the image
     saliency: float  # 0..1 how much the image decides this slot
     posture: float | None = None  # 0..1 what the joints say of the word; None if they can't speak to it
-    readings: tuple[float, ...] = ()  # probability of the word in each picture of a moment shown one by one, in order
+    frames: tuple[str, ...] = ()  # likeliest word and its probability in each frame of a moment shown one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ _TABLES: Mapping[str, SlotKind] = {
     "person": "person",
     "place": "place",
 }
-_KEYS = frozenset(("forms", "tails", "phrases", "weak", "near", "contrasts"))
+_KEYS = frozenset(("forms", "tails", "phrases", "weak", "near", "contrasts", "before", "after"))
 _WORD = re.compile(r"[^\W_]+[\u0300-\u036f]*(?:[^\W_]+[\u0300-\u036f]*)*")
 _JOINT = re.compile(r"[\s\-\u2010-\u2015\u2019']+")
 _Tokens = tuple[str, ...]
@@ -37,6 +37,8 @@ class Entry:
     weak: tuple[str, ...] = ()  # phrases that count only if no other behavior is named
     near: tuple[str, ...] = ()
     contrasts: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # what is seen before and after a behavior that is a change
+    after: tuple[str, ...] = ()
 
 
 class Lexicon:
@@ -116,6 +118,11 @@ class Lexicon:
         entry = self._by_word.get((kind, word))
         return entry.contrasts if entry else ()
 
+    def order(self, word: str, kind: SlotKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Lists what is seen before and after a canonical word; both empty if it is no change."""
+        entry = self._by_word.get((kind, word))
+        return (entry.before, entry.after) if entry else ((), ())
+
     def words(self, kind: SlotKind) -> tuple[str, ...]:
         """Lists the canonical words of a kind."""
         return tuple(entry.word for entry in self.entries if entry.kind == kind)
@@ -153,11 +160,13 @@ class Lexicon:
 
     def _check(self) -> None:
         for entry in self.entries:
-            for other in (*entry.near, *entry.contrasts):
+            for other in (*entry.near, *entry.contrasts, *entry.before, *entry.after):
                 if (entry.kind, other) not in self._by_word:
                     raise ConfigurationError(
                         f"the lexicon's {entry.word} names {other}, which is no {entry.kind} in it"
                     )
+            if bool(entry.before) != bool(entry.after):
+                raise ConfigurationError(f"the lexicon's {entry.word} needs both before and after, or none of them")
             if {entry.word, *entry.near} & set(entry.contrasts):
                 raise ConfigurationError(f"the lexicon's {entry.word} has itself or a near word among its contrasts")
 
@@ -188,4 +197,6 @@ def _entry(kind: SlotKind, word: str, row: dict[str, Any], siblings: tuple[str, 
         weak=tuple(row.get("weak", ())),
         near=near,
         contrasts=tuple(row["contrasts"]) if "contrasts" in row else others,
+        before=tuple(row.get("before", ())),
+        after=tuple(row.get("after", ())),
     )

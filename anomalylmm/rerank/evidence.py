@@ -76,10 +76,10 @@ def join_moments(heard: Sequence[tuple[Look, Evidence]]) -> list[Evidence]:
     joined = [evidence for _, evidence in heard if evidence.error]
     usable = [(look.moment, evidence) for look, evidence in heard if not evidence.error]
     moments = dict.fromkeys(moment for moment, _ in usable)
-    return joined + [_mean([evidence for own, evidence in usable if own == moment]) for moment in moments]
+    return joined + [average([evidence for own, evidence in usable if own == moment]) for moment in moments]
 
 
-def _mean(heard: Sequence[Evidence]) -> Evidence:
+def average(heard: Sequence[Evidence]) -> Evidence:
     """Averages logarithms and logits (the geometric mean of likelihoods); the written answer is the first one's."""
     if len(heard) == 1:
         return heard[0]
@@ -93,7 +93,7 @@ def _mean(heard: Sequence[Evidence]) -> Evidence:
         facet_logits=tuple(facets.tolist()),
         seconds=sum(item.seconds for item in heard),
         cached=all(item.cached for item in heard),
-        num_looks=len(heard),
+        num_looks=sum(item.num_looks for item in heard),
     )
 
 

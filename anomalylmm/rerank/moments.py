@@ -6,20 +6,18 @@ import numpy as np
 
 from anomalylmm.protocols import Judge
 from anomalylmm.records import Clip, Image
-from anomalylmm.rerank.score import MomentJoin
 
 
-def split_moment(clip: Clip, judge: Judge, join: MomentJoin) -> Iterator[tuple[Sequence[Image], int]]:
-    """Yields what is shown in each question about a moment, and the number under which its readings are averaged.
+def split_moment(clip: Clip, judge: Judge) -> Iterator[Sequence[Image]]:
+    """Yields what is shown in each question about a moment.
 
     A judge of video gets the whole clip, a judge of several pictures as many as it takes, spread over the clip, and a
     judge of one picture one frame after another.
     """
     if judge.moment_way == "single":
-        for number, image in enumerate(clip):
-            yield (image,), 0 if join == "mean" else number
+        yield from ((image,) for image in clip)
     else:
-        yield (clip if judge.moment_way == "video" else thin(clip, judge.max_views)), 0
+        yield clip if judge.moment_way == "video" else thin(clip, judge.max_views)
 
 
 def thin(clip: Clip, count: int) -> Clip:

@@ -5,11 +5,13 @@ The pocket judge was trained on these wordings: a changed character is another q
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from anomalylmm.records import UNKNOWN, Cloze, Slot, SlotKind
+from anomalylmm.rerank.order import Orders, Phases
 
 CLOZE_PROMPT = "Fill each blank with one word, or UNKNOWN.\n{masked}"
 AFFIRM_PROMPT = "Does this picture show: {text}? Answer yes or no."
@@ -62,6 +64,7 @@ class AnswerLayout:
     answers: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
     words: tuple[tuple[str, ...], ...]
+    phases: Mapping[int, Phases] = field(default_factory=dict)  # of slots whose order is read, by slot
 
 
 def write_cloze_prompt(cloze: Cloze) -> str:
@@ -107,8 +110,11 @@ def join_words(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def layout_answers(cloze: Cloze) -> AnswerLayout:
-    """Lays out the answers for the likelihood reading; a slot without contrasts is compared with UNKNOWN."""
+def layout_answers(cloze: Cloze, orders: Orders = MappingProxyType({})) -> AnswerLayout:
+    """Lays out the answers for the likelihood reading; a slot without contrasts is compared with UNKNOWN.
+
+    For slots whose order is read, answers with what comes before and after are added.
+    """
     asked = [slot.word for slot in cloze.slots]
     answers: list[str] = []
     groups, words = [], []
@@ -118,7 +124,15 @@ def layout_answers(cloze: Cloze) -> AnswerLayout:
         answers += [join_words([*asked[:index], word]) for word in (slot.word, *others)]
         groups.append(tuple(range(start, len(answers))))
         words.append((slot.word, *others))
-    return AnswerLayout(answers=tuple(answers), groups=tuple(groups), words=tuple(words))
+    phases = {}
+    for index, order in orders.items():
+        known = dict(zip(words[index], groups[index], strict=True))
+        for word in (*order.before, *order.after):
+            if word not in known:
+                known[word] = len(answers)
+                answers.append(join_words([*asked[:index], word]))
+        phases[index] = Phases(group=tuple(known.values()), words=tuple(known), order=order)
+    return AnswerLayout(answers=tuple(answers), groups=tuple(groups), words=tuple(words), phases=phases)
 
 
 def parse_cloze(answer: str, num_slots: int) -> ParsedAnswer:

@@ -17,6 +17,7 @@ from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.rerank.moments import mirrored, split_moment
+from anomalylmm.rerank.order import Order, find_orders
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
     layout_answers,
@@ -157,7 +158,7 @@ class Adjudicator:
         facets = choose_facets(slots) if self.settings.facets else ()
         return Questions(
             slots=slots,
-            layout=layout_answers(query.cloze),
+            layout=layout_answers(query.cloze, self._orders(query)),
             cloze_prompt=write_cloze_prompt(query.cloze),
             affirm_prompt=write_affirm_prompt(query.text),
             likelihood=bool(slots) and reading in {"likelihood", "both"},
@@ -166,6 +167,20 @@ class Adjudicator:
             facets=facets,
             facet_prompts=tuple(map(write_facet_prompt, facets)),
         )
+
+    def _orders(self, query: Query) -> dict[int, Order]:
+        """Returns the orders that are read from single frames, by slot."""
+        is_read = self.settings.moment_join == "order" and self.judge.moment_way == "single"
+        return find_orders(query.cloze, self.lexicon) if self.settings.moment_frames and is_read else {}
+
+    def wants_moment(self, query: Query) -> bool:
+        """Tells whether a query's candidates are to be shown as moments.
+
+        A judge of single pictures, if it is to read an order, needs them only for behavior that has one.
+        """
+        if self.settings.moment_join == "order" and self.judge.moment_way == "single":
+            return bool(self._orders(query))
+        return self.settings.moment_frames > 0
 
     def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:
         return VerdictReader(
@@ -271,7 +286,7 @@ class Adjudicator:
         ]
 
     def _iter_moment_looks(self, clip: Clip, asker: Asker, *, mirror: bool) -> Iterator[Look]:
-        for shown, moment in split_moment(clip, self.judge, self.settings.moment_join):
+        for moment, shown in enumerate(split_moment(clip, self.judge)):
             yield asker.build_look(shown, moment)
             if mirror:
                 yield asker.build_look(mirrored(shown), moment)

@@ -12,8 +12,9 @@ from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
-from anomalylmm.rerank.evidence import Evidence, Questions
-from anomalylmm.rerank.prompts import parse_cloze
+from anomalylmm.rerank.evidence import Evidence, Questions, average
+from anomalylmm.rerank.order import name_frames, read_phases, score_order
+from anomalylmm.rerank.prompts import AnswerLayout, parse_cloze
 from anomalylmm.rerank.saliency import slot_posteriors, slot_saliency, slot_weights
 from anomalylmm.rerank.score import (
     RerankSettings,
@@ -49,9 +50,13 @@ class VerdictReader:
         if not usable:
             reason = "not judged: " + "; ".join(dict.fromkeys(problems or ["the candidate has no picture"]))
             return _empty_verdict(candidate, reason, self.judge_id)
-        log_scores = np.array([evidence.log_scores for evidence in usable])
-        posteriors = slot_posteriors(log_scores, self.questions.layout) if self.questions.likelihood else ()
+        posteriors, frames = self._posteriors(usable), [evidence.log_scores for evidence in usable]
+        if candidate.moment and self.settings.moment_join == "mean":
+            usable = [average(usable)]
+            posteriors = self._posteriors(usable)
         slots, trouble = self._read_slots(usable, posteriors)
+        if candidate.moment and self.questions.likelihood and len(frames) > 1:
+            slots = add_frames(slots, np.array(frames), self.questions.layout)
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
         saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
         weights = slot_weights(self.questions.slots, saliencies)
@@ -76,6 +81,10 @@ class VerdictReader:
             cached=all(evidence.cached for evidence in usable),
             evidence=candidate.evidence,
         )
+
+    def _posteriors(self, usable: Sequence[Evidence]) -> Posteriors:
+        log_scores = np.array([evidence.log_scores for evidence in usable])
+        return slot_posteriors(log_scores, self.questions.layout) if self.questions.likelihood else ()
 
     def _score(
         self, candidate: Candidate, matches: Sequence[float], weights: Sequence[float], affirm: float | None
@@ -137,6 +146,25 @@ class VerdictReader:
             if shown:
                 logits.append(max(shown) if slot.kind == "action" else float(np.mean(shown)))
         return _sigmoid(min(logits))
+
+
+def add_frames(
+    slots: Sequence[SlotVerdict], log_scores: NDArray[np.float64], layout: AnswerLayout
+) -> tuple[SlotVerdict, ...]:
+    """Adds to each slot what each frame of a moment (T, A) shows; of a slot that has an order, that is what counts."""
+    posteriors, read = slot_posteriors(log_scores, layout), []
+    for index, slot in enumerate(slots):
+        phases = layout.phases.get(index)
+        if phases is None:
+            read.append(replace(slot, frames=name_frames(posteriors[index], layout.words[index])))
+            continue
+        shares = read_phases(log_scores, phases)
+        order = score_order(shares, phases)
+        answer = slot.word if order >= UNSURE else phases.words[int(shares.mean(axis=0).argmax())]
+        read.append(
+            replace(slot, match=order, probability=order, answer=answer, frames=name_frames(shares, phases.words))
+        )
+    return tuple(read)
 
 
 def choose_facets(slots: Sequence[Slot]) -> tuple[Slot, ...]:

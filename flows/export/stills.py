@@ -37,7 +37,8 @@ def build_still(path: Path, row: CropRow | None, detector: PersonDetector | None
     crop = read_jpeg(row.jpeg)
     heads = [*find_heads(crop, row, detector), *heads_in_crop(scene, row, crop)] if detector is not None else []
     pair = read_jpeg(path.read_bytes()) if path.is_file() else None
-    if pair is not None and pair.shape[:2] == (SIDE_PX, 2 * SIDE_PX):
+    if pair is not None and pair.shape[1] == 2 * SIDE_PX and pair.shape[0] >= SIDE_PX:
+        pair = pair[:SIDE_PX]  # frames of a moment below it are left out: heads were not looked for in them
         return write_jpeg(blur_regions(pair, place_in_pair(heads, crop)), JPEG_QUALITY)
     return write_jpeg(draw_box(blur_regions(crop, heads), row), JPEG_QUALITY)
 

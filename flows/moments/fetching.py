@@ -42,9 +42,9 @@ class Moments:
     spool: MomentSpool | None = None  # None: moments are not asked for
     reasons: dict[Key, str] = field(default_factory=dict)  # why a moment is not there
 
-    def attach(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Gives each candidate its moment, or says why the judge sees stored crops."""
-        if self.spool is None:
+    def attach(self, candidates: Sequence[Candidate], *, wanted: bool) -> list[Candidate]:
+        """Gives each candidate its moment if that is wanted, or says why the judge sees stored crops."""
+        if self.spool is None or not wanted:
             return list(candidates)
         left, attached = MAX_BYTES, []
         for candidate in candidates:
@@ -75,27 +75,27 @@ def fetch_moments(
     archive: Path | None,
     listener: Listener,
 ) -> Moments:
-    """Fetches the moments of candidates if the settings ask for them; each video is opened once. Close the result.
+    """Fetches the moments of candidates; each video is opened once. The result is to be closed.
 
     Args:
         composition: Builds the reader, and has the settings.
         layout: The store.
         gallery: What the candidates were found in.
-        candidates: Of all queries.
+        candidates: Of all queries that want moments.
         archive: Where the videos are, if not where they were indexed.
         listener: Is told why moments are missing.
 
     Raises:
         StoreError: The store can't be written.
     """
-    settings = composition.adjudicator.settings
-    if not settings.moment_frames:
+    wanted = list(candidates)
+    if not wanted:
         return Moments()
     places = VideoPlaces(layout, archive, patience_seconds=composition.settings.decode.stall_seconds)
     reader = composition.build_moment_reader()
     moments = Moments(spool := MomentSpool(layout.temporary))
     with closing(reader):
-        for video, wishes in _plan(composition, gallery, candidates).values():
+        for video, wishes in _plan(composition, gallery, wanted).values():
             moments.reasons |= _fetch_video(spool, places, reader, video, wishes)
     _warn(moments.reasons, listener)
     return moments

@@ -32,6 +32,7 @@ class Card:
     z_score: float
     reason: str
     slots: tuple[SlotVerdict, ...] = ()
+    evidence: str = ""  # what the judge was shown
     hit_id: str = ""
     feedback: str = ""  # what a person said of the hit
     is_new: bool = False  # no earlier sweep reported the event

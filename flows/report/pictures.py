@@ -8,9 +8,10 @@ import numpy as np
 
 from anomalylmm.posture.skeleton import draw_skeleton
 from anomalylmm.protocols import PatchTextMapper
-from anomalylmm.records import CropRow, Image, Query
+from anomalylmm.records import Clip, CropRow, Image, Query
 from anomalylmm.rerank.saliency import overlay
 from flows.index.cropping import read_jpeg, write_jpeg
+from flows.report.strips import draw_strip
 
 SIDE_PX = 320
 BOX_COLOR = (255, 210, 0)
@@ -73,12 +74,22 @@ def _center(image: Image) -> Image:
     return canvas
 
 
-def draw_results(mapper: PatchTextMapper, query: Query, rows: Sequence[CropRow]) -> list[bytes]:
-    """Draws the pictures of a query's results as JPEGs."""
+def draw_results(
+    mapper: PatchTextMapper, query: Query, rows: Sequence[CropRow], moments: Sequence[Clip | None]
+) -> list[bytes]:
+    """Draws the pictures of a query's results as JPEGs; below the pair are the frames of a moment, if there is one."""
     if not rows:
         return []
-    maps = mapper.patch_maps([read_jpeg(row.jpeg) for row in rows], behavior_text(query))
-    return [write_jpeg(draw_pair(row, patch_map), 88) for row, patch_map in zip(rows, maps, strict=True)]
+    text = behavior_text(query)
+    maps = mapper.patch_maps([read_jpeg(row.jpeg) for row in rows], text)
+    pictures = []
+    for row, patch_map, clip in zip(rows, maps, moments, strict=True):
+        picture = draw_pair(row, patch_map)
+        if clip:
+            strip = draw_strip(clip, mapper.patch_maps(list(clip), text), row.pts_seconds, picture.shape[1])
+            picture = np.vstack([picture, strip])
+        pictures.append(write_jpeg(picture, 88))
+    return pictures
 
 
 def data_url(jpeg: bytes) -> str:

@@ -51,6 +51,7 @@ class Result:
     confidence: float
     reason: str
     slots: tuple[SlotVerdict, ...]
+    evidence: str = ""  # what the judge was shown
     picture: bytes = field(repr=False, default=b"")
 
 

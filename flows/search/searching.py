@@ -93,10 +93,11 @@ def _search(
         loaded, best = load_images(gallery, candidates, has_poses=composition.has_poses)
     listener.start("judge", len(candidates))
     with run.stage("fetch"):
-        wanted = loaded[: query.top_n] if request.is_judged else ()
+        is_wanted = request.is_judged and composition.adjudicator.wants_moment(query)
+        wanted = loaded[: query.top_n] if is_wanted else ()
         moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive, listener=listener)
     with closing(moments), run.stage("judge"):
-        found = _judge(composition, query, moments.attach(loaded), request, build_hints(views, best))
+        found = _judge(composition, query, moments.attach(loaded, wanted=is_wanted), request, build_hints(views, best))
     listener.advance("judge", len(candidates))
     with run.stage("draw"):
         results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
@@ -191,7 +192,7 @@ def _build_results(
     best: dict[str, CropRow],
 ) -> tuple[Result, ...]:
     rows = [best[item.candidate.tracklet_id] for item in ranked]
-    pictures = draw_results(composition.mapper, query, rows)
+    pictures = draw_results(composition.mapper, query, rows, [item.candidate.moment for item in ranked])
     return tuple(
         _build_result(gallery, item, row, jpeg) for item, row, jpeg in zip(ranked, rows, pictures, strict=True)
     )
@@ -214,6 +215,7 @@ def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: b
         reason=verdict.reason if verdict else "not judged",
         slots=verdict.slots if verdict else (),
         picture=jpeg,
+        evidence=verdict.evidence if verdict else "",
     )
 
 
@@ -250,6 +252,7 @@ def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
             z_score=result.z_score,
             reason=result.reason,
             slots=result.slots,
+            evidence=result.evidence,
         )
         for result in report.results
     )

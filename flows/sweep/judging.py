@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate, Verdict
@@ -89,8 +88,10 @@ def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[froz
     run.listener.start("judge", sum(len(candidates) for candidates in found))
     findings = []
     with run.recorded.stage("fetch"):
+        wants = composition.adjudicator.wants_moment
+        wanted = [item for query, own in zip(queries, found, strict=True) if wants(query) for item in own]
         moments = fetch_moments(
-            composition, run.layout, run.gallery, chain(*found), archive=run.archive, listener=run.listener
+            composition, run.layout, run.gallery, wanted, archive=run.archive, listener=run.listener
         )
     with closing(moments):
         for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
@@ -112,7 +113,7 @@ def _judge_query(
     loaded, best = load_images(run.gallery, candidates, has_poses=composition.has_poses)
     result = composition.adjudicator.adjudicate(
         query,
-        moments.attach(loaded),
+        moments.attach(loaded, wanted=composition.adjudicator.wants_moment(query)),
         cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
         hints=build_hints(views, best),
     )
@@ -153,9 +154,10 @@ def _build_hits(
 ) -> tuple[HitRecord, ...]:
     """Builds the hits and writes their pictures."""
     rows = [best[ranked.candidate.tracklet_id] for ranked, _ in accepted]
+    moments = [ranked.candidate.moment for ranked, _ in accepted]
     hits = []
     for (ranked, verdict), row, jpeg in zip(
-        accepted, rows, draw_results(run.composition.mapper, query, rows), strict=True
+        accepted, rows, draw_results(run.composition.mapper, query, rows, moments), strict=True
     ):
         hit = build_hit(
             query,

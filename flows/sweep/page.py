@@ -117,6 +117,7 @@ def build_card(hit: Row, slots: list[Row], last_sweep: str) -> Card:
         z_score=hit["z_score"],
         reason=hit["reason"],
         slots=tuple(read_slot(row) for row in slots),
+        evidence=hit.get("evidence") or "",
         hit_id=hit["hit_id"],
         feedback=hit.get("feedback") or "",
         is_new=hit["sweep_id"] == last_sweep and hit.get("first_found_utc") == hit["created_utc"],
@@ -124,6 +125,8 @@ def build_card(hit: Row, slots: list[Row], last_sweep: str) -> Card:
 
 
 def read_slot(row: Row) -> SlotVerdict:
-    """Builds a slot's verdict from its row; earlier program versions did not record the posture."""
+    """Builds a slot's verdict from its row; earlier program versions recorded neither posture nor frames."""
     names = ("word", "kind", "answer", "match", "probability", "prior", "saliency")
-    return SlotVerdict(**{name: row[name] for name in names}, posture=row.get("posture"))
+    return SlotVerdict(
+        **{name: row[name] for name in names}, posture=row.get("posture"), frames=tuple(row.get("frames") or ())
+    )

@@ -18,7 +18,6 @@ _TYPES: Mapping[str, tuple[pa.DataType, str]] = {
     "texts": (pa.list_(pa.string()), "VARCHAR[]"),
     "int": (pa.int64(), "BIGINT"),
     "real": (pa.float64(), "DOUBLE"),
-    "reals": (pa.list_(pa.float64()), "DOUBLE[]"),
     "bool": (pa.bool_(), "BOOLEAN"),
     "utc": (pa.timestamp("us"), "TIMESTAMP"),
     "box": (pa.list_(pa.float32(), 4), "FLOAT[4]"),
@@ -114,7 +113,7 @@ JUDGEMENT_SLOTS = _table(
     text="query_version tracklet_id pipeline sweep_id word kind answer",
     int="slot_index",
     real="match probability prior saliency posture",
-    reals="readings",
+    texts="frames",
 )
 JUDGEMENT_CACHE = _table(
     "judgement_cache",

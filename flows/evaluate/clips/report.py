@@ -91,7 +91,9 @@ def _draw_group(sheet: Pictures.Image, hits: Sequence[ClipHit], pictures: Mappin
         row, column = divmod(number, COLUMNS)
         left, upper = GAP_PX + column * (WIDTH_PX + GAP_PX), top + row * (HEIGHT_PX + CAPTION_PX)
         if hit.hit_id in pictures:
-            drawn = cv2.resize(read_jpeg(pictures[hit.hit_id]), (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
+            picture = read_jpeg(pictures[hit.hit_id])
+            pair = picture[: picture.shape[1] // 2]  # without the frames of a moment below it
+            drawn = cv2.resize(pair, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
             sheet.paste(Pictures.fromarray(np.asarray(drawn, np.uint8)), (left, upper))
         text = f"{hit.query} {hit.confidence:.2f}, {hit.start_seconds:.1f}-{hit.stop_seconds:.1f} s\n{hit.file[-48:]}"
         pen.multiline_text((left, upper + HEIGHT_PX + 1), text, fill="#333333", font=sheet_font(12), spacing=1)

@@ -86,7 +86,7 @@ def test_without_joints_the_pair_is_the_boxed_crop_beside_the_map() -> None:
 
 def test_results_with_and_without_joints_are_drawn_together() -> None:
     rows = [row_of(160, 160), row_of(160, 160, standing(180.0, 200.0))]
-    plain, drawn = draw_results(ColorEncoder(), make_query(), rows)
+    plain, drawn = draw_results(ColorEncoder(), make_query(), rows, [None, None])
     assert plain != drawn
     assert read_jpeg(drawn).shape == (SIDE_PX, 2 * SIDE_PX, 3)
 

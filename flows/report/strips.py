@@ -1,0 +1,45 @@
+"""The strip below a result's picture: the frames of the moment that the judge saw, in time order, with their maps."""
+
+import cv2
+import numpy as np
+
+from anomalylmm.records import Clip, Image
+from anomalylmm.rerank.saliency import overlay
+
+COLUMNS = 4
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw_strip(clip: Clip, patch_maps: np.ndarray, best_seconds: float, width_px: int) -> Image:
+    """Draws the frames in reading order, each with its map over it and its time before or after the best one.
+
+    Args:
+        clip: T frames.
+        patch_maps: One for each frame, (T, rows, columns).
+        best_seconds: Time of the best crop.
+        width_px: Of the strip.
+    """
+    side = width_px // COLUMNS
+    cells = [
+        _draw_cell(overlay(image, patch_map), side, time - best_seconds)
+        for image, patch_map, time in zip(clip, patch_maps, clip.pts_seconds, strict=True)
+    ]
+    cells += [np.zeros((side, side, 3), np.uint8)] * (-len(cells) % COLUMNS)
+    rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
+    return np.pad(np.vstack(rows), ((0, 0), (0, width_px - COLUMNS * side), (0, 0)))
+
+
+def _draw_cell(image: Image, side: int, seconds: float) -> Image:
+    """Puts a frame into a black square and writes its time into the corner."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    cell = np.zeros((side, side, 3), np.uint8)
+    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+    cell[top : top + size[1], left : left + size[0]] = small
+    text = f"{seconds:+.1f} s"
+    (wide, tall), below = cv2.getTextSize(text, FONT, 0.4, 1)
+    cv2.rectangle(cell, (0, 0), (wide + 6, tall + below + 4), (0, 0, 0), -1)
+    cv2.putText(cell, text, (3, tall + 3), FONT, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+    return cell
