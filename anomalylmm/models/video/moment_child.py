@@ -19,7 +19,6 @@ from anomalylmm.footage.crops import cut, limit_size
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import Fields
 from anomalylmm.models.video.decoding_child import (
-    INDEXED_FORMATS,
     DamageError,
     ErrorLog,
     Outlet,
@@ -32,11 +31,11 @@ from anomalylmm.models.video.decoding_child import (
     serve,
 )
 from anomalylmm.models.video.pictures import pixel_ratio, upright
+from anomalylmm.models.video.probe import Probe
 from anomalylmm.models.video.pyav_walk import (
     DAMAGE_ERRORS,
     MAX_REORDERED_FRAMES,
     Picture,
-    Probe,
     iter_packets,
     num_threads,
     open_container,
@@ -98,7 +97,7 @@ def pick_by_decord(task: Task, picker: Picker, log: ErrorLog, outlet: Outlet) ->
         DamageError: decord can't be trusted with this video, failed, or wrote an error.
     """
     probe = Probe.of(Path(task.path))
-    if probe.is_interlaced or probe.codec != "h264" or not any(name in probe.format_name for name in INDEXED_FORMATS):
+    if not probe.suits_decord or probe.codec != "h264":
         raise DamageError("it is not trusted with this kind of video")
     try:
         import decord
