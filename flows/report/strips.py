@@ -21,7 +21,7 @@ def draw_strip(clip: Clip, patch_maps: np.ndarray, best_seconds: float, width_px
     """
     side = width_px // COLUMNS
     cells = [
-        _draw_cell(overlay(image, patch_map), side, time - best_seconds)
+        _draw_cell(cv2.addWeighted(image, 0.5, overlay(image, patch_map), 0.5, 0), side, time - best_seconds)
         for image, patch_map, time in zip(clip, patch_maps, clip.pts_seconds, strict=True)
     ]
     cells += [np.zeros((side, side, 3), np.uint8)] * (-len(cells) % COLUMNS)
