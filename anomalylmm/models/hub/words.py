@@ -7,6 +7,7 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.rerank.prompts import NO_WORDS, YES_WORDS
 
 PROBE_ANSWER = "yes"
+THOUGHT, END_OF_THOUGHT = "<think>", "\n</think>\n\n"  # an empty thought, as Qwen's own templates write it
 
 
 class ChatWords:
@@ -19,10 +20,10 @@ class ChatWords:
         self._lead = self._find_lead()
 
     def prompt_text(self, num_images: int, prompt: str) -> str:
-        """The question as text, up to where the answer begins."""
+        """The question as text, up to where the answer begins; a thought that the template opens is closed, empty."""
         messages = self._messages(num_images, prompt)
         text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return text
+        return text + END_OF_THOUGHT if text.rstrip().endswith(THOUGHT) else text
 
     def is_begun(self, text: str) -> bool:
         """Whether a prompt already begins with the token that the tokenizer would put before it."""
