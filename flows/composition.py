@@ -23,7 +23,7 @@ from anomalylmm.protocols import (
     TextEncoder,
 )
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.rerank.score import PRESETS
+from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.judge_checks import check_yes_no_only, read_key
 from flows.settings.model import Settings
@@ -249,13 +249,17 @@ class Composition(VideoParts):
         )
 
     @cached_property
-    def adjudicator(self) -> Adjudicator:
-        """The three stages, with the preset and the changes from the settings."""
+    def rerank(self) -> RerankSettings:
+        """The preset for re-ranking with the changes from the settings."""
         chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
-        settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+        return replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+
+    @cached_property
+    def adjudicator(self) -> Adjudicator:
+        """The three stages."""
         if self.settings.judge.family == "reranker":
-            check_yes_no_only(settings)
-        return Adjudicator(self.judge, self.lexicon, settings, mapper=self.mapper)
+            check_yes_no_only(self.rerank)
+        return Adjudicator(self.judge, self.lexicon, self.rerank, mapper=self.mapper)
 
     @cached_property
     def mapper(self) -> PatchTextMapper:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.records import UNKNOWN, Candidate, SlotVerdict
+from anomalylmm.records import UNKNOWN, Candidate, SlotKind, SlotVerdict
 
 Reading = Literal["generate", "likelihood", "both"]
 Fusion = Literal["mean", "product"]
@@ -40,7 +40,8 @@ class RerankSettings:
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
     masking: MaskingWay = "lexicon"  # who names the words to mask if the user has not
-    negation: bool = False  # ask the judge with negated words too; pocket models can't tell that something is absent
+    negation: bool = False  # ask about each thing that must not be seen, too; else the judge does not hear of it
+    negation_kinds: Sequence[SlotKind] = get_args(SlotKind)  # that the judge can see; others are left out
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
@@ -178,9 +179,9 @@ def put_in_places(items: Sequence[Item], order: Sequence[int]) -> tuple[Item, ..
 def confidence(
     slots: Sequence[SlotVerdict], weights: Sequence[float], affirm: float | None, settings: RerankSettings
 ) -> float:
-    """Combines the evidence into 0..1 so that a wrong behavior alone rejects.
+    """Combines the evidence into 0..1 so that a wrong behavior alone rejects, and so does what must not be seen.
 
-    ``min(least action match, prod(match_s ** w_s) * affirm ** w_affirm)`` with exponents summing to 1: slots share
+    ``min(least such match, prod(match_s ** w_s) * affirm ** w_affirm)`` with exponents summing to 1: slots share
     ``a / (a + b)`` by their weights, the sentence has ``b / (a + b)``. The geometric mean lets one contradiction pull
     down what a mean would average away; the cap by the weakest behavior rejects the right person doing the wrong
     thing however well the clothes agree.
@@ -191,8 +192,8 @@ def confidence(
     logs = [share * weight * math.log(max(slot.match, _LEAST)) for slot, weight in zip(slots, weights, strict=True)]
     if affirm is not None:
         logs.append((1 - share) * math.log(max(affirm, _LEAST)))
-    actions = [slot.match for slot in slots if slot.kind == "action"]
-    return min([*actions, math.exp(sum(logs)), 1.0])
+    decisive = [slot.match for slot in slots if slot.kind == "action" or slot.absent]
+    return min([*decisive, math.exp(sum(logs)), 1.0])
 
 
 def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: Sequence[str] = ()) -> str:

@@ -12,7 +12,8 @@ from anomalylmm.footage.crops import cut
 from anomalylmm.protocols import Judge, PatchTextMapper
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated
-from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Verdict
+from anomalylmm.query.negation import find_absent
+from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Slot, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
@@ -111,7 +112,6 @@ class Adjudicator:
             hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
         started = time.perf_counter()
-        query = query if self.settings.negation else leave_out_negated(query, self.lexicon)
         case = self._open_case(query, candidates, cache, budget_calls, hints or {})
         promotions: list[Promotion] = []
         if case.questions.num_calls == 0:
@@ -143,7 +143,9 @@ class Adjudicator:
         budget_calls: int | None,
         hints: Hints,
     ) -> _Case:
-        settings, questions = self.settings, self._questions(query)
+        absent = find_absent(query, self.lexicon, self.settings.negation_kinds) if self.settings.negation else ()
+        query = leave_out_negated(query, self.lexicon)
+        settings, questions = self.settings, self._questions(query, absent)
         budget = budget_calls if budget_calls is not None else settings.budget_calls or None
         asker = Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size)
         first = candidates[: settings.top_n or query.top_n]
@@ -151,7 +153,7 @@ class Adjudicator:
         plan = plan_judging(first, hints, planned)
         return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker)
 
-    def _questions(self, query: Query) -> Questions:
+    def _questions(self, query: Query, absent: tuple[Slot, ...]) -> Questions:
         slots, reading = query.cloze.slots, self.settings.reading
         facets = choose_facets(slots) if self.settings.facets else ()
         return Questions(
@@ -163,7 +165,8 @@ class Adjudicator:
             generate=bool(slots) and reading in {"generate", "both"},
             affirm=self.settings.affirm_weight > 0,
             facets=facets,
-            facet_prompts=tuple(map(write_facet_prompt, facets)),
+            absent=absent,
+            facet_prompts=tuple(map(write_facet_prompt, (*facets, *absent))),
         )
 
     def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:

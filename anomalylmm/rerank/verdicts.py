@@ -12,6 +12,7 @@ from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
+from anomalylmm.rerank.absence import read_absent
 from anomalylmm.rerank.evidence import Evidence, Questions
 from anomalylmm.rerank.prompts import parse_cloze
 from anomalylmm.rerank.saliency import slot_posteriors, slot_saliency, slot_weights
@@ -53,8 +54,9 @@ class VerdictReader:
         posteriors = slot_posteriors(log_scores, self.questions.layout) if self.questions.likelihood else ()
         slots, trouble = self._read_slots(usable, posteriors)
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
+        slots += self._read_absent(usable, candidate)
         saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
-        weights = slot_weights(self.questions.slots, saliencies)
+        weights = slot_weights(slots, saliencies)
         affirm = self._read_affirm(usable, posteriors)
         notes, is_open = [], False
         asks_color = any(slot.kind == "color" for slot in slots)
@@ -113,6 +115,14 @@ class VerdictReader:
             return slot
         weight = self.settings.posture_weight * READINGS[slot.word].weight
         return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
+
+    def _read_absent(self, usable: Sequence[Evidence], candidate: Candidate) -> tuple[SlotVerdict, ...]:
+        """Reads the slots that must not be seen, whose logits stand behind those of the facets."""
+        first, weight = len(self.questions.facets), self.settings.posture_weight
+        return tuple(
+            read_absent(slot, [evidence.facet_logits[index] for evidence in usable], candidate, weight)
+            for index, slot in enumerate(self.questions.absent, first)
+        )
 
     def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
         """Adds the written words of L looks: a behavior may show in one look only, a color should show in all."""
