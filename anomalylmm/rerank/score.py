@@ -192,7 +192,7 @@ def confidence(
     logs = [share * weight * math.log(max(slot.match, _LEAST)) for slot, weight in zip(slots, weights, strict=True)]
     if affirm is not None:
         logs.append((1 - share) * math.log(max(affirm, _LEAST)))
-    decisive = [slot.match for slot in slots if slot.kind == "action" or slot.absent]
+    decisive = [slot.match for slot in slots if slot.kind == "action" or (slot.absent and slot.answer != UNKNOWN)]
     return min([*decisive, math.exp(sum(logs)), 1.0])
 
 

@@ -12,7 +12,7 @@ from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
-from anomalylmm.rerank.absence import read_absent
+from anomalylmm.rerank.absence import read_absent, scores_of_moment
 from anomalylmm.rerank.evidence import Evidence, Questions
 from anomalylmm.rerank.prompts import parse_cloze
 from anomalylmm.rerank.saliency import slot_posteriors, slot_saliency, slot_weights
@@ -54,7 +54,7 @@ class VerdictReader:
         posteriors = slot_posteriors(log_scores, self.questions.layout) if self.questions.likelihood else ()
         slots, trouble = self._read_slots(usable, posteriors)
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
-        slots += self._read_absent(usable, candidate)
+        slots += self._read_absent(usable, posteriors, candidate)
         saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
         weights = slot_weights(slots, saliencies)
         affirm = self._read_affirm(usable, posteriors)
@@ -116,12 +116,16 @@ class VerdictReader:
         weight = self.settings.posture_weight * READINGS[slot.word].weight
         return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
 
-    def _read_absent(self, usable: Sequence[Evidence], candidate: Candidate) -> tuple[SlotVerdict, ...]:
+    def _read_absent(
+        self, usable: Sequence[Evidence], posteriors: Posteriors, candidate: Candidate
+    ) -> tuple[SlotVerdict, ...]:
         """Reads the slots that must not be seen, whose logits stand behind those of the facets."""
-        first, weight = len(self.questions.facets), self.settings.posture_weight
+        asked, weight = self.questions, self.settings.posture_weight
+        best = _best_look(posteriors, asked.slots)
+        shown = scores_of_moment(asked.slots, candidate.posture_scores)
         return tuple(
-            read_absent(slot, [evidence.facet_logits[index] for evidence in usable], candidate, weight)
-            for index, slot in enumerate(self.questions.absent, first)
+            read_absent(slot, [evidence.facet_logits[index] for evidence in usable], best, shown, weight)
+            for index, slot in enumerate(asked.absent, len(asked.facets))
         )
 
     def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
@@ -204,11 +208,18 @@ def _without_color(
 def _sentence_logit(usable: Sequence[Evidence], posteriors: Posteriors, slots: Sequence[Slot]) -> float:
     """Returns the logit of yes at the look that shows the behaviors best; without any, the mean logit."""
     logits = np.array([evidence.affirm_logit for evidence in usable])
+    best = _best_look(posteriors, slots)
+    if best is not None:
+        return float(logits[best])
+    return float(logits.max() if any(slot.kind == "action" for slot in slots) else logits.mean())
+
+
+def _best_look(posteriors: Posteriors, slots: Sequence[Slot]) -> int | None:
+    """Returns the look that shows the behaviors best; None without any, or if they are only written."""
     actions = [index for index, slot in enumerate(slots) if slot.kind == "action"]
-    if actions and posteriors:
-        shown = sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)
-        return float(logits[int(np.argmax(shown))])
-    return float(logits.max() if actions else logits.mean())
+    if not actions or not posteriors:
+        return None
+    return int(np.argmax(sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)))
 
 
 def _sigmoid(logit: float) -> float:

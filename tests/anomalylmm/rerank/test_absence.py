@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from anomalylmm.posture.classes import CHANNELS
-from anomalylmm.records import Candidate, Verdict
+from anomalylmm.records import UNKNOWN, Candidate, Slot, Verdict
+from anomalylmm.rerank.absence import read_absent
 from anomalylmm.rerank.score import RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from tests.anomalylmm.scripted import LEXICON, FacetJudge, candidate_of, query_of
@@ -47,6 +48,33 @@ def test_it_is_asked_about_in_every_look_beside_the_facets() -> None:
     assert verdict.accepted
     assert verdict.num_calls == 2 * 4  # cloze, sentence, facet and bag, of two looks
     assert verdict.affirm == pytest.approx(0.993, abs=1e-3)
+
+
+def test_a_behavior_must_not_be_seen_in_the_moment_that_shows_what_is_asked_for() -> None:
+    """Somebody who falls may have run before; colors count as the mean of all looks, things by one look."""
+    run, red = Slot(start=0, stop=3, word="running", kind="action"), Slot(start=0, stop=3, word="red", kind="color")
+    bag = replace(red, word="bag", kind="object")
+    logits = [4.0, -4.0]
+    assert read_absent(run, logits, 1, None, 0.0).match > 0.9
+    assert read_absent(run, logits, 0, None, 0.0).match < 0.1
+    assert read_absent(run, logits, None, None, 0.0).match < 0.1
+    assert read_absent(red, logits, 1, None, 0.0).match == 0.5
+    assert read_absent(bag, logits, 1, None, 0.0).match < 0.1
+
+
+def test_the_joints_of_that_moment_count() -> None:
+    ran = {"running": 0.9, "run": 0.9}
+    moments = np.array([[ran.get(name, 0.0) for name in CHANNELS], [float(name == "fall") for name in CHANNELS]])
+    runs = replace(candidate_of(0, 1), posture_scores=moments.astype(np.float32))
+    assert judge("a man falling, not running", {RUN: -3.0}, runs).accepted
+    assert not judge("a man in red, not running", {RUN: -3.0}, runs).accepted
+
+
+def test_a_gray_picture_says_nothing_of_a_color_that_must_not_be_seen() -> None:
+    gray = replace(candidate_of(0, 1), images=(np.full((24, 16, 3), 1, np.uint8),))
+    verdict = judge("a man falling, not wearing red", {"a person in red": 5.0}, gray)
+    assert verdict.accepted
+    assert verdict.slots[-1].answer == UNKNOWN
 
 
 def test_the_joints_say_whether_somebody_runs() -> None:
