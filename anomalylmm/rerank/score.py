@@ -42,6 +42,7 @@ class RerankSettings:
     masking: MaskingWay = "lexicon"  # who names the words to mask if the user has not
     negation: bool = False  # ask about each thing that must not be seen, too; else the judge does not hear of it
     negation_kinds: Sequence[SlotKind] = get_args(SlotKind)  # that the judge can see; others are left out
+    filter: float = 0.0  # least likelihood of a yes to the behaviors alone to be asked anything else; 0: not asked
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
@@ -71,8 +72,9 @@ class RerankSettings:
         margins = (self.pair_window, self.pair_margin, self.gate_margin)
         if not all(margin >= 0 for margin in margins):
             raise ConfigurationError(f"pair_window, pair_margin and gate_margin {margins} must not be negative")
-        if not 0 <= self.same_cosine <= 1:
-            raise ConfigurationError(f"same_cosine is {self.same_cosine}, but must be in [0, 1]; 0 switches it off")
+        for name in ("same_cosine", "filter"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigurationError(f"{name} is {value}, but must be in [0, 1]; 0 switches it off")
         if self.budget_calls < 0 or self.pair_top < 2:
             raise ConfigurationError("budget_calls must not be negative, and pair_top must be at least 2")
         if self.facets and self.affirm_weight == 0:

@@ -16,6 +16,7 @@ from anomalylmm.query.negation import find_absent
 from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Slot, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
+from anomalylmm.rerank.filtering import ask_filter, build_filter_questions
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
@@ -60,6 +61,7 @@ class _Case:
     plan: JudgingPlan
     questions: Questions
     asker: Asker
+    cache: JudgementCache | None
     looks: dict[int, list[Look]] = field(default_factory=dict)  # of the leaders
     verdicts: dict[int, Verdict] = field(default_factory=dict)
 
@@ -147,11 +149,14 @@ class Adjudicator:
         query = leave_out_negated(query, self.lexicon)
         settings, questions = self.settings, self._questions(query, absent)
         budget = budget_calls if budget_calls is not None else settings.budget_calls or None
-        asker = Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size)
+        asker = self._asker(questions, cache, budget)
         first = candidates[: settings.top_n or query.top_n]
         planned = settings if questions.num_calls else replace(settings, gate=False, same_cosine=0.0)
         plan = plan_judging(first, hints, planned)
-        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker)
+        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker, cache=cache)
+
+    def _asker(self, questions: Questions, cache: JudgementCache | None, budget: int | None) -> Asker:
+        return Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=self.settings.batch_size)
 
     def _questions(self, query: Query, absent: tuple[Slot, ...]) -> Questions:
         slots, reading = query.cloze.slots, self.settings.reading
@@ -184,13 +189,27 @@ class Adjudicator:
         leaders = case.plan.leaders
         looks_of = self._looks(case.query, [case.candidates[position] for position in leaders], case.asker)
         case.looks = dict(zip(leaders, looks_of, strict=True))
+        if self.settings.filter:
+            self._filter(case)
+        open_looks = {position: looks for position, looks in case.looks.items() if position not in case.verdicts}
+        looks_of = list(open_looks.values())
         blind = case.asker.read_prior() if case.questions.likelihood and any(looks_of) else None
         found = case.asker.ask(looks_of)
         reader = self._reader(case, blind)
-        for position, looks in case.looks.items():
+        for position, looks in open_looks.items():
             if all(look.key in found for look in looks):
                 heard = join_moments([(look, found[look.key]) for look in looks])
                 case.verdicts[position] = reader.read(case.candidates[position], heard)
+
+    def _filter(self, case: _Case) -> None:
+        """Gives a verdict to each leader that surely shows nothing of the kind."""
+        asker = self._asker(build_filter_questions(case.query), case.cache, case.asker.budget_left)
+        reader = self._reader(case, None)
+        for position, heard in ask_filter(asker, case.looks).items():
+            verdict = reader.read_filter(case.candidates[position], heard)
+            if verdict is not None:
+                case.verdicts[position] = verdict
+        case.asker.add_calls(asker)
 
     def _share(self, case: _Case) -> None:
         for position, leader in case.plan.leader_of.items():

@@ -86,6 +86,25 @@ class VerdictReader:
         match = float(np.dot(weights, matches)) if matches else None
         return score(match, affirm, candidate.rank, self.settings)
 
+    def read_filter(self, candidate: Candidate, heard: Sequence[Evidence]) -> Verdict | None:
+        """Reads the filter's answers on all looks of one candidate; None if one look passes and the judge goes on."""
+        likelihood = _sigmoid(max(evidence.affirm_logit for evidence in heard))
+        if likelihood >= self.settings.filter:
+            return None
+        return Verdict(
+            tracklet_id=candidate.tracklet_id,
+            accepted=False,
+            confidence=likelihood,
+            score=self._score(candidate, (), (), likelihood),
+            affirm=likelihood,
+            slots=(),
+            reason=f"filtered: the judge sees nothing of the kind ({likelihood:.2f}), so it was asked nothing else",
+            judge_id=self.judge_id,
+            num_calls=sum(evidence.num_looks for evidence in heard),
+            seconds=sum(evidence.seconds for evidence in heard),
+            cached=all(evidence.cached for evidence in heard),
+        )
+
     def unasked(self, candidate: Candidate) -> Verdict:
         """Says that there was nothing to ask."""
         return _empty_verdict(candidate, _UNASKED, self.judge_id)

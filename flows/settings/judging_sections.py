@@ -107,6 +107,9 @@ class RerankSettingsSection(Section):
     negation_kinds: tuple[SlotKind, ...] | None = Field(
         None, description="kinds of such things that the judge is asked about"
     )
+    filter: float | None = Field(
+        None, ge=0, le=1, description="likelihood of the behaviors, below which the judge is asked nothing else; 0: off"
+    )
     facets: bool | None = Field(None, description="also ask one yes-or-no question for each behavior")
     pairwise: bool | None = Field(None, description="compare close neighbors in pairs, in both orders")
     pair_window: float | None = Field(None, ge=0, description="largest score difference of close neighbors")
