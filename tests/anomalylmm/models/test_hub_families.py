@@ -211,7 +211,7 @@ def test_the_embedder_pools_the_newline_after_the_opened_answer(embedder: LmmEnc
     assert [inputs["input_ids"][row, length - 1].item() for row, length in enumerate(lengths)] == newline * 2
     assert inputs["input_ids"][1, lengths[1] :].unique().tolist() == [151643]
     alone = np.concatenate([embedder.encode_images([view]) for view in (TALL, TALL[:100])])
-    np.testing.assert_allclose(embedder.encode_images([TALL, TALL[:100]]), alone, atol=1e-5)
+    np.testing.assert_allclose(embedder.encode_images([TALL, TALL[:100]]), alone, atol=1e-4)
 
 
 def test_the_embedder_does_not_enlarge_small_pictures(embedder: LmmEncoder) -> None:
