@@ -53,7 +53,7 @@ def mean_views(views: Sequence[Floats]) -> Floats:
 
 
 def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
-    """Returns, by tracklet id, the best crop's vector (D,), without its posture, and its cosines with the views (V, D)."""
+    """Returns, by tracklet id, the best crop's vector without posture, (D,), and its cosines with the views (V, D)."""
     vectors = {tracklet_id: row.vector[: views.shape[1]] for tracklet_id, row in best.items()}
     return {
         tracklet_id: CoarseHint(view_cosines=tuple((views @ vector).tolist()), vector=vector)
