@@ -23,6 +23,7 @@ from anomalylmm.protocols import (
     TextEncoder,
 )
 from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.rerank.prompts import GRAY
 from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.judge_checks import check_yes_no_only, read_key
@@ -205,7 +206,8 @@ class Composition(VideoParts):
 
     def load_indexing_models(self) -> None:
         """Loads the models for indexing, before several threads use them."""
-        _ = self._detectors, self.encoder, self.bodies
+        _ = self._detectors, self.bodies
+        self.encoder.encode_images([GRAY])  # some encoders load what reads pictures with the first one
 
     def load_searching_models(self) -> None:
         """Loads the models for searching and judging."""
