@@ -105,15 +105,9 @@ def measure(settings: Path | None, layout: StoreLayout, queries: Sequence[Query]
             _adjudicate(composition, way, cases[0], None)  # what is slow the first time
             for case in cases if way.remembers else ():
                 _adjudicate(composition, way, case, memory)
-            _forget(composition.judge)
+            composition.forget_pictures()
             spent[way.name].append([_judge_once(composition, way, case, memory) for case in cases])
     return {name: _sum_up(rounds) for name, rounds in spent.items()}
-
-
-def _forget(judge: Any) -> None:
-    """Lets a judge forget the pictures it has seen."""
-    for memory in (judge._model._states, judge._model._tokens) if hasattr(judge._model, "look") else ():
-        memory.__init__(memory._max_bytes)
 
 
 def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence[Query]) -> Iterator[Case]:

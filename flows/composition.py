@@ -222,6 +222,12 @@ class Composition(VideoParts):
         """Loads the models for searching and judging."""
         _ = self.encoder, self.adjudicator
 
+    def forget_pictures(self) -> None:
+        """Lets the judge forget what it made of pictures, which may be of footage that is erased now."""
+        forget = getattr(self.__dict__.get("judge"), "forget_pictures", None)
+        if forget is not None:
+            forget()
+
     @cached_property
     def judge(self) -> Judge:
         """The judge; a server is not contacted yet."""
