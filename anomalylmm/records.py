@@ -305,6 +305,7 @@ class SlotVerdict:
     saliency: float  # 0..1 how much the image decides this slot
     posture: float | None = None  # 0..1 what the joints say of the word; None if they can't speak to it
     frames: tuple[str, ...] = ()  # likeliest word and its probability in each frame of a moment shown one by one
+    absent: bool = False  # it must not be seen, and word says so: "no bag"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What judging costs, with and without each saving: python -m benchmarks.judge STORE --out judge.json.
 
-The same candidates of the saved queries are judged again and again, first as plainly as can be: every answer read
-behind its own question. Rows and tokens are counted where the model is entered.
+The same candidates of the saved queries are judged again and again, first as plainly as can be: by torch, every answer
+read behind its own question. Sequences and tokens are counted where the language model is entered.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from flows.sweep.query_file import default_query_file, read_queries
 from flows.sweep.sweeping import open_gallery
 from storage.disk.layout import StoreLayout
 
-COLUMNS = ("way", "questions", "sequences", "tokens", "seconds", "sequences saved", "seconds saved", "same first")
+COLUMNS = ("way", "questions", "sequences", "tokens", "CPU s", "CPU saved", "same first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +34,15 @@ class Way:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    runtime: str = "onnxruntime"
     shares: bool = True  # the question's reading, between its answers
     remembers: bool = False
 
 
 WAYS = (
-    Way(name="every answer behind its own question", shares=False),
-    Way(name="+ the question read once for all answers"),
+    Way(name="torch, every answer behind its own question", runtime="torch", shares=False),
+    Way(name="torch, the question read once for all answers", runtime="torch"),
+    Way(name="ONNX Runtime, the picture read once for all queries"),
     Way(name="+ near-identical pictures judged once", settings={"same_cosine": 0.98}),
     Way(name="+ gate", settings={"same_cosine": 0.98, "gate": True}),
     Way(name="all but the gate, asked again", settings={"same_cosine": 0.98}, remembers=True),
@@ -49,16 +51,15 @@ WAYS = (
 
 @dataclass(slots=True, kw_only=True)
 class Meter:
-    """What went through the model."""
+    """What went through the language model."""
 
     rows: int = 0
     tokens: int = 0
 
-    def __call__(self, _: Any, __: Any, given: Mapping[str, Any]) -> None:
-        """Counts one forward pass."""
-        rows, length = given["input_ids"].shape
-        self.rows += rows
-        self.tokens += rows * length
+    def count(self, shape: tuple[int, ...]) -> None:
+        """Counts one forward pass of rows of some length."""
+        self.rows += shape[0]
+        self.tokens += shape[0] * shape[1]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class Cost:
     questions: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # of the processor
     firsts: list[str] = field(default_factory=list)
 
 
@@ -93,18 +94,20 @@ class Memory(dict[str, Mapping[str, object]]):
         self.update(rows)
 
 
-def measure(composition: Composition, layout: StoreLayout, queries: Sequence[Query], runs: int) -> dict[str, Cost]:
-    """Judges every query in every way, `runs` times each, the ways in turn."""
-    cases = list(_iter_cases(composition, layout, queries))
-    costs = {way.name: Cost() for way in WAYS}
-    memory = Memory()
-    for case in cases:  # fills the memory, and warms what is slow the first time
-        _adjudicate(composition, WAYS[-1], case, memory)
-    for case in cases:
+def measure(settings: Path | None, layout: StoreLayout, queries: Sequence[Query], runs: int) -> dict[str, Cost]:
+    """Judges all queries in every way, ``runs`` times, the ways in turn, each time by a judge that knows nothing."""
+    spent: dict[str, list[list[tuple[Meter, float, Adjudication]]]] = {way.name: [] for way in WAYS}
+    cases = list(_iter_cases(Composition(load_settings("pocket", settings)), layout, queries))
+    for _ in range(runs):
         for way in WAYS:
-            spent = [_judge_once(composition, way, case, memory if way.remembers else None) for _ in range(runs)]
-            _add(costs[way.name], spent)
-    return costs
+            composition = Composition(load_settings("pocket", settings, judge={"runtime": way.runtime}))
+            memory = Memory() if way.remembers else None
+            _adjudicate(composition, way, cases[0], None)  # what is slow the first time
+            for case in cases if way.remembers else ():
+                _adjudicate(composition, way, case, memory)
+            composition.forget_pictures()
+            spent[way.name].append([_judge_once(composition, way, case, memory) for case in cases])
+    return {name: _sum_up(rounds) for name, rounds in spent.items()}
 
 
 def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence[Query]) -> Iterator[Case]:
@@ -112,7 +115,7 @@ def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence
     views = encode_views(composition.encoder, composition.lexicon, queries)
     found = find_candidates(gallery, mean_views(views), queries, [scope_of(query) for query in queries], 0.0)
     for query, candidates, own in zip(queries, found, views, strict=True):
-        loaded, best = load_images(gallery, candidates, has_poses=composition.bodies is not None)
+        loaded, best = load_images(gallery, candidates, has_poses=composition.has_poses)
         if loaded:
             yield Case(query=query, candidates=loaded, hints=build_hints(own, best))
 
@@ -120,11 +123,10 @@ def _iter_cases(composition: Composition, layout: StoreLayout, queries: Sequence
 def _judge_once(
     composition: Composition, way: Way, case: Case, memory: Memory | None
 ) -> tuple[Meter, float, Adjudication]:
-    judge: Any = composition.judge
-    with _metered(judge, shares=way.shares) as meter:
-        began = time.perf_counter()
+    with _metered(composition.judge, shares=way.shares) as meter:
+        began = time.process_time()
         result = _adjudicate(composition, way, case, memory)
-        return meter, time.perf_counter() - began, result
+        return meter, time.process_time() - began, result
 
 
 def _adjudicate(composition: Composition, way: Way, case: Case, memory: Memory | None) -> Adjudication:
@@ -135,23 +137,42 @@ def _adjudicate(composition: Composition, way: Way, case: Case, memory: Memory |
 
 @contextmanager
 def _metered(judge: Any, *, shares: bool) -> Iterator[Meter]:
-    meter, scorer = Meter(), judge._scorer  # the count is of what the model reads, wherever from
-    hook = judge._model.register_forward_pre_hook(meter, with_kwargs=True)
-    scorer.uses_cache = shares
+    meter, model = Meter(), judge._model  # the count is of what the model reads, wherever from
+    if hasattr(model, "look"):
+        language = model._language
+
+        class Counted:
+            side = language.side
+
+            def __call__(self, **given: Any) -> Any:
+                meter.count(given["seen"].shape)
+                return language(**given)
+
+        model._language = Counted()
+        try:
+            yield meter
+        finally:
+            model._language = language
+        return
+    hook = model.register_forward_pre_hook(lambda _, __, given: meter.count(given["input_ids"].shape), with_kwargs=True)
+    judge._scorer.uses_cache = shares
     try:
         yield meter
     finally:
         hook.remove()
-        scorer.uses_cache = True
 
 
-def _add(cost: Cost, spent: Sequence[tuple[Meter, float, Adjudication]]) -> None:
-    meter, _, result = spent[0]
-    cost.questions.append(result.num_calls)
-    cost.rows.append(meter.rows)
-    cost.tokens.append(meter.tokens)
-    cost.seconds.append(statistics.median(seconds for _, seconds, _ in spent))
-    cost.firsts.append(result.ranked[0].candidate.tracklet_id)
+def _sum_up(rounds: Sequence[Sequence[tuple[Meter, float, Adjudication]]]) -> Cost:
+    """The cost of one way: counts of its first round, medians of the seconds of all."""
+    cost = Cost()
+    for spent in zip(*rounds, strict=True):
+        meter, _, result = spent[0]
+        cost.questions.append(result.num_calls)
+        cost.rows.append(meter.rows)
+        cost.tokens.append(meter.tokens)
+        cost.seconds.append(statistics.median(seconds for _, seconds, _ in spent))
+        cost.firsts.append(result.ranked[0].candidate.tracklet_id)
+    return cost
 
 
 def tabulate(costs: Mapping[str, Cost]) -> list[tuple[object, ...]]:
@@ -162,7 +183,6 @@ def tabulate(costs: Mapping[str, Cost]) -> list[tuple[object, ...]]:
             name,
             *(round(statistics.mean(numbers), 2) for numbers in (cost.questions, cost.rows, cost.tokens)),
             round(statistics.mean(cost.seconds), 3),
-            _ratio(sum(plain.rows), sum(cost.rows)),
             _ratio(sum(plain.seconds), sum(cost.seconds)),
             f"{sum(map(str.__eq__, cost.firsts, plain.firsts))} of {len(plain.firsts)}",
         )
@@ -185,7 +205,7 @@ def main() -> None:
     options = parser.parse_args()
     composition = Composition(load_settings("pocket", options.settings))
     queries = [query for query in read_queries(options.queries, composition.lexicon) if query.enabled]
-    costs = measure(composition, StoreLayout(options.store), queries, options.runs)
+    costs = measure(options.settings, StoreLayout(options.store), queries, options.runs)
     options.out.write_text(json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=1), encoding="utf-8")
     lines = [COLUMNS, ("---",) * len(COLUMNS), *tabulate(costs)]
     print("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))

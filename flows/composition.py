@@ -23,7 +23,8 @@ from anomalylmm.protocols import (
     TextEncoder,
 )
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.rerank.score import PRESETS
+from anomalylmm.rerank.prompts import GRAY
+from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.judge_checks import check_yes_no_only, read_key
 from flows.settings.model import Settings
@@ -192,7 +193,16 @@ class Composition(VideoParts):
         return DualEncoder(weights, device=self._device, batch_size=encoder.batch_size)
 
     def _runs_graphs(self, weights: ResolvedWeights, runtime: str, names: Sequence[str]) -> bool:
-        """Whether ONNX Runtime runs a model by the graphs next to its weights; it gives equal results without torch."""
+        """Whether ONNX Runtime runs a model by the graphs next to its weights; it gives equal results without torch.
+
+        Raises:
+            ConfigurationError: The settings ask for a GPU and for graphs, which run on the CPU only.
+        """
+        if runtime == "onnxruntime" and self.settings.device not in {"auto", "cpu"}:
+            raise ConfigurationError(
+                f'device is {self.settings.device!r}, but runtime = "onnxruntime" runs encoder and judge on the CPU; '
+                'set runtime = "auto" or "torch"'
+            )
         return runtime == "onnxruntime" or (runtime == "auto" and has_graphs(weights, names) and self._device == "cpu")
 
     @property
@@ -205,11 +215,18 @@ class Composition(VideoParts):
 
     def load_indexing_models(self) -> None:
         """Loads the models for indexing, before several threads use them."""
-        _ = self._detectors, self.encoder, self.bodies
+        _ = self._detectors, self.bodies
+        self.encoder.encode_images([GRAY])  # some encoders load what reads pictures with the first one
 
     def load_searching_models(self) -> None:
         """Loads the models for searching and judging."""
         _ = self.encoder, self.adjudicator
+
+    def forget_pictures(self) -> None:
+        """Lets the judge forget what it made of pictures, which may be of footage that is erased now."""
+        forget = getattr(self.__dict__.get("judge"), "forget_pictures", None)
+        if forget is not None:
+            forget()
 
     @cached_property
     def judge(self) -> Judge:
@@ -249,13 +266,17 @@ class Composition(VideoParts):
         )
 
     @cached_property
-    def adjudicator(self) -> Adjudicator:
-        """The three stages, with the preset and the changes from the settings."""
+    def rerank(self) -> RerankSettings:
+        """The preset for re-ranking with the changes from the settings."""
         chosen = self.settings.rerank.model_dump(exclude={"preset"}, exclude_none=True)
-        settings = replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+        return replace(PRESETS[self.settings.rerank.preset], batch_size=self.settings.judge.batch_size, **chosen)
+
+    @cached_property
+    def adjudicator(self) -> Adjudicator:
+        """The three stages."""
         if self.settings.judge.family == "reranker":
-            check_yes_no_only(settings)
-        return Adjudicator(self.judge, self.lexicon, settings, mapper=self.mapper)
+            check_yes_no_only(self.rerank)
+        return Adjudicator(self.judge, self.lexicon, self.rerank, mapper=self.mapper)
 
     @cached_property
     def mapper(self) -> PatchTextMapper:

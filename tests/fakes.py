@@ -165,7 +165,10 @@ class FakeComposition(Composition):
         """The block detector."""
         return BlockDetector()
 
-    has_poses = False
+    @property
+    def has_poses(self) -> bool:
+        """Whether a test has given bodies."""
+        return self.bodies is not None
 
     @cached_property
     def bodies(self) -> Any:

@@ -4,10 +4,11 @@ A dual encoder hardly hears a "not": the vector of "without a bag" lies near "wi
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.records import SlotKind
+from anomalylmm.records import Query, Slot, SlotKind
 
 Span = tuple[int, int]
 
@@ -72,6 +73,35 @@ def find_negated(text: str, lexicon: Lexicon) -> tuple[Span, ...]:
         spans.append((tokens[first].start, tokens[stop - 1].stop))
         index = stop
     return tuple(spans)
+
+
+def find_absent(query: Query, lexicon: Lexicon, kinds: Sequence[SlotKind]) -> tuple[Slot, ...]:
+    """Finds what a query says must not be seen, each as a slot of its own that can be asked about, in reading order.
+
+    A color belongs to the thing behind it: "without a red hat" says nothing about a blue one. A phrase about other
+    people ("nobody helps", "except the man in red") says nothing of the person searched for and gives no slot, and
+    neither does one with a word that the user masked.
+    """
+    words = lexicon.find_words(query.text)
+    found: list[Slot] = []
+    for start, stop in find_negated(query.text, lexicon):
+        inside = [slot for slot in words if start <= slot.start and slot.stop <= stop]
+        masked = any(slot.start < stop and start < slot.stop for slot in query.cloze.slots)
+        if not masked and not any(slot.kind == "person" for slot in inside):
+            found += _join_colors(query.text, inside)
+    return tuple(slot for slot in found if slot.kind in kinds)
+
+
+def _join_colors(text: str, slots: Sequence[Slot]) -> list[Slot]:
+    """Joins each color with the thing right behind it."""
+    joined: list[Slot] = []
+    for slot in slots:
+        before = joined[-1] if joined else None
+        if before and before.kind == "color" and slot.kind in _THINGS and not text[before.stop : slot.start].strip():
+            joined[-1] = replace(slot, start=before.start, word=f"{before.word} {slot.word}", contrasts=())
+        else:
+            joined.append(replace(slot, contrasts=()))
+    return joined
 
 
 def _read_tokens(text: str, lexicon: Lexicon) -> list[_Token]:
@@ -144,7 +174,19 @@ def _end_of_phrase(tokens: list[_Token], index: int, reach: str) -> int:
             return _end_of_series(tokens, index + 1)
         index += 1
         if (has_verb or token.kind == "color") and not _goes_on_to_thing(tokens, index):
-            return index
+            return _end_of_alternatives(tokens, index, "action" if has_verb else "color")
+    return index
+
+
+def _end_of_alternatives(tokens: list[_Token], index: int, kind: SlotKind) -> int:
+    """Returns where the behaviors or colors joined by "or" end: "not running or walking", "not wearing red or blue"."""
+    while index < len(tokens) and tokens[index].word == "or":
+        at = next((at for at in range(index + 1, len(tokens)) if not tokens[at].opens), len(tokens))
+        if at == len(tokens) or tokens[at].kind != kind:
+            break
+        index = at + 1
+        if _goes_on_to_thing(tokens, index):  # "or carrying | a bag"
+            index = next(place for place in range(index, len(tokens)) if tokens[place].kind in _THINGS) + 1
     return index
 
 

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.query.negation import find_negated
-from anomalylmm.records import Query, Slot
+from anomalylmm.query.negation import find_absent, find_negated
+from anomalylmm.records import Query, Slot, SlotKind
 
 MIN_LETTERS = 4  # shorter words are near too many others
 MIN_LIKENESS = 0.86  # "jaket" and "jacket" have 0.91, "start" and "stair" 0.8
 MIN_UNKNOWN = 2  # words, and at least half of those with a meaning, for a sentence that was not understood
 MAX_NAMED = 8
 LEFT_OUT = (
-    "what must not be seen is left out of the search: {}; look at the hits for it yourself (a large judge hears it if "
-    "rerank.negation is on)"
+    "what must not be seen is left out of the search: {}; look at the hits for it yourself (a judge that can tell is "
+    "asked about it if rerank.negation is on)"
 )
+NOT_ASKED = "the judge is not asked about what must not be seen: {}; look at the hits for it yourself"
 FUNCTION_WORDS = frozenset(
     "a about after again against all along also although am an and another any anyone are around as at away be because"
     " been before behind being below beside between both but by can could did do does down during each either else ever"
@@ -28,16 +29,24 @@ FUNCTION_WORDS = frozenset(
 )
 
 
-def describe_wording(query: Query, unknown: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
+def describe_wording(
+    query: Query, unknown: Sequence[str], lexicon: Lexicon, asked_absent: Sequence[SlotKind] = ()
+) -> tuple[str, ...]:
     """Lists what a user should know about the words of a query.
 
     Args:
         query: The query as it was written.
         unknown: Its words that the encoder does not know, in lower case.
         lexicon: Gives the words that are known all the same, and those to suggest.
+        asked_absent: Kinds of things that the judge is asked about if they must not be seen.
     """
-    negated = [query.text[start:stop] for start, stop in find_negated(query.text, lexicon)]
-    messages = [LEFT_OUT.format(_quote(negated))] if negated else []
+    asked = find_absent(query, lexicon, asked_absent)
+    negated = [
+        query.text[start:stop]
+        for start, stop in find_negated(query.text, lexicon)
+        if not any(start <= slot.start < stop for slot in asked)
+    ]
+    messages = [(NOT_ASKED if asked_absent else LEFT_OUT).format(_quote(negated))] if negated else []
     found = lexicon.find_words(query.text)
     strange = [word for word in unknown if not _is_familiar(word, lexicon)]
     if not strange:

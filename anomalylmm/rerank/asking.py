@@ -48,6 +48,17 @@ class Asker:
         self._budget, self._batch_size = budget_calls, batch_size
         self._failures = 0
 
+    @property
+    def budget_left(self) -> int | None:
+        """Questions that may still be asked; None if there is no limit."""
+        return None if self._budget is None else max(0, self._budget - self.num_calls)
+
+    def add_calls(self, other: "Asker") -> None:
+        """Counts what another asker of the same query has asked, as if it were this one's."""
+        self.num_calls += other.num_calls
+        self.num_cached += other.num_cached
+        self._failures = max(self._failures, other._failures)
+
     def build_look(self, views: Sequence[Image], moment: int = 0) -> Look:
         """Builds a look, with the key of its evidence: judge, pictures, prompts and answers."""
         asked = self._questions

@@ -40,7 +40,8 @@ class Questions:
     generate: bool
     affirm: bool
     facets: tuple[Slot, ...] = ()  # slots asked about by a yes-or-no question each
-    facet_prompts: tuple[str, ...] = ()  # one per facet
+    absent: tuple[Slot, ...] = ()  # what must not be seen, asked about by a yes-or-no question each
+    facet_prompts: tuple[str, ...] = ()  # one per facet, then one per absent slot
 
     @property
     def num_calls(self) -> int:
@@ -64,7 +65,7 @@ class Evidence:
     log_scores: tuple[float, ...] = ()
     answer: str = ""
     affirm_logit: float = 0.0
-    facet_logits: tuple[float, ...] = ()  # one per facet
+    facet_logits: tuple[float, ...] = ()  # one per facet, then one per absent slot
     seconds: float = 0.0
     error: str = ""
     cached: bool = False

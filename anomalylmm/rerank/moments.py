@@ -20,6 +20,11 @@ def split_moment(clip: Clip, judge: Judge) -> Iterator[Sequence[Image]]:
         yield clip if judge.moment_way == "video" else thin(clip, judge.max_views)
 
 
+def split_views(views: Sequence[Image], size: int) -> list[Sequence[Image]]:
+    """Splits stored views into groups of at most ``size``."""
+    return [views[start : start + size] for start in range(0, len(views), size)]
+
+
 def thin(clip: Clip, count: int) -> Clip:
     """Takes at most ``count`` pictures of a clip, spread evenly, the first and last among them."""
     if len(clip) <= count:

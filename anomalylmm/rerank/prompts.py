@@ -82,6 +82,14 @@ def write_facet_prompt(slot: Slot) -> str:
     return FACET_PROMPT.format(facet=FACETS[slot.kind].format(word=_one_line(slot.word)))
 
 
+def write_filter_prompt(text: str, slots: Sequence[Slot]) -> str:
+    """Writes the yes-or-no question whether any behavior of a query is there; without one it is on the sentence."""
+    words = list(dict.fromkeys(_one_line(slot.word) for slot in slots if slot.kind == "action"))
+    if not words:
+        return write_affirm_prompt(text)
+    return FACET_PROMPT.format(facet=FACETS["action"].format(word=" or ".join(words)))
+
+
 def write_pair_prompt(text: str) -> str:
     """Writes the question which of two pictures shows the sentence; its answers are ``PAIR_ANSWERS``."""
     return PAIR_PROMPT.format(text=_asked(text))

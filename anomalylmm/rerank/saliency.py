@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import ShapeError
-from anomalylmm.records import Box, Floats, Image, Slot, SlotKind
+from anomalylmm.records import Box, Floats, Image, Slot, SlotKind, SlotVerdict
 from anomalylmm.rerank.prompts import AnswerLayout
 
 # Weight of a kind if the picture decides it, and the share of it that stays if the picture says nothing.
@@ -52,7 +52,7 @@ def slot_saliency(posterior: NDArray[np.float64], prior: NDArray[np.float64]) ->
     return float(1.0 - np.exp(-max(0.0, divergence)))
 
 
-def slot_weights(slots: Sequence[Slot], saliencies: Sequence[float] | None) -> NDArray[np.float64]:
+def slot_weights(slots: Sequence[Slot | SlotVerdict], saliencies: Sequence[float] | None) -> NDArray[np.float64]:
     """Weighs S slots by kind and saliency, summing to 1; without saliencies all weigh the same (the paper's mean)."""
     if saliencies is None:
         return np.full(len(slots), 1.0 / max(1, len(slots)))

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from anomalylmm.errors import ConfigurationError
-from anomalylmm.records import UNKNOWN, Candidate, SlotVerdict
+from anomalylmm.records import UNKNOWN, Candidate, SlotKind, SlotVerdict
 
 Reading = Literal["generate", "likelihood", "both"]
 Fusion = Literal["mean", "product"]
@@ -41,7 +41,9 @@ class RerankSettings:
     max_images: int = 4  # different moments of a candidate that the judge sees
     batch_size: int = 16  # questions put to the judge at once
     masking: MaskingWay = "lexicon"  # who names the words to mask if the user has not
-    negation: bool = False  # ask the judge with negated words too; pocket models can't tell that something is absent
+    negation: bool = False  # ask about each thing that must not be seen, too; else the judge does not hear of it
+    negation_kinds: Sequence[SlotKind] = get_args(SlotKind)  # that the judge can see; others are left out
+    filter: float = 0.0  # least likelihood of a yes to the behaviors alone to be asked anything else; 0: not asked
     facets: bool = False  # one yes-or-no question per behavior, in addition to that on the whole sentence
     pairwise: bool = False  # compare close neighbors two by two (see ``pairs.py``)
     pair_window: float = 0.5  # of S, within which neighbors are close
@@ -76,8 +78,9 @@ class RerankSettings:
             raise ConfigurationError(f"pair_window, pair_margin and gate_margin {margins} must not be negative")
         if self.moment_frames < 0 or not self.moment_seconds > 0:
             raise ConfigurationError("moment_frames must not be negative, and moment_seconds must be positive")
-        if not 0 <= self.same_cosine <= 1:
-            raise ConfigurationError(f"same_cosine is {self.same_cosine}, but must be in [0, 1]; 0 switches it off")
+        for name in ("same_cosine", "filter"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigurationError(f"{name} is {value}, but must be in [0, 1]; 0 switches it off")
         if self.budget_calls < 0 or self.pair_top < 2:
             raise ConfigurationError("budget_calls must not be negative, and pair_top must be at least 2")
         if self.facets and self.affirm_weight == 0:
@@ -184,9 +187,9 @@ def put_in_places(items: Sequence[Item], order: Sequence[int]) -> tuple[Item, ..
 def confidence(
     slots: Sequence[SlotVerdict], weights: Sequence[float], affirm: float | None, settings: RerankSettings
 ) -> float:
-    """Combines the evidence into 0..1 so that a wrong behavior alone rejects.
+    """Combines the evidence into 0..1 so that a wrong behavior alone rejects, and so does what must not be seen.
 
-    ``min(least action match, prod(match_s ** w_s) * affirm ** w_affirm)`` with exponents summing to 1: slots share
+    ``min(least such match, prod(match_s ** w_s) * affirm ** w_affirm)`` with exponents summing to 1: slots share
     ``a / (a + b)`` by their weights, the sentence has ``b / (a + b)``. The geometric mean lets one contradiction pull
     down what a mean would average away; the cap by the weakest behavior rejects the right person doing the wrong
     thing however well the clothes agree.
@@ -197,8 +200,8 @@ def confidence(
     logs = [share * weight * math.log(max(slot.match, _LEAST)) for slot, weight in zip(slots, weights, strict=True)]
     if affirm is not None:
         logs.append((1 - share) * math.log(max(affirm, _LEAST)))
-    actions = [slot.match for slot in slots if slot.kind == "action"]
-    return min([*actions, math.exp(sum(logs)), 1.0])
+    decisive = [slot.match for slot in slots if slot.kind == "action" or (slot.absent and slot.answer != UNKNOWN)]
+    return min([*decisive, math.exp(sum(logs)), 1.0])
 
 
 def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: Sequence[str] = ()) -> str:

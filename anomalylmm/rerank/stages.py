@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,12 +12,14 @@ from anomalylmm.footage.crops import cut
 from anomalylmm.protocols import Judge, PatchTextMapper
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated
-from anomalylmm.records import Candidate, Clip, Floats, Image, Query, RankedCandidate, Verdict
+from anomalylmm.query.negation import find_absent
+from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Slot, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
+from anomalylmm.rerank.filtering import ask_filter, build_filter_questions
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
-from anomalylmm.rerank.moments import mirrored, split_moment
-from anomalylmm.rerank.order import Order, find_orders
+from anomalylmm.rerank.moments import mirrored, split_moment, split_views
+from anomalylmm.rerank.order import find_orders
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
     layout_answers,
@@ -61,6 +63,7 @@ class _Case:
     plan: JudgingPlan
     questions: Questions
     asker: Asker
+    cache: JudgementCache | None
     looks: dict[int, list[Look]] = field(default_factory=dict)  # of the leaders
     verdicts: dict[int, Verdict] = field(default_factory=dict)
 
@@ -113,7 +116,6 @@ class Adjudicator:
             hints: What the coarse search knows beyond scores, by tracklet id, for gate and near-identical pictures.
         """
         started = time.perf_counter()
-        query = query if self.settings.negation else leave_out_negated(query, self.lexicon)
         case = self._open_case(query, candidates, cache, budget_calls, hints or {})
         promotions: list[Promotion] = []
         if case.questions.num_calls == 0:
@@ -145,42 +147,45 @@ class Adjudicator:
         budget_calls: int | None,
         hints: Hints,
     ) -> _Case:
-        settings, questions = self.settings, self._questions(query)
+        absent = find_absent(query, self.lexicon, self.settings.negation_kinds) if self.settings.negation else ()
+        query = leave_out_negated(query, self.lexicon)
+        settings, questions = self.settings, self._questions(query, absent)
         budget = budget_calls if budget_calls is not None else settings.budget_calls or None
-        asker = Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=settings.batch_size)
+        asker = self._asker(questions, cache, budget)
         first = candidates[: settings.top_n or query.top_n]
         planned = settings if questions.num_calls else replace(settings, gate=False, same_cosine=0.0)
         plan = plan_judging(first, hints, planned)
-        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker)
+        return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker, cache=cache)
 
-    def _questions(self, query: Query) -> Questions:
+    def _asker(self, questions: Questions, cache: JudgementCache | None, budget: int | None) -> Asker:
+        return Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=self.settings.batch_size)
+
+    def _questions(self, query: Query, absent: tuple[Slot, ...]) -> Questions:
         slots, reading = query.cloze.slots, self.settings.reading
+        is_read = self._reads_orders and self.settings.moment_frames > 0
+        orders = find_orders(query.cloze, self.lexicon) if is_read else {}
         facets = choose_facets(slots) if self.settings.facets else ()
         return Questions(
             slots=slots,
-            layout=layout_answers(query.cloze, self._orders(query)),
+            layout=layout_answers(query.cloze, orders),
             cloze_prompt=write_cloze_prompt(query.cloze),
             affirm_prompt=write_affirm_prompt(query.text),
             likelihood=bool(slots) and reading in {"likelihood", "both"},
             generate=bool(slots) and reading in {"generate", "both"},
             affirm=self.settings.affirm_weight > 0,
             facets=facets,
-            facet_prompts=tuple(map(write_facet_prompt, facets)),
+            absent=absent,
+            facet_prompts=tuple(map(write_facet_prompt, (*facets, *absent))),
         )
 
-    def _orders(self, query: Query) -> dict[int, Order]:
-        """Returns the orders that are read from single frames, by slot."""
-        is_read = self.settings.moment_join == "order" and self.judge.moment_way == "single"
-        return find_orders(query.cloze, self.lexicon) if self.settings.moment_frames and is_read else {}
+    @property
+    def _reads_orders(self) -> bool:
+        return self.settings.moment_join == "order" and self.judge.moment_way == "single"
 
     def wants_moment(self, query: Query) -> bool:
-        """Tells whether a query's candidates are to be shown as moments.
-
-        A judge of single pictures, if it is to read an order, needs them only for behavior that has one.
-        """
-        if self.settings.moment_join == "order" and self.judge.moment_way == "single":
-            return bool(self._orders(query))
-        return self.settings.moment_frames > 0
+        """Tells whether a query's candidates are shown as moments; who reads orders needs them for these alone."""
+        has_use = not self._reads_orders or bool(find_orders(query.cloze, self.lexicon))
+        return self.settings.moment_frames > 0 and has_use
 
     def _reader(self, case: _Case, blind: NDArray[np.float64] | None) -> VerdictReader:
         return VerdictReader(
@@ -197,13 +202,27 @@ class Adjudicator:
         leaders = case.plan.leaders
         looks_of = self._looks(case.query, [case.candidates[position] for position in leaders], case.asker)
         case.looks = dict(zip(leaders, looks_of, strict=True))
+        if self.settings.filter:
+            self._filter(case)
+        open_looks = {position: looks for position, looks in case.looks.items() if position not in case.verdicts}
+        looks_of = list(open_looks.values())
         blind = case.asker.read_prior() if case.questions.likelihood and any(looks_of) else None
         found = case.asker.ask(looks_of)
         reader = self._reader(case, blind)
-        for position, looks in case.looks.items():
+        for position, looks in open_looks.items():
             if all(look.key in found for look in looks):
                 heard = join_moments([(look, found[look.key]) for look in looks])
                 case.verdicts[position] = reader.read(case.candidates[position], heard)
+
+    def _filter(self, case: _Case) -> None:
+        """Gives a verdict to each leader that surely shows nothing of the kind."""
+        asker = self._asker(build_filter_questions(case.query), case.cache, case.asker.budget_left)
+        reader = self._reader(case, None)
+        for position, heard in ask_filter(asker, case.looks).items():
+            verdict = reader.read_filter(case.candidates[position], heard)
+            if verdict is not None:
+                case.verdicts[position] = verdict
+        case.asker.add_calls(asker)
 
     def _share(self, case: _Case) -> None:
         for position, leader in case.plan.leader_of.items():
@@ -279,17 +298,12 @@ class Adjudicator:
             views_of = [[*views, *focus] for views, focus in zip(views_of, focus_of, strict=True)]
         mirror = self.settings.mirror and not names_a_side(query.text)
         return [
-            list(self._iter_moment_looks(item.moment, asker, mirror=mirror))
-            if item.moment
-            else list(_iter_looks(views, size, asker, mirror=mirror))
-            for item, views in zip(chosen, views_of, strict=True)
+            list(_iter_looks(shown, asker, mirror=mirror))
+            for shown in (
+                split_moment(item.moment, self.judge) if item.moment else split_views(views, size)
+                for item, views in zip(chosen, views_of, strict=True)
+            )
         ]
-
-    def _iter_moment_looks(self, clip: Clip, asker: Asker, *, mirror: bool) -> Iterator[Look]:
-        for moment, shown in enumerate(split_moment(clip, self.judge)):
-            yield asker.build_look(shown, moment)
-            if mirror:
-                yield asker.build_look(mirrored(shown), moment)
 
     def _focus_crops(
         self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
@@ -302,13 +316,12 @@ class Adjudicator:
         return [_focus_crop(views[0], next(maps)) if views else [] for views in views_of]
 
 
-def _iter_looks(views: Sequence[Image], size: int, asker: Asker, *, mirror: bool) -> Iterator[Look]:
-    """Yields looks of at most ``size`` views, and each of them mirrored; every look is a moment of its own."""
-    for start in range(0, len(views), size):
-        shown = views[start : start + size]
-        yield asker.build_look(shown, start)
+def _iter_looks(groups: Iterable[Sequence[Image]], asker: Asker, *, mirror: bool) -> Iterator[Look]:
+    """Yields a look for each group of views, and each of them mirrored; every group is a moment of its own."""
+    for moment, shown in enumerate(groups):
+        yield asker.build_look(shown, moment)
         if mirror:
-            yield asker.build_look(mirrored(shown), start)
+            yield asker.build_look(mirrored(shown), moment)
 
 
 def names_a_side(text: str) -> bool:

@@ -12,6 +12,7 @@ from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import UNKNOWN, Candidate, Query, Slot, SlotVerdict, Verdict
+from anomalylmm.rerank.absence import read_absent, scores_of_moment
 from anomalylmm.rerank.evidence import Evidence, Questions, average
 from anomalylmm.rerank.order import name_frames, read_phases, score_order
 from anomalylmm.rerank.prompts import AnswerLayout, parse_cloze
@@ -58,8 +59,9 @@ class VerdictReader:
         if candidate.moment and self.questions.likelihood and len(frames) > 1:
             slots = add_frames(slots, np.array(frames), self.questions.layout)
         slots = tuple(self._add_posture(slot, candidate) for slot in slots)
+        slots += self._read_absent(usable, posteriors, candidate)
         saliencies = [slot.saliency for slot in slots] if self.settings.saliency else None
-        weights = slot_weights(self.questions.slots, saliencies)
+        weights = slot_weights(slots, saliencies)
         affirm = self._read_affirm(usable, posteriors)
         notes, is_open = [], False
         asks_color = any(slot.kind == "color" for slot in slots)
@@ -94,6 +96,25 @@ class VerdictReader:
         match = float(np.dot(weights, matches)) if matches else None
         return score(match, affirm, candidate.rank, self.settings)
 
+    def read_filter(self, candidate: Candidate, heard: Sequence[Evidence]) -> Verdict | None:
+        """Reads the filter's answers on all looks of one candidate; None if one look passes and the judge goes on."""
+        likelihood = _sigmoid(max(evidence.affirm_logit for evidence in heard))
+        if likelihood >= self.settings.filter:
+            return None
+        return Verdict(
+            tracklet_id=candidate.tracklet_id,
+            accepted=False,
+            confidence=likelihood,
+            score=self._score(candidate, (), (), likelihood),
+            affirm=likelihood,
+            slots=(),
+            reason=f"filtered: the judge sees nothing of the kind ({likelihood:.2f}), so it was asked nothing else",
+            judge_id=self.judge_id,
+            num_calls=sum(evidence.num_looks for evidence in heard),
+            seconds=sum(evidence.seconds for evidence in heard),
+            cached=all(evidence.cached for evidence in heard),
+        )
+
     def unasked(self, candidate: Candidate) -> Verdict:
         """Says that there was nothing to ask."""
         return _empty_verdict(candidate, _UNASKED, self.judge_id)
@@ -123,6 +144,18 @@ class VerdictReader:
             return slot
         weight = self.settings.posture_weight * READINGS[slot.word].weight
         return replace(slot, match=join_experts(slot.match, seen, weight), posture=seen)
+
+    def _read_absent(
+        self, usable: Sequence[Evidence], posteriors: Posteriors, candidate: Candidate
+    ) -> tuple[SlotVerdict, ...]:
+        """Reads the slots that must not be seen, whose logits stand behind those of the facets."""
+        asked, weight = self.questions, self.settings.posture_weight
+        best = _best_look(posteriors, asked.slots)
+        shown = scores_of_moment(asked.slots, candidate.posture_scores)
+        return tuple(
+            read_absent(slot, [evidence.facet_logits[index] for evidence in usable], best, shown, weight)
+            for index, slot in enumerate(asked.absent, len(asked.facets))
+        )
 
     def _read_written(self, verdict: SlotVerdict, words: Sequence[str], has_likelihood: bool) -> SlotVerdict:
         """Adds the written words of L looks: a behavior may show in one look only, a color should show in all."""
@@ -223,11 +256,18 @@ def _without_color(
 def _sentence_logit(usable: Sequence[Evidence], posteriors: Posteriors, slots: Sequence[Slot]) -> float:
     """Returns the logit of yes at the look that shows the behaviors best; without any, the mean logit."""
     logits = np.array([evidence.affirm_logit for evidence in usable])
+    best = _best_look(posteriors, slots)
+    if best is not None:
+        return float(logits[best])
+    return float(logits.max() if any(slot.kind == "action" for slot in slots) else logits.mean())
+
+
+def _best_look(posteriors: Posteriors, slots: Sequence[Slot]) -> int | None:
+    """Returns the look that shows the behaviors best; None without any, or if they are only written."""
     actions = [index for index, slot in enumerate(slots) if slot.kind == "action"]
-    if actions and posteriors:
-        shown = sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)
-        return float(logits[int(np.argmax(shown))])
-    return float(logits.max() if actions else logits.mean())
+    if not actions or not posteriors:
+        return None
+    return int(np.argmax(sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)))
 
 
 def _sigmoid(logit: float) -> float:

@@ -70,6 +70,7 @@ def ship(
 ) -> None:
     """Put finished weights into the package, whole, with cards that say where they come from."""
     from benchmarks.pocket import cards
+    from benchmarks.pocket.graphs import write_graphs
 
     crops = Crops(data / "crops", "train", keep_held_out=False)
     crops.refresh(shards)
@@ -90,6 +91,8 @@ def ship(
             cards.write_notice(out / kind, crops.rows)
         if halfway:
             average(weights / kind, out / kind)
+        if name != "detector":
+            write_graphs(out / kind)
         cards.publish(out / kind, weights / kind)
 
 

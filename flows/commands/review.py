@@ -46,7 +46,8 @@ def feedback(
     Example: `anomalylmm feedback --sql "select hit_id, 'reject' as verdict from hits where camera = 'gate'"`
     """
     from flows.review.calibrating import read_thresholds
-    from flows.review.feedback import current_user, list_feedback
+    from flows.review.feedback import list_feedback
+    from flows.runs.user import current_user
 
     layout = StoreLayout(store)
     _check_modes(single=hit is not None, csv=csv is not None, sql=sql is not None, list=listing, thresholds=thresholds)

@@ -19,9 +19,9 @@ from flows.export.clips import ClipNote, ClipStyle, Scene, look, write_clip
 from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
 from flows.export.sources import Sources
 from flows.export.stills import build_still
-from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
+from flows.runs.user import current_user
 from storage.disk.files import create_directories, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search

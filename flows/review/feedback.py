@@ -1,7 +1,6 @@
 """What people say of hits: single, from a CSV file or by SQL; checked whole, then left for the next writer."""
 
 import csv
-import getpass
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,14 +48,6 @@ class Listed:
 
     review: ReviewRecord
     is_waiting: bool  # for the next sweep to take it in
-
-
-def current_user() -> str:
-    """Names who is logged in."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def note_remarks(layout: StoreLayout, remarks: Sequence[Remark], now: datetime) -> Noted:

@@ -60,6 +60,7 @@ class Searcher:
         stamp = gallery_stamp(self.layout, self.composition.pipeline.digest)
         if self._opened is None or self._opened[0] != stamp:
             self._opened = None
+            self.composition.forget_pictures()
             self._opened = stamp, open_gallery(self.composition, self.layout)
         return self._opened[1]
 

@@ -16,9 +16,9 @@ from flows.composition import Composition
 from flows.moments.fetching import fetch_moments
 from flows.report.page import Card, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
-from flows.review.feedback import current_user
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import Recording, recording
+from flows.runs.user import current_user
 from flows.search.outcome import Result, SearchReport, SearchRequest
 from flows.search.reference import join_text_and_picture, read_reference
 from flows.sweep.coarse_search import (

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from anomalylmm.records import SlotKind
 from flows.settings.sections import GRAPH_RUNTIME, GraphRuntime, PixelArea, Seconds, Section, Unit
 
 
@@ -102,7 +103,13 @@ class RerankSettingsSection(Section):
     masking: Literal["lexicon", "judge"] = Field(
         "lexicon", description="who chooses the masked words if a query does not; the judge's choice is kept"
     )
-    negation: bool | None = Field(None, description="let the judge hear negated words, too")
+    negation: bool | None = Field(None, description="ask the judge about each thing that must not be seen")
+    negation_kinds: tuple[SlotKind, ...] | None = Field(
+        None, description="kinds of such things that the judge is asked about"
+    )
+    filter: float | None = Field(
+        None, ge=0, le=1, description="likelihood of the behaviors, below which the judge is asked nothing else; 0: off"
+    )
     facets: bool | None = Field(None, description="also ask one yes-or-no question for each behavior")
     pairwise: bool | None = Field(None, description="compare close neighbors in pairs, in both orders")
     pair_window: float | None = Field(None, ge=0, description="largest score difference of close neighbors")

@@ -53,10 +53,11 @@ def mean_views(views: Sequence[Floats]) -> Floats:
 
 
 def build_hints(views: Floats, best: Mapping[str, CropRow]) -> dict[str, CoarseHint]:
-    """Returns, by tracklet id, the best crop's vector and its cosines with the query's views (V, D)."""
+    """Returns, by tracklet id, the best crop's vector without posture, (D,), and its cosines with the views (V, D)."""
+    vectors = {tracklet_id: row.vector[: views.shape[1]] for tracklet_id, row in best.items()}
     return {
-        tracklet_id: CoarseHint(view_cosines=tuple((views @ row.vector[: views.shape[1]]).tolist()), vector=row.vector)
-        for tracklet_id, row in best.items()
+        tracklet_id: CoarseHint(view_cosines=tuple((views @ vector).tolist()), vector=vector)
+        for tracklet_id, vector in vectors.items()
     }
 
 

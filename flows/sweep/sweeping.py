@@ -173,7 +173,8 @@ def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
 def warn_of_wording(composition: Composition, query: Query) -> tuple[str, ...]:
     """Lists words of a query that the search does not use: unknown, negated, or beyond what the encoder reads."""
     encoder = composition.encoder
-    warnings = describe_wording(query, encoder.unknown_words(query.text), composition.lexicon)
+    asked = composition.rerank.negation_kinds if composition.rerank.negation else ()
+    warnings = describe_wording(query, encoder.unknown_words(query.text), composition.lexicon, asked)
     cut = encoder.cut_off(leave_out_negated(query, composition.lexicon).text)
     if not cut:
         return warnings

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Self
 
@@ -20,6 +21,7 @@ from storage.gallery.shard import GalleryShard, StoredVideo
 from storage.shards.manifest import ShardManifest
 from storage.shards.reading import load_tracklet, read_rows
 
+KEPT_TRACKLETS = 512  # whose crops are kept, tens of kilobytes each: the queries of a sweep often find the same ones
 _WHOLE = Scope()
 _PLACE = attrgetter("manifest.key.camera", "manifest.key.date", "manifest.key.shard_id")
 
@@ -70,6 +72,7 @@ class Gallery:
         self._placed = ShardRows(self.shards, np.cumsum([0, *(shard.rows for shard in self.shards)]))
         self.indexes = tuple(indexes)
         self._index_of = {shard_id: index for index in indexes for shard_id in index.manifest.shard_ids}
+        self._load_tracklet = lru_cache(maxsize=KEPT_TRACKLETS)(load_tracklet)
 
     @classmethod
     def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
@@ -152,12 +155,12 @@ class Gallery:
         return np.asarray(queries @ self._placed.read_vectors(rows).T)
 
     def tracklet_crops(self, shard_id: str, tracklet_id: str) -> list[CropRow]:
-        """All crops of one tracklet, in time order.
+        """All crops of one tracklet, in time order; those of the last ones asked for are kept.
 
         Raises:
             ShardError: If the gallery has no such shard, or it can't be read.
         """
-        return load_tracklet(self.shard(shard_id).directory, tracklet_id)
+        return list(self._load_tracklet(self.shard(shard_id).directory, tracklet_id))
 
     def shard(self, shard_id: str) -> GalleryShard:
         """One shard by id.

@@ -14,7 +14,7 @@ from anomalylmm.models.hub.loading import image_inputs, load_model, load_process
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.records import Floats, Image
 
-PADDED_FAMILIES = ("siglip",)  # trained on texts padded to full length, without a mask
+PADDED_FAMILIES = ("siglip",)  # trained on lower-case texts padded to full length, without a mask
 
 
 class DualEncoder:
@@ -65,12 +65,9 @@ class DualEncoder:
 
     def cut_off(self, text: str) -> str:
         """Returns the end of a text that is too long for the model; empty if the tokenizer can't tell."""
-        tokenizer = self._processor.tokenizer
-        if not tokenizer.is_fast:
-            return ""
-        options = {"truncation": True, "max_length": self._text_options["max_length"]}
-        spans = tokenizer(text, return_offsets_mapping=True, **options)["offset_mapping"]
-        return text[max(stop for _, stop in spans) :].strip()
+        return text[
+            end_of_read(self._processor.tokenizer, self._written(text), self._text_options["max_length"]) :
+        ].strip()
 
     def patch_maps(self, images: Sequence[Image], text: str) -> Floats:
         """Patch-text similarity of N images, scaled to 0..1 per image; shape (N, rows, columns).
@@ -95,10 +92,15 @@ class DualEncoder:
 
     @torch.inference_mode()
     def _text_rows(self, texts: Sequence[str]) -> Floats:
-        inputs = dict(self._processor.tokenizer(list(texts), return_tensors="pt", **self._text_options))
+        written = [self._written(text) for text in texts]
+        inputs = dict(self._processor.tokenizer(written, return_tensors="pt", **self._text_options))
         if self._is_padded_family():
             inputs = {"input_ids": inputs["input_ids"]}
         return unit_rows(self._model.get_text_features(**move(inputs, self._device, self._dtype)))
+
+    def _written(self, text: str) -> str:
+        """The text as the family was trained on it; SigLIP 2's tokenizer, Gemma's, keeps capital letters."""
+        return lower(text) if self._is_padded_family() else text
 
     def _is_padded_family(self) -> bool:
         return str(self._model.config.model_type).startswith(PADDED_FAMILIES)
@@ -109,6 +111,20 @@ class DualEncoder:
         longest = min(positions, int(min(self._processor.tokenizer.model_max_length, MAX_TOKENS)))
         padding = "max_length" if self._is_padded_family() else True
         return {"padding": padding, "truncation": True, "max_length": longest}
+
+
+def lower(text: str) -> str:
+    """Lowers the letters of a text but those that become two, so that places in it stay the same."""
+    return "".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in text)
+
+
+def end_of_read(tokenizer: Any, text: str, max_length: int, **options: Any) -> int:
+    """Finds where what a tokenizer keeps of a text ends; the text's length if the tokenizer can't tell."""
+    if not tokenizer.is_fast:
+        return len(text)
+    limits = {"truncation": True, "max_length": max_length, **options}
+    spans = tokenizer(text, return_offsets_mapping=True, **limits)["offset_mapping"]
+    return max((stop for _, stop in spans), default=0)
 
 
 def unit_rows(output: Any) -> Floats:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from anomalylmm.errors import ConfigurationError
+from anomalylmm.models.encode.dual_encoder import end_of_read
 from anomalylmm.models.encode.maps import stack_maps
 from anomalylmm.models.encode.vocabulary import WORD, read_vocabulary
 from anomalylmm.models.hub.chat import Inputs
@@ -147,6 +148,4 @@ class LmmEncoder:
         return text
 
     def _cut(self, text: str) -> str:
-        tokenizer = self._processor.tokenizer
-        ids = tokenizer(text, add_special_tokens=False, truncation=True, max_length=MAX_TEXT_TOKENS + 1)["input_ids"]
-        return text if len(ids) <= MAX_TEXT_TOKENS else tokenizer.decode(ids[:MAX_TEXT_TOKENS])
+        return text[: end_of_read(self._processor.tokenizer, text, MAX_TEXT_TOKENS, add_special_tokens=False)]

@@ -43,13 +43,16 @@ def load_processor(weights: ResolvedWeights) -> Any:
     """Loads the processor that belongs to a model.
 
     Raises:
-        WeightsError: It is missing or damaged.
+        WeightsError: It is missing or damaged, or needs a library that is not installed.
     """
     from transformers import AutoProcessor
 
     try:
         processor = AutoProcessor.from_pretrained(str(weights.path), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except ImportError as error:
+        what = " ".join(str(error).split())
+        raise WeightsError(f"{weights.path} needs a library that is not installed: {what}") from error
+    except (OSError, ValueError, KeyError) as error:
         raise WeightsError(f"{weights.path} has no usable processor: {error}; download the model again") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise WeightsError(f"{weights.path} has no processor for images and text; name a dual encoder or a judge")

@@ -8,6 +8,7 @@ from anomalylmm.rerank.prompts import NO_WORDS, YES_WORDS
 
 PROBE_ANSWER = "yes"
 Part = dict[str, str]  # of a message: text, or the place of a picture or video
+THOUGHT, END_OF_THOUGHT = "<think>", "\n</think>\n\n"  # an empty thought, as Qwen's own templates write it
 
 
 class ChatWords:
@@ -20,7 +21,7 @@ class ChatWords:
         self._lead = self._find_lead()
 
     def prompt_text(self, num_images: int, prompt: str) -> str:
-        """The question as text, up to where the answer begins."""
+        """The question as text, up to where the answer begins; a thought that the template opens is closed, empty."""
         return self._render([{"type": "image"}] * num_images, prompt)
 
     def is_begun(self, text: str) -> bool:
@@ -75,7 +76,7 @@ class ChatWords:
     def _render(self, shown: Sequence[Part], prompt: str) -> str:
         messages = self._messages(shown, prompt)
         text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return text
+        return text + END_OF_THOUGHT if text.rstrip().endswith(THOUGHT) else text
 
     def _messages(self, shown: Sequence[Part], prompt: str) -> list[dict[str, Any]]:
         return [{"role": "user", "content": [*shown, {"type": "text", "text": prompt}]}]

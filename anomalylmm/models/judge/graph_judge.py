@@ -92,6 +92,10 @@ class GraphJudge:
             margins[indices] = logs[:, yes].max(axis=1) - logs[:, no].max(axis=1)
         return margins
 
+    def forget_pictures(self) -> None:
+        """Forgets what was made of pictures, as if none had been seen."""
+        self._model.forget()
+
     def _iter_batches(self, views: Sequence[Views], prompt: str) -> Iterator[tuple[list[int], Floats, list[int]]]:
         """Indices of candidates with equally many pictures, what was made of these, and the question behind them.
 

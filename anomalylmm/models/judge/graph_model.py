@@ -53,6 +53,11 @@ class GraphModel:
 
         return np.stack(self._states.recall([(head, own) for own in names], begin))
 
+    def forget(self) -> None:
+        """Forgets what was made of pictures."""
+        self._tokens.forget()
+        self._states.forget()
+
     def read(self, states: Floats, tree: AnswerTree) -> Floats:
         """Log p (N, K, V) of the successors of the asked tokens of a question behind N candidates' pictures."""
         words = self._embeddings[list(tree.tokens)]

@@ -35,6 +35,11 @@ class PictureMemory:
                 self._keep(key, found[key])
         return [found[key] for key in keys]
 
+    def forget(self) -> None:
+        """Forgets everything."""
+        with self._turn:
+            self._kept, self._keys, self._bytes = {}, [], 0
+
     def _keep(self, key: Hashable, value: Floats) -> None:
         with self._turn:
             if key in self._kept or value.nbytes > self._max_bytes:

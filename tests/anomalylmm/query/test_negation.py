@@ -1,6 +1,7 @@
 """Negated words: found with their phrase, not asked for, and left out of what the encoder hears."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,14 +10,15 @@ from numpy.typing import NDArray
 from anomalylmm.protocols import Views
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import Mask, leave_out_negated, mask_query, mask_words, parse_masks
-from anomalylmm.query.negation import find_negated
-from anomalylmm.records import Cloze, Query
+from anomalylmm.query.negation import find_absent, find_negated
+from anomalylmm.records import Cloze, Query, SlotKind
 from anomalylmm.rerank.score import RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
 from flows.sweep.query_file import default_query_file, read_queries
 from tests.anomalylmm.scripted import ScriptedJudge, candidate_of
 
 LEXICON = Lexicon.load()
+KINDS = get_args(SlotKind)
 
 
 def query_of(text: str, cloze: Cloze | None = None) -> Query:
@@ -122,13 +124,15 @@ class HearingJudge(ScriptedJudge):
         return super().affirm(views, prompt)
 
 
-@pytest.mark.parametrize("negation", [False, True])
-def test_the_judge_hears_the_negation_if_the_settings_say_so(negation: bool) -> None:
+@pytest.mark.parametrize(("negation", "asked"), [(False, []), (True, ["a person with bag"])])
+def test_the_judge_is_asked_about_the_bag_alone_if_the_settings_say_so(negation: bool, asked: list[str]) -> None:
     judge = HearingJudge()
     query = query_of("a man running without a bag")
     Adjudicator(judge, LEXICON, RerankSettings(negation=negation)).adjudicate(query, [candidate_of(0, 1)])
-    assert judge.prompts
-    assert all(("without a bag" in prompt) is negation for prompt in judge.prompts)
+    assert judge.prompts == [
+        "Does this picture show: a man running? Answer yes or no.",
+        *(f"Does this picture show {facet}? Answer yes or no." for facet in asked),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,3 +147,43 @@ def test_no_spaces_and_commas_are_left_over(text: str, left: str) -> None:
     query = leave_out_negated(query_of(text), LEXICON)
     assert query.text == left
     assert all(query.text[slot.start : slot.stop].strip() for slot in query.cloze.slots)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a man not wearing red or blue, falling", "a man, falling"),
+        ("a man who is not running or carrying a bag", "a man"),
+        ("a man not running or walking but crawling", "a man but crawling"),
+    ],
+)
+def test_what_or_joins_is_negated_with_it(text: str, left: str) -> None:
+    assert leave_out_negated(query_of(text), LEXICON).text == left
+
+
+@pytest.mark.parametrize(
+    ("text", "absent"),
+    [
+        ("a man falling without a bag or a hat", [("bag", "object"), ("hat", "garment")]),
+        ("a woman without a red hat", [("red hat", "garment")]),
+        ("a woman not wearing red or blue", [("red", "color"), ("blue", "color")]),
+        ("a man who is not running", [("running", "action")]),
+        ("nobody helps the man lying there", []),
+        ("everyone except the man in red", []),
+        ("a man without a zorblax", []),
+        ("a man with a bag", []),
+    ],
+)
+def test_each_negated_thing_can_be_asked_about(text: str, absent: list[tuple[str, str]]) -> None:
+    assert [(slot.word, slot.kind) for slot in find_absent(query_of(text), LEXICON, KINDS)] == absent
+
+
+def test_what_the_user_masks_is_not_asked_to_be_absent() -> None:
+    text = "a woman not wearing red"
+    query = query_of(text, mask_words(text, [Mask(word="red", kind="color")], LEXICON))
+    assert find_absent(query, LEXICON, KINDS) == ()
+
+
+def test_only_kinds_that_the_judge_can_see_are_asked_about() -> None:
+    query = query_of("a man not running, without a bag, not wearing red")
+    assert [slot.word for slot in find_absent(query, LEXICON, ["action", "color"])] == ["running", "red"]

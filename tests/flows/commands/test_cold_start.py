@@ -42,3 +42,24 @@ def test_a_command_imports_no_library_that_it_does_not_use(
     loaded = set(ran.stderr.rpartition("loaded:")[2].split())
     assert "typer" in loaded
     assert not unused & loaded
+
+
+def test_a_search_with_the_shipped_models_imports_neither_torch_nor_transformers(tmp_path: Path) -> None:
+    """Its only store is empty, so the models are asked for by themselves."""
+    program = """
+import sys
+from flows.composition import Composition
+from flows.settings.model import load_settings
+composition = Composition(load_settings("pocket", None, {"ANOMALYLMM_DEVICE": "cpu"}))
+composition.load_searching_models()
+import flows.search.searcher
+from anomalylmm.rerank.prompts import GRAY
+composition.encoder.encode_images([GRAY])
+composition.judge.score_answers([[GRAY]], "Fill each blank", ["red"])
+print("loaded:", *sorted(name for name in sys.modules if "." not in name))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ran.returncode == 0, ran.stderr
+    loaded = set(ran.stdout.rpartition("loaded:")[2].split())
+    assert "onnxruntime" in loaded
+    assert not {"torch", "torchvision", "transformers", "ultralytics", "openvino", "scipy", "matplotlib"} & loaded

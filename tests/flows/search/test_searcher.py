@@ -56,12 +56,17 @@ def test_a_searcher_finds_what_a_single_search_finds_and_opens_the_gallery_once(
     assert len(alone) > 1
 
 
-def test_the_gallery_is_opened_again_when_footage_was_erased(layout: StoreLayout, opened: list[int]) -> None:
-    searcher = Searcher(compose_small(), layout)
+def test_the_gallery_is_opened_again_and_pictures_are_forgotten_when_footage_was_erased(
+    layout: StoreLayout, opened: list[int]
+) -> None:
+    searcher, forgotten = Searcher(compose_small(), layout), list[int]()
+    searcher.composition.judge.forget_pictures = lambda: forgotten.append(1)  # type: ignore[attr-defined]
     before = searcher.search(REQUEST)
+    searcher.search(REQUEST)
     erase_store(layout, [ErasureRule(cameras=("gate",))])
+    assert len(forgotten) == 1  # when the gallery was first opened
     after = searcher.search(REQUEST)
-    assert len(opened) == 2
+    assert len(opened) == len(forgotten) == 2
     assert {result.camera for result in before.results} == {"gate", "yard"}
     assert {result.camera for result in after.results} == {"yard"}
 

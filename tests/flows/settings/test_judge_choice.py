@@ -112,6 +112,8 @@ def test_models_with_graphs_run_without_torch_unless_the_settings_need_it() -> N
     assert choose(encoder={"runtime": "torch"}, judge={"runtime": "torch"}) == ("DualEncoder", "TransformersJudge")
     assert choose(judge={"maps": True}) == ("GraphEncoder", "TransformersJudge")
     assert choose(judge={"max_pixels": 128 * 128})[1] == "TransformersJudge"
+    with pytest.raises(ConfigurationError, match="on the CPU"):
+        choose(device="cuda:0", encoder={"runtime": "onnxruntime"})
 
 
 @pytest.mark.parametrize("changed", [{"maps": True}, {"max_pixels": 20_000}, {"family": "reranker"}])

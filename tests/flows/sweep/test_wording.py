@@ -6,6 +6,7 @@ from typing import Any
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import mask_query
 from anomalylmm.records import Query
+from anomalylmm.rerank.score import RerankSettings
 from flows.sweep.sweeping import warn_of_wording
 
 LEXICON = Lexicon.load()
@@ -21,8 +22,8 @@ class ShortReader:
         return text[20:].strip()
 
 
-def warn(text: str) -> tuple[str, ...]:
-    composition: Any = SimpleNamespace(encoder=ShortReader(), lexicon=LEXICON)
+def warn(text: str, **rerank: Any) -> tuple[str, ...]:
+    composition: Any = SimpleNamespace(encoder=ShortReader(), lexicon=LEXICON, rerank=RerankSettings(**rerank))
     query = Query(name="q", text=text, cloze=mask_query(text, LEXICON), version="v")
     return warn_of_wording(composition, query)
 
@@ -40,3 +41,12 @@ def test_an_unknown_word_and_an_end_that_is_cut_off_are_both_told() -> None:
 def test_words_that_are_left_out_take_no_room() -> None:
     (negated,) = warn("a man falls without a red jacket")
     assert '"without a red jacket"' in negated
+
+
+def test_only_what_the_judge_is_not_asked_about_is_warned_of() -> None:
+    text = "a man, not running, without a bag"
+    assert ['"not running", "without a bag"' in warning for warning in warn(text)] == [True]
+    assert warn(text, negation=True) == ()
+    kept = warn(text, negation=True, negation_kinds=("action", "color"))
+    assert ["the judge is not asked" in warning and '"without a bag"' in warning for warning in kept] == [True]
+    assert "running" not in kept[0]

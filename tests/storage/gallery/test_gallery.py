@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError, StoreError
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
+from storage.gallery import gallery as gallery_module
 from storage.gallery.gallery import FoundCrop, Gallery, count_crops
 from storage.gallery.scope import Scope
 from storage.shards.vectors import open_index
@@ -185,3 +186,19 @@ def test_verify_repairs_an_index_that_changed(layout: StoreLayout) -> None:
     assert report.rebuilt == (directory / INDEX_FILE,)
     assert report.is_clean
     assert verify_store(layout, deep=True).is_clean
+
+
+def test_the_crops_of_a_tracklet_are_read_once_and_can_be_changed_by_who_gets_them(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = gallery_module.load_tracklet
+    monkeypatch.setattr(gallery_module, "load_tracklet", lambda *given: read.append(given[1]) or real(*given))
+    publish_shard(layout, "a", make_rows("a", unit_vectors(6)))
+    gallery = Gallery.open(layout, PIPELINE)
+    (shard_id,), name = gallery.shard_ids, make_rows("a", unit_vectors(6))[0].tracklet_id
+    first = gallery.tracklet_crops(shard_id, name)
+    ids = [row.crop_id for row in first]
+    first.clear()
+    assert [row.crop_id for row in gallery.tracklet_crops(shard_id, name)] == ids != []
+    assert read == [name]

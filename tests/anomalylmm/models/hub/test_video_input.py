@@ -40,7 +40,7 @@ def test_the_processor_is_told_the_pace_of_the_frames() -> None:
 
 def test_answers_behind_a_video_score_the_same_one_by_one(judge: TransformersJudge) -> None:
     inputs = judge._chat.inputs_of(MOMENT, "does this show a man")
-    tokens = [judge._answer_tokens("does this show a man", answer) for answer in ANSWERS]
+    tokens = [judge._chat.answer_ids("does this show a man", answer) for answer in ANSWERS]
     together = judge._scorer.score(inputs, tokens)
     assert judge._scorer.uses_cache
     np.testing.assert_allclose(together, judge._scorer.score_one_by_one(inputs, tokens), atol=1e-3)

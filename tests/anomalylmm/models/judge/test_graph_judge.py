@@ -61,6 +61,9 @@ def test_a_picture_is_read_once_for_all_questions(judge: GraphJudge, monkeypatch
     judge.affirm(views, write_affirm_prompt("a man falls"))
     again = judge.score_answers([[picture.copy()] for picture in PICTURES], PROMPT, ANSWERS)
     assert sum(seen) == len(PICTURES)
+    judge.forget_pictures()
+    judge.score_answers(views[:1], PROMPT, ANSWERS)
+    assert sum(seen) == len(PICTURES) + 1
     np.testing.assert_array_equal(first, again)
 
 
