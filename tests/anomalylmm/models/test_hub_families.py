@@ -119,7 +119,7 @@ def test_a_library_that_a_tokenizer_lacks_is_named(tmp_path: Path) -> None:
 
 def test_an_answer_stands_where_the_template_puts_it(judge: TransformersJudge) -> None:
     """What is scored is what the model would read of the whole conversation."""
-    asked = judge._chat._messages(1, "a man is")
+    asked = judge._chat._messages([{"type": "image"}], "a man is")
     answer = {"role": "assistant", "content": [{"type": "text", "text": "falling"}]}
     whole = judge._chat._processor.apply_chat_template([*asked, answer], tokenize=False)
     read = judge._chat._processor(text=[whole], images=[[TALL]], return_tensors="pt")["input_ids"][0].tolist()
