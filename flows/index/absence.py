@@ -6,11 +6,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError
 from anomalylmm.measure.gaps import Gap, Recording, find_gaps
 from anomalylmm.records import Video
 from flows.clock import utc_now
+from flows.clocks.names import read_name
 from flows.index.planning import Plan
 from flows.index.wallclock import build_patterns, clock_of
 from flows.maintain.corrections import IndexedVideo, list_indexed, suggest_corrections
@@ -27,6 +29,8 @@ from storage.hits.gaps import (
 )
 from storage.shards.schema import clean_text
 
+DAY_SECONDS = 86_400.0
+STRETCH, STRETCH_SECONDS = 1.5, 60.0  # a video may be so many times longer or shorter than its name says, and more
 SURE = ("path_pattern", "container")  # sources of times that are exact
 
 
@@ -72,7 +76,8 @@ def note_absence(layout: StoreLayout, archive: Path, plan: Plan, settings: Setti
     fresh = {video.video_id for unit in plan.units for video in unit.videos}
     known = {names[video.video_id] for video in present if video.video_id in names.keys() - fresh}
     moved = forget_moved(layout, archive, known)
-    notes = (*moved, *iter_notes(records, now), *iter_overlaps(indexed, fresh), *suggest_corrections(indexed, present))
+    odd = (*iter_overlaps(indexed, fresh), *iter_stretched(indexed, fresh))
+    notes = (*moved, *iter_notes(records, now), *odd, *suggest_corrections(indexed, present))
     return Absence(gaps=records, notes=notes, is_new=is_new)
 
 
@@ -198,6 +203,27 @@ def iter_overlaps(indexed: Sequence[IndexedVideo], fresh: AbstractSet[str]) -> I
             f"camera {camera!r} recorded {len(pairs)} new videos at the same time as another, for example {pairs[0]}; "
             "they may be of two cameras with one name, or one recording in two qualities: name them apart in "
             "[[cameras]], or leave one out with archive.exclude"
+        )
+
+
+def iter_stretched(indexed: Iterable[IndexedVideo], fresh: AbstractSet[str]) -> Iterator[str]:
+    """Says so if new videos are much shorter or longer than the span from start to end in their names."""
+    found: list[tuple[str, float, float]] = []
+    for item in indexed:
+        end = read_name(item.entry.path).end if item.facts.clock_source == "path_pattern" else None
+        if end is not None and item.entry.video_id in fresh:
+            start = item.start_utc.astimezone(ZoneInfo(item.facts.time_zone))
+            stop = start.replace(hour=end.hour, minute=end.minute, second=end.second)
+            named = (stop - start).total_seconds() % DAY_SECONDS
+            length = (item.stop_utc - item.start_utc).total_seconds()
+            if max(named, length) > STRETCH * min(named, length) + STRETCH_SECONDS:
+                found.append((item.entry.path, length, named))
+    if found:
+        path, length, named = found[0]
+        yield (
+            f"{len(found)} new videos are much shorter or longer than the spans in their names, for example {path!r}: "
+            f"{length:.0f} s instead of {named:.0f} s. They may be time-lapses, or hold the moving parts only, so that "
+            "times within them are wrong"
         )
 
 

@@ -23,6 +23,7 @@ from storage.shards.quarantine import QuarantineEntry, clear_quarantine, record_
 from storage.shards.writer import ShardWriter
 from storage.upkeep.erasure import withdraw_erased
 
+MAX_FPS = 240  # of slow motion
 MIN_LOOKS, MIN_LOOKED_SHARE = 60, 0.3  # frames given to the detector, from which it is odd that it finds nobody
 
 
@@ -117,7 +118,8 @@ class _UnitBuilder:
         view: FrameView,
     ) -> None:
         self._view, self._small = view, dict[str, None]()  # what is amiss with the view, each note once
-        self._with_tracks: list[str] = []  # paths of files with several video tracks
+        self._with_tracks: list[str] = []  # paths of files with several video tracks,
+        self._too_fast: list[str] = []  # and of those with more frames a second than cameras take
         self.entries: list[VideoEntry] = []
         self._unreadable: list[Unreadable] = []
         self._composition, self._writer, self._counts = composition, writer, counts
@@ -160,13 +162,15 @@ class _UnitBuilder:
             self.entries.append(VideoEntry.of(end.video, end.header, end.report))
             self._small[note_view(end.header, self._view)] = None
             self._with_tracks += [end.video.path] if end.header.num_video_tracks > 1 else []
+            self._too_fast += [end.video.path] if end.header.average_fps > MAX_FPS else []
         return found
 
     def report(
         self, unit: Unit, manifest: ShardManifest | None, seconds: float, complaints: Sequence[str]
     ) -> UnitReport:
         """Builds the report of the unit."""
-        notes = [*(complaints or _note_nobody(self._counts, self._num_crops)), *_note_tracks(self._with_tracks)]
+        odd = (*_note_tracks(self._with_tracks), *_note_speed(self._too_fast))
+        notes = [*(complaints or _note_nobody(self._counts, self._num_crops)), *odd]
         return UnitReport(
             camera=unit.camera,
             date=unit.date,
@@ -221,6 +225,16 @@ def _note_tracks(paths: Sequence[str]) -> list[str]:
         f"{len(paths)} files hold several video tracks, for example {paths[0]!r}; only the one with the largest "
         "picture is read, of equals the first. To read another one, write it into a file of its own, beside or "
         "instead of this one: ffmpeg -i FILE -map 0:v:1 -c copy OTHER"
+    ]
+
+
+def _note_speed(paths: Sequence[str]) -> list[str]:
+    """Says that files play too fast, as some recorders write them, so that people appear in hardly a frame."""
+    if not paths:
+        return []
+    return [
+        f"{len(paths)} files show more than {MAX_FPS} frames a second, for example {paths[0]!r}; if their recorder "
+        "wrote wrong times, they are far too short, and people in them are missed. Check its frame rate"
     ]
 
 

@@ -14,7 +14,8 @@ from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, 
 from anomalylmm.records import Image
 
 LIMITED_RANGE = 1  # black is 16 and white 235, as FFmpeg numbers it
-BT709, UNSPECIFIED = 1, 2  # color matrices, as FFmpeg numbers them
+BT709 = 1  # a color matrix, as FFmpeg numbers it
+NO_MATRIX = (0, 2, 3)  # RGB, unspecified and reserved, as some phones tag their video
 HD_HEIGHT = 720  # from which video without color tags is BT.709, as players and broadcasters take it; below, BT.601
 MAX_STRETCH = 3.0  # no camera has pixels so oblong; a larger ratio is an error of the file
 
@@ -77,7 +78,7 @@ def lacks_hd_tag(frame: Any) -> bool:
 
     FFmpeg takes any such frame for BT.601, by which a pure green of BT.709 gets red 19, and skin 14 levels less red.
     """
-    return bool(frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT)
+    return frame.colorspace in NO_MATRIX and frame.height >= HD_HEIGHT and not frame.format.is_rgb
 
 
 def _to_rgb(frame: Any, **size: Any) -> Image:

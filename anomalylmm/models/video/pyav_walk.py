@@ -1,6 +1,7 @@
 """Walks through a video with PyAV, over damaged packets too; used inside the decoding child only."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,6 +225,13 @@ def promised_seconds(container: Any, stream: Any) -> float:
         return float(stream.duration * stream.time_base)
     if not container.duration:
         return 0.0
-    seconds = container.duration / MICROSECONDS
-    counts_from_zero = "matroska" in container.format.name
-    return max(0.0, seconds - start_seconds(stream)) if counts_from_zero else seconds
+    if "matroska" not in container.format.name:
+        return float(container.duration / MICROSECONDS)
+    stop = _tagged_seconds(stream) or container.duration / MICROSECONDS  # the second is that of its longest track
+    return max(0.0, stop - start_seconds(stream))
+
+
+def _tagged_seconds(stream: Any) -> float:
+    """The end of a Matroska track by its tag DURATION, such as ``00:10:00.040000000``; 0.0 without one."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0

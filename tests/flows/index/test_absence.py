@@ -68,6 +68,25 @@ def test_a_camera_that_records_twice_at_one_time_is_named_once(
     assert not any("same time" in note for note in index(layout, archive).notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("22.00.00-22.00.03.mp4", False),
+        ("22.00.00-22.01.00.mp4", False),
+        ("22.00.00-22.10.00.mp4", True),
+        ("23.59.58-00.00.01.mp4", False),
+    ],
+)
+def test_a_video_that_is_much_shorter_than_the_span_in_its_name_is_named(
+    layout: StoreLayout, tmp_path: Path, name: str, is_told: bool
+) -> None:
+    path = write_clip(tmp_path / "archive", "gate", 0)
+    path.rename(path.with_name(name))
+    notes = [note for note in index(layout, tmp_path / "archive").notes if "spans in their names" in note]
+    assert len(notes) == is_told
+    assert all(f"{name}': 3 s instead of 600 s" in note for note in notes)
+
+
 def test_a_whole_archive_has_no_gap(layout: StoreLayout, archive: Path) -> None:
     for _ in range(2):
         report = index(layout, archive)

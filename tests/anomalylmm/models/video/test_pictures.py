@@ -237,7 +237,8 @@ def write_matrix(path: Path, height: int, matrix: int, tag: int | None) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("height", "matrix", "tag"), [(720, 1, None), (576, 6, None), (720, 1, 1), (576, 1, 1), (720, 6, 6)]
+    ("height", "matrix", "tag"),
+    [(720, 1, None), (576, 6, None), (720, 1, 1), (576, 1, 1), (720, 6, 6), (720, 1, 0), (720, 1, 3)],
 )
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 def test_colors_without_a_tag_are_those_that_are_usual_for_the_height(

@@ -73,3 +73,23 @@ def test_of_several_tracks_the_largest_or_else_the_first_is_read(
     assert abs(image.mean() - (60 + 90 * shown)) < 5
     assert session.header.num_video_tracks == 2
     session.close()
+
+
+@pytest.mark.parametrize("name", ["long.mkv", "long.mp4"])
+def test_a_sound_track_that_is_longer_than_the_video_promises_no_pictures(tmp_path: Path, name: str) -> None:
+    with av.open(str(tmp_path / name), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        for _ in range(20):
+            image = np.full((90, 160, 3), 90, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(video.encode(None))
+        for start in range(0, 16000 * 8, 1024):
+            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            heard.sample_rate, heard.pts = 16000, start
+            container.mux(sound.encode(heard))
+        container.mux(sound.encode(None))
+    session = build_source().open_session(tmp_path / name, sample_fps=10.0)
+    assert sum(len(batch.images) for batch in session) == 20
+    assert (session.report.status, round(session.report.seconds_promised, 2)) == ("complete", 2.0)
