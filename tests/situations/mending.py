@@ -305,3 +305,17 @@ def an_archive_that_is_not_mounted(place: Place) -> Observed:
     text = f"exit {done.returncode}; {tell(done)[-150:]!r}; gaps {gaps}; videos {videos}"
     right = done.returncode == 4 and "mounted" in tell(done) and len(gaps) == 2 and videos == [{"n": 2}]
     return Observed(text=text, right=right)
+
+
+@situation("the new place is taken for the old one; nothing is missing any more, and hits stay")
+def an_archive_whose_folder_was_renamed(place: Place) -> Observed:
+    """Renames the archive's folder, runs the old command once, and then the new one."""
+    write_clips(place, "gate", clips_every(60, 1))
+    index(place)
+    sweep(place)
+    moved = place.archive.rename(place.folder / "moved")
+    index(place)
+    done = place.run("index", moved, "--store", place.store, "--quiet")
+    gaps = place.rows("select camera, kind from gaps")
+    text = f"gaps {gaps}; said: {'taken to have moved' in tell(done)}"
+    return Observed(text=text, right=gaps == [] and "taken to have moved" in tell(done))

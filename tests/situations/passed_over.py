@@ -107,6 +107,24 @@ unfinished = not_read(
 unknown = not_read("videos without a known extension", "gate/2026-03-14/recording0001", "gate/2026-03-14/11-00-00.vid")
 
 
+@situation("1 read, and none of the others taken for a video")
+def thumbnails_and_texts_beside_videos(place: Place) -> Observed:
+    """What motionEye, Google Takeout, PhotoPrism and others keep beside ``video.mp4``."""
+    path = put_old(place, "gate/2026-03-14/10-00-00.mp4")
+    for suffix in ("thumb", "json", "xmp", "jpg", "srt", "md5"):
+        path.with_name(f"{path.name}.{suffix}").write_bytes(b"no video" * 99)
+    report = index(place)
+    passed = report.get("passed_over", [])
+    return Observed(
+        text=f"{report['videos']} read, {len(passed)} passed over", right=report["videos"] == 1 and not passed
+    )
+
+
+formats = not_read(
+    "formats of recorders that no decoder reads", "gate/2026-03-14.bvr", "F0FC_0_rotating_1773479700.ubv"
+)
+
+
 @situation("1 read, the AppleDouble file named and not counted as damaged")
 def a_file_of_a_mac(place: Place) -> Observed:
     """Puts the companion file that macOS writes on foreign disks beside a video."""

@@ -97,6 +97,8 @@ def names_of_common_recorders(place: Place) -> Observed:
             "T8410P1234567890/20260314101500.mp4": ("T8410P1234567890", MORNING),
             "hall/14-03-2026/10-15-00.mp4": ("hall", MORNING),
             "attic/1773479700123.mp4": ("attic", MORNING),
+            "20260314-10h15m00s-Cellar.mp4": ("Cellar", MORNING),
+            "Stored/lane.20260314_101500.1234.3-1.mp4": ("lane", MORNING),
         },
     )
 
