@@ -211,7 +211,7 @@ def strong_noise(place: Place) -> Observed:
         counts.append(report.get("crops", 0))
         is_told = any("no person was found" in note for note in report.get("notes", []))
         is_right &= counts[-1] >= least * counts[0] or is_told
-    return Observed(text=f"crops without noise and with each: {counts}", right=is_right and counts[0] > 10)
+    return Observed(text=f"crops without noise and with each: {counts}", right=is_right and counts[0] > 5)
 
 
 @situation("a note that nobody is found although the picture changes")

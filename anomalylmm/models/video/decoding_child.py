@@ -1,13 +1,6 @@
 """The process that decodes videos: decord where it can be trusted, else PyAV; ``frames.py`` may kill it.
 
 It must import fast and know neither torch nor the rest of the project but sampling and its parent's messages.
-
-decord gives wrong frames without a word where a container has no index (MPEG-TS) and after damage, and gives up at the
-first damaged packet. So it is used for indexed containers only, its first frame must equal PyAV's, and the first error
-that its FFmpeg writes hands the rest of the video to PyAV. It shows both fields of interlaced frames at once, and takes
-HD without color tags for BT.601, and of two tracks it may read the other, so those are PyAV's, too. It decodes ahead of
-its reader without bound (3 GB of a video of three minutes whose reader paused, measured with decord2 3.4.0), so it gets
-only videos that it may hold whole.
 """
 
 import contextlib
@@ -16,33 +9,28 @@ import json
 import os
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-import av
 import av.logging
 import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
+from anomalylmm.footage.stillness import UsualSizes
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
+from anomalylmm.models.video.decord_walk import DamageError, first_line, walk_decord
 from anomalylmm.models.video.pictures import shrink
 from anomalylmm.models.video.probe import Probe
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, PyavWalk, num_threads, packet_times
-from anomalylmm.models.video.steady_clock import is_steady
+from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, PyavWalk
 
 ALIVE_SECONDS = 1.0
+Habits = defaultdict[tuple[object, ...], UsualSizes]  # of the videos read so far, by codec and size of the picture
 WANT_OF_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second where a thread finds no room
-SAME_TIME_SECONDS = 0.02
-SAME_PICTURE = 1.0  # mean difference of gray levels; measured 0.0 for equal frames
-
-
-class DamageError(Exception):
-    """decord can't be trusted from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,110 +95,14 @@ class Outlet:
             self.send({"kind": "alive"})
 
 
-def walk_decord(task: Task, probe: Probe, log: ErrorLog, outlet: Outlet) -> Iterator[Picture]:
-    """Yields sampled pictures, decoding in order only, never seeking.
-
-    Raises:
-        DamageError: decord failed, or wrote an error, or shows another first frame than PyAV.
-    """
-    try:
-        import decord
-    except ImportError as error:
-        raise DamageError(f"it can't be loaded: {first_line(error)}") from error
-    try:
-        reader = decord.VideoReader(task.path, ctx=decord.cpu(0), num_threads=num_threads())
-        spans = reader.get_frame_timestamp(np.arange(len(reader)))  # T,2: from, to
-        times = exact_times(spans[:, 0], Path(task.path), outlet)
-    except (decord.DECORDError, RuntimeError, AssertionError, *DAMAGE_ERRORS) as error:
-        raise DamageError(first_line(error)) from error
-    sampler, position = Sampler(task.sample_fps), 0
-    for index, pts_seconds in enumerate(times):
-        if not sampler.wants(pts_seconds):
-            continue
-        image = read_frame(reader, index - position, log, outlet)
-        if position == 0 and not same_picture(image, probe.first.image):
-            raise DamageError("its first frame differs from PyAV's")
-        position = index + 1
-        yield Picture(image=image, pts_seconds=pts_seconds)
-    if position < len(spans):
-        read_frame(reader, len(spans) - position - 1, log, outlet)
-    outlet.covered_seconds = float(spans[-1, 1])
-
-
-def exact_times(rounded: np.ndarray, path: Path, outlet: Outlet) -> list[float]:
-    """Times of decord's frames, in double precision; decord's own are float32, off by 0.2 ms after an hour.
-
-    Raises:
-        DamageError: decord counts other frames, or places them elsewhere, than the container.
-    """
-    times = packet_times(path, outlet.stay_alive)
-    if not is_steady(times):
-        raise DamageError("its clock stands still, starts again or leaps")
-    if not times:
-        return [round(float(pts_seconds), 3) for pts_seconds in rounded]
-    times.sort()
-    if len(times) != len(rounded) or np.abs(np.array(times) - rounded).max() > SAME_TIME_SECONDS:
-        raise DamageError("its frame times differ from the container's")
-    return times
-
-
-def read_frame(reader: Any, num_skipped: int, log: ErrorLog, outlet: Outlet) -> np.ndarray:
-    """Decodes the frame that comes after some unwanted ones, frame by frame.
-
-    decord's own ``skip_frames``, ``seek_accurate`` and ``get_batch`` are not used: they give frames of a wrong time
-    where the frame rate varies and in HEVC (measured with decord2 3.4.0).
-
-    Raises:
-        DamageError: decord failed or wrote an error.
-    """
-    for _ in range(num_skipped):
-        next_frame(reader, log)
-        outlet.stay_alive()
-    image: np.ndarray = next_frame(reader, log).asnumpy()
-    return image
-
-
-def next_frame(reader: Any, log: ErrorLog) -> Any:
-    """Decodes one frame.
-
-    Raises:
-        DamageError: decord failed or wrote an error.
-    """
-    import decord
-
-    try:
-        frame = reader.next()
-    except (decord.DECORDError, RuntimeError, StopIteration) as error:
-        raise DamageError(first_line(error)) from error
-    if log.size():
-        raise DamageError("its FFmpeg met damaged data")
-    return frame
-
-
-def same_picture(image: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two decoders show the same frame."""
-    if image.shape != other.shape:
-        return False
-    return float(np.abs(image.astype(np.int16) - other).mean()) < SAME_PICTURE
-
-
-def first_line(error: BaseException) -> str:
-    """The part of a native error's text that a person can use."""
-    said = getattr(error, "strerror", None)  # of PyAV's and the system's errors
-    if said:
-        return str(said)
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip()[:200] if lines else type(error).__name__
-
-
-def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
+def run(task: Task, outlet: Outlet, log: ErrorLog, habits: Habits) -> Fields:
     """Decodes the video and gives the closing message."""
     probe = Probe.of(Path(task.path))
     outlet.send(probe.fields())
     reason = ""
     if task.decoder == "decord" and probe.suits_decord and fits(task, probe):
         try:
-            for picture in walk_decord(task, probe, log, outlet):
+            for picture in walk_decord(task.path, task.sample_fps, probe, log, outlet):
                 outlet.send_picture(picture, task.max_width_px)
         except (DamageError, MemoryError) as error:
             reason = str(error)
@@ -218,7 +110,7 @@ def run(task: Task, outlet: Outlet, log: ErrorLog) -> Fields:
             covered = outlet.covered_seconds
             return {"kind": "end", "decoders": ["decord"], "covered": covered, "lost": 0.0, "bad_packets": 0}
     decoders = ["decord"] if outlet.last_pts is not None else []
-    return {**walk_pyav(task, probe, reason, log, outlet), "decoders": [*decoders, "pyav"], "reason": reason}
+    return {**walk_pyav(task, probe, reason, log, outlet, habits), "decoders": [*decoders, "pyav"], "reason": reason}
 
 
 def fits(task: Task, probe: Probe) -> bool:
@@ -241,7 +133,7 @@ def openable_path(path: str) -> Iterator[str]:
         yield path
 
 
-def walk_pyav(task: Task, probe: Probe, reason: str, log: ErrorLog, outlet: Outlet) -> Fields:
+def walk_pyav(task: Task, probe: Probe, reason: str, log: ErrorLog, outlet: Outlet, habits: Habits) -> Fields:
     """Sends what comes after the last frame sent, and gives the closing message without the decoders."""
     after = outlet.last_pts if outlet.last_pts is not None else task.after_seconds
     walk = PyavWalk(
@@ -252,6 +144,7 @@ def walk_pyav(task: Task, probe: Probe, reason: str, log: ErrorLog, outlet: Outl
         max_width_px=task.max_width_px,
         still_share=task.still_share,
         has_single_fields=probe.has_single_fields,
+        usual=habits[probe.codec, *probe.first.image.shape],
     )
     for number, picture in enumerate(walk):
         outlet.send_picture(picture, task.max_width_px)
@@ -301,7 +194,7 @@ def failure(error: Exception, limit_bytes: int | None) -> str:
     return f"the decoder failed: {type(error).__name__}: {first_line(error)}"
 
 
-def answer(task: Task, connection: Connection, log: ErrorLog) -> None:
+def answer(task: Task, connection: Connection, log: ErrorLog, habits: Habits) -> None:
     """Sends the frames of one video and what became of it.
 
     Raises:
@@ -312,7 +205,7 @@ def answer(task: Task, connection: Connection, log: ErrorLog) -> None:
     outlet = Outlet(connection)
     try:
         with openable_path(task.path) as path:
-            closing = run(replace(task, path=path), outlet, log)
+            closing = run(replace(task, path=path), outlet, log, habits)
     except ConnectionError:
         raise
     except Exception as error:  # noqa: BLE001 - the parent is to know why
@@ -345,4 +238,5 @@ def serve(respond: Callable[[Fields, Connection, ErrorLog], None]) -> None:
 
 
 if __name__ == "__main__":
-    serve(lambda fields, connection, log: answer(Task(**fields), connection, log))
+    known = Habits(UsualSizes)
+    serve(lambda fields, connection, log: answer(Task(**fields), connection, log, known))

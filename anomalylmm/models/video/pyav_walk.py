@@ -11,6 +11,7 @@ import av
 import av.error
 
 from anomalylmm.footage.sampling import Sampler
+from anomalylmm.footage.stillness import UsualSizes
 from anomalylmm.models.video.ledger import Ledger
 from anomalylmm.models.video.pictures import pixel_ratio, upright
 from anomalylmm.models.video.steady_clock import SteadyClock
@@ -46,6 +47,7 @@ class PyavWalk:
         max_width_px: int | None = None,
         still_share: float | None = None,
         has_single_fields: bool = False,
+        usual: UsualSizes | None = None,
     ) -> None:
         """Remembers where to go on.
 
@@ -57,10 +59,12 @@ class PyavWalk:
             max_width_px: Wider frames are made smaller.
             still_share: Share of changed pixels below which spans between key frames are left out; None decodes all.
             has_single_fields: Whether two packets make a frame.
+            usual: What is known of the packets of still spans from earlier videos of the camera.
         """
         self._path, self._sampler, self._after, self._stay_alive = path, sampler, after_seconds, stay_alive
         self._max_width, self._fields = max_width_px, 2 if has_single_fields else 1
         self._still_share = None if after_seconds or has_single_fields else still_share
+        self._usual_sizes = usual or UsualSizes()
         self.bad_packets, self.saw_damage = 0, False
         self._promised_pts: int | None = None  # of the last packet that promised a frame
         self._usual_seconds = 0.0  # of a frame
@@ -102,7 +106,8 @@ class PyavWalk:
         """Yields all frames that decode; a damaged packet is counted and passed over."""
         packets = iter_packets(container, stream, self._count_bad)
         if self._still_share is not None:
-            packets = StillSpans(stream, self._still_share, self.ledger.leave_out).iter_packets(packets)
+            spans = StillSpans(stream, self._still_share, self.ledger.leave_out, self._usual_sizes)
+            packets = spans.iter_packets(packets)
         return iter_frames(self._promised(packets), stream, self._count_bad)
 
     def _promised(self, packets: Iterable[Any]) -> Iterator[Any]:

@@ -24,16 +24,19 @@ WINDOW_SECONDS = 0.34
 class StillSpans:
     """Passes on the packets of one video stream, those of still spans but their key frames left out."""
 
-    def __init__(self, stream: Any, min_share: float, leave_out: Callable[[int, float], None]) -> None:
+    def __init__(
+        self, stream: Any, min_share: float, leave_out: Callable[[int, float], None], usual: UsualSizes
+    ) -> None:
         """Begins with a stream.
 
         Args:
             stream: PyAV's video stream.
             min_share: Share of changed pixels from which a key frame is not still.
             leave_out: Called for each span that is left out, with the time of its key frame and its length in seconds.
+            usual: What the spans of earlier videos of the camera have shown; it goes on with those of this one.
         """
         self._stream, self._min_share, self._leave_out = stream, min_share, leave_out
-        self._usual = UsualSizes()
+        self._usual = usual
         self._scout = _scout_of(stream)
         self._scouted: tuple[int | None, Floats | None] = None, None
         self._left_out = False  # the span before

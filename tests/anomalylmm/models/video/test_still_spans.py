@@ -98,6 +98,23 @@ def test_a_short_clip_is_decoded_whole(tmp_path: Path) -> None:
     assert walk(path)[1] == walk(path, None)[1]
 
 
+def test_the_pieces_of_one_recording_know_what_is_usual_from_those_before(tmp_path: Path) -> None:
+    piece = film(tmp_path / "piece.mp4", scene(), 8)
+    passing = film(tmp_path / "passing.mp4", scene(range(42, 48)), 8)
+    counts = []
+    with build_source(still_share=0.001).keep_open() as source:
+        for path in (piece, piece, passing):
+            session = source.open_session(path, sample_fps=5.0)
+            times = [pts for batch in session for pts in batch.pts_seconds]
+            counts.append(len(times))
+            assert session.report.status == "complete"
+            assert session.report.coverage == pytest.approx(1, abs=0.02)
+    assert counts[0] == 40, "too short to know what is usual"
+    assert counts[1] < 30
+    assert counts[2] > counts[1]
+    assert len([pts for pts in times if 4.2 <= pts < 4.8]) == 3, "who passes is seen"
+
+
 def test_what_is_passed_over_is_not_lost(tmp_path: Path) -> None:
     path = damage(film(tmp_path / "hurt.mp4", scene(), 60), count=15_000)
     for share in (None, 0.001):
