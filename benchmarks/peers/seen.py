@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.rendered.scoring import Box, Event, overlap
 
 MIN_OVERLAP = 0.5
+STEP_SECONDS = 1.0  # a person is to be seen once in each span of this length
 SLACK_SECONDS = 0.2  # boxes of the truth stand for moments a sixth of a second apart
 
 
@@ -33,3 +34,13 @@ def count_seen(events: Sequence[Event], looks: Iterable[Look]) -> tuple[int, int
     kept = list(looks)
     seen = [event for event in events if any(sees(look, event) for look in kept)]
     return sum(event.anomaly for event in seen), len(seen)
+
+
+def share_seen(events: Sequence[Event], looks: Iterable[Look]) -> float:
+    """Gives the share of all seconds of all events in which the event's person was embedded; 0 without events."""
+    kept, spans, seen = list(looks), 0, 0
+    for event in events:
+        number = max(1, int((event.stop_seconds - event.start_seconds) / STEP_SECONDS))
+        times = {int((look.pts_seconds - event.start_seconds) / STEP_SECONDS) for look in kept if sees(look, event)}
+        spans, seen = spans + number, seen + len(times & set(range(number)))
+    return seen / spans if spans else 0.0

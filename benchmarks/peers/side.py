@@ -1,4 +1,4 @@
-"""Runs one side in this process, which is a fresh one: python -m benchmarks.peers.side ours|naive ... prints JSON."""
+"""Runs one side in this process, a fresh one: python -m benchmarks.peers.side SIDE ARCHIVE STORE [SETTINGS]."""
 
 import json
 import resource
@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anomalylmm.models.weights import resolve
-from benchmarks.peers.naive import NaiveIndexer, Weights
+from benchmarks.peers import loops
 from benchmarks.peers.seen import Look
 from flows.composition import Composition
 from flows.index.indexing import index_archive
@@ -25,13 +24,11 @@ PROFILE = "pocket"
 Told = dict[str, Any]
 
 
-def index_naively(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
-    """Indexes with the plain loop."""
-    weights = Weights(
-        detector=resolve(settings.detector.weights, "detector").path,
-        encoder=resolve(settings.encoder.weights, "dual_encoder").path,
-    )
-    return NaiveIndexer(weights, settings).index(archive, store), {}
+def _index_by(loop: Callable[[Settings, Path, Path], list[Look]]) -> "Side":
+    def index(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
+        return loop(settings, archive, store), {}
+
+    return index
 
 
 def index_ours(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
@@ -58,7 +55,12 @@ def cpu_seconds() -> float:
 
 
 Side = Callable[[Settings, Path, Path], tuple[list[Look], Told]]
-SIDES: Mapping[str, Side] = {"naive": index_naively, "ours": index_ours}
+SIDES: Mapping[str, Side] = {
+    "ours": index_ours,
+    "every_frame": _index_by(loops.index_every_frame),
+    "tuned": _index_by(loops.index_tuned),
+    "same_models": _index_by(loops.index_same_models),
+}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.seen import Look, count_seen
+from benchmarks.peers.seen import Look, count_seen, share_seen
 from benchmarks.rendered.scoring import Event
 from benchmarks.watching import run_module
 
@@ -22,6 +22,7 @@ class Trial:
     anomalies_seen: int
     events_seen: int
     cpu_seconds: float
+    persons_seen: float  # share of the seconds of all events in which their person was embedded
     frames_sampled: int = 0
     frames_detected: int = 0
 
@@ -43,6 +44,7 @@ def try_side(side: str, archive: Path, own: Path | None, events: Sequence[Event]
         anomalies_seen=anomalies,
         events_seen=everything,
         cpu_seconds=told["cpu_seconds"],
+        persons_seen=share_seen(events, looks),
         frames_sampled=told.get("frames", 0),
         frames_detected=told.get("frames_detected", 0),
     )

@@ -7,7 +7,8 @@ import numpy as np
 from benchmarks.floor import Took, compare, measure
 from benchmarks.maps import cells_inside
 from benchmarks.peers.__main__ import ratios_of, tabulate
-from benchmarks.peers.seen import Look, count_seen
+from benchmarks.peers.loops import Thin
+from benchmarks.peers.seen import Look, count_seen, share_seen
 from benchmarks.peers.trial import Trial
 from tests.benchmarks.events import FALL
 
@@ -45,16 +46,30 @@ def trial(side: str, seconds: float) -> Trial:
         num_embedded=5,
         anomalies_seen=1,
         events_seen=2,
-        cpu_seconds=seconds,
+        cpu_seconds=2 * seconds,
+        persons_seen=0.5,
     )
 
 
-def test_pairs_are_compared_and_medians_shown() -> None:
-    trials = [trial("ours", 2), trial("naive", 20), trial("naive", 40), trial("ours", 2)]
-    assert ratios_of(trials) == [10, 20]
-    ours, naive = tabulate(trials, [FALL, WALK], video_seconds=60)
-    assert ours == ("ours", "2.0", "120", "5", "100", "1 of 1", "2 of 2")
-    assert naive[1] == "30.0"
+def test_rounds_are_compared_and_medians_shown() -> None:
+    trials = [trial("ours", 2), trial("tuned", 20), trial("tuned", 40), trial("ours", 2)]
+    assert ratios_of(trials) == {"tuned": [10, 20]}
+    ours, tuned = tabulate(trials, [FALL, WALK], video_seconds=60)
+    assert ours == ("ours", "2.0", "4.0", "240", "5", "100", "1 of 1", "2 of 2", "50%")
+    assert tuned[1] == "30.0"
+
+
+def test_a_person_counts_as_seen_in_each_second_by_itself() -> None:
+    looks = [look(0.1, (10, 10, 50, 90)), look(0.4, (10, 10, 50, 90))]
+    assert share_seen([WALK], looks) == 0.5
+    assert share_seen([WALK], [*looks, look(1.5, (10, 10, 50, 90))]) == 1.0
+    assert share_seen([WALK], [look(0.1, (200, 10, 250, 90))]) == 0.0
+
+
+def test_a_loop_takes_a_crop_of_a_track_when_enough_time_has_passed() -> None:
+    thin = Thin(1.0)
+    wanted = [thin.wants(*moment) for moment in ((1, 0.0), (1, 0.9), (2, 0.9), (1, 1.0), (1, 1.9), (2, 2.0))]
+    assert wanted == [True, False, True, True, False, True]
 
 
 def test_the_first_round_of_the_floor_does_not_count() -> None:
