@@ -100,7 +100,7 @@ class Floor:
         ]
 
     def detect(self) -> None:
-        """Gates and detects, from decoded frames."""
+        """Gates, detects and finds joints, from decoded frames."""
         self._looks = [list(map(self._stream().look, unit)) for unit in self._decoded]
 
     def track(self) -> None:
@@ -109,7 +109,7 @@ class Floor:
 
     def _stream(self) -> CropStream:
         composition = self._composition
-        return CropStream(composition.settings, composition.detector, composition.build_tracker)
+        return CropStream(composition.settings, composition.detector, composition.build_tracker, composition.bodies)
 
     def encode(self) -> None:
         """Embeds crops and writes their pictures, as rows that nothing keeps."""

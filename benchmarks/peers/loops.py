@@ -5,6 +5,7 @@ offers. ``same_models`` has our detector, tracker, joints and encoder, so that o
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -73,8 +74,8 @@ def index_same_models(settings: Settings, archive: Path, folder: Path) -> list[L
     for path, name in _iter_videos(archive):
         stride, step_seconds = _stride(path, settings)
         thin = Thin(settings.tracklets.seconds_per_crop)
-        tracker, frames, number = composition.build_tracker(), _iter_frames(path, stride), 0
-        while batch := [frame for frame, _ in zip(frames, range(BATCH), strict=False)]:
+        tracker, number = composition.build_tracker(), 0
+        for batch in iter_batches(_iter_frames(path, stride), BATCH):
             found = composition.detector.detect(batch)
             if composition.bodies:
                 composition.bodies.read(batch, found)
@@ -101,6 +102,12 @@ class Thin:
             return False
         self._last[track] = seconds
         return True
+
+
+def iter_batches(frames: Iterator[Image], size: int) -> Iterator[list[Image]]:
+    """Gives all frames in order, so many at a time; the last batch may be smaller."""
+    while batch := list(islice(frames, size)):
+        yield batch
 
 
 def _open_store(settings: Settings, batch_size: int) -> FlatStore:

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.floor import Took, compare, measure
 from benchmarks.maps import cells_inside
 from benchmarks.peers.__main__ import ratios_of, tabulate
-from benchmarks.peers.loops import Thin
+from benchmarks.peers.loops import Thin, iter_batches
 from benchmarks.peers.seen import Look, count_seen, share_seen
 from benchmarks.peers.trial import Trial
 from tests.benchmarks.events import FALL
@@ -101,3 +101,10 @@ def test_cells_are_inside_by_their_middle() -> None:
     inside = cells_inside([0.5, 0.0, 1.0, 0.5], 4, 4)
     assert inside.dtype == bool
     np.testing.assert_array_equal(np.argwhere(inside), [[0, 2], [0, 3], [1, 2], [1, 3]])
+
+
+def test_batches_of_a_loop_lose_no_frame() -> None:
+    frames = [np.full((1, 1, 3), number, np.uint8) for number in range(7)]
+    batches = list(iter_batches(iter(frames), 3))
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    assert [int(frame[0, 0, 0]) for batch in batches for frame in batch] == list(range(7))
