@@ -11,6 +11,7 @@ from anomalylmm.errors import AnomalyLMMError
 from flows.commands import (
     analysis,
     checks,
+    desk,
     erase,
     evaluate,
     export,
@@ -45,8 +46,8 @@ app = typer.Typer(
 )
 for command in (
     *(index_and_sweep.index, index_and_sweep.sweep, search.search, analysis.sql, analysis.report),
-    *(export.export, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, checks.models, checks.doctor),
-    *(checks.settings, upkeep.compact, erase.erase, recamera.recamera),
+    *(export.export, desk.review, review.feedback, upkeep.verify, upkeep.gc, upkeep.serve, checks.models),
+    *(checks.doctor, checks.settings, upkeep.compact, erase.erase, recamera.recamera),
 ):
     app.command()(command)
 app.add_typer(saved_queries.app)

@@ -21,7 +21,9 @@ MAX_LISTED = 200
 
 def feedback(
     hit: Annotated[str | None, typer.Argument(help="Id of a hit, as shown in the report and the table hits.")] = None,
-    verdict: Annotated[str | None, typer.Argument(help="confirm or reject")] = None,
+    verdict: Annotated[
+        str | None, typer.Argument(help="confirm, reject, unsure, or clear (forget what was said).")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     note: Annotated[str, typer.Option(help="Your reason, in your own words.")] = "",
     by: Annotated[str, typer.Option(help="Your name; by default the user who is logged in.")] = "",

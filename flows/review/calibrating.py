@@ -91,9 +91,13 @@ def read_thresholds(layout: StoreLayout) -> list[QueryThreshold]:
 
 
 def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[ReviewedHit]]:
-    """Gathers what was said by text, masked text and judge."""
+    """Gathers what was said by text, masked text and judge; a hit whose newest verdict decides nothing is left out."""
     groups: dict[tuple[str, str, str], list[ReviewedHit]] = defaultdict(list)
+    reviews = list(reviews)
+    newest = {review.feedback.hit_id: review.feedback for review in sorted(reviews, key=_by_time)}
     for review in reviews:
+        if newest[review.feedback.hit_id].verdict not in ("confirm", "reject"):
+            continue
         hit = ReviewedHit(
             hit_id=review.feedback.hit_id,
             confidence=review.confidence,
@@ -102,6 +106,10 @@ def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[R
         )
         groups[review.text, review.masked, review.judge_id].append(hit)
     return groups
+
+
+def _by_time(review: ReviewRecord) -> tuple[datetime, str]:
+    return review.feedback.created_utc, review.feedback.verdict
 
 
 def _calibrate(accept: float, is_wanted: bool, reviewed: Sequence[ReviewedHit]) -> Calibration:

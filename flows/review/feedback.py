@@ -1,9 +1,11 @@
 """What people say of hits: single, from a CSV file or by SQL; checked whole, then left for the next writer."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +18,7 @@ from storage.hits.feedback_sql import known_hits, read_reviews
 from storage.hits.inbox import leave_feedback, read_waiting
 from storage.hits.rows import FeedbackRecord, FeedbackVerdict, ReviewRecord
 
-VERDICTS = ("confirm", "reject")
+VERDICTS = ("confirm", "reject", "unsure", "clear")
 REQUIRED, OPTIONAL = ("hit_id", "verdict"), ("note", "by")
 MAX_CHARACTERS = 4000  # of a note or a name
 SQL_LIMITS = SqlLimits(seconds=300, memory_bytes=4_000_000_000, rows=1_000_000)
@@ -40,6 +42,8 @@ class Noted:
 
     num_confirmed: int
     num_rejected: int
+    num_unsure: int = 0
+    num_cleared: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +54,16 @@ class Listed:
     is_waiting: bool  # for the next sweep to take it in
 
 
-def note_remarks(layout: StoreLayout, remarks: Sequence[Remark], now: datetime) -> Noted:
+def note_remarks(
+    layout: StoreLayout,
+    remarks: Sequence[Remark],
+    now: datetime,
+    find_known: Callable[[Iterable[str]], set[str]] | None = None,
+) -> Noted:
     """Checks all remarks, then leaves all of them for the next writer, or none.
 
-    A later one of the same call counts as newer.
+    A later one of the same call counts as newer. ``find_known`` returns the ids that belong to hits; without it, the
+    published database is opened for that.
 
     Raises:
         ConfigurationError: A verdict, a note or a hit is wrong; the message names its place.
@@ -61,10 +71,15 @@ def note_remarks(layout: StoreLayout, remarks: Sequence[Remark], now: datetime) 
     """
     records = [_check(remark, now + timedelta(microseconds=index)) for index, remark in enumerate(remarks)]
     _refuse_contradictions(remarks, records)
-    _refuse_unknown_hits(layout, remarks)
+    _refuse_unknown_hits(remarks, (find_known or partial(_find_published, layout))(remark.hit_id for remark in remarks))
     leave_feedback(layout, *records)
-    confirmed = sum(record.verdict == "confirm" for record in records)
-    return Noted(num_confirmed=confirmed, num_rejected=len(records) - confirmed)
+    said = Counter(record.verdict for record in records)
+    return Noted(
+        num_confirmed=said["confirm"],
+        num_rejected=said["reject"],
+        num_unsure=said["unsure"],
+        num_cleared=said["clear"],
+    )
 
 
 def read_csv(path: Path, who: str) -> list[Remark]:
@@ -156,7 +171,7 @@ def _check(remark: Remark, now: datetime) -> FeedbackRecord:
     verdict = remark.verdict.strip().lower()
     if verdict not in VERDICTS:
         raise ConfigurationError(
-            f"{_at(remark)}a verdict is confirm or reject, but {remark.verdict!r} was given; write one of the two"
+            f"{_at(remark)}a verdict is one of {', '.join(VERDICTS)}, but {remark.verdict!r} was given"
         )
     for name, text in (("note", remark.note), ("name", remark.who)):
         if len(text) > MAX_CHARACTERS:
@@ -183,9 +198,12 @@ def _refuse_contradictions(remarks: Iterable[Remark], records: Iterable[Feedback
             )
 
 
-def _refuse_unknown_hits(layout: StoreLayout, remarks: Sequence[Remark]) -> None:
+def _find_published(layout: StoreLayout, hit_ids: Iterable[str]) -> set[str]:
     with open_snapshot(layout) as snapshot:
-        known = known_hits(snapshot.read, (remark.hit_id for remark in remarks))
+        return known_hits(snapshot.read, hit_ids)
+
+
+def _refuse_unknown_hits(remarks: Sequence[Remark], known: set[str]) -> None:
     unknown = [remark for remark in remarks if remark.hit_id not in known]
     if unknown:
         raise ConfigurationError(

@@ -9,12 +9,12 @@ from storage.hits.tables import Reader
 from storage.shards.schema import clean_text
 
 NEWEST_SQL = (
-    "SELECT hit_id, verdict AS feedback FROM feedback "
+    "SELECT hit_id, nullif(verdict, 'clear') AS feedback FROM feedback "
     "QUALIFY row_number() OVER (PARTITION BY hit_id ORDER BY created_utc DESC, verdict) = 1"
 )
 _FEEDBACK_SQL = """
 SELECT hit_id, verdict, who, created_utc, note FROM feedback
-WHERE verdict IN ('confirm', 'reject') ORDER BY created_utc, feedback_id
+WHERE verdict IN ('confirm', 'reject', 'unsure', 'clear') ORDER BY created_utc, feedback_id
 """
 _HITS_SQL = """
 SELECT hit_id, confidence, judge_id, query_name, text, masked

@@ -10,7 +10,7 @@ from storage.disk.files import digest_json
 from storage.disk.notes import Utc
 
 SweepStatus = Literal["Completed", "Degraded", "Failed"]
-FeedbackVerdict = Literal["confirm", "reject"]
+FeedbackVerdict = Literal["confirm", "reject", "unsure", "clear"]  # "clear": as if nobody had said anything
 
 
 def make_hit_id(query_version: str, tracklet_id: str, pipeline: str) -> str:

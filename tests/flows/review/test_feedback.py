@@ -101,7 +101,7 @@ def test_a_csv_file_is_noted_whole(layout: StoreLayout, tmp_path: Path, signs: s
     lines = ["hit_id,verdict,note,by", f'{IDS[0]},confirm,"two\nlines",ann', "", f"{IDS[1]}, REJECT ,,"]
     file.write_bytes((signs + "\r\n".join(lines).replace(",", divider)).encode())
     result = run(layout, "--csv", str(file), "--by", "bob", "--json")
-    assert json.loads(result.stdout) == {"num_confirmed": 1, "num_rejected": 1}
+    assert json.loads(result.stdout) == {"num_confirmed": 1, "num_rejected": 1, "num_unsure": 0, "num_cleared": 0}
     assert waiting(layout) == [(IDS[0], "confirm", "ann", "two\nlines"), (IDS[1], "reject", "bob", "")]
     assert len(list(layout.inbox.iterdir())) == 1
 
@@ -113,7 +113,10 @@ def test_a_csv_file_is_noted_whole(layout: StoreLayout, tmp_path: Path, signs: s
         ("hit_id,note\n", "add verdict"),
         ("hit_id,verdict,notes\n", "notes"),
         ("hit_id,verdict,verdict\n", "each once"),
-        ("hit_id,verdict\n{0},confirm\n{1},maybe\n", r"line 3: a verdict is confirm or reject, but 'maybe'"),
+        (
+            "hit_id,verdict\n{0},confirm\n{1},maybe\n",
+            r"line 3: a verdict is one of confirm, reject, unsure, clear, but 'maybe'",
+        ),
         ("hit_id,verdict\n{0},confirm\n{1}\n", r"line 3: .* but ''"),
         ("hit_id,verdict\n{0},confirm,a dog, not a man\n", "line 2: .*quotes"),
         ('hit_id,verdict\n{0},confirm\n{1},"re"ject\n', "line 3"),
@@ -171,7 +174,7 @@ def test_sql_that_does_not_fit_is_refused(layout: StoreLayout, sql: str, named: 
     ("arguments", "named"),
     [
         ([], "given: none"),
-        ([IDS[0]], "confirm or reject"),
+        ([IDS[0]], "one of confirm, reject"),
         ([IDS[0], "perhaps"], "perhaps"),
         (["abc", "confirm"], "no published hit has the id 'abc'"),
         ([HOSTILE, "confirm"], "no published hit"),

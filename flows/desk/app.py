@@ -1,0 +1,97 @@
+"""Builds the review desk as a web application: pages, error pages and what guards them."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from anomalylmm import __version__
+from anomalylmm.errors import AnomalyLMMError, ArchiveError, ConfigurationError, StoreBusyError
+from flows.desk.access import Session
+from flows.desk.desk import Desk
+from flows.desk.guard import Guard
+from flows.desk.wording import FILTERS
+from flows.runs.terminal import visible
+
+FOLDER = Path(__file__).resolve().parent
+NO_SUCH_PAGE = "There is no such page. The incident or result may have been erased, or found anew by a later sweep."
+STATUS_TEXTS = {404: NO_SUCH_PAGE, 405: "This address can't be used in this way."}
+
+
+def create_app(desk: Desk) -> Guard:
+    """Builds the application that serves a desk."""
+    from flows.desk.routes import access, incidents
+
+    app = FastAPI(title="anomalylmm", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.desk = desk
+    for module in (access, incidents):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_exception_handler(AnomalyLMMError, _answer_error)
+    app.add_exception_handler(HTTPException, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_error)
+    return Guard(app, desk.sessions, None if desk.password_hash else desk.user)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that answers a request."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+def session_of(request: Request) -> Session:
+    """The session of a request; the guard lets none pass without one."""
+    found: Session = request.state.session
+    return found
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Renders a page."""
+    desk, session = desk_of(request), getattr(request.state, "session", None)
+    shared = {"session": session, "has_password": bool(desk.password_hash), "path": request.url.path}
+    text = _templates().get_template(template).render(**shared, version=__version__, **values)
+    return HTMLResponse(text.encode("utf-8", "replace"), status)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    """Answers with the error's own words: a page for people, JSON for scripts."""
+    status, message = _describe(error)
+    if "text/html" in request.headers.get("accept", ""):
+        return page(request, "error.html", status=status, title="This did not work", message=message)
+    return JSONResponse({"error": message}, status)
+
+
+def _describe(error: Exception) -> tuple[int, str]:
+    if isinstance(error, HTTPException):
+        detail = "" if error.detail in ("Not Found", "Method Not Allowed") else str(error.detail)
+        return error.status_code, detail or STATUS_TEXTS.get(error.status_code, str(error.detail))
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        if first["loc"][0] == "path":
+            return 404, NO_SUCH_PAGE
+        place = json.dumps(first["loc"][-1])
+        return 422, f"{place} can't be used: {first['msg']}."
+    for kind, status in ((ConfigurationError, 400), (StoreBusyError, 409), (ArchiveError, 404)):
+        if isinstance(error, kind):
+            return status, visible(str(error))
+    return 503, visible(str(error))
