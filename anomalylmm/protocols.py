@@ -71,6 +71,14 @@ class ClipCutter(Protocol):
         """
         ...
 
+    def copy(self, source: Path, start_seconds: float, stop_seconds: float, target: Path) -> tuple[float, float] | None:
+        """Copies a piece without decoding it, from the key frame before it on, as an MP4 that browsers play.
+
+        Returns:
+            Media times of the first and last frame; None if the video can't be copied so.
+        """
+        ...
+
 
 class MomentReader(Protocol):
     """Reads a few frames around known times of a video, without decoding all of it."""

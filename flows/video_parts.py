@@ -11,6 +11,7 @@ from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
 
 MOMENT_SIDE_PX = 512  # what local judges see at most of one frame of a video
+PREVIEW_WIDTH_PX = 960
 
 
 class VideoParts:
@@ -66,6 +67,14 @@ class VideoParts:
             memory_limit_bytes=decode.memory_mib << 20 or None,
             max_side_px=MOMENT_SIDE_PX,
         )
+
+    @cached_property
+    def previews(self) -> ClipCutter:
+        """The cutter of clips that are looked at and thrown away: smaller, and quicker to make."""
+        from anomalylmm.models.video.clips import VideoClips
+
+        stall_seconds = self.settings.decode.stall_seconds
+        return VideoClips(stall_seconds=stall_seconds, max_width_px=PREVIEW_WIDTH_PX, preset="ultrafast")
 
     def build_tracker(self) -> Tracker:
         """Builds a tracker for one video."""

@@ -56,8 +56,8 @@ def review(
     from flows.desk.serving import DeskOptions, open_desk, serve_desk
 
     options = DeskOptions(host=host, port=port, password_file=password_file, archive=archive, queries_file=queries)
-    desk = open_desk(compose(profile, settings), StoreLayout(store), options)
-    with explain_when_stopped(lambda: "all decisions are kept in the store."):
+    explained = explain_when_stopped(lambda: "all decisions are kept in the store.")
+    with explained, open_desk(compose(profile, settings), StoreLayout(store), options) as desk:
         serve_desk(desk, options, lambda address: say(f"the review desk is at {address} (stop it with Ctrl-C)"))
 
 

@@ -27,11 +27,11 @@ STATUS_TEXTS = {404: NO_SUCH_PAGE, 405: "This address can't be used in this way.
 
 def create_app(desk: Desk) -> Guard:
     """Builds the application that serves a desk."""
-    from flows.desk.routes import access, incidents
+    from flows.desk.routes import access, incidents, moment
 
     app = FastAPI(title="anomalylmm", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
-    for module in (access, incidents):
+    for module in (access, incidents, moment):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(AnomalyLMMError, _answer_error)

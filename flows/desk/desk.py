@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.composition import Composition
 from flows.desk.access import LoginLimit, Sessions
+from flows.desk.clips import ClipShelf
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
 
@@ -15,6 +16,7 @@ class Desk:
 
     layout: StoreLayout
     board: Board
+    clips: ClipShelf
     composition: Composition
     archive: Path | None = None  # of the source videos; without it there are no clips
     queries_file: Path | None = None  # the user's own; without it saved queries can only be looked at

@@ -2,7 +2,8 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from anomalylmm.errors import ArchiveError, ConfigurationError
 from flows.composition import Composition
 from flows.desk.access import read_hash
 from flows.desk.app import create_app
+from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
 from flows.review.feedback import current_user
+from storage.disk.files import create_directories, guarded, unique_name
 from storage.disk.layout import StoreLayout
+from storage.disk.leftovers import locked_directory
 from storage.hits.board import Board
 
 
@@ -29,8 +33,9 @@ class DeskOptions:
     queries_file: Path | None = None
 
 
-def open_desk(composition: Composition, layout: StoreLayout, options: DeskOptions) -> Desk:
-    """Checks the options and opens the store.
+@contextmanager
+def open_desk(composition: Composition, layout: StoreLayout, options: DeskOptions) -> Iterator[Desk]:
+    """Checks the options and opens the store; what the desk has made for itself is removed at the end.
 
     Raises:
         ConfigurationError: Others could reach the desk without a password, or the password file is wrong.
@@ -45,15 +50,21 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
     hashed = read_hash(options.password_file) if options.password_file else ""
     if options.archive is not None and not options.archive.is_dir():
         raise ArchiveError(f"the archive {options.archive} is not a folder; name the folder that holds the videos")
-    return Desk(
-        layout=layout,
-        board=Board(layout),
-        composition=composition,
-        archive=options.archive,
-        queries_file=options.queries_file,
-        password_hash=hashed,
-        user=current_user(),
-    )
+    with closing(Board(layout)) as board:
+        folder = layout.temporary / unique_name("desk")
+        with guarded("create", layout.temporary):
+            create_directories(layout.temporary)
+        with locked_directory(folder):
+            yield Desk(
+                layout=layout,
+                board=board,
+                clips=ClipShelf(folder, layout, composition.previews, options.archive),
+                composition=composition,
+                archive=options.archive,
+                queries_file=options.queries_file,
+                password_hash=hashed,
+                user=current_user(),
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -84,6 +84,7 @@ class Evidence:
     models: Mapping[str, str]  # by role
     crop: CropRow | None = field(repr=False, default=None)  # the best one
     video: VideoEntry | None = None
+    directory: str = ""  # of its shard, relative to the store; empty if that is gone
     problems: tuple[str, ...] = ()
 
     @property
@@ -190,6 +191,7 @@ def _join(
         models=_name_models(manifest, hit),
         crop=crop,
         video=_find_video(manifest, hit),
+        directory="" if isinstance(manifest, str) else directory,
         problems=tuple(problems),
     )
 

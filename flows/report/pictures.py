@@ -19,8 +19,12 @@ BOX_COLOR = (255, 210, 0)
 
 def behavior_text(query: Query) -> str:
     """Names what the map is of: the action words, or the whole text where there are none."""
-    actions = [slot.word for slot in query.cloze.slots if slot.kind == "action"]
-    return f"a person {' and '.join(actions)}" if actions else query.text
+    return describe_behavior([slot.word for slot in query.cloze.slots if slot.kind == "action"], query.text)
+
+
+def describe_behavior(actions: Sequence[str], text: str) -> str:
+    """Describes a person who does these things; the query's text where there are none."""
+    return f"a person {' and '.join(actions)}" if actions else text
 
 
 def draw_pair(row: CropRow, patch_map: np.ndarray) -> Image:

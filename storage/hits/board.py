@@ -32,6 +32,7 @@ coalesce(incident_id, hit_id) AS incident_id, created_utc, first_found_utc,
 FROM store.hits LEFT JOIN (SELECT incident_id, unnest(hit_ids) AS hit_id FROM store.incidents) USING (hit_id)
 QUALIFY row_number() OVER (PARTITION BY hit_id ORDER BY incident_id) = 1
 """  # noqa: S608 - names are our own
+_QUERIES_SQL = "CREATE TABLE queries AS SELECT * FROM store.queries"
 _SAID_SQL = "CREATE TABLE said AS SELECT hit_id, verdict, who, note, created_utc, feedback_id FROM store.feedback"
 _STATE_SQL = """
 UPDATE hits SET state = said.state, who = said.who, said_utc = said.created_utc FROM (
@@ -124,9 +125,11 @@ class Board:
         column = _ORDERS[wanted.order]
         if after is not None:
             kind = "TIMESTAMP" if column == "start_utc" else "DOUBLE"
-            where += f" AND ({column} < ?::{kind} OR ({column} = ?::{kind} AND incident_id > ?))"
+            sign, other = (">", "<") if wanted.is_reversed else ("<", ">")
+            where += f" AND ({column} {sign} ?::{kind} OR ({column} = ?::{kind} AND incident_id {other} ?))"
             values = [*values, after.value, after.value, after.incident_id]
-        sql = f"SELECT * FROM incidents WHERE {where} ORDER BY {column} DESC, incident_id LIMIT {int(size)}"  # noqa: S608 - values are bound
+        order = f"{column}, incident_id DESC" if wanted.is_reversed else f"{column} DESC, incident_id"
+        sql = f"SELECT * FROM incidents WHERE {where} ORDER BY {order} LIMIT {int(size)}"  # noqa: S608 - values are bound
         return self.select(sql, values)
 
     def cursor_after(self, wanted: BoardFilter, row: Mapping[str, Any]) -> Cursor:
@@ -171,6 +174,17 @@ class Board:
         values = [incident["start_utc"], incident["camera"], incident["incident_id"], start, stop, limit]
         return self.select(_NEIGHBORS_SQL, values)
 
+    def beside(self, wanted: BoardFilter, incident: Mapping[str, Any]) -> tuple[Row | None, Row | None]:
+        """The incidents before and after one in the order, of those that fit; None at the ends."""
+        before = self.page(wanted.reversed(), self.cursor_after(wanted, incident), 1)
+        after = self.page(wanted, self.cursor_after(wanted, incident), 1)
+        return before[0] if before else None, after[0] if after else None
+
+    def query(self, version: str) -> tuple[str, str]:
+        """The text of a query version, and its masked sentence as JSON; empty if it is not known."""
+        found = self.read("SELECT text, cloze FROM queries WHERE query_version = ?", [version])
+        return (found[0][0] or "", found[0][1] or "") if found else ("", "")
+
     def remarks(self, hit_ids: Sequence[str]) -> list[Row]:
         """All that people said of some hits, newest first."""
         return self.select(f"SELECT * FROM said WHERE hit_id {_OF_IDS} ORDER BY created_utc DESC", [list(hit_ids)])  # noqa: S608 - values are bound
@@ -212,6 +226,7 @@ def _load(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
             _attach_nothing(connection)
         connection.execute(_HITS_SQL)
         connection.execute(_SAID_SQL)
+        connection.execute(_QUERIES_SQL)
         connection.execute("DETACH store")
         connection.execute(_STATE_SQL)
         _add_zones(connection)
@@ -225,7 +240,7 @@ def _attach_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     """Stands in for the published database of a store without one."""
     connection.execute("ATTACH ':memory:' AS store")
     connection.execute("USE store")
-    for table in (tables.HITS, tables.INCIDENTS, tables.FEEDBACK):
+    for table in (tables.HITS, tables.INCIDENTS, tables.FEEDBACK, tables.QUERIES):
         connection.execute(table.create_sql)
     connection.execute("USE memory")
 
@@ -238,9 +253,7 @@ def _add_zones(connection: duckdb.DuckDBPyConnection) -> None:
         {
             "time_zone": pa.array([name for name, _ in moments], pa.string()),
             "start_utc": pa.array([moment for _, moment in moments], pa.timestamp("us")),
-            "offset_seconds": pa.array(
-                [_offset(zones[name], moment) for name, moment in moments], pa.int64()
-            ),
+            "offset_seconds": pa.array([_offset(zones[name], moment) for name, moment in moments], pa.int64()),
         }
     )
     connection.register("found_zones", table)

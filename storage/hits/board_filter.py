@@ -1,6 +1,6 @@
 """Which incidents a page shows and in which order, as SQL conditions whose values are bound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -29,6 +29,11 @@ class BoardFilter:
     last_hour: int | None = None  # inclusive; earlier than the first: over midnight
     min_confidence: float = 0.0
     order: Order = "newest"
+    is_reversed: bool = False
+
+    def reversed(self) -> "BoardFilter":
+        """The same incidents in the opposite order."""
+        return replace(self, is_reversed=not self.is_reversed)
 
     def where(self, *, without: Facet | None = None) -> tuple[str, list[Any]]:
         """A condition and its values; one facet may be left out."""

@@ -1,6 +1,6 @@
 """Pieces of a video: every frame of one, decoded in a killable child, and H.264 files made of frames."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from anomalylmm.errors import VideoError
+from anomalylmm.models.video.copying import copy_piece
 from anomalylmm.models.video.frames import ChildSession, check_file
 from anomalylmm.models.video.pictures import BT709, HD_HEIGHT, LIMITED_RANGE
 from anomalylmm.records import Image
@@ -18,7 +19,6 @@ SAME_SECONDS = 1e-6
 BATCH_FRAMES = 4
 TICKS = 90_000  # a second, as in MPEG
 ENCODER = "libx264"
-ENCODER_OPTIONS = {"crf": "20", "preset": "veryfast"}
 BT601 = 6  # a color matrix, as FFmpeg numbers it
 TYPICAL_FPS = 25  # only a hint to the encoder; each frame keeps its own time
 
@@ -26,9 +26,20 @@ TYPICAL_FPS = 25  # only a hint to the encoder; each frame keeps its own time
 class VideoClips:
     """Reads and writes pieces of videos; implements ``ClipCutter``."""
 
-    def __init__(self, *, stall_seconds: float) -> None:
-        """Remembers after which silence a decoding child is killed."""
-        self._stall_seconds = stall_seconds
+    def __init__(self, *, stall_seconds: float, max_width_px: int | None = None, preset: str = "veryfast") -> None:
+        """Starts nothing.
+
+        Args:
+            stall_seconds: Silence after which a decoding child is killed.
+            max_width_px: Wider frames are made smaller; None keeps them.
+            preset: The encoder's, from "ultrafast" to "veryslow".
+        """
+        self._stall_seconds, self._max_width_px = stall_seconds, max_width_px
+        self._options = {"crf": "20", "preset": preset}
+
+    def copy(self, source: Path, start_seconds: float, stop_seconds: float, target: Path) -> tuple[float, float] | None:
+        """Copies a piece as it is, where every browser can play it (see ``copy_piece``)."""
+        return copy_piece(source, start_seconds, stop_seconds, target, self._stall_seconds)
 
     def iter_frames(
         self, path: Path, start_seconds: float, stop_seconds: float
@@ -61,7 +72,7 @@ class VideoClips:
             "sample_fps": EVERY_FRAME_FPS,
             "decoder": "pyav",
             "after_seconds": after if after > 0 else None,
-            "max_width_px": None,
+            "max_width_px": self._max_width_px,
             "memory_limit_bytes": None,
         }
         return ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds)
@@ -78,7 +89,7 @@ class VideoClips:
                 stream, first = None, 0.0
                 for image, pts_seconds in frames:
                     if stream is None:
-                        stream, first = _add_stream(container, image), pts_seconds
+                        stream, first = _add_stream(container, image, self._options), pts_seconds
                     container.mux(stream.encode(_build_frame(image, stream, pts_seconds - first)))
                     count += 1
                 if stream is None:
@@ -89,8 +100,8 @@ class VideoClips:
         return count
 
 
-def _add_stream(container: Any, image: Image) -> Any:
-    stream = container.add_stream(ENCODER, rate=TYPICAL_FPS, options=dict(ENCODER_OPTIONS))
+def _add_stream(container: Any, image: Image, options: Mapping[str, str]) -> Any:
+    stream = container.add_stream(ENCODER, rate=TYPICAL_FPS, options=dict(options))
     stream.width, stream.height, stream.pix_fmt = image.shape[1] // 2 * 2, image.shape[0] // 2 * 2, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
     stream.codec_context.colorspace = BT709 if stream.height >= HD_HEIGHT else BT601

@@ -85,14 +85,15 @@ def show_incidents(request: Request, wanted: Annotated[Wanted, Query()]) -> Resp
     """Shows incidents, or only what a script needs of the page."""
     board, chosen, cursor = desk_of(request).board, wanted.to_filter(), wanted.to_cursor()
     board.refresh()
-    values: dict[str, Any] = {"wanted": wanted, "states": STATES}
+    filters = request.url.remove_query_params(["part", "after"]).query
+    values: dict[str, Any] = {"wanted": wanted, "states": STATES, "filters": filters}
     if wanted.part == "facets":
         return page(request, "facets.html", counts=board.counts(chosen), total=board.count(chosen), **values)
     rows = board.page(chosen, cursor, PAGE_SIZE + 1)
     following = board.cursor_after(chosen, rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else None
     link = _link(request, following) if following else ""
     if wanted.part == "cards":
-        return page(request, "cards.html", rows=rows[:PAGE_SIZE], next_link=link)
+        return page(request, "cards.html", rows=rows[:PAGE_SIZE], next_link=link, filters=filters)
     return page(
         request,
         "incidents.html",

@@ -30,6 +30,8 @@ export async function showClip(stage, hit, { autoplay = false } = {}) {
     layer.setAttribute("class", "box-layer");
     layer.setAttribute("aria-hidden", "true");
     layer.append(shape);
+    video.dataset.start = clip.start_seconds;
+    video.addEventListener("loadedmetadata", () => { video.currentTime = Math.max(0, clip.wanted_seconds - clip.start_seconds); }, { once: true });
     const frame = document.createElement("div");
     frame.className = "frame";
     frame.append(video, layer);

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
 from flows.index.indexing import index_archive
 from flows.sweep.sweeping import sweep_store
@@ -59,10 +60,12 @@ def layout(swept: StoreLayout, tmp_path: Path) -> StoreLayout:
 def desk(layout: StoreLayout, desk_archive: Path, tmp_path: Path) -> Iterator[Desk]:
     queries = tmp_path / "queries.toml"
     queries.write_text(QUERIES)
-    board = Board(layout)
+    board, clips = Board(layout), tmp_path / "clips"
+    clips.mkdir()
     yield Desk(
         layout=layout,
         board=board,
+        clips=ClipShelf(clips, layout, COMPOSITION.previews, desk_archive),
         composition=COMPOSITION,
         archive=desk_archive,
         queries_file=queries,
