@@ -22,21 +22,21 @@ from flows.runs.terminal import visible
 
 FOLDER = Path(__file__).resolve().parent
 NO_SUCH_PAGE = "There is no such page. The incident or result may have been erased, or found anew by a later sweep."
+UNFORESEEN = "The desk made an error that nobody foresaw. Its log, where it was started, says more."
 STATUS_TEXTS = {404: NO_SUCH_PAGE, 405: "This address can't be used in this way."}
 
 
 def create_app(desk: Desk) -> Guard:
     """Builds the application that serves a desk."""
-    from flows.desk.routes import access, incidents, moment
+    from flows.desk.routes import access, incidents, moment, search
 
     app = FastAPI(title="anomalylmm", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
-    for module in (access, incidents, moment):
+    for module in (access, incidents, moment, search):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    app.add_exception_handler(AnomalyLMMError, _answer_error)
-    app.add_exception_handler(HTTPException, _answer_error)
-    app.add_exception_handler(RequestValidationError, _answer_error)
+    for kind in (AnomalyLMMError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _answer_error)
     return Guard(app, desk.sessions, None if desk.password_hash else desk.user)
 
 
@@ -94,4 +94,4 @@ def _describe(error: Exception) -> tuple[int, str]:
     for kind, status in ((ConfigurationError, 400), (StoreBusyError, 409), (ArchiveError, 404)):
         if isinstance(error, kind):
             return status, visible(str(error))
-    return 503, visible(str(error))
+    return (503, visible(str(error))) if isinstance(error, AnomalyLMMError) else (500, UNFORESEEN)

@@ -45,7 +45,7 @@ class ClipShelf:
     """Clips by hit, in a folder of the desk's own; the longest unused are removed first."""
 
     def __init__(self, folder: Path, layout: StoreLayout, cutter: ClipCutter, archive: Path | None) -> None:
-        self._folder, self._layout, self._cutter, self._archive = folder, layout, cutter, archive
+        self.folder, self._layout, self._cutter, self._archive = folder, layout, cutter, archive
         self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(MAX_AT_ONCE)
         self._own_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._clips: dict[str, Clip] = {}  # by hit, longest unused first
@@ -54,7 +54,7 @@ class ClipShelf:
         """The file of a hit's clip; None if there is none (any more)."""
         with self._lock:
             clip = self._clips.get(hit_id)
-        path = self._folder / clip.name if clip else None
+        path = self.folder / clip.name if clip else None
         return path if path and path.is_file() else None
 
     def cut(self, evidence: Evidence) -> Clip:
@@ -82,8 +82,8 @@ class ClipShelf:
     def forget_all_but(self, known: set[str]) -> None:
         """Removes the clips of hits that are no longer in the store, such as those whose footage was erased."""
         with self._lock:
-            for hit_id in set(self._clips) - known:
-                (self._folder / self._clips.pop(hit_id).name).unlink(missing_ok=True)
+            for hit_id in set(self._clips) - known - {key for key in self._clips if "-" in key}:
+                (self.folder / self._clips.pop(hit_id).name).unlink(missing_ok=True)
 
     @property
     def hit_ids(self) -> list[str]:
@@ -98,11 +98,11 @@ class ClipShelf:
         source = Sources(self._archive).find(evidence.hit["video_id"], evidence.hit["video_path"], size)
         name = f"{evidence.hit_id}.mp4"
         start, stop = _span(evidence)
-        copied = self._cutter.copy(source, start, stop, self._folder / name)
+        copied = self._cutter.copy(source, start, stop, self.folder / name)
         if copied is None:
             kept = replace(evidence, hit={**evidence.hit, "start_seconds": start, "stop_seconds": stop})
             style = ClipStyle(margin_seconds=0.0, blur=False)
-            note = write_clip(self._cutter, source, kept, style, None, self._folder / name)
+            note = write_clip(self._cutter, source, kept, style, None, self.folder / name)
             copied = note.start_seconds, note.stop_seconds
         crops = read_track(self._layout, evidence)
         frame = (crops[0].frame_width_px, crops[0].frame_height_px) if crops else (16, 9)
@@ -119,13 +119,13 @@ class ClipShelf:
         )
 
     def _remove_oldest(self) -> None:
-        sizes = {hit_id: _size(self._folder / clip.name) for hit_id, clip in self._clips.items()}
+        sizes = {hit_id: _size(self.folder / clip.name) for hit_id, clip in self._clips.items()}
         total = sum(sizes.values())
         for hit_id in list(self._clips)[:-1]:
             if total <= MAX_BYTES:
                 return
             total -= sizes[hit_id]
-            (self._folder / self._clips.pop(hit_id).name).unlink(missing_ok=True)
+            (self.folder / self._clips.pop(hit_id).name).unlink(missing_ok=True)
 
 
 def read_track(layout: StoreLayout, evidence: Evidence) -> list[CropRow]:

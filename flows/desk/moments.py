@@ -1,6 +1,5 @@
 """All that the page of one incident shows: its hits with what the judge saw, the person's crops, and what is near."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ MAX_CROPS = 24  # of a strip
 NEAR_SECONDS = 120.0
 MAX_NEIGHBORS = 12
 Row = dict[str, Any]
-_models = threading.Lock()  # models are not made for several threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +91,5 @@ def draw_crop(crop: CropRow, mapper: PatchTextMapper | None, text: str) -> bytes
     """Draws a crop's JPEG with the person's box; with a mapper, over it where the words apply."""
     image = read_jpeg(crop.jpeg)
     if mapper is not None:
-        with _models:
-            image = overlay(image, mapper.patch_maps([image], text)[0])
+        image = overlay(image, mapper.patch_maps([image], text)[0])
     return write_jpeg(draw_box(image.copy(), crop), 85)

@@ -44,6 +44,7 @@ class ExportRequest:
     archive: Path | None = None  # of the source videos; without it there are no clips
     style: ClipStyle = field(default_factory=ClipStyle)
     max_hits: int = MAX_HITS
+    who: str = ""  # exports; empty: the user who is logged in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +238,7 @@ def _describe(request: ExportRequest, blur_detector: str, items: list[Exported])
     return {
         "made_utc": utc_now().isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": f"anomalylmm {__version__}",
-        "made_for": current_user(),
+        "made_for": request.who or current_user(),
         "chosen": chosen,
         "blur": request.style.blur,
         "blurred": BLURRED if request.style.blur else NOT_BLURRED,
@@ -271,7 +272,7 @@ def _log(layout: StoreLayout, request: ExportRequest, report: ExportReport) -> N
     filters = {name: str(value) for name, value in asdict(request.choice).items() if value}
     record = SearchRecord(
         text=f"export to {request.output.name}",
-        who=current_user(),
+        who=request.who or current_user(),
         created_utc=utc_now(),
         seconds=report.seconds,
         num_results=report.num_hits,

@@ -21,6 +21,7 @@ class SearchRequest:
     limit: int = 10
     judged: int = 40
     archive: Path | None = None  # where the videos are, if not where they were indexed
+    who: str = ""  # asks; empty: the user who is logged in
 
     @property
     def is_judged(self) -> bool:
@@ -52,6 +53,12 @@ class Result:
     reason: str
     slots: tuple[SlotVerdict, ...]
     evidence: str = ""  # what the judge was shown
+    crop_id: str = ""  # the best one
+    shard_id: str = ""
+    video_id: str = ""
+    start_seconds: float = 0.0  # media time of the tracklet
+    stop_seconds: float = 0.0
+    best_seconds: float = 0.0  # of the best crop
     picture: bytes = field(repr=False, default=b"")
 
 

@@ -214,6 +214,12 @@ def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: b
         confidence=verdict.confidence if verdict else 0.0,
         reason=verdict.reason if verdict else "not judged",
         slots=verdict.slots if verdict else (),
+        crop_id=row.crop_id,
+        shard_id=candidate.shard_id,
+        video_id=row.video_id,
+        start_seconds=row.tracklet_start_seconds,
+        stop_seconds=row.tracklet_stop_seconds,
+        best_seconds=row.pts_seconds,
         picture=jpeg,
         evidence=verdict.evidence if verdict else "",
     )
@@ -228,7 +234,7 @@ def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds:
     }
     record = SearchRecord(
         text=request.description,
-        who=current_user(),
+        who=request.who or current_user(),
         created_utc=utc_now(),
         seconds=seconds,
         num_results=num_results,

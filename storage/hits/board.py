@@ -33,6 +33,7 @@ FROM store.hits LEFT JOIN (SELECT incident_id, unnest(hit_ids) AS hit_id FROM st
 QUALIFY row_number() OVER (PARTITION BY hit_id ORDER BY incident_id) = 1
 """  # noqa: S608 - names are our own
 _QUERIES_SQL = "CREATE TABLE queries AS SELECT * FROM store.queries"
+_SHARDS_SQL = "CREATE TABLE shards AS SELECT * FROM store.shards"
 _SAID_SQL = "CREATE TABLE said AS SELECT hit_id, verdict, who, note, created_utc, feedback_id FROM store.feedback"
 _STATE_SQL = """
 UPDATE hits SET state = said.state, who = said.who, said_utc = said.created_utc FROM (
@@ -227,6 +228,7 @@ def _load(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
         connection.execute(_HITS_SQL)
         connection.execute(_SAID_SQL)
         connection.execute(_QUERIES_SQL)
+        connection.execute(_SHARDS_SQL)
         connection.execute("DETACH store")
         connection.execute(_STATE_SQL)
         _add_zones(connection)
@@ -240,7 +242,7 @@ def _attach_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     """Stands in for the published database of a store without one."""
     connection.execute("ATTACH ':memory:' AS store")
     connection.execute("USE store")
-    for table in (tables.HITS, tables.INCIDENTS, tables.FEEDBACK, tables.QUERIES):
+    for table in (tables.HITS, tables.INCIDENTS, tables.FEEDBACK, tables.QUERIES, tables.SHARDS):
         connection.execute(table.create_sql)
     connection.execute("USE memory")
 

@@ -13,6 +13,7 @@ from flows.desk.routes.incidents import Id, Wanted
 from flows.export.choice import Evidence
 from flows.report.pictures import describe_behavior
 
+MODEL_SECONDS = 30.0  # to wait for the models
 router = APIRouter()
 
 
@@ -65,7 +66,15 @@ def show_crop(request: Request, hit_id: Id, number: int, mapped: bool = False) -
         raise HTTPException(404, "There is no such picture.")
     actions = [slot.word for slot in evidence.slots if slot.kind == "action"]
     text = describe_behavior(actions, str(evidence.hit["text"]))
-    jpeg = draw_crop(crops[number], desk.composition.mapper if mapped else None, text)
+    if not mapped:
+        jpeg = draw_crop(crops[number], None, text)
+    else:
+        if not desk.jobs.models.acquire(timeout=MODEL_SECONDS):
+            raise HTTPException(503, "A search or export is using the models. Try again when it is done.")
+        try:
+            jpeg = draw_crop(crops[number], desk.composition.mapper, text)
+        finally:
+            desk.jobs.models.release()
     return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
 
 

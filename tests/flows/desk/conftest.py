@@ -8,6 +8,8 @@ import pytest
 
 from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
+from flows.desk.searches import Uploads
+from flows.desk.serving import build_search
 from flows.index.indexing import index_archive
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
@@ -67,6 +69,8 @@ def desk(layout: StoreLayout, desk_archive: Path, tmp_path: Path) -> Iterator[De
         board=board,
         clips=ClipShelf(clips, layout, COMPOSITION.previews, desk_archive),
         composition=COMPOSITION,
+        search=build_search(COMPOSITION, layout),
+        uploads=Uploads(clips),
         archive=desk_archive,
         queries_file=queries,
         user="ann",
