@@ -9,7 +9,7 @@ from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import CropRow
 from anomalylmm.rerank.saliency import overlay
 from flows.desk.clips import read_track
-from flows.desk.words import Word, split_words
+from flows.desk.words import Word, read_slots, split_words
 from flows.export.choice import Choice, Evidence, gather
 from flows.index.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import draw_box
@@ -60,11 +60,16 @@ def read_moment(layout: StoreLayout, board: Board, incident_id: str) -> Moment |
         incident=found[0],
         hits=tuple(evidence),
         states={hit["hit_id"]: hit for hit in hits},
-        words=split_words(*board.query(hits[0]["query_version"])),
+        words=_words(board, hits[0]["query_version"]),
         strip=tuple(choose(read_track(layout, evidence[0]))),
         remarks=tuple(board.remarks(ids)),
         neighbors=tuple(board.neighbors(found[0], NEAR_SECONDS, MAX_NEIGHBORS)),
     )
+
+
+def _words(board: Board, query_version: str) -> tuple[Word, ...]:
+    text, cloze = board.query(query_version)
+    return split_words(text, read_slots(cloze))
 
 
 def read_evidence(layout: StoreLayout, hit_id: str) -> Evidence | None:

@@ -2,7 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from anomalylmm.records import Slot
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 
@@ -18,21 +22,27 @@ class Word:
     contrasts: tuple[str, ...] = ()
 
 
-def split_words(text: str, cloze: str) -> tuple[Word, ...]:
-    """Splits a sentence at its masks and words; ``cloze`` is the masked sentence as JSON, empty for none."""
-    slots = sorted(json.loads(cloze)["slots"], key=lambda slot: slot["start"]) if cloze else []
-    pieces, place = [], 0
-    for slot in slots:
-        pieces += _plain(text[place : slot["start"]])
-        masked = text[slot["start"] : slot["stop"]]
-        contrasts = tuple(slot.get("contrasts", ()))
-        pieces.append(Word(text=masked, is_word=True, kind=slot["kind"], means=slot["word"], contrasts=contrasts))
-        place = slot["stop"]
+def split_words(text: str, slots: Sequence[Slot]) -> tuple[Word, ...]:
+    """Splits a sentence at its masks and words."""
+    pieces: list[Word] = []
+    place = 0
+    for slot in sorted(slots, key=lambda slot: slot.start):
+        pieces += _plain(text[place : slot.start])
+        masked = text[slot.start : slot.stop]
+        pieces.append(Word(text=masked, is_word=True, kind=slot.kind, means=slot.word, contrasts=slot.contrasts))
+        place = slot.stop
     return (*pieces, *_plain(text[place:]))
 
 
+def read_slots(cloze: str) -> list[Slot]:
+    """Reads the slots of a masked sentence that was saved as JSON; none if the text is empty."""
+    rows: list[dict[str, Any]] = json.loads(cloze)["slots"] if cloze else []
+    return [Slot(**{**row, "contrasts": tuple(row["contrasts"])}) for row in rows]
+
+
 def _plain(text: str) -> list[Word]:
-    pieces, place = [], 0
+    pieces: list[Word] = []
+    place = 0
     for found in _WORD.finditer(text):
         pieces += [Word(text=text[place : found.start()])] if found.start() > place else []
         pieces.append(Word(text=found.group(), is_word=True))

@@ -186,7 +186,16 @@ def read_saved(path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list
         ConfigurationError: The file is missing, malformed (the line is named) or empty.
         QueryError: A row is wrong; the message names the file, line and key, and what to do.
     """
-    text = read_own_file(path, "TOML").decode("utf-8", "surrogateescape")
+    return parse_saved(read_own_file(path, "TOML").decode("utf-8", "surrogateescape"), path, lexicon, way)
+
+
+def parse_saved(text: str, path: Path, lexicon: Lexicon, way: MaskWay | None = None) -> list[SavedQuery]:
+    """Reads the text of a file of queries; see ``read_saved``.
+
+    Raises:
+        ConfigurationError: The text is malformed (the line is named) or empty.
+        QueryError: A row is wrong; the message names the file, line and key, and what to do.
+    """
     content = parse_toml(text, path)
     rows = content.pop("query", None)
     if content or not isinstance(rows, list) or not rows:
