@@ -28,11 +28,11 @@ STATUS_TEXTS = {404: NO_SUCH_PAGE, 405: "This address can't be used in this way.
 
 def create_app(desk: Desk) -> Guard:
     """Builds the application that serves a desk."""
-    from flows.desk.routes import access, incidents, moment, queries, search
+    from flows.desk.routes import access, archive, incidents, moment, queries, search
 
     app = FastAPI(title="anomalylmm", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
-    for module in (access, incidents, moment, queries, search):
+    for module in (access, archive, incidents, moment, queries, search):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for kind in (AnomalyLMMError, HTTPException, RequestValidationError, Exception):

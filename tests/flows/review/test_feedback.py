@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from anomalylmm.errors import AnomalyLMMError, ConfigurationError, QueryError, StoreError
 from flows.cli import app
 from flows.runs.user import current_user
+from flows.review.calibrating import read_thresholds
 from flows.sweep.page import build_page
 from flows.sweep.query_file import read_queries
 from storage.disk.layout import StoreLayout
@@ -281,3 +282,16 @@ def test_a_query_says_whether_it_is_calibrated_without_becoming_another_version(
 def test_feedback_of_one_moment_has_one_id() -> None:
     made = [FeedbackRecord(hit_id="h", verdict="confirm", who="ann", created_utc=NOON) for _ in range(2)]
     assert made[0].feedback_id == made[1].feedback_id
+
+
+def test_what_was_taken_back_or_is_unsure_does_not_count(layout: StoreLayout) -> None:
+    for hit_id in IDS[:5]:
+        run(layout, hit_id, "reject")
+    assert read_thresholds(layout)[0].calibration.num_rejected == 5
+    run(layout, IDS[0], "clear")
+    run(layout, IDS[1], "unsure")
+    assert read_thresholds(layout)[0].calibration.num_rejected == 3
+    publish(layout)
+    assert read_thresholds(layout)[0].calibration.num_rejected == 3
+    said = dict(run_sql(layout, "select hit_id, feedback from hits")[1])
+    assert [said[hit_id] for hit_id in IDS[:3]] == [None, "unsure", "reject"]
