@@ -7,7 +7,8 @@ from flows.composition import Composition
 from flows.desk.access import LoginLimit, Sessions
 from flows.desk.clips import ClipShelf
 from flows.desk.jobs import Jobs
-from flows.desk.searches import Search, Uploads
+from flows.desk.searches import Uploads
+from flows.search.searcher import Searcher
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
 
@@ -20,7 +21,7 @@ class Desk:
     board: Board
     clips: ClipShelf
     composition: Composition
-    search: Search
+    searcher: Searcher
     uploads: Uploads
     archive: Path | None = None  # of the source videos; without it there are no clips
     queries_file: Path | None = None  # the user's own; without it saved queries can only be looked at

@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -62,6 +63,7 @@ class Jobs:
         self._lock, self._queue = threading.Lock(), queue.Queue[tuple[Job, Callable[[Listener], Any]]]()
         self._jobs: dict[str, Job] = {}
         self._thread: threading.Thread | None = None
+        self._is_prepared = False
 
     def submit(
         self, kind: Literal["search", "export"], title: str, who: str, asked: Any, work: Callable[[Listener], Any]
@@ -83,6 +85,18 @@ class Jobs:
                 self._thread = threading.Thread(target=self._work, name="desk jobs", daemon=True)
                 self._thread.start()
         return job
+
+    def prepare(self, work: Callable[[], None]) -> None:
+        """Does work in the background that later jobs need, such as loading models; only the first call counts."""
+        with self._lock:
+            if self._is_prepared:
+                return
+            self._is_prepared = True
+        threading.Thread(target=self._prepare, args=(work,), name="desk models", daemon=True).start()
+
+    def _prepare(self, work: Callable[[], None]) -> None:
+        with self.models, suppress(AnomalyLMMError):  # the first job says what is wrong
+            work()
 
     def find(self, job_id: str) -> Job | None:
         """A job; None if it is not kept (any more)."""

@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -14,14 +13,12 @@ from flows.desk.jobs import Job
 from flows.export.choice import Evidence
 from flows.index.cropping import write_jpeg
 from flows.report.picture_files import USABLE, decode_picture
-from flows.runs.progress import Listener
 from flows.search.outcome import Result, SearchReport, SearchRequest
 from storage.disk.layout import StoreLayout
 
 ID = r"^[0-9A-Za-z_-]{1,64}$"
 MAX_UPLOADS = 50
 ACCEPT, FLOOR_Z = 0.6, 2.0  # of a saved query that says nothing else
-Search = Callable[[SearchRequest, Listener], SearchReport]
 
 
 class SearchForm(BaseModel):

@@ -15,11 +15,9 @@ from flows.desk.access import read_hash
 from flows.desk.app import create_app
 from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
-from flows.desk.searches import Search, Uploads
+from flows.desk.searches import Uploads
 from flows.review.feedback import current_user
-from flows.runs.progress import Listener
-from flows.search.outcome import SearchReport, SearchRequest
-from flows.search.searching import search_store
+from flows.search.searcher import open_searcher
 from storage.disk.files import create_directories, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import locked_directory
@@ -64,22 +62,13 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
                 board=board,
                 clips=ClipShelf(folder, layout, composition.previews, options.archive),
                 composition=composition,
-                search=build_search(composition, layout),
+                searcher=open_searcher(composition, layout),
                 uploads=Uploads(folder),
                 archive=options.archive,
                 queries_file=options.queries_file,
                 password_hash=hashed,
                 user=current_user(),
             )
-
-
-def build_search(composition: Composition, layout: StoreLayout) -> Search:
-    """The function that runs the desk's searches."""
-
-    def search(request: SearchRequest, listener: Listener) -> SearchReport:
-        return search_store(composition, layout, request, listener=listener)
-
-    return search
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.models.video.pictures import clockwise, pixel_ratio
-from anomalylmm.models.video.pyav_walk import first_frame, open_container, start_seconds, video_stream
+from anomalylmm.models.video.probe import first_frame
+from anomalylmm.models.video.pyav_walk import open_container, start_seconds, video_stream
 
 PLAYED_FORMATS = ("yuv420p", "yuvj420p")
 MAX_LEAD_SECONDS = 12.0  # from the key frame before the piece to its start

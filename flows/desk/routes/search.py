@@ -29,6 +29,7 @@ class ExportForm(BaseModel):
 @router.get("/search")
 def show_search(request: Request, text: str = "", like: str = "") -> Response:
     """Shows the form, filled in as the address says."""
+    desk_of(request).jobs.prepare(desk_of(request).searcher.warm)
     form = SearchForm(text=text[:1000], like=like if _is_known_crop(desk_of(request), like) else "")
     return _show(request, form, None)
 
@@ -47,7 +48,9 @@ def start_search(request: Request, form: SearchForm) -> dict[str, str]:
     if form.like and not _is_known_crop(desk, form.like):
         raise HTTPException(404, "The picture to search with is not in the store any more.")
     asked = build_search(form, desk.uploads, who)
-    job = desk.jobs.submit("search", asked.text or "people like in the picture", who, form, partial(desk.search, asked))
+    title = asked.text or "people like in the picture"
+    search = partial(desk.searcher.search, asked)
+    job = desk.jobs.submit("search", title, who, form, lambda listener: search(listener=listener))
     return {"id": job.job_id, "address": f"/search/{job.job_id}"}
 
 

@@ -9,8 +9,8 @@ import pytest
 from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
 from flows.desk.searches import Uploads
-from flows.desk.serving import build_search
 from flows.index.indexing import index_archive
+from flows.search.searcher import Searcher
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
@@ -69,7 +69,7 @@ def desk(layout: StoreLayout, desk_archive: Path, tmp_path: Path) -> Iterator[De
         board=board,
         clips=ClipShelf(clips, layout, COMPOSITION.previews, desk_archive),
         composition=COMPOSITION,
-        search=build_search(COMPOSITION, layout),
+        searcher=Searcher(COMPOSITION, layout),
         uploads=Uploads(clips),
         archive=desk_archive,
         queries_file=queries,
