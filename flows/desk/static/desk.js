@@ -41,8 +41,8 @@ export function onKeys(actions) {
   document.addEventListener("keydown", (event) => {
     const writing = event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || writing) return;
-    if (document.querySelector("dialog[open]") && event.key !== "Escape") return;
-    if (event.key === " " && event.target.closest?.("button, a, summary, input, video")) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === " " && event.target.closest?.("button, summary, input, video")) return;
     const action = actions[event.key];
     if (action) { event.preventDefault(); action(event); }
   });

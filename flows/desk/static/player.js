@@ -59,7 +59,7 @@ export async function openPlayer(hit) {
   dialog.addEventListener("close", () => stage.replaceChildren(), { once: true });
   dialog.showModal();
   const video = await showClip(stage, hit, { autoplay: true });
-  dialog.addEventListener("keydown", (event) => {
+  dialog.onkeydown = (event) => {
     if (event.key === " " && video && event.target !== video) { event.preventDefault(); if (video.paused) video.play(); else video.pause(); }
-  });
+  };
 }
