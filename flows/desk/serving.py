@@ -16,7 +16,7 @@ from flows.desk.app import create_app
 from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
 from flows.desk.searches import Uploads
-from flows.review.feedback import current_user
+from flows.runs.user import current_user
 from flows.search.searcher import open_searcher
 from storage.disk.files import create_directories, guarded, unique_name
 from storage.disk.layout import StoreLayout

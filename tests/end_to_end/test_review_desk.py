@@ -86,6 +86,23 @@ def page(chromium: Browser, address: str) -> Iterator[Page]:
 def test_a_shift(page: Page, folder: Path) -> None:
     expect.set_options(timeout=WAIT_MS)
     page.goto("/")
+    _filter_and_play(page)
+    _decide_in_bulk_and_undo(page)
+    _look_at_the_threshold(page)
+    _search_and_save(page)
+    assert (folder / "queries.toml").read_text().startswith("# mine\n")
+    assert [query.name for query in read_queries(folder / "queries.toml", COMPOSITION.lexicon)] == [
+        "walker",
+        "red-walker",
+    ]
+    _sweep_again(folder)
+    page.goto("/incidents?query=red-walker")
+    expect(page.locator(".card").first).to_be_visible()
+    page.goto("/incidents?query=walker&state=rejected")
+    expect(page.locator(".card")).to_have_count(4)
+
+
+def _filter_and_play(page: Page) -> None:
     cards = page.locator(".card")
     expect(cards).to_have_count(4)
     page.locator("[name=camera][value=gate]").click()
@@ -100,6 +117,9 @@ def test_a_shift(page: Page, folder: Path) -> None:
     _wait_until(lambda: video.evaluate("video => video.currentTime") > 0.3)
     page.keyboard.press("Escape")
 
+
+def _decide_in_bulk_and_undo(page: Page) -> None:
+    cards = page.locator(".card")
     for _ in range(3):
         page.keyboard.press("x")
         page.keyboard.press("j")
@@ -116,12 +136,16 @@ def test_a_shift(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".card.rejected")).to_have_count(4)
 
+
+def _look_at_the_threshold(page: Page) -> None:
     page.goto("/queries/walker")
     expect(page.get_by_text("raised from 0.20")).to_be_visible()
     before = page.locator("#would").text_content()
     page.locator("[name=accept]").fill("0.9")
     assert page.locator("#would").text_content() != before
 
+
+def _search_and_save(page: Page) -> None:
     page.goto("/search")
     page.get_by_placeholder("A person in a red jacket").fill("a person in a red jacket walking")
     page.get_by_role("button", name="Search", exact=True).click()
@@ -130,22 +154,15 @@ def test_a_shift(page: Page, folder: Path) -> None:
     page.get_by_label("Name").fill("red-walker")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved as red-walker")).to_be_visible()
-    assert [query.name for query in read_queries(folder / "queries.toml", COMPOSITION.lexicon)] == [
-        "walker",
-        "red-walker",
-    ]
-    assert (folder / "queries.toml").read_text().startswith("# mine\n")
 
+
+def _sweep_again(folder: Path) -> None:
     layout = StoreLayout(folder / "store")
     write_video(folder / "archive/gate/2026-03-14/12-00-00.mp4", [("red", 1, 3.5)], seconds=4)
     index_archive(COMPOSITION, layout, folder / "archive")
     sweep_store(COMPOSITION, layout, folder / "queries.toml")
     thresholds = run_sql(layout, "select threshold from thresholds where query_name = 'walker' order by created_utc")[1]
     assert thresholds[-1][0] > thresholds[0][0]
-    page.goto("/incidents?query=red-walker")
-    expect(cards.first).to_be_visible()
-    page.goto("/incidents?query=walker&state=rejected")
-    expect(cards).to_have_count(4)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

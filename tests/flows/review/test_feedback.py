@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from anomalylmm.errors import AnomalyLMMError, ConfigurationError, QueryError, StoreError
 from flows.cli import app
-from flows.runs.user import current_user
 from flows.review.calibrating import read_thresholds
+from flows.runs.user import current_user
 from flows.sweep.page import build_page
 from flows.sweep.query_file import read_queries
 from storage.disk.layout import StoreLayout
