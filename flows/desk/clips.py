@@ -85,6 +85,13 @@ class ClipShelf:
             for hit_id in set(self._clips) - known - {key for key in self._clips if "-" in key}:
                 (self.folder / self._clips.pop(hit_id).name).unlink(missing_ok=True)
 
+    def forget_all(self) -> None:
+        """Removes all clips, and exports."""
+        with self._lock:
+            self._clips.clear()
+        for path in (*self.folder.glob("*.mp4"), *self.folder.glob("export-*.zip")):
+            path.unlink(missing_ok=True)
+
     @property
     def hit_ids(self) -> list[str]:
         """The hits that have a clip."""

@@ -11,6 +11,7 @@ from flows.desk.searches import Uploads
 from flows.search.searcher import Searcher
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
+from storage.upkeep.erasure_log import erasure_stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,15 @@ class Desk:
     sessions: Sessions = field(default_factory=Sessions)
     jobs: Jobs = field(default_factory=Jobs)
     limit: LoginLimit = field(default_factory=LoginLimit)
+
+    def forget_erased(self) -> None:
+        """Takes in what has changed in the store, and drops what the desk has made of footage that is erased.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        self.board.refresh()
+        if self.jobs.forget_unless(erasure_stamp(self.layout)):
+            self.clips.forget_all()
+        else:
+            self.clips.forget_all_but(self.board.known(self.clips.hit_ids))

@@ -63,6 +63,7 @@ class Jobs:
         self._lock, self._queue = threading.Lock(), queue.Queue[tuple[Job, Callable[[Listener], Any]]]()
         self._jobs: dict[str, Job] = {}
         self._thread: threading.Thread | None = None
+        self._stamp: object = None
         self._is_prepared = False
 
     def submit(
@@ -97,6 +98,15 @@ class Jobs:
     def _prepare(self, work: Callable[[], None]) -> None:
         with self.models, suppress(AnomalyLMMError):  # the first job says what is wrong
             work()
+
+    def forget_unless(self, stamp: object) -> bool:
+        """Forgets all results if the stamp is not the last one; returns whether it did."""
+        with self._lock:
+            has_changed = self._stamp is not None and stamp != self._stamp
+            self._stamp = stamp
+            if has_changed:
+                self._jobs = {job_id: job for job_id, job in self._jobs.items() if not job.is_over}
+        return has_changed
 
     def find(self, job_id: str) -> Job | None:
         """A job; None if it is not kept (any more)."""

@@ -40,7 +40,7 @@ def show_incident(request: Request, incident_id: Id, wanted: Annotated[Wanted, Q
 def make_clip(request: Request, hit_id: Id) -> dict[str, object]:
     """Cuts the clip of a hit, and says where it is."""
     desk = desk_of(request)
-    _forget_erased(desk)
+    desk.forget_erased()
     clip = desk.clips.cut(_find(desk, hit_id))
     return clip.describe(f"/clips/{hit_id}.mp4")
 
@@ -49,7 +49,7 @@ def make_clip(request: Request, hit_id: Id) -> dict[str, object]:
 def play_clip(request: Request, hit_id: Id) -> Response:
     """The clip, or the part of it that the browser asks for."""
     desk = desk_of(request)
-    _forget_erased(desk)
+    desk.forget_erased()
     path = desk.clips.path(hit_id)
     if path is None:
         raise HTTPException(404, "This clip is not kept any more. Play the moment again.")
@@ -83,8 +83,3 @@ def _find(desk: Desk, hit_id: str) -> Evidence:
     if evidence is None:
         raise HTTPException(404, "This hit is not in the store any more; it was erased or found anew.")
     return evidence
-
-
-def _forget_erased(desk: Desk) -> None:
-    desk.board.refresh()
-    desk.clips.forget_all_but(desk.board.known(desk.clips.hit_ids))

@@ -45,6 +45,7 @@ def show_results(request: Request, job_id: Id) -> Response:
 def start_search(request: Request, form: SearchForm) -> dict[str, str]:
     """Puts a search in the queue."""
     desk, who = desk_of(request), session_of(request).who
+    desk.forget_erased()
     if form.like and not _is_known_crop(desk, form.like):
         raise HTTPException(404, "The picture to search with is not in the store any more.")
     asked = build_search(form, desk.uploads, who)
@@ -86,7 +87,9 @@ def make_result_clip(request: Request, job_id: Id, number: Number) -> dict[str, 
 @router.get("/clips/result/{job_id}/{number}.mp4")
 def play_result_clip(request: Request, job_id: Id, number: Number) -> Response:
     """The clip of a result, or the part of it that the browser asks for."""
-    path = desk_of(request).clips.path(f"{job_id}-{number}")
+    desk = desk_of(request)
+    desk.forget_erased()
+    path = desk.clips.path(f"{job_id}-{number}")
     if path is None:
         raise HTTPException(404, "This clip is not kept any more. Play the moment again.")
     return FileResponse(path, media_type="video/mp4")
@@ -145,6 +148,7 @@ def _show(request: Request, form: SearchForm, job: Job | None) -> Response:
 
 
 def _find(desk: Desk, job_id: str, kind: str = "") -> Job:
+    desk.forget_erased()
     job = desk.jobs.find(job_id)
     if job is None or (kind and job.kind != kind):
         raise HTTPException(

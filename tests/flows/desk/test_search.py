@@ -15,6 +15,8 @@ from flows.desk.jobs import Jobs
 from flows.sweep.query_file import read_queries
 from storage.hits.inbox import read_waiting
 from storage.hits.rows import SearchRecord
+from storage.upkeep.erasure import erase_footage
+from storage.upkeep.erasure_log import ErasureRule
 from tests.flows.desk.browsing import Browser, ids
 
 FORM = {"text": "a person in a red jacket walking", "judged": 5}
@@ -104,6 +106,18 @@ def test_an_export_blurs_and_can_be_saved(browser: Browser) -> None:
         name = next(name for name in packed.namelist() if name.endswith("manifest.json"))
         manifest = json.loads(packed.read(name))
     assert (manifest["blur"], manifest["made_for"], manifest["num_hits"]) == (True, "ann", 1)
+
+
+def test_results_of_erased_footage_are_forgotten(browser: Browser, desk: Desk) -> None:
+    browser.look("/search")
+    started = browser.ask("/searches", FORM).json()
+    wait(browser, started["id"])
+    clip = browser.ask(f"/clips/result/{started['id']}/0").json()
+    erase_footage(desk.layout, [ErasureRule(cameras=("gate",))])
+    for path in (started["address"], f"{started['address']}/0.jpg", f"/jobs/{started['id']}/events"):
+        assert browser.get(path).status_code == 404
+    assert browser.get(clip["address"]).status_code == 404
+    assert list(desk.clips.folder.glob("*.mp4")) == []
 
 
 def test_an_error_in_a_job_is_told_and_the_next_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
