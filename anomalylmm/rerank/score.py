@@ -205,10 +205,10 @@ def confidence(
 
 
 def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: Sequence[str] = ()) -> str:
-    """Writes one sentence from facts: "saw falling (0.83) and red (0.95); asked for falling, red; ..."."""
+    """Writes one sentence from facts: "saw falling (0.83) and blue (red: 0.05); asked for falling, red; ..."."""
     parts = []
     if slots:
-        seen = [f"{slot.answer} ({slot.probability:.2f})" for slot in slots if slot.answer != UNKNOWN]
+        seen = [f"{slot.answer} ({_of_asked(slot)}{slot.probability:.2f})" for slot in slots if slot.answer != UNKNOWN]
         unseen = [slot.word for slot in slots if slot.answer == UNKNOWN]
         parts += [f"saw {' and '.join(seen)}"] if seen else []
         parts += [f"could not tell about {', '.join(unseen)}"] if unseen else []
@@ -221,3 +221,8 @@ def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: S
         parts.append(f"sentence as a whole {affirm:.2f}")
     parts += [f"trouble: {problem}" for problem in dict.fromkeys(problems)]
     return "; ".join(parts)
+
+
+def _of_asked(slot: SlotVerdict) -> str:
+    """Names whose probability it is where something else than the word asked for was seen."""
+    return "" if slot.answer == slot.word else f"{slot.word}: "

@@ -85,6 +85,11 @@ def test_the_reason_is_made_from_facts():
     assert write_reason(slots, 0.71) == expected
 
 
+def test_the_reason_says_whose_probability_it_is_where_something_else_was_seen():
+    slots = [slot("action", 0.83), slot("color", 0.05, "red", "blue")]
+    assert write_reason(slots, None) == "saw falling (0.83) and blue (red: 0.05); asked for falling, red"
+
+
 def test_the_reason_names_what_could_not_be_told():
     reason = write_reason([slot("action", 0.0, answer=UNKNOWN)], None, ["0 of 1 blanks answered"])
     assert reason == "could not tell about falling; asked for falling; trouble: 0 of 1 blanks answered"
