@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -18,6 +18,7 @@ from tests.situations.place import Observed, Place, situation
 SOURCE = "gate/2026-03-14/10-15-00.mp4"  # a man falls at 6 s and lies
 FALL = 10.0  # seconds in which he has fallen
 SHORT = 3.0  # seconds without any event
+WRITTEN = datetime(2026, 4, 1, tzinfo=UTC).timestamp()
 QUERY = '[[query]]\nname = "fall"\ntext = "a man falling to the ground"\nfloor = -10\naccept = 0.1\n'
 
 
@@ -45,7 +46,7 @@ def write_clips(place: Place, camera: str, starts: Sequence[datetime], seconds: 
         cut_video(SOURCE, path, seconds)
         with path.open("ab") as file:
             file.write(f"{camera} {number}".encode())  # bytes after the end, which decoders ignore
-        os.utime(path, (0, 0))  # written long ago, so no recorder is still writing it
+        os.utime(path, (WRITTEN, WRITTEN))  # after their starts, and long ago, so no recorder is still writing them
     return paths
 
 
