@@ -109,7 +109,7 @@ def a_time_lapse_with_a_span_in_its_name(place: Place) -> Observed:
     return Observed(text="; ".join(notes) or "no word of it", right=len(notes) == 1)
 
 
-@situation("crops of the same color as of the same video with tags, within 2 gray levels")
+@situation("crops of the same color as of the same video with tags, within a quarter of a gray level")
 def high_definition_without_color_tags(place: Place) -> Observed:
     """HD is BT.709 unless it says something else; some phones tag theirs as reserved (Immich issue 31715)."""
     means = []
@@ -122,7 +122,7 @@ def high_definition_without_color_tags(place: Place) -> Observed:
     if any(mean is None for mean in means):
         return Observed(text="no crops", right=False)
     apart = [float(np.abs(mean - means[0]).max()) for mean in means[1:] if mean is not None]
-    return Observed(text=f"{apart[0]:.1f} and {apart[1]:.1f} levels apart", right=max(apart) < 2)
+    return Observed(text=f"{apart[0]:.2f} and {apart[1]:.2f} levels apart", right=max(apart) < 0.25)
 
 
 def _write_hd(path: Path, tag: int | None) -> None:
