@@ -74,19 +74,22 @@ def test_another_process_sees_that_a_run_is_still_running(layout: StoreLayout) -
 
 
 def test_a_forked_child_does_not_keep_a_dead_run_alive(layout: StoreLayout) -> None:
-    reading, writing = os.pipe()
+    from_child, to_test = os.pipe()
+    from_test, to_child = os.pipe()
     process_id = os.fork()
     if not process_id:
         OpenRun(layout, new_run("index"))
-        if not os.fork():
-            os.close(writing)
-            os.read(reading, 1)  # until the test has looked
-            os._exit(0)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if os.fork():
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.close(to_child)
+        os.write(to_test, b"1")  # fork() has returned here, so the inherited lock is closed
+        os.read(from_test, 1)  # until the test has looked
+        os._exit(0)
     os.waitpid(process_id, 0)
+    assert os.read(from_child, 1) == b"1"
     assert [item.state for item in read_runs(layout)] == ["Ended early"]
-    os.close(writing)
-    os.close(reading)
+    for end in (from_child, to_test, from_test, to_child):
+        os.close(end)
 
 
 def test_only_the_newest_runs_are_kept(layout: StoreLayout) -> None:
