@@ -35,7 +35,7 @@ def test_twins_are_counted_as_by_hand(rows: list[tuple[int, set[int], set[int]]]
     assert (found.num_errors, found.num_twins) == (len(errors), sum(errors))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SCORES, st.integers(0, 9))
 def test_an_interval_holds_means_of_draws_only(values: list[float], seed: int) -> None:
     interval = bootstrap_mean(np.array(values), resamples=200, seed=seed)
@@ -46,7 +46,7 @@ def test_an_interval_holds_means_of_draws_only(values: list[float], seed: int) -
     assert interval.low == pytest.approx(np.percentile(slow, 2.5), abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_a_paired_difference_turns_its_sign_with_its_sides(pairs: list[tuple[float, float]]) -> None:
     after, before = np.array(pairs).T

@@ -43,7 +43,7 @@ STEPS = st.lists(st.floats(1e-3, 3), min_size=1, max_size=60)
 CORNERS = st.tuples(*[st.floats(-50, 450, width=32)] * 4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(CAMERAS, st.integers(1, 3), CONTENTS), min_size=1, max_size=12),
     st.integers(1, 3),
@@ -73,7 +73,7 @@ def _plan(archive: Path, most: int, known: frozenset[str], quarantined: frozense
     return plan_archive(archive, given_, known=known, quarantined=quarantined, probe_start=lambda _: None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=24))
 def test_frames_in_any_pieces_give_the_same_crops(sizes: list[int]) -> None:
     stops = [0, *(stop for stop in accumulate(sizes) if stop < len(TIMES)), len(TIMES)]
@@ -125,7 +125,7 @@ def test_the_sampler_picks_the_first_frame_at_or_after_each_sample_time(steps: l
     assert all(earlier < later for earlier, later in pairwise(picked))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=4), st.integers(0, 1000))
 def test_a_shard_gives_back_what_was_written_however_it_was_appended(sizes: list[int], seed: int) -> None:
     rows = make_rows("a", unit_vectors(sum(sizes), seed))
@@ -154,7 +154,6 @@ def test_a_shard_gives_back_what_was_written_however_it_was_appended(sizes: list
     assert followed == [row.crop_id for row in rows if row.tracklet_id in tracklets]
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 400),
     st.integers(2, 400),

@@ -52,7 +52,7 @@ def ranks_of(queries):
     return [positive_ranks(order_by_score(np.array(scores)), positives) for scores, positives in queries]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scored_queries())
 def test_recall_and_precision_equal_the_slow_reference(queries):
     got = measure(ranks_of(queries))
@@ -65,7 +65,7 @@ def test_recall_and_precision_equal_the_slow_reference(queries):
     assert got.num_queries == len(queries)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 40), st.integers(0, 39))
 def test_with_one_positive_average_precision_is_one_over_the_rank(size, rank):
     rank = min(rank, size - 1)
@@ -73,7 +73,7 @@ def test_with_one_positive_average_precision_is_one_over_the_rank(size, rank):
     assert average_precision([rank], limit=10) == pytest.approx(1 / (rank + 1) if rank < 10 else 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11), min_size=1))
 def test_ranks_from_a_list_are_where_the_positives_stand(ranked, positives):
     assert positive_ranks(ranked, positives) == tuple(sorted(ranked.index(item) for item in positives))

@@ -17,7 +17,7 @@ def test_other_numbers_of_joints_are_refused() -> None:
         describe_bodies(np.zeros((1, 16, 3), np.float32))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(x=st.floats(-500, 500), y=st.floats(-500, 500), size=st.floats(0.3, 8))
 def test_place_and_size_in_the_picture_do_not_matter(x: float, y: float, size: float) -> None:
     here, there = describe_bodies(standing()[None]), describe_bodies(standing(x, y, size)[None])

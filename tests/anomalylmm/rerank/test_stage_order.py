@@ -219,7 +219,7 @@ def judge_of(rows, strengths):
     return PairJudge(script, dict(enumerate(strengths)), fails=lambda number: rows[number][2])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SCRIPTS, all_rules(), st.integers(0, 8), st.lists(st.floats(-3, 3), min_size=7, max_size=7), st.data())
 def test_any_stages_give_a_permutation_of_the_first_leave_the_tail_and_keep_the_budget(rows, rules, n, strengths, data):
     budget = data.draw(st.one_of(st.none(), st.integers(0, 30)))
@@ -242,7 +242,7 @@ def test_any_stages_give_a_permutation_of_the_first_leave_the_tail_and_keep_the_
             assert 0 <= ranked.verdict.confidence <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SCRIPTS, st.lists(st.floats(-3, 3), min_size=7, max_size=7), st.booleans())
 def test_a_gate_of_infinite_margin_is_no_gate(rows, strengths, pairwise):
     candidates = candidates_of(len(rows))
@@ -254,7 +254,7 @@ def test_a_gate_of_infinite_margin_is_no_gate(rows, strengths, pairwise):
     assert results[0].num_calls == results[1].num_calls
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SCRIPTS, st.lists(st.floats(-3, 3), min_size=7, max_size=7), st.floats(-4, 4))
 def test_pairs_change_the_order_of_scores_only_where_both_orders_agree(rows, strengths, liking):
     candidates, query = candidates_of(len(rows)), query_of(FALL_IN_RED)

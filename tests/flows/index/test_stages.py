@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flows.index.stages import each, overlapped
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 5))
 def test_every_item_comes_once_and_in_order(items: list[int], ahead: int) -> None:
     assert list(overlapped(items, ahead=ahead, name="test")) == items

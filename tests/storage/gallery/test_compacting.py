@@ -69,7 +69,7 @@ def filled(layout: StoreLayout) -> StoreLayout:
     return layout
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.integers(0, 40), min_size=2, max_size=5),
     st.integers(1, 50),

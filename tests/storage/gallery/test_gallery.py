@@ -33,7 +33,7 @@ def second_of(crop: FoundCrop) -> int:
     return int(crop.crop_id.rpartition("-")[2])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.integers(1, 50), st.integers(0, 1000))
 def test_the_best_of_merged_shards_are_the_best_of_all(sizes: list[int], k: int, seed: int) -> None:
     vectors = unit_vectors(sum(sizes), seed)
