@@ -1,5 +1,9 @@
 """Adapters with small explicit values, so that a test names only what it is about."""
 
+import atexit
+import copy
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from anomalylmm.footage.motion import MotionGate
@@ -9,7 +13,7 @@ from anomalylmm.models.detect.tracker import UltralyticsTracker
 from anomalylmm.models.detect.yolo import YoloDetector
 from anomalylmm.models.judge.endpoint import EndpointJudge
 from anomalylmm.models.pose.movenet import MoveNetPose
-from anomalylmm.models.video.frames import VideoSource
+from anomalylmm.models.video.frames import ChildSession, VideoSource
 from anomalylmm.models.weights import ResolvedWeights
 from flows.composition import Composition
 from flows.settings.model import Settings
@@ -54,6 +58,20 @@ def compose(**sections: Any) -> Composition:
 def build_source(**changed: Any) -> VideoSource:
     """Builds a decoder without limits."""
     return VideoSource(**{**SOURCE, **changed})
+
+
+@cache
+def _keep_source() -> VideoSource:
+    opened = build_source().keep_open()
+    atexit.register(opened.__exit__, None, None, None)
+    return opened.__enter__()
+
+
+def open_video(path: Path, *, sample_fps: float, **changed: Any) -> ChildSession:
+    """Opens a video in the process that all tests share: starting one takes longer than reading a clip."""
+    source = copy.copy(_keep_source())
+    vars(source).update(changed)
+    return source.open_session(path, sample_fps=sample_fps)
 
 
 def build_gate(**changed: Any) -> MotionGate:

@@ -35,10 +35,6 @@ def pictures() -> list[Image]:
     return [rng.integers(0, 255, (90 + 7 * n, 60 + 5 * n, 3), dtype=np.uint8) for n in range(5)]
 
 
-def build_source(name: str, _folder: Path) -> Any:
-    return fakes.FakeSource() if name == "fake" else compose(decode={"decoder": name, "batch_frames": 4}).source
-
-
 def build_cutter(name: str, _folder: Path) -> Any:
     return fakes.FakeCutter() if name == "fake" else compose().clips
 
@@ -114,7 +110,7 @@ def build_judge(name: str, folder: Path) -> Any:
 
 
 BUILDERS: dict[str, tuple[Callable[[str, Path], Any], list[str]]] = {
-    "source": (build_source, ["fake", "decord", "pyav"]),
+    "source": (fakes.FakeSource, ["fake", "decord", "pyav"]),
     "cutter": (build_cutter, ["fake", "pyav"]),
     "detector": (
         build_detector,
@@ -157,10 +153,17 @@ def _give(build: Callable[[str, Path], Any], scope: Literal["session", "function
     return adapter
 
 
-source, cutter, detector, pose, encoder = map(
-    _give, (build_source, build_cutter, build_detector, build_pose, build_encoder)
-)
+cutter, detector, pose, encoder = map(_give, (build_cutter, build_detector, build_pose, build_encoder))
 tracker = _give(build_tracker, "function")
+
+
+@pytest.fixture(scope="session")
+def source(request: pytest.FixtureRequest) -> Iterator[Any]:
+    if request.param == "fake":
+        yield fakes.FakeSource()
+        return
+    with compose(decode={"decoder": request.param, "batch_frames": 4}).source.keep_open() as kept:
+        yield kept
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Every macroblock is uncompressed (I_PCM), so no more than a few headers are need
 
 import re
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -50,6 +51,7 @@ def _write_headers() -> bytes:
     return sequence.to_unit(0x67) + picture.to_unit(0x68)
 
 
+@cache
 def _write_field(number: int, bottom: int) -> bytes:
     """A field with a bright column that moves by a macroblock from frame to frame."""
     bits = _Bits().put_codes(0, 7, 0).put((0, 8), (1, 1), (bottom, 1))
@@ -64,7 +66,7 @@ def _write_field(number: int, bottom: int) -> bytes:
 def write_single_fields(path: Path, num_frames: int, *, packets: int = 2) -> Path:
     """Writes frames at 25 a second, each in one packet or, with a packet for each field, in two."""
     frames = [
-        (DELIMITER + _write_headers() + _write_field(number, 0), _write_field(number, 1))
+        (DELIMITER + _write_headers() + _write_field(number % BLOCKS, 0), _write_field(number % BLOCKS, 1))
         for number in range(num_frames)
     ]
     raw = path.with_suffix(".264")

@@ -15,7 +15,7 @@ from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.frames import ChildSession
 from flows.index.cropping import write_jpeg
-from tests.adapters import build_source
+from tests.adapters import build_source, open_video
 from tests.anomalylmm.models.video.clips import (
     count_decoded,
     damage,
@@ -31,12 +31,13 @@ from tests.anomalylmm.models.video.clips import (
 
 STREET = Path(__file__).parents[5] / "shared" / "data" / "street.avi"
 NO_B_FRAMES = {"x265-params": "bframes=0:log-level=none"}
+NUM_LONG = 150
 VARIED = [50 * number + number * number for number in range(60)]
 
 
 def decode(path: Path, sample_fps: float = 3.0, **options: object) -> tuple[ChildSession, list[float], list[int]]:
     """Decodes a whole clip; gives its session, times and frame numbers."""
-    session = build_source(**options).open_session(path, sample_fps=sample_fps)  # type: ignore[arg-type]
+    session = open_video(path, sample_fps=sample_fps, **options)
     batches = list(session)
     times = [pts for batch in batches for pts in batch.pts_seconds]
     return session, times, [read_number(image) for batch in batches for image in batch.images]
@@ -45,7 +46,7 @@ def decode(path: Path, sample_fps: float = 3.0, **options: object) -> tuple[Chil
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """More frames than decoder and pipe hold, so that the child is still at work when it is disturbed."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", times_ms=every(600), size=(640, 480))
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", times_ms=every(NUM_LONG), size=(640, 480))
 
 
 def is_running(process_id: int) -> bool:
@@ -77,8 +78,8 @@ def test_each_frame_comes_with_its_own_time(
 
 def test_no_frame_is_missed_where_each_is_wanted(long_clip: Path) -> None:
     _, times, numbers = decode(long_clip, sample_fps=10.0)
-    assert numbers == list(range(600))
-    assert times == [number / 10 for number in range(600)]
+    assert numbers == list(range(NUM_LONG))
+    assert times == [number / 10 for number in range(NUM_LONG)]
 
 
 @pytest.mark.parametrize("name", ["late.mp4", "late.mkv", "late.ts"])
@@ -92,7 +93,7 @@ def test_time_counts_from_the_start_of_the_stream(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (180, 2), (270, 1)])
 def test_turned_videos_come_upright(tmp_path: Path, decoder: str, degrees: int, turns: int) -> None:
     path = rotate(write_clip(tmp_path / "turned.mp4", times_ms=every(5), options={"crf": "1"}), degrees)
-    session = build_source(decoder=decoder).open_session(path, sample_fps=10.0)
+    session = open_video(path, sample_fps=10.0, decoder=decoder)
     image = next(iter(session)).images[0]
     session.close()
     expected = np.rot90(draw_number(0), turns)
@@ -105,14 +106,14 @@ def test_turned_videos_come_upright(tmp_path: Path, decoder: str, degrees: int, 
 @pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
 def test_odd_sizes_are_kept(tmp_path: Path, codec: str) -> None:
     path = write_clip(tmp_path / "odd.mkv", codec=codec, times_ms=every(20), size=(161, 121))
-    session = build_source().open_session(path, sample_fps=5.0)
+    session = open_video(path, sample_fps=5.0)
     assert {image.shape for batch in session for image in batch.images} == {(121, 161, 3)}
 
 
 @pytest.mark.parametrize("name", ["wide.mp4", "wide.ts"])
 def test_wide_frames_are_made_smaller_in_proportion(tmp_path: Path, name: str) -> None:
     path = write_clip(tmp_path / name, times_ms=every(10), size=(320, 240))
-    session = build_source(max_width_px=100).open_session(path, sample_fps=5.0)
+    session = open_video(path, sample_fps=5.0, max_width_px=100)
     assert {image.shape for batch in session for image in batch.images} == {(75, 100, 3)}
     assert session.header.width_px == 320
 
@@ -129,16 +130,19 @@ def test_a_damaged_middle_costs_only_itself(tmp_path: Path) -> None:
     assert "damaged packet" in report.message
 
 
+def write_damageable(folder: Path, codec: str) -> Path:
+    """Writes 200 frames with a key frame at every twentieth."""
+    plain = {"x265-params": "keyint=20:log-level=none"} if codec == "libx265" else {}
+    return write_clip(folder / "hurt.mp4", codec=codec, times_ms=every(200), gop=20, encoder=plain)
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 @pytest.mark.parametrize(("first", "stop"), [(0, 40), (90, 130), (150, 200)])
 def test_coverage_counts_the_frames_that_decode(
     tmp_path: Path, codec: str, decoder: str, first: int, stop: int
 ) -> None:
-    plain = {"x265-params": "keyint=20:log-level=none"} if codec == "libx265" else {}
-    path = overwrite_packets(
-        write_clip(tmp_path / "hurt.mp4", codec=codec, times_ms=every(200), gop=20, encoder=plain), first, stop
-    )
+    path = overwrite_packets(write_damageable(tmp_path, codec), first, stop)
     session = decode(path, sample_fps=10.0, decoder=decoder)[0]
     assert session.report.status == "partial"
     assert session.report.coverage == pytest.approx(count_decoded(path) / 200, abs=0.02)
@@ -146,9 +150,7 @@ def test_coverage_counts_the_frames_that_decode(
 
 
 def test_errors_of_several_decoder_threads_do_not_stop_it(tmp_path: Path) -> None:
-    plain = {"x265-params": "keyint=20:log-level=none"}
-    path = write_clip(tmp_path / "hurt.mp4", codec="libx265", times_ms=every(200), gop=20, encoder=plain)
-    overwrite_packets(path, 150, 200)
+    path = overwrite_packets(write_damageable(tmp_path, "libx265"), 150, 200)
     with build_source(decoder="pyav", stall_seconds=5.0).keep_open() as source:
         for _ in range(12):
             session = source.open_session(path, sample_fps=10.0)
@@ -180,10 +182,10 @@ def test_what_is_no_video_is_refused_with_name_reason_and_remedy(tmp_path: Path)
     cut = truncate(write_clip(tmp_path / "cut.mp4", times_ms=every(50)), 0.5)
     for path in (text, empty, cut, write_sound(tmp_path / "sound.mp4"), tmp_path / "absent.mp4", tmp_path):
         with pytest.raises(VideoError, match=path.name) as caught:
-            build_source().open_session(path, sample_fps=1.0)
+            open_video(path, sample_fps=1.0)
         assert any(verb in str(caught.value) for verb in ("check", "copy", "give"))
     with pytest.raises(VideoError, match="holds no video stream"):
-        build_source().open_session(tmp_path / "sound.mp4", sample_fps=1.0)
+        open_video(tmp_path / "sound.mp4", sample_fps=1.0)
 
 
 def test_a_still_picture_with_the_name_of_a_video_is_refused_but_many_in_one_file_are_a_video(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_a_still_picture_with_the_name_of_a_video_is_refused_but_many_in_one_fil
     (tmp_path / "one.mp4").write_bytes(jpeg)
     (tmp_path / "many.mp4").write_bytes(jpeg * 10)
     with pytest.raises(VideoError, match="holds a still picture"):
-        build_source().open_session(tmp_path / "one.mp4", sample_fps=1.0)
+        open_video(tmp_path / "one.mp4", sample_fps=1.0)
     assert decode(tmp_path / "many.mp4")[0].report.num_frames > 1
 
 
@@ -209,7 +211,7 @@ def test_a_hanging_decoder_is_killed_and_the_rest_salvaged(long_clip: Path, deco
             stopped = session.process_id
             os.kill(stopped, signal.SIGSTOP)
         times += batch.pts_seconds
-    assert times == pytest.approx([number / 10 for number in range(600)], abs=0.002)
+    assert times == pytest.approx([number / 10 for number in range(NUM_LONG)], abs=0.002)
     assert session.report.decoder == told
     assert "no sign of life" in session.report.message
     assert not is_running(stopped)
@@ -222,7 +224,7 @@ def test_a_crash_of_the_decoder_is_salvaged(long_clip: Path) -> None:
         if not times:
             os.kill(session.process_id, signal.SIGKILL)
         times += batch.pts_seconds
-    assert len(times) == 600
+    assert len(times) == NUM_LONG
     assert session.report.status == "partial"
 
 
@@ -235,7 +237,7 @@ def test_two_crashes_end_the_video_without_an_exception(long_clip: Path) -> None
             os.kill(session.process_id, signal.SIGKILL)
     assert len(killed) == 2
     assert session.report.status == "partial"
-    assert session.report.num_frames < 600
+    assert session.report.num_frames < NUM_LONG
 
 
 def test_closing_early_leaves_no_process(long_clip: Path) -> None:
@@ -253,7 +255,7 @@ def test_a_slow_reader_is_not_a_hang(long_clip: Path) -> None:
         if count == 0:
             time.sleep(2.5)
         count += len(batch.images)
-    assert (count, session.report.status) == (600, "complete")
+    assert (count, session.report.status) == (NUM_LONG, "complete")
 
 
 def test_the_child_ends_with_its_parent(long_clip: Path) -> None:
@@ -290,7 +292,7 @@ def test_an_unknown_decoder_is_refused() -> None:
 )
 def test_the_street_is_decoded_whole() -> None:
     assert STREET.is_file(), f"real footage is missing: put OpenCV's vtest.avi at {STREET}"
-    session = build_source().open_session(STREET, sample_fps=2.0)
+    session = open_video(STREET, sample_fps=2.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     np.testing.assert_allclose(times, np.arange(159) / 2, atol=0.002)
     assert session.report.status == "complete"

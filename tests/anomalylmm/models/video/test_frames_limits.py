@@ -10,7 +10,7 @@ from anomalylmm.errors import ArchiveError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.child_process import Child, ChildLostError
 from anomalylmm.models.video.decoding_child import failure
-from tests.adapters import build_source
+from tests.adapters import build_source, open_video
 from tests.anomalylmm.models.video.clips import every, write_clip
 
 
@@ -47,7 +47,7 @@ def test_a_video_that_takes_too_long_keeps_what_came_and_names_the_setting(
 
 def test_a_batch_of_large_frames_is_handed_on_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "BATCH_BYTES", 2 * 160 * 120 * 3)
-    session = build_source().open_session(write_small(tmp_path / "a.mp4"), sample_fps=10.0)
+    session = open_video(write_small(tmp_path / "a.mp4"), sample_fps=10.0)
     assert {len(batch.images) for batch in session} == {2}
 
 
@@ -55,14 +55,14 @@ def test_a_stream_whose_clock_starts_again_is_read_to_its_end(tmp_path: Path) ->
     part = write_small(tmp_path / "part.ts").read_bytes()
     joined = tmp_path / "joined.ts"
     joined.write_bytes(part + part)
-    session = build_source().open_session(joined, sample_fps=10.0)
+    session = open_video(joined, sample_fps=10.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     assert len(times) >= 36
     assert np.all(np.diff(times) > 0)
 
 
 def test_a_raw_stream_that_has_no_times_is_read_as_25_frames_a_second(tmp_path: Path) -> None:
-    session = build_source().open_session(write_small(tmp_path / "raw.h264"), sample_fps=5.0)
+    session = open_video(write_small(tmp_path / "raw.h264"), sample_fps=5.0)
     times = [pts for batch in session for pts in batch.pts_seconds]
     assert times == pytest.approx([0.0, 0.2, 0.4, 0.6])
 
@@ -70,14 +70,14 @@ def test_a_raw_stream_that_has_no_times_is_read_as_25_frames_a_second(tmp_path: 
 def test_a_name_that_is_not_utf_8_is_only_a_name(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     write_small(tmp_path / "clip.mp4").rename(path)
-    session = build_source().open_session(path, sample_fps=5.0)
+    session = open_video(path, sample_fps=5.0)
     assert sum(len(batch.images) for batch in session) == 10
 
 
 def test_a_pipe_is_refused_and_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match=r"pipe\.mp4 is not a file"):
-        build_source().open_session(tmp_path / "pipe.mp4", sample_fps=1.0)
+        open_video(tmp_path / "pipe.mp4", sample_fps=1.0)
 
 
 def test_a_system_that_starts_no_process_ends_the_run_and_blames_no_video(monkeypatch: pytest.MonkeyPatch) -> None:

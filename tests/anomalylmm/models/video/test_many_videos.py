@@ -28,7 +28,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """More frames than decoder and connection hold, so that the process is at work when it is disturbed."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", times_ms=every(600), size=(640, 480))
+    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", times_ms=every(150), size=(640, 480))
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
@@ -75,7 +75,7 @@ def test_a_video_that_kills_its_process_is_salvaged_and_the_next_is_whole(clip: 
                 assert session.process_id == first.process_id
                 os.kill(session.process_id, signal.SIGKILL)
         last = read(source, clip)
-    assert (session.report.status, session.report.num_frames) == ("partial", 600)
+    assert (session.report.status, session.report.num_frames) == ("partial", 150)
     assert (last.report.status, last.process_id == session.process_id) == ("complete", True)
 
 

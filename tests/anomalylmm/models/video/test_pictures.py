@@ -11,7 +11,7 @@ from anomalylmm.models.video.clips import VideoClips
 from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
 from anomalylmm.models.video.pictures import upright
 from anomalylmm.records import Image
-from tests.adapters import build_source
+from tests.adapters import open_video
 from tests.anomalylmm.models.video.clips import every, rotate, write_clip
 
 BRICK = (200, 40, 30)
@@ -37,7 +37,7 @@ def write_disk(path: Path, size: tuple[int, int], ratio: Fraction) -> Path:
 
 def read_first(path: Path, **options: object) -> tuple[Image, int, str]:
     """Returns a video's first frame, the width that its header says, and the decoder used."""
-    session = build_source(**options).open_session(path, sample_fps=10.0)
+    session = open_video(path, sample_fps=10.0, **options)
     batches = list(session)
     return batches[0].images[0], session.header.width_px, session.report.decoder
 
@@ -190,9 +190,8 @@ INTERLACED = [
 def test_what_moves_in_interlaced_video_is_not_combed(
     tmp_path: Path, decoder: str, codec: str, options: dict[str, str]
 ) -> None:
-    session = build_source(decoder=decoder).open_session(
-        write_interlaced(tmp_path / "i.mp4", codec, options), sample_fps=25.0
-    )
+    path = write_interlaced(tmp_path / "i.mp4", codec, options)
+    session = open_video(path, sample_fps=25.0, decoder=decoder)
     images = [image for batch in session for image in batch.images]
     assert len(images) == 6
     for image in images:

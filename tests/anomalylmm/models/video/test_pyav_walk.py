@@ -8,7 +8,7 @@ import pytest
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.pyav_walk import PyavWalk
-from tests.adapters import build_source
+from tests.adapters import open_video
 from tests.anomalylmm.models.video.clips import every, overwrite_packets, read_number, write_clip
 from tests.anomalylmm.models.video.single_fields import write_single_fields
 
@@ -28,7 +28,7 @@ def test_it_goes_on_with_the_next_frame_wherever_it_stopped(tmp_path: Path, code
 def test_fields_that_are_coded_one_by_one_are_frames_of_their_full_length(
     tmp_path: Path, name: str, packets: int
 ) -> None:
-    session = build_source().open_session(write_single_fields(tmp_path / name, 50, packets=packets), sample_fps=25.0)
+    session = open_video(write_single_fields(tmp_path / name, 50, packets=packets), sample_fps=25.0)
     batches = list(session)
     times = [pts_seconds for batch in batches for pts_seconds in batch.pts_seconds]
     assert np.allclose(times, np.arange(50) / 25, atol=0.001)
@@ -39,7 +39,7 @@ def test_fields_that_are_coded_one_by_one_are_frames_of_their_full_length(
 
 def test_a_lost_frame_of_two_fields_counts_once(tmp_path: Path) -> None:
     path = overwrite_packets(write_single_fields(tmp_path / "i.mkv", 50), 40, 60)
-    session = build_source().open_session(path, sample_fps=25.0)
+    session = open_video(path, sample_fps=25.0)
     assert sum(len(batch.images) for batch in session) < 50
     assert session.report.status == "partial"
     assert session.report.coverage == pytest.approx(0.8, abs=0.05)
@@ -67,7 +67,7 @@ def write_tracks(path: Path, *sizes: tuple[int, int]) -> Path:
 def test_of_several_tracks_the_largest_or_else_the_first_is_read(
     tmp_path: Path, decoder: str, sizes: tuple[tuple[int, int], ...], shown: int
 ) -> None:
-    session = build_source(decoder=decoder).open_session(write_tracks(tmp_path / "two.mp4", *sizes), sample_fps=10.0)
+    session = open_video(write_tracks(tmp_path / "two.mp4", *sizes), sample_fps=10.0, decoder=decoder)
     image = next(iter(session)).images[0]
     assert image.shape[1::-1] == sizes[shown]
     assert abs(image.mean() - (60 + 90 * shown)) < 5
@@ -90,6 +90,6 @@ def test_a_sound_track_that_is_longer_than_the_video_promises_no_pictures(tmp_pa
             heard.sample_rate, heard.pts = 16000, start
             container.mux(sound.encode(heard))
         container.mux(sound.encode(None))
-    session = build_source().open_session(tmp_path / name, sample_fps=10.0)
+    session = open_video(tmp_path / name, sample_fps=10.0)
     assert sum(len(batch.images) for batch in session) == 20
     assert (session.report.status, round(session.report.seconds_promised, 2)) == ("complete", 2.0)

@@ -11,7 +11,7 @@ import pytest
 
 from anomalylmm.models.video.frames import ChildSession
 from anomalylmm.records import Floats, Image
-from tests.adapters import build_source
+from tests.adapters import build_source, open_video
 from tests.anomalylmm.models.video.clips import damage
 
 FPS, GOP, SIZE = 10, 20, (160, 120)
@@ -57,7 +57,10 @@ def read_options(text: str) -> dict[str, str]:
 
 
 def walk(path: Path, share: float | None = 0.001, fps: float = 5.0) -> tuple[ChildSession, list[float]]:
-    session = build_source(still_share=share).open_session(path, sample_fps=fps)
+    if share is None:
+        session = open_video(path, sample_fps=fps)
+    else:  # a process of its own, as what is usual is learned from the videos before
+        session = build_source(still_share=share).open_session(path, sample_fps=fps)
     return session, [pts for batch in session for pts in batch.pts_seconds]
 
 
