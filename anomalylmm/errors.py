@@ -11,7 +11,8 @@ AnomalyLMMError
 │   ├── PipelineMismatchError galleries of different pipelines would be mixed
 │   └── StoreBusyError        another process holds the writer's lock
 ├── ShapeError                an array does not have the promised shape
-└── JudgeError                the judge gave no usable answer
+├── JudgeError                the judge gave no usable answer
+└── EngineError               the machines that should do the work can't be used
 """
 
 from collections.abc import Sequence
@@ -82,3 +83,7 @@ class JudgeError(AnomalyLMMError):
     """The judge gave no usable answer."""
 
     exit_code = 7
+
+
+class EngineError(AnomalyLMMError):
+    """The engine that spreads work over machines can't be reached, or does not fit this program."""

@@ -19,11 +19,12 @@ SWITCHES: Mapping[str, str] = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, its downloader hf_xet, and transformers
     "TRANSFORMERS_OFFLINE": "1",  # the hub is asked where `allow_network` allows it, and by nothing else
     "YOLO_OFFLINE": "true",  # events of ultralytics, and look-ups by which it finds out whether there is a network
+    "RAY_USAGE_STATS_ENABLED": "0",  # what Ray's head tells of the cluster
     "YOLO_AUTOINSTALL": "false",  # ultralytics' calls of pip
 }
 OPENVINO_TELEMETRY = "openvino_telemetry"  # sends when openvino is imported; has no switch but a file in ~/intel
 PREFECT_ANALYTICS = "prefect._internal.analytics"  # writes ~/.prefect/.sdk_telemetry/device_id with DO_NOT_TRACK, too
-LIBRARIES = ("ONNX Runtime", "OpenVINO", "Prefect", "huggingface_hub", "transformers", "ultralytics")
+LIBRARIES = ("ONNX Runtime", "OpenVINO", "Prefect", "Ray", "huggingface_hub", "transformers", "ultralytics")
 
 
 class _Silent(ModuleType):

@@ -36,6 +36,7 @@ from flows.settings.sections import (
     TrackerSettings,
     TrackletSettings,
 )
+from flows.settings.workers_section import WorkersSettings
 
 PREFIX = "ANOMALYLMM_"
 DEFAULT_PROFILE = "pocket"
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
     gaps: GapSettings = GapSettings()
+    workers: WorkersSettings = WorkersSettings()
 
     @model_validator(mode="after")
     def _check_tiles(self) -> "Settings":

@@ -1,0 +1,1 @@
+"""Spreads units of work over threads, processes and machines."""

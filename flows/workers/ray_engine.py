@@ -1,0 +1,71 @@
+"""Ray: a head and the worker processes of its nodes, or a cluster started on this machine for one run."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from prefect_ray import RayTaskRunner
+from prefect_ray.context import remote_options
+
+from anomalylmm.errors import EngineError
+from flows.settings.workers_section import WorkersSettings
+from flows.workers.reaching import check_reachable
+
+OBJECT_STORE_BYTES = 100 << 20  # arguments and results are small
+
+
+@contextmanager
+def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterator[RayTaskRunner[Any]]:
+    """Gives the task runner for a head, or for a number of worker processes on this machine.
+
+    Args:
+        settings: Address, and tasks on a machine at a time.
+        number: How many worker processes to start if there is no address.
+        wants_gpu: Whether tasks use a GPU where the machines have one.
+
+    Raises:
+        EngineError: The head can't be reached, or has another version.
+    """
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}  # workers have their own logs
+    if settings.address:
+        check_reachable("Ray", settings.address, "ray start --head")
+    else:
+        options |= {"num_cpus": number, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    runner = RayTaskRunner[Any](address=settings.address or None, init_kwargs=options)
+    try:
+        runner.__enter__()
+    except (RuntimeError, ConnectionError) as error:
+        raise EngineError(
+            f"Ray at {settings.address or 'this machine'} can't be used: {' '.join(str(error).split())}; install the "
+            "same versions of Python and of anomalylmm[ray] on all machines"
+        ) from error
+    try:
+        shares = share_out(ray.nodes(), settings.per_machine if settings.address else number, wants_gpu=wants_gpu)
+        with remote_options(**shares, scheduling_strategy="SPREAD"):
+            yield runner
+    finally:
+        runner.__exit__(None, None, None)
+
+
+def share_out(nodes: Sequence[Mapping[str, Any]], per_machine: int, *, wants_gpu: bool) -> dict[str, float]:
+    """Returns the processors and GPUs of one task, such that the smallest machine works on ``per_machine`` at a time.
+
+    Args:
+        nodes: What ``ray.nodes`` returns.
+        per_machine: Tasks on a machine at a time; 0: one for each processor.
+        wants_gpu: Whether tasks use a GPU where the machines have one.
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
+    cpus = min((machine["CPU"] for machine in machines), default=1.0)
+    number = per_machine or max(1, int(cpus))
+    gpus = min((machine.get("GPU", 0.0) for machine in machines), default=0.0) if wants_gpu else 0.0
+    return {"num_cpus": _share(cpus, number), **({"num_gpus": _share(gpus, number)} if gpus else {})}
+
+
+def _share(amount: float, number: int) -> float:
+    """Divides what a machine has; Ray takes parts of one, but no parts of several."""
+    share = amount / number
+    return float(math.floor(share)) if share > 1 else share
