@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from anomalylmm.errors import VideoError
+from anomalylmm.errors import ArchiveError, VideoError
 from anomalylmm.footage.moments import plan_moment, shows_crop
 from anomalylmm.protocols import MomentReader
 from anomalylmm.records import STORED_CROPS, Candidate, Clip, CropRow, MomentPlace
@@ -14,7 +14,6 @@ from flows.composition import Composition
 from flows.index.cropping import read_jpeg
 from flows.moments.places import VideoPlaces
 from flows.moments.spool import Key, MomentSpool
-from flows.runs.progress import Listener
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.shards.manifest import VideoEntry
@@ -24,6 +23,7 @@ OTHER_PICTURE = "the archive shows another picture at this time"
 NO_FRAME = "the video has no frame there"
 TOO_MANY = f"the moments of the candidates before fill the {MAX_BYTES >> 20} MiB for them"
 MAX_REASONS = 3  # told; the verdicts have all
+_LACKING = f"{STORED_CROPS}: "  # begins what is said of a verdict without its moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Moments:
 
     spool: MomentSpool | None = None  # None: moments are not asked for
     reasons: dict[Key, str] = field(default_factory=dict)  # why a moment is not there
+    unreachable: set[Key] = field(default_factory=set)  # whose archive can't be reached now; it may be later
 
     def attach(self, candidates: Sequence[Candidate], *, wanted: bool) -> list[Candidate]:
         """Gives each candidate its moment if that is wanted, or says why the judge sees stored crops."""
@@ -51,9 +52,13 @@ class Moments:
             clip = self.spool.get(_key(candidate)) if left > 0 else None
             left -= sum(image.nbytes for image in clip or ())
             reason = self.reasons.get(_key(candidate), NO_FRAME) if left > 0 else TOO_MANY
-            evidence = describe(clip) if clip else f"{STORED_CROPS}: {reason}"
+            evidence = describe(clip) if clip else f"{_LACKING}{reason}"
             attached.append(replace(candidate, moment=clip, evidence=evidence))
         return attached
+
+    def is_put_off(self, candidate: Candidate) -> bool:
+        """Tells whether a candidate should be judged again when its archive can be reached."""
+        return _key(candidate) in self.unreachable
 
     def close(self) -> None:
         """Removes the pictures."""
@@ -73,7 +78,6 @@ def fetch_moments(
     candidates: Iterable[Candidate],
     *,
     archive: Path | None,
-    listener: Listener,
 ) -> Moments:
     """Fetches the moments of candidates; each video is opened once. The result is to be closed.
 
@@ -83,7 +87,6 @@ def fetch_moments(
         gallery: What the candidates were found in.
         candidates: Of all queries that want moments.
         archive: Where the videos are, if not where they were indexed.
-        listener: Is told why moments are missing.
 
     Raises:
         StoreError: The store can't be written.
@@ -96,9 +99,27 @@ def fetch_moments(
     moments = Moments(spool := MomentSpool(layout.temporary))
     with closing(reader):
         for video, wishes in _plan(composition, gallery, wanted).values():
-            moments.reasons |= _fetch_video(spool, places, reader, video, wishes)
-    _warn(moments.reasons, listener)
+            _fetch_video(moments, spool, places, reader, video, wishes)
     return moments
+
+
+def lacks_moment(evidence: str) -> bool:
+    """Tells whether a verdict rests on stored crops although a moment was asked for."""
+    return evidence.startswith(_LACKING)
+
+
+def describe_missing(evidence: Iterable[str]) -> tuple[str, ...]:
+    """Says how many verdicts rest on stored crops although moments were asked for, with the most frequent reasons.
+
+    Args:
+        evidence: What the judge was shown, of each verdict.
+    """
+    counts = Counter(item.removeprefix(_LACKING) for item in evidence if lacks_moment(item))
+    told = counts.most_common(MAX_REASONS)
+    warnings = [f"{count} candidates were judged by stored crops, not by their moment: {why}" for why, count in told]
+    if rest := counts.total() - sum(count for _, count in told):
+        warnings.append(f"{rest} more candidates were judged by stored crops; the column evidence says why")
+    return tuple(warnings)
 
 
 def _key(candidate: Candidate) -> Key:
@@ -126,9 +147,14 @@ def _plan(
 
 
 def _fetch_video(
-    spool: MomentSpool, places: VideoPlaces, reader: MomentReader, video: VideoEntry, wishes: Sequence[_Wish]
-) -> dict[Key, str]:
-    """Fetches the moments of one video; gives the reasons why some are missing."""
+    moments: Moments,
+    spool: MomentSpool,
+    places: VideoPlaces,
+    reader: MomentReader,
+    video: VideoEntry,
+    wishes: Sequence[_Wish],
+) -> None:
+    """Fetches the moments of one video, and notes the reasons why some are missing."""
     missing = dict.fromkeys((wish.key for wish in wishes), NO_FRAME)
     try:
         path = places.find(video)
@@ -139,16 +165,8 @@ def _fetch_video(
                 del missing[wish.key]
             else:
                 missing[wish.key] = OTHER_PICTURE
-    except VideoError as error:
+    except ArchiveError as error:
+        if not isinstance(error, VideoError):
+            moments.unreachable.update(missing)
         missing = {key: str(error) if reason == NO_FRAME else reason for key, reason in missing.items()}
-    return missing
-
-
-def _warn(reasons: Mapping[Key, str], listener: Listener) -> None:
-    """Tells the most frequent reasons why moments are missing."""
-    counts = Counter(reasons.values())
-    for reason, count in counts.most_common(MAX_REASONS):
-        listener.warn(f"{count} candidates are judged by stored crops: {reason}")
-    if len(counts) > MAX_REASONS:
-        rest = sum(counts.values()) - sum(count for _, count in counts.most_common(MAX_REASONS))
-        listener.warn(f"{rest} more candidates are judged by stored crops; the column evidence of judgements says why")
+    moments.reasons |= missing

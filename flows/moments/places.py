@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from anomalylmm.errors import AnomalyLMMError, VideoError
+from anomalylmm.errors import AnomalyLMMError, ArchiveError, VideoError
 from flows.export.sources import Sources
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import list_archives
@@ -35,13 +35,15 @@ class VideoPlaces:
         """Finds the file with a video's content.
 
         Raises:
-            VideoError: No archive that can be reached has it; the message says why.
+            VideoError: All archives can be reached, and none has it; the message says why.
+            ArchiveError: It may lie in an archive that can't be reached, or the store knows no archive.
         """
-        reasons = []
+        reasons, is_sure = [], bool(self._archives)
         for archive in self._archives:
             sources = self._open(archive)
             if isinstance(sources, str):
                 reasons.append(sources)
+                is_sure = False
                 continue
             try:
                 find = partial(sources.find, video.video_id, video.path, video.size_bytes)
@@ -51,7 +53,9 @@ class VideoPlaces:
             except (OSError, AnomalyLMMError) as error:
                 self._sources[archive] = f"the archive {archive} can't be reached: {_say(error)}"
                 reasons.append(str(self._sources[archive]))
-        raise VideoError("; ".join(reasons) or "the store does not know its archive; name it with --archive")
+                is_sure = False
+        error_class = VideoError if is_sure else ArchiveError
+        raise error_class("; ".join(reasons) or "the store does not know its archive; name it with --archive")
 
     def _open(self, archive: Path) -> Sources | str:
         if archive not in self._sources:

@@ -20,7 +20,8 @@ def search_now(form: SearchForm) -> State[None]:
     Describe one person: who they are (clothing colors help) and what they do, for example *a woman in a green coat
     lying on the ground*. You can also give a picture, alone or with a sentence, to find similar people. The judge is
     only asked about the sentence. The artifacts of the run show the ranking with pictures, and what the judge saw in
-    each result. The run ends *Degraded* instead of *Completed* if the judge did not answer for some candidates.
+    each result. The run ends *Degraded* instead of *Completed* if the judge did not answer for some candidates, or
+    could not be shown the moments that the settings ask for.
     """
     request = SearchRequest(
         text=form.text.strip(),
@@ -39,7 +40,9 @@ def search_now(form: SearchForm) -> State[None]:
     show_markdown("search-results", write_summary(report), "the ranking, with pictures")
     show_table("search-ranking", [_row(number, result) for number, result in enumerate(report.results, 1)], "ranking")
     message = f"{len(report.results)} results, {len(report.accepted)} accepted, in {report.seconds:.1f} s"
-    return degraded(f"{message}; {report.num_open} not judged") if report.num_open else completed(message)
+    if report.state == "Completed":
+        return completed(message)
+    return degraded("; ".join((message, *report.figures["reasons"])))
 
 
 def write_summary(report: SearchReport) -> str:

@@ -79,11 +79,12 @@ class SearchReport:
     num_judged: int = 0
     num_cached: int = 0
     num_open: int = 0  # candidates that should have been judged but got no answer
+    num_without_moment: int = 0  # judged by stored crops although moments were asked for
 
     @property
     def state(self) -> str:
-        """Completed, or Degraded if some candidates got no answer from the judge."""
-        return "Degraded" if self.num_open else "Completed"
+        """Completed, or Degraded if candidates got no answer from the judge or were judged without their moment."""
+        return "Degraded" if self.num_open or self.num_without_moment else "Completed"
 
     @property
     def accepted(self) -> list[Result]:
@@ -114,7 +115,9 @@ class SearchReport:
         """The values that the run's record contains."""
         return {
             "state": self.state,
-            "reasons": list_reasons(candidates_not_judged=self.num_open),
+            "reasons": list_reasons(
+                candidates_not_judged=self.num_open, candidates_judged_without_their_moment=self.num_without_moment
+            ),
             "num_shards": self.num_shards,
             "num_candidates": self.num_candidates,
             "num_judged": self.num_judged,

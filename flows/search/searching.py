@@ -13,7 +13,7 @@ from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
 from flows.clock import utc_now
 from flows.composition import Composition
-from flows.moments.fetching import fetch_moments
+from flows.moments.fetching import describe_missing, fetch_moments, lacks_moment
 from flows.report.page import Card, Page, Section, local_time, media_time, write_page
 from flows.report.pictures import data_url, draw_results
 from flows.runs.progress import Listener, Silence
@@ -95,17 +95,18 @@ def _search(
     with run.stage("fetch"):
         is_wanted = request.is_judged and composition.adjudicator.wants_moment(query)
         wanted = loaded[: query.top_n] if is_wanted else ()
-        moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive, listener=listener)
+        moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive)
     with closing(moments), run.stage("judge"):
         found = _judge(composition, query, moments.attach(loaded, wanted=is_wanted), request, build_hints(views, best))
     listener.advance("judge", len(candidates))
+    evidence = [item.verdict.evidence for item in found.ranked if item.verdict]
     with run.stage("draw"):
         results = _build_results(composition, gallery, query, found.ranked[: request.limit], best)
     return SearchReport(
         text=request.description,
         cloze=query.cloze.masked,
         results=results,
-        warnings=(*list_warnings(composition, gallery, query, request), *found.notes),
+        warnings=(*list_warnings(composition, gallery, query, request), *found.notes, *describe_missing(evidence)),
         num_shards=len(gallery.shards),
         num_crops=gallery.num_crops,
         num_candidates=len(candidates),
@@ -114,7 +115,8 @@ def _search(
         page_path="",
         num_cached=found.num_cached,
         num_open=len(found.unjudged),
-        num_judged=sum(item.verdict is not None for item in found.ranked),
+        num_judged=len(evidence),
+        num_without_moment=sum(map(lacks_moment, evidence)),
     )
 
 

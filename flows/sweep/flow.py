@@ -31,7 +31,8 @@ def sweep(form: SweepForm) -> State[None]:
 
     If an archive is given, its new videos are indexed first. A new query searches everything, an old one only what is
     new. The artifacts of the run show the best hits with pictures. The run ends *Degraded* instead of *Completed* if
-    videos or shards could not be read.
+    videos or shards could not be read, or if candidates were not judged, or not by the moments that the settings ask
+    for.
     """
     notify, layout, progress = form.compose().settings.notify, form.layout(), RunProgress()
     with notify_failure(notify, layout, "sweep", progress):

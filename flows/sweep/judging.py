@@ -57,14 +57,15 @@ class QueryFindings:
     judgements: tuple[JudgementRecord, ...] = field(repr=False)
     hits: tuple[HitRecord, ...] = field(repr=False)
     tally: QueryTally
-    open_shards: frozenset[str]  # with candidates that should have been judged but got no answer
+    open_shards: frozenset[str]  # with candidates that got no answer, or whose moments can't be reached now
     num_open: int
+    num_put_off: int  # candidates judged by stored crops because their archive can't be reached now
     num_calls: int
     num_cached: int
 
     @property
     def covered(self) -> frozenset[str]:
-        """The shards whose candidates were all judged."""
+        """The shards whose candidates were all judged, by their moments if these are asked for and there."""
         return self.shard_ids - self.open_shards
 
 
@@ -90,9 +91,7 @@ def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[froz
     with run.recorded.stage("fetch"):
         wants = composition.adjudicator.wants_moment
         wanted = [item for query, own in zip(queries, found, strict=True) if wants(query) for item in own]
-        moments = fetch_moments(
-            composition, run.layout, run.gallery, wanted, archive=run.archive, listener=run.listener
-        )
+        moments = fetch_moments(composition, run.layout, run.gallery, wanted, archive=run.archive)
     with closing(moments):
         for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
             with run.recorded.stage("judge"):
@@ -119,6 +118,7 @@ def _judge_query(
     )
     for note in result.notes:
         run.listener.warn(f"query {query.name!r}: {note}")
+    put_off = [ranked.candidate for ranked in result.ranked if ranked.verdict and moments.is_put_off(ranked.candidate)]
     judged = [(ranked, ranked.verdict) for ranked in result.ranked if ranked.verdict is not None]
     accepted = [(ranked, verdict) for ranked, verdict in judged if verdict.accepted]
     pipeline = composition.pipeline.digest
@@ -138,8 +138,9 @@ def _judge_query(
             num_judged=len(judged),
             num_hits=len(hits),
         ),
-        open_shards=frozenset(item.shard_id for item in result.unjudged),
+        open_shards=frozenset(item.shard_id for item in (*result.unjudged, *put_off)),
         num_open=len(result.unjudged),
+        num_put_off=len(put_off),
         num_calls=result.num_calls,
         num_cached=result.num_cached,
     )

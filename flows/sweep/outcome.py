@@ -37,6 +37,7 @@ class SweepReport:
     report_path: str
     top_hits: tuple[HitRecord, ...] = field(default=(), repr=False)  # of the new ones
     num_open: int = 0  # candidates left for the next sweep
+    num_without_moment: int = 0  # judged by stored crops although moments were asked for
     num_damaged: int = 0  # shards that could not be read
     run: RunRecord | None = None
 
@@ -65,7 +66,11 @@ class SweepReport:
         return {
             "state": self.state,
             "sweep_id": self.sweep_id,
-            "reasons": list_reasons(candidates_not_judged=self.num_open, shards_not_read=self.num_damaged),
+            "reasons": list_reasons(
+                candidates_not_judged=self.num_open,
+                candidates_judged_without_their_moment=self.num_without_moment,
+                shards_not_read=self.num_damaged,
+            ),
             "num_candidates": sum(tally.num_candidates for tally in self.queries),
             "num_judged": sum(tally.num_judged for tally in self.queries),
             "num_calls": self.num_calls,

@@ -15,6 +15,7 @@ from anomalylmm.records import Query
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.maintain.mending import finish_mending
+from flows.moments.fetching import describe_missing, lacks_moment
 from flows.review.calibrating import apply_thresholds, build_thresholds, calibrate_queries
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import recording
@@ -33,6 +34,11 @@ from storage.hits.writer import HitStore
 from storage.upkeep.adoption import adopt_rows
 from storage.upkeep.erasure import finish_erasures
 from storage.upkeep.growth import replace_outgrown
+
+PUT_OFF = (
+    "are judged again by the next sweep, because their archive may be reached then; if it is gone for good, set "
+    "rerank.moment_frames = 0"
+)
 
 
 def open_gallery(composition: Composition, layout: StoreLayout) -> Gallery:
@@ -153,6 +159,7 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
         report_path=str(write_latest_page(run.layout)),
         top_hits=tuple(sorted(new, key=lambda hit: -hit.confidence)[:12]),
         num_open=sum(found.num_open for found in findings),
+        num_without_moment=sum(lacks_moment(item.verdict.evidence) for found in findings for item in found.judgements),
         num_damaged=max(len(run.gallery.invalid), len(unreadable)),
     )
 
@@ -182,15 +189,18 @@ def warn_of_wording(composition: Composition, query: Query) -> tuple[str, ...]:
 
 
 def _warn_unjudged(run: SweepRun, findings: Sequence[QueryFindings]) -> tuple[str, ...]:
-    """Returns warnings about candidates without a judgement; their shards stay uncovered for the next sweep."""
-    warnings = tuple(
+    """Returns warnings about candidates without a judgement or without their moment."""
+    warnings = [
         f"query {found.query.name!r}: {found.num_open} candidates were not judged; the next sweep asks about them again"
         for found in findings
         if found.num_open
-    )
+    ]
+    warnings += describe_missing(item.verdict.evidence for found in findings for item in found.judgements)
+    if num_put_off := sum(found.num_put_off for found in findings):
+        warnings.append(f"{num_put_off} of them {PUT_OFF}")
     for warning in warnings:
         run.listener.warn(warning)
-    return warnings
+    return tuple(warnings)
 
 
 def _cover(findings: Sequence[QueryFindings], criteria: Mapping[str, str]) -> tuple[CoverageRecord, ...]:

@@ -12,6 +12,7 @@ from flows.index.indexing import index_archive
 from flows.moments import fetching, places
 from flows.search.outcome import SearchRequest
 from flows.search.searching import search_store
+from flows.sweep.outcome import SweepReport
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
@@ -44,16 +45,24 @@ def archive(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original / "archive", tmp_path / "moved"))
 
 
-def sweep(store: StoreLayout, folder: Path, archive: Path | None) -> dict[str, str]:
-    """Sweeps and gives what each camera's candidate was judged by."""
+def run_sweep(store: StoreLayout, folder: Path, archive: Path | None) -> SweepReport:
     file = folder / "queries.toml"
     file.write_text(QUERIES)
-    report = sweep_store(compose(**MOMENTS), store, file, archive=archive)
-    assert report.state == "Completed"
+    return sweep_store(compose(**MOMENTS), store, file, archive=archive)
+
+
+def sweep(store: StoreLayout, folder: Path, archive: Path | None) -> dict[str, str]:
+    """Sweeps and gives what each camera's candidate was judged by; without a moment the run is degraded."""
+    report = run_sweep(store, folder, archive)
     assert not list(store.temporary.iterdir())
     rows = run_sql(store, "select camera, evidence from judgements")[1]
     hits = run_sql(store, "select camera, evidence from hits")[1]
     assert dict(hits) == dict(rows)  # in a rendered scene all walk in red
+    num_missing = sum(seen.startswith("stored crops") for _, seen in rows)
+    assert report.state == ("Degraded" if num_missing else "Completed")
+    assert report.run is not None
+    expected = (f"{num_missing} candidates judged without their moment",) if num_missing else ()
+    assert report.run.reasons == expected
     return dict(rows)
 
 
@@ -88,6 +97,22 @@ def test_an_unmounted_archive_leaves_stored_crops_and_says_so(
     assert "judged by stored crops: the archive" in (store.reports / "sweep-latest.html").read_text()
 
 
+def test_the_next_sweep_judges_again_what_an_unmounted_archive_kept_back(
+    store: StoreLayout, original: Path, tmp_path: Path
+) -> None:
+    hidden = original / "archive"
+    hidden.rename(original / "away")
+    try:
+        night = run_sweep(store, tmp_path, None)
+        again = run_sweep(store, tmp_path, None)
+    finally:
+        (original / "away").rename(hidden)
+    assert any("judged again by the next sweep" in warning for warning in night.warnings)
+    assert (again.num_hits, again.num_calls, again.num_new) == (night.num_hits, 0, 0)  # all from the cache
+    assert all(seen.startswith("4 frames of the archive, ") for seen in sweep(store, tmp_path, None).values())
+    assert run_sweep(store, tmp_path, None).sweep_id == ""  # nothing is left to judge
+
+
 def _erase(path: Path) -> None:
     path.unlink()
 
@@ -109,6 +134,7 @@ def test_one_changed_video_costs_no_other_its_moment(
     assert found["gate"].startswith("4 frames of the archive")
     assert found["yard"].startswith("stored crops: ")
     assert YARD in found["yard"]
+    assert run_sweep(store, tmp_path, None).sweep_id == ""  # a video that is gone is not waited for
 
 
 def test_frames_that_are_not_those_of_the_index_are_not_believed(
@@ -140,6 +166,17 @@ def test_a_search_judges_moments_too(store: StoreLayout, archive: Path) -> None:
     report = search_store(compose(**MOMENTS), store, request)
     assert {result.evidence.partition(",")[0] for result in report.results} == {"4 frames of the archive"}
     assert "judged by 4 frames" in Path(report.page_path).read_text()
+    assert report.state == "Completed"
+
+
+def test_a_search_without_its_moments_is_degraded_and_says_why(
+    store: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "shows_crop", lambda *_: False)
+    report = search_store(compose(**MOMENTS), store, SearchRequest(text="a person in a red jacket walking"))
+    assert report.state == "Degraded"
+    assert any(warning.endswith(fetching.OTHER_PICTURE) for warning in report.warnings)
+    assert fetching.OTHER_PICTURE in Path(report.page_path).read_text()
 
 
 def test_without_the_setting_no_archive_is_looked_for(
