@@ -56,8 +56,8 @@ class VideoParts:
 
         return VideoClips(stall_seconds=self.settings.decode.stall_seconds)
 
-    def build_moment_reader(self) -> MomentReader:
-        """Builds the reader of moments; no process is started yet."""
+    def build_moment_reader(self, max_side_px: int = MOMENT_SIDE_PX) -> MomentReader:
+        """Builds the reader of moments; larger pictures are made smaller. No process is started yet."""
         from anomalylmm.models.video.moments import VideoMoments
 
         decode = self.settings.decode
@@ -65,7 +65,7 @@ class VideoParts:
             decoder=decode.decoder,
             stall_seconds=decode.stall_seconds,
             memory_limit_bytes=decode.memory_mib << 20 or None,
-            max_side_px=MOMENT_SIDE_PX,
+            max_side_px=max_side_px,
         )
 
     @cached_property

@@ -21,6 +21,7 @@ from flows.runs.stopping import explain_when_stopped
 from storage.disk.layout import StoreLayout
 
 if TYPE_CHECKING:
+    from anomalylmm.records import Box
     from flows.search.outcome import SearchReport
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -29,7 +30,19 @@ DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 def search(
     text: Annotated[str, typer.Argument(help="One sentence about one person: who they are and what they do.")] = "",
     like: Annotated[
-        str, typer.Option("--like", help="Crop id or image file of one person, to find similar people.")
+        str,
+        typer.Option(
+            "--like",
+            metavar="CROP_ID|FILE|VIDEO@TIME",
+            help="A person to find similar people of: the id of a crop, an image file, or a moment of a video.",
+        ),
+    ] = "",
+    box: Annotated[
+        str,
+        typer.Option(
+            metavar="LEFT,TOP,RIGHT,BOTTOM",
+            help="Where the person of VIDEO@TIME is, in pixels of the frame; without it, the largest person is taken.",
+        ),
     ] = "",
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
@@ -51,9 +64,13 @@ def search(
     """Searches the indexed archive for a sentence, prints the ranking and writes a page with pictures.
 
     With `--like`, it also searches for people like the one in the picture; the sentence is then optional. The judge is
-    only asked about the sentence, so without a sentence the results stay in coarse order.
+    only asked about the sentence, so without a sentence the results stay in coarse order. A moment of the archive is
+    given as VIDEO@TIME: the id of a video, its path or the end of it, and a time in seconds, as h:mm:ss or on the
+    camera's clock.
 
     Example: `anomalylmm search "a man in a red jacket falling" --camera gate`
+
+    Example: `anomalylmm search --like gate/2026-03-14/10-15-00.mp4@7.5`
     """
     from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
     from flows.runs.progress import TerminalProgress
@@ -63,6 +80,7 @@ def search(
     request = SearchRequest(
         text=text,
         like=like,
+        box=read_box(box),
         cameras=tuple(camera or ()),
         start_utc=since.replace(tzinfo=UTC) if since else None,
         stop_utc=end_of(until),
@@ -81,9 +99,29 @@ def search(
         notify_report(notify, layout, "search", report, progress)
     if json:
         found = {"warnings": report.warnings, "results": report.results, "page": report.page_path}
-        print_json({"text": text, "like": like, **found})
+        print_json({"text": text, "like": like, "reference": report.reference, **found})
     else:
         _print(report)
+
+
+def read_box(text: str) -> "Box | None":
+    """Reads the corners of a box; None if there is no text.
+
+    Raises:
+        QueryError: They are not four numbers in order.
+    """
+    from anomalylmm.errors import QueryError
+
+    if not text:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+        is_box = left < right and top < bottom  # False for NaN, too
+    except ValueError:
+        is_box = False
+    if not is_box:
+        raise QueryError(f"--box is {text[:100]!r}, but must be left,top,right,bottom, such as 100,40,180,300")
+    return left, top, right, bottom
 
 
 def end_of(value: datetime | None) -> datetime | None:
@@ -97,6 +135,8 @@ def end_of(value: datetime | None) -> datetime | None:
 def _print(report: "SearchReport") -> None:
     for warning in report.warnings:
         say(f"warning: {warning}", err=True)
+    if report.reference:
+        say(f"like: {report.reference}")
     if report.cloze:
         say(f"cloze: {report.cloze}")
     for number, result in enumerate(report.results, 1):

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from anomalylmm.records import SlotVerdict
+from anomalylmm.records import Box, SlotVerdict
 from flows.runs.recording import list_reasons
 
 
@@ -14,7 +14,8 @@ class SearchRequest:
     """What to search for and where: a sentence, a picture, or both."""
 
     text: str = ""
-    like: str = ""  # a crop id of the gallery, or an image file
+    like: str = ""  # a crop id of the gallery, an image file, or VIDEO@TIME
+    box: Box | None = None  # where the person is in the frame of VIDEO@TIME, in pixels; None: the largest
     cameras: tuple[str, ...] = ()
     start_utc: datetime | None = None
     stop_utc: datetime | None = None
@@ -75,6 +76,7 @@ class SearchReport:
     num_calls: int
     seconds: float
     page_path: str
+    reference: str = ""  # whom the reference of VIDEO@TIME shows
     num_shards: int = 0
     num_judged: int = 0
     num_cached: int = 0

@@ -20,7 +20,7 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import Recording, recording
 from flows.runs.user import current_user
 from flows.search.outcome import Result, SearchReport, SearchRequest
-from flows.search.reference import join_text_and_picture, read_reference
+from flows.search.reference import Reference, join_text_and_picture, read_reference
 from flows.sweep.coarse_search import (
     build_hints,
     encode_views,
@@ -61,7 +61,8 @@ def search_store(
         open_now: Gives the gallery, by default a newly opened one.
 
     Raises:
-        QueryError: The text has no word or is too long, the picture can't be read, or neither is given.
+        QueryError: The text has no word or is too long, the picture or moment can't be read, or neither is given.
+        ArchiveError: The moment to compare with can't be fetched from the archive.
         StoreError: Nothing is indexed, or the store can't be written.
     """
     began, listener = time.monotonic(), listener or Silence()
@@ -87,7 +88,8 @@ def _search(
     listener: Listener,
 ) -> SearchReport:
     with run.stage("coarse"):
-        views = _encode_request(composition, gallery, query, request)
+        reference = read_reference(composition, layout, gallery, request) if request.like else None
+        views = _encode_request(composition, query, request, reference)
         weight = composition.settings.coarse.posture_weight
         candidates = find_candidates(gallery, mean_views([views]), [query], [scope_of(query)], weight)[0]
         loaded, best = load_images(gallery, candidates, has_poses=composition.has_poses)
@@ -113,6 +115,7 @@ def _search(
         num_calls=found.num_calls,
         seconds=0.0,
         page_path="",
+        reference=reference.note if reference else "",
         num_cached=found.num_cached,
         num_open=len(found.unjudged),
         num_judged=len(evidence),
@@ -128,13 +131,14 @@ def _unless_erased(report: SearchReport, layout: StoreLayout, stamp: ErasureStam
     raise StoreError("footage was erased during this search, so its page was removed; run the search again")
 
 
-def _encode_request(composition: Composition, gallery: Gallery, query: Query, request: SearchRequest) -> Floats:
+def _encode_request(
+    composition: Composition, query: Query, request: SearchRequest, reference: Reference | None
+) -> Floats:
     """Encodes the views of a search (V, D): text and paraphrases, picture, or both with equal weight."""
-    picture = read_reference(composition, gallery, request.like) if request.like else None
-    if not request.text and picture is not None:
-        return picture[None]
+    if not request.text and reference is not None:
+        return reference.vector[None]
     views = encode_views(composition.encoder, composition.lexicon, [query])[0]
-    return views if picture is None else join_text_and_picture(views, picture)
+    return views if reference is None else join_text_and_picture(views, reference.vector)
 
 
 def _judge(
@@ -268,6 +272,7 @@ def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
         title="Search",
         subtitle=f"{utc_now():%Y-%m-%d %H:%M} UTC",
         facts={
+            **({"like": report.reference} if report.reference else {}),
             "crops searched": f"{report.num_crops:,}",
             "candidates": str(report.num_candidates),
             "questions to the judge": str(report.num_calls),

@@ -109,7 +109,7 @@ class SearchForm(StoreForm):
     like: str = Field(
         "",
         title="Like this picture",
-        description="JPEG or PNG of one person on the machine that runs the flow, or a crop_id; leave empty for none",
+        description="A crop_id, a JPEG or PNG of one person on the machine that runs the flow, or VIDEO@TIME",
         max_length=4096,
     )
 
