@@ -10,6 +10,7 @@ from anomalylmm.footage.crops import context_box
 from anomalylmm.records import Box, Clip, CropRow, Floats, Image, MomentPlace
 
 REACH_SECONDS = 1.0  # boxes of crops this long before and after a moment still say where its person is
+SHAPE_TOLERANCE = 0.05  # of a ratio of width to height; 4:3 and 16:9 differ by 0.33
 CHECK_SIDE_PX = 48
 SAME_PICTURE = 12.0  # mean difference of gray levels; see ``shows_crop``
 
@@ -37,14 +38,29 @@ def plan_moment(
     """
     width, height = best.frame_width_px, best.frame_height_px
     reach = span_seconds / 2 + REACH_SECONDS
-    near = [crop.box_xyxy_px for crop in (best, *crops) if abs(crop.pts_seconds - best.pts_seconds) <= reach]
-    boxes = np.array(near)
+    near = [crop for crop in (best, *crops) if abs(crop.pts_seconds - best.pts_seconds) <= reach]
+    alike = [crop for crop in near if _is_alike((crop.frame_height_px, crop.frame_width_px), (height, width))]
+    boxes = np.array([np.array(crop.box_xyxy_px) * width / crop.frame_width_px for crop in alike])
     whole: Box = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
     left, top, right, bottom = context_box(whole, width, height, margin=margin)
     return MomentPlace(
         pts_seconds=moment_times(best.pts_seconds, span_seconds, count),
         box_share=(left / width, top / height, right / width, bottom / height),
     )
+
+
+def even_out(clip: Clip, best_seconds: float) -> Clip:
+    """Brings the pictures of a moment to one shape where the size of the video's frames changes within it.
+
+    Frames of another shape than at the best time are left out: a place in one is not the same place in the other.
+    """
+    nearest = int(np.abs(np.array(clip.pts_seconds) - best_seconds).argmin())
+    height, width = clip[nearest].shape[:2]
+    if all(image.shape[:2] == (height, width) for image in clip):
+        return clip
+    kept = [number for number, image in enumerate(clip) if _is_alike(image.shape, (height, width))]
+    images = [cv2.resize(clip[number], (width, height), interpolation=cv2.INTER_AREA) for number in kept]
+    return Clip([np.asarray(image, np.uint8) for image in images], [clip.pts_seconds[number] for number in kept])
 
 
 def shows_crop(clip: Clip, place: MomentPlace, best: CropRow, picture: Image) -> bool:
@@ -67,6 +83,11 @@ def shows_crop(clip: Clip, place: MomentPlace, best: CropRow, picture: Image) ->
     x0, y0, x1, y1 = place.box_share
     fetched = _cut_share(clip[nearest], best.box_xyxy_px, (x0 * width, y0 * height, x1 * width, y1 * height))
     return float(np.abs(_shrink_gray(stored) - _shrink_gray(fetched)).mean()) < SAME_PICTURE
+
+
+def _is_alike(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Tells whether two heights and widths have the same ratio, but for rounding."""
+    return abs(shape[1] * other[0] / max(1, shape[0] * other[1]) - 1) <= SHAPE_TOLERANCE
 
 
 def _cut_share(image: Image, box: Box, shown: Box) -> Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from anomalylmm.errors import ArchiveError, VideoError
-from anomalylmm.footage.moments import plan_moment, shows_crop
+from anomalylmm.footage.moments import even_out, plan_moment, shows_crop
 from anomalylmm.protocols import MomentReader
 from anomalylmm.records import STORED_CROPS, Candidate, Clip, CropRow, MomentPlace
 from flows.composition import Composition
@@ -158,8 +158,9 @@ def _fetch_video(
     missing = dict.fromkeys((wish.key for wish in wishes), NO_FRAME)
     try:
         path = places.find(video)
-        for number, clip in reader.iter_moments(path, [wish.place for wish in wishes]):
+        for number, pictures in reader.iter_moments(path, [wish.place for wish in wishes]):
             wish = wishes[number]
+            clip = even_out(pictures, wish.best.pts_seconds)
             if shows_crop(clip, wish.place, wish.best, read_jpeg(wish.best.jpeg)):
                 spool.put(wish.key, clip)
                 del missing[wish.key]

@@ -8,7 +8,7 @@ import pytest
 
 from anomalylmm.errors import ShapeError
 from anomalylmm.footage.crops import cut
-from anomalylmm.footage.moments import moment_times, plan_moment, shows_crop
+from anomalylmm.footage.moments import even_out, moment_times, plan_moment, shows_crop
 from anomalylmm.records import Box, Clip, CropRow, Image
 from tests.storage.examples import make_row
 
@@ -77,3 +77,21 @@ def test_a_moment_of_the_same_frame_is_told_from_one_of_another_time() -> None:
 def test_a_clip_needs_rising_times_as_many_as_pictures(times: tuple[float, ...]) -> None:
     with pytest.raises(ShapeError, match="rising"):
         Clip([draw_frame(0), draw_frame(9)], times)
+
+
+def test_boxes_seen_in_larger_frames_of_the_same_shape_count_by_their_share() -> None:
+    best = make_crop(10.0, (100, 60, 120, 140))
+    later = replace(make_crop(11.0, (300, 200, 400, 280)), frame_width_px=800, frame_height_px=400)
+    other = replace(make_crop(9.0, (0, 0, 10, 10)), frame_width_px=300, frame_height_px=300)
+    same = plan_moment(best, [best, make_crop(11.0, (150, 100, 200, 140))], span_seconds=2.0, count=5, margin=0.1)
+    assert plan_moment(best, [best, later, other], span_seconds=2.0, count=5, margin=0.1) == same
+
+
+def test_pictures_of_a_moment_get_the_size_at_the_best_time_and_others_shape_is_left_out() -> None:
+    clip = Clip(
+        [np.zeros((60, 80, 3), np.uint8), np.zeros((31, 40, 3), np.uint8), np.zeros((45, 80, 3), np.uint8)], (1, 2, 3)
+    )
+    even = even_out(clip, 2.1)
+    assert [image.shape for image in even] == [(31, 40, 3)] * 2
+    assert even.pts_seconds == (1, 2)
+    assert even_out(even, 1.0) is even
