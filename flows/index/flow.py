@@ -6,40 +6,43 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.client.schemas.objects import State
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.index import indexing
 from flows.index.indexing import IndexReport, RunUnits
 from flows.index.planning import Unit
-from flows.index.unit import UnitReport, index_unit
+from flows.index.unit import UnitReport
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, show_markdown, show_table
-from flows.runs.at_once import choose_number
 from flows.runs.notifying import notify_failure, notify_report
+from flows.runs.progress import Listener
 from flows.runs.terminal import escape
 from flows.settings.forms import IndexForm, SweepForm
+from flows.workers.engines import open_engine
+from flows.workers.jobs import UnitJob, build_jobs, work_on
+from flows.workers.pools import index_in_pool
+from flows.workers.spreading import gather
 
 
-@task(name="index-unit", task_run_name="{unit.camera} {unit.date}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
-def index_unit_task(form: IndexForm | SweepForm, unit: Unit) -> UnitReport:
+@task(name="index-unit", task_run_name="{job.name}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
+def index_unit_task(job: UnitJob) -> UnitReport:
     """Makes the shard of one unit. It is published completely or not at all, so the task can be retried."""
     progress = RunProgress()
-    progress.start("index MB", sum(video.size_bytes for video in unit.videos) / 1e6)
-    return index_unit(form.compose(), form.layout(), Path(form.archive), unit, progress)
+    progress.start("index MB", job.megabytes)
+    return work_on(job, progress)
 
 
-def run_as_tasks(form: IndexForm | SweepForm) -> RunUnits:
-    """Runs each unit as a task of the current flow, several at once if the machine has enough cores."""
+def run_as_tasks(form: IndexForm | SweepForm, listener: Listener) -> RunUnits:
+    """Runs each unit as a task of the current flow, several at once on the engine of the settings."""
 
     def run(units: Sequence[Unit]) -> list[UnitReport]:
+        if not units:
+            return []
         composition = form.compose()
-        number = choose_number(composition.settings.shards.at_once, len(units))
-        if number > 1:
-            composition.load_indexing_models()
+        jobs, workers = build_jobs(composition, form.layout(), Path(form.archive), units), composition.settings.workers
+        if workers.engine == "pool":
+            return index_in_pool(jobs, workers.queue, listener)
         task: Any = index_unit_task  # Prefect's type hints expect a coroutine
-        runner: ThreadPoolTaskRunner[UnitReport] = ThreadPoolTaskRunner(max_workers=number)
-        with runner:
-            begun = [runner.submit(task, {"form": form, "unit": unit}) for unit in units]
-            return [future.result() for future in begun]
+        with open_engine(composition.settings, len(units)) as engine:
+            return gather(engine, jobs, lambda job: engine.runner.submit(task, {"job": job}), listener)
 
     return run
 
@@ -61,7 +64,7 @@ def index_archive(form: IndexForm) -> State[None]:
             retry=form.retry,
             erased=form.erased,
             listener=progress,
-            run_units=run_as_tasks(form),
+            run_units=run_as_tasks(form, progress),
         )
         notify_report(notify, layout, "index", report, progress)
     return _show(report)

@@ -210,7 +210,7 @@ def index_archive(
         erased: Also index footage that was erased or is older than the retention.
         only: The paths in the archive to index; by default all.
         listener: Receives the progress.
-        run_units: Processes the units; by default ``index_unit`` in several threads.
+        run_units: Processes the units; by default several at once, on the engine of the settings.
 
     Raises:
         ArchiveError: The folder does not exist or contains no video.
@@ -228,10 +228,12 @@ def index_archive(
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
-        if run_units is None:
+        if run_units is not None:
+            units = run_units(plan.units)
+        elif composition.settings.workers.engine == "threads":
             units = _run_in_threads(composition, layout, archive, plan.units, listener)
         else:
-            units = run_units(plan.units)
+            units = _run_elsewhere(composition, layout, archive, plan.units, listener)
         notes = _replace_outgrown(layout, composition.pipeline.digest, listener)
         absence = NOTHING_MISSING if only is not None else note_absence(layout, archive, plan, composition.settings)
         for note in absence.notes:
@@ -252,6 +254,24 @@ def _run_in_threads(
     if number > 1:
         composition.load_indexing_models()
     return work_at_once(work, units, number)
+
+
+def _run_elsewhere(
+    composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
+) -> list[UnitReport]:
+    """Processes the units by the engine that the settings name."""
+    from flows.workers.engines import open_engine  # imports Prefect, which takes a second
+    from flows.workers.jobs import build_jobs, work_on
+    from flows.workers.pools import index_in_pool
+    from flows.workers.spreading import gather
+
+    if not units:
+        return []
+    jobs, workers = build_jobs(composition, layout, archive, units), composition.settings.workers
+    if workers.engine == "pool":
+        return index_in_pool(jobs, workers.queue, listener)
+    with open_engine(composition.settings, len(units)) as engine:
+        return gather(engine, jobs, lambda job: engine.submit(work_on, job), listener)
 
 
 def _replace_outgrown(layout: StoreLayout, pipeline_digest: str, listener: Listener) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def _build(declared: Mapping[str, Any], options: ServeOptions) -> RunnerDeployme
     limit = declared.get("concurrency_limit")
     built = flow.to_deployment(
         declared["name"],
-        parameters={"form": _fill_form(flow, declared, options)},
+        parameters={"form": _fill_form(flow, declared, options)} if declared["parameters"] else {},
         schedule=_schedule(declared, options),
         concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
         description=declared["description"],

@@ -10,10 +10,10 @@ from flows.settings.sections import Section
 class WorkersSettings(Section):
     """Where units of work run: in threads of the program, or in worker processes on several machines."""
 
-    engine: Literal["threads", "dask", "ray"] = Field(
+    engine: Literal["threads", "dask", "ray", "pool"] = Field(
         "threads",
         description="threads: in the program itself; dask, ray: in the processes of a cluster, for which the extra of "
-        "the same name must be installed",
+        "the same name must be installed; pool: as runs of the deployment index-unit, in a Prefect work pool",
     )
     address: str = Field(
         "",
@@ -28,10 +28,14 @@ class WorkersSettings(Section):
         "one for every eight cores, and with ray.address one for each. A Dask scheduler's workers are used as they are",
     )
 
+    queue: str = Field(
+        "", description="pool: the work queue that the units go to, such as cpu or gpu; empty: that of the deployment"
+    )
+
     @model_validator(mode="after")
     def _check_address(self) -> "WorkersSettings":
-        if self.engine == "threads" and self.address:
+        if self.address and self.engine not in {"dask", "ray"}:
             raise ValueError(
-                f'engine = "threads" has no address, but {self.address!r} is given; leave it out, or set engine'
+                f'engine = "{self.engine}" has no address, but {self.address!r} is given; leave it out, or set engine'
             )
         return self

@@ -39,7 +39,7 @@ def sweep(form: SweepForm) -> State[None]:
         indexed = None
         if form.archive:
             indexed = index_archive(
-                form.compose(), layout, Path(form.archive), listener=progress, run_units=run_as_tasks(form)
+                form.compose(), layout, Path(form.archive), listener=progress, run_units=run_as_tasks(form, progress)
             )
             notify_report(notify, layout, "index", indexed, progress)
         report = sweep_task(form)

@@ -1,14 +1,21 @@
 """Dask: a scheduler and worker processes that wait for work, or a cluster started on this machine for one run."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import dask.config
+from distributed import KilledWorker
+from distributed.comm.core import CommClosedError
 from distributed.versions import VersionMismatchWarning
 from prefect_dask import DaskTaskRunner
 
 from anomalylmm.errors import EngineError
+from flows.workers.engines import Engine
 from flows.workers.reaching import CONNECT_SECONDS, check_reachable
 
 WORKER_SECONDS = 30.0  # for the first worker to appear
@@ -17,8 +24,8 @@ REMEDY = "install the same versions of Python and of anomalylmm[dask] on all mac
 
 
 @contextmanager
-def opened(address: str, number: int) -> Iterator[DaskTaskRunner]:
-    """Gives the task runner for a scheduler, or for a number of worker processes on this machine.
+def opened(address: str, number: int) -> Iterator[Engine]:
+    """Connects to a scheduler, or starts a number of worker processes on this machine.
 
     Workers of our own work on one unit at a time. They have no limit of memory, for Dask would take the models for a
     leak.
@@ -35,8 +42,21 @@ def opened(address: str, number: int) -> Iterator[DaskTaskRunner]:
         own = {"host": "127.0.0.1", "dashboard_address": None}
         runner = DaskTaskRunner(cluster_kwargs={**cluster, **own}, client_kwargs=client)
     with runner:
-        _connect(runner, address)
-        yield runner
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": _share_cores(number)}):
+            _connect(runner, address)
+        yield Engine(
+            name=f"the Dask scheduler at {address or 'this machine'}",
+            runner=runner,
+            submit=partial(runner.client.submit, pure=False),
+            lost=(KilledWorker,),
+            gone=(CancelledError, CommClosedError),
+        )
+
+
+def _share_cores(number: int) -> dict[str, int]:
+    """Returns variables by which a worker's libraries take their share of the cores; Dask would give them one."""
+    cores = max(1, len(os.sched_getaffinity(0)) // number)
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), cores)
 
 
 def _connect(runner: DaskTaskRunner, address: str) -> None:

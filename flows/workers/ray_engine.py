@@ -9,17 +9,19 @@ from typing import Any
 import ray
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RaySystemError, WorkerCrashedError
 
 from anomalylmm.errors import EngineError
 from flows.settings.workers_section import WorkersSettings
+from flows.workers.engines import Engine
 from flows.workers.reaching import check_reachable
 
 OBJECT_STORE_BYTES = 100 << 20  # arguments and results are small
 
 
 @contextmanager
-def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterator[RayTaskRunner[Any]]:
-    """Gives the task runner for a head, or for a number of worker processes on this machine.
+def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterator[Engine]:
+    """Connects to a head, or starts a number of worker processes on this machine.
 
     Args:
         settings: Address, and tasks on a machine at a time.
@@ -44,8 +46,15 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
         ) from error
     try:
         shares = share_out(ray.nodes(), settings.per_machine if settings.address else number, wants_gpu=wants_gpu)
-        with remote_options(**shares, scheduling_strategy="SPREAD"):
-            yield runner
+        options = {**shares, "scheduling_strategy": "SPREAD"}
+        with remote_options(**options):
+            yield Engine(
+                name=f"Ray at {settings.address or 'this machine'}",
+                runner=runner,
+                submit=lambda work, *arguments: ray.remote(work).options(**options).remote(*arguments).future(),
+                lost=(WorkerCrashedError, NodeDiedError, OutOfMemoryError),
+                gone=(RaySystemError, ConnectionError),
+            )
     finally:
         runner.__exit__(None, None, None)
 

@@ -89,6 +89,7 @@ class StoreLayout:
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
     reports = _Below("reports")  # reports with their pictures
     runs = _Below("runs")  # records of runs: how each ended and what it needed
+    identity = _Below("identity")  # which store this is, for workers on other machines
     locks = _Below("locks")
     hits_lock = _Below("locks", "hits.lock")  # held by the one writer of the hits database
 

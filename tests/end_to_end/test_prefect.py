@@ -25,6 +25,7 @@ from flows.serve.automations import NAME, build_zombie_automation, ensure_zombie
 from flows.serve.deployments import ServeOptions, build_deployments
 from flows.settings.forms import ExportForm, IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
 from flows.sweep.flow import sweep
+from flows.workers import jobs
 from tests.fakes import FakeComposition, compose, write_video
 
 COMPOSITION = compose()
@@ -49,6 +50,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         return COMPOSITION
 
     monkeypatch.setattr(StoreForm, "compose", stand_in)
+    monkeypatch.setattr(jobs, "open_composition", lambda settings: COMPOSITION)
     return str(tmp_path / "store")
 
 
