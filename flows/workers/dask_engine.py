@@ -39,7 +39,7 @@ def opened(address: str, number: int) -> Iterator[Engine]:
         runner = DaskTaskRunner(address=address, client_kwargs=client)
     else:
         cluster = {"n_workers": number, "threads_per_worker": 1, "memory_limit": 0}
-        own = {"host": "127.0.0.1", "dashboard_address": None}
+        own = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
         runner = DaskTaskRunner(cluster_kwargs={**cluster, **own}, client_kwargs=client)
     with runner:
         with dask.config.set({"distributed.nanny.pre-spawn-environ": _share_cores(number)}):

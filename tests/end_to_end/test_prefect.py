@@ -11,21 +11,27 @@ import pytest
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.events import EventTrigger
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, Posture
+from prefect.flow_engine import run_flow
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.export.flow import export
 from flows.index.flow import index_archive
+from flows.index.indexing import build_plan
 from flows.maintain.flow import maintain
+from flows.runs.progress import Silence
 from flows.search.flow import search_now
 from flows.serve.automations import NAME, build_zombie_automation, ensure_zombie_automation
 from flows.serve.deployments import ServeOptions, build_deployments
 from flows.settings.forms import ExportForm, IndexForm, MaintainForm, SearchForm, StoreForm, SweepForm
 from flows.sweep.flow import sweep
-from flows.workers import jobs
+from flows.workers import jobs, pools
+from flows.workers.flow import index_unit
+from storage.disk.layout import StoreLayout
 from tests.fakes import FakeComposition, compose, write_video
 
 COMPOSITION = compose()
@@ -88,6 +94,22 @@ def test_cameras_are_indexed_at_once_where_the_settings_say_so(
     name, message = state_of(index_archive, IndexForm(store=store, archive=str(mine)))
     assert (name, message.split(",")[:2]) == ("Completed", ["3 new videos", " 3 tracklets"])
     assert [row["camera"] for row in json.loads(artifacts("index-units")[-1])] == ["door", "gate", "yard"]
+
+
+def test_a_unit_as_a_run_of_its_own_leaves_its_report_for_the_index_run(store: str, tmp_path: Path) -> None:
+    mine, layout = tmp_path / "archive", StoreLayout(Path(store))
+    write_video(mine / "caf\udce9/2026-03-14/10-00-00.mp4", [("red", 0, 5)])
+    (mine / "caf\udce9/2026-03-14/11-00-00.mp4").write_text("no video")
+    layout.create()
+    (job,) = jobs.build_jobs(COMPOSITION, layout, mine, build_plan(COMPOSITION, layout, mine).units)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(index_unit, parameters={"job": job.to_text()})
+        state = run_flow(index_unit, flow_run=run, return_type="state")
+        report = pools._Pool(client, run.id, [job], "", Silence())._read_report(client.read_flow_run(run.id))
+    assert isinstance(state, State)
+    assert (state.name, report and report.num_videos) == ("Degraded", 1)
+    assert report is not None
+    assert [item.path for item in report.unreadable] == ["caf\udce9/2026-03-14/11-00-00.mp4"]
 
 
 def test_an_index_run_with_a_damaged_video_ends_degraded_and_names_it(

@@ -15,6 +15,7 @@ from flows.maintain.flow import maintain
 from flows.search.flow import search_now
 from flows.serve.deployments import ServeOptions, build_deployments
 from flows.sweep.flow import sweep
+from flows.workers.pools import DEPLOYMENT
 
 FLOWS: list[Flow[Any, Any]] = [index_archive, sweep, search_now, evaluate, export, maintain]
 DEPLOYMENTS = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
@@ -43,6 +44,14 @@ def test_every_deployment_names_a_flow_by_its_dotted_name_and_fits_its_form(depl
     flow = getattr(importlib.import_module(module), name)
     assert isinstance(flow, Flow)
     flow.validate_parameters(deployment["parameters"])
+
+
+def test_units_of_an_index_run_go_to_a_queue_of_their_own() -> None:
+    (unit,) = [
+        item for item in build_deployments(ServeOptions(store="s", profile="pocket")) if item.name == "index-unit"
+    ]
+    assert (f"{unit.flow_name}/{unit.name}", unit.parameters) == (DEPLOYMENT, {})
+    assert next(item for item in DEPLOYMENTS if item["name"] == "index-unit")["work_pool"]["work_queue_name"] == "cpu"
 
 
 def test_the_sweep_runs_nightly_in_its_time_zone_and_never_twice_at_once() -> None:
