@@ -87,6 +87,7 @@ class StoreLayout:
     working = _Below("hits", "working.duckdb")  # the writer's database
     snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
+    unpublished = _Below("hits", "unpublished")  # feedback that the writer has saved and not published yet
     reports = _Below("reports")  # reports with their pictures
     runs = _Below("runs")  # records of runs: how each ended and what it needed
     identity = _Below("identity")  # which store this is, for workers on other machines

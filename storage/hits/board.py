@@ -1,11 +1,13 @@
 """The incidents of the published database in memory, with what people said of them: for pages that must be quick.
 
-Feedback that waits in the inbox counts at once. So does what a running sweep has taken from there and not published.
+Feedback that waits in the inbox counts at once, and so does what a running sweep has saved and not published.
 """
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -74,7 +76,6 @@ class Board:
         """
         require_store(layout)
         self._layout, self._lock = layout, threading.RLock()
-        self._recent: dict[str, FeedbackRecord] = {}  # seen in the inbox, not published yet
         self._stamps: tuple[object, object] = (None, None)  # of the published file and of the inbox
         self._connection = duckdb.connect(config=dict(CONNECTION_SETTINGS))
         self.version = 0  # counts how often the published database was read
@@ -87,7 +88,7 @@ class Board:
             StoreError: If the published database can't be read.
         """
         with self._lock:
-            published, inbox = _stamp(self._layout.snapshot), _stamp(self._layout.inbox)
+            published, inbox = _stamp(self._layout.snapshot), _stamp(self._layout.inbox, self._layout.unpublished)
             is_new = published != self._stamps[0] or not self.version
             if is_new:
                 self._connection = _load(self._layout)
@@ -102,10 +103,9 @@ class Board:
             self._connection.close()
 
     def _take_in(self) -> None:
-        waiting = {record.feedback_id: record for record in read_waiting(self._layout, FeedbackRecord)}
-        self._recent |= waiting
         known = {feedback_id for (feedback_id,) in self._run("SELECT feedback_id FROM said").fetchall()}
-        fresh = [record for feedback_id, record in self._recent.items() if feedback_id not in known]
+        waiting = read_waiting(self._layout, FeedbackRecord)
+        fresh = [record for record in waiting if record.feedback_id not in known]
         if not fresh:
             return
         columns = ("hit_id", "verdict", "who", "note", "created_utc", "feedback_id")
@@ -210,12 +210,13 @@ class Board:
         return self._connection.execute(sql, list(values))
 
 
-def _stamp(path: Any) -> object:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+def _stamp(*paths: Path) -> object:
+    stamps = []
+    for path in paths:
+        with suppress(OSError):
+            stat = path.stat()
+            stamps.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return stamps
 
 
 def _load(layout: StoreLayout) -> duckdb.DuckDBPyConnection:

@@ -1,4 +1,7 @@
-"""Searches and feedback, which anybody can leave without the writer's lock; the next writer saves them."""
+"""Searches and feedback, which anybody can leave without the writer's lock; the next writer saves them.
+
+Feedback stays readable until it is published, which a sweep does hours after it has saved it.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +12,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from storage.disk.crashpoints import reach
-from storage.disk.files import digest_json
+from storage.disk.files import create_directories, digest_json, guarded
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import find_note, write_note
 from storage.hits.rows import FeedbackRecord, SearchRecord
@@ -44,24 +47,41 @@ def leave_feedback(layout: StoreLayout, *feedback: FeedbackRecord) -> None:
 
 @contextmanager
 def take_in(layout: StoreLayout) -> Iterator[list[Waiting]]:
-    """The waiting records; their files are removed if the block ends without an error. Damaged files stay."""
-    waiting = _read_all(layout)
+    """The waiting records; they leave the inbox if the block ends without an error. Damaged files stay.
+
+    Raises:
+        StoreError: If feedback can't be kept for its readers.
+    """
+    waiting = _read_all(layout.inbox)
     if waiting:
         reach("inbox.read")
     yield [record for records in waiting.values() for record in records]
     if waiting:
         reach("inbox.saved")
-    for path in waiting:
+    for path, records in waiting.items():
+        if layout.snapshot.exists() and isinstance(records[0], FeedbackRecord):
+            with guarded("move", path):
+                create_directories(layout.unpublished)
+                path.replace(layout.unpublished / path.name)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def forget_published(layout: StoreLayout) -> None:
+    """Removes the feedback that was kept for its readers, once the published database has it."""
+    for path in layout.unpublished.glob("*.json"):
         path.unlink(missing_ok=True)
 
 
 def read_waiting(layout: StoreLayout, kind: type[RecordT]) -> list[RecordT]:
-    """The waiting records of one kind; they stay in the inbox."""
-    return [record for records in _read_all(layout).values() for record in records if isinstance(record, kind)]
+    """The records of one kind that are not published yet; a file that a writer moves meanwhile is read all the same."""
+    folders = (layout.inbox, layout.unpublished)  # in the order in which files move
+    found = {path.name: records for folder in folders for path, records in _read_all(folder).items()}
+    return [record for records in found.values() for record in records if isinstance(record, kind)]
 
 
-def _read_all(layout: StoreLayout) -> dict[Path, Sequence[Waiting]]:
-    found = {path: _read(path) for path in sorted(layout.inbox.glob("*.json"))}
+def _read_all(folder: Path) -> dict[Path, Sequence[Waiting]]:
+    found = {path: _read(path) for path in sorted(folder.glob("*.json"))}
     return {path: records for path, records in found.items() if records}
 
 

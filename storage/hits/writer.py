@@ -16,7 +16,7 @@ from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
 from storage.hits import tables
 from storage.hits.database import database_error, open_working, rewrite_database, roll_back
-from storage.hits.inbox import take_in
+from storage.hits.inbox import forget_published, take_in
 from storage.hits.rows import CoverageRecord, FeedbackRecord, HitRecord, JudgementRecord, SearchRecord, SweepContent
 from storage.hits.snapshot import synchronize, write_snapshot
 
@@ -175,6 +175,7 @@ class HitStore:
             write_snapshot(self._layout, self._connection)
         except duckdb.Error as error:
             raise database_error(f"write {self._layout.snapshot}", error, self._layout) from error
+        forget_published(self._layout)
         return tuple(unreadable)
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
@@ -237,7 +238,10 @@ class HitStore:
             )
 
     def _take_in_waiting(self) -> None:
-        """Saves the searches and feedback in the inbox; if that fails, they stay there."""
+        """Saves the searches and feedback in the inbox; if that fails, they stay there.
+
+        Feedback that an earlier writer saved and did not publish is saved already.
+        """
         with take_in(self._layout) as records:
 
             def save(connection: duckdb.DuckDBPyConnection) -> None:

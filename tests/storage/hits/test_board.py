@@ -10,7 +10,7 @@ from anomalylmm.errors import StoreError
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
 from storage.hits.board_filter import ALL, BoardFilter
-from storage.hits.inbox import leave_feedback
+from storage.hits.inbox import leave_feedback, read_waiting
 from storage.hits.rows import FeedbackRecord, FeedbackVerdict, HitRecord, IncidentRecord, SweepContent
 from storage.hits.writer import HitStore
 from tests.storage.examples import NOON, make_hit, make_query, make_sweep
@@ -125,7 +125,7 @@ def test_the_last_of_two_people_counts_and_both_are_kept(layout: StoreLayout) ->
     assert [said["who"] for said in board.remarks([hit_id])] == ["bob", "ann"]
 
 
-def test_what_a_running_sweep_has_taken_in_still_counts(layout: StoreLayout) -> None:
+def test_what_a_running_sweep_has_taken_in_still_counts_for_every_desk(layout: StoreLayout) -> None:
     publish(layout, make_hits(2))
     board = Board(layout)
     hit_id = make_hits(2)[0].hit_id
@@ -133,13 +133,32 @@ def test_what_a_running_sweep_has_taken_in_still_counts(layout: StoreLayout) -> 
     board.refresh(has_said=True)
     with HitStore(layout) as store:
         assert list(layout.inbox.iterdir()) == []
-        board.refresh(has_said=True)
-        assert board.hit(hit_id)["state"] == "confirmed"  # type: ignore[index]
+        restarted = Board(layout)
+        board.refresh()
+        assert [desk.hit(hit_id)["state"] for desk in (board, restarted)] == ["confirmed"] * 2  # type: ignore[index]
+        assert [record.verdict for record in read_waiting(layout, FeedbackRecord)] == ["confirm"]
         store.publish()
+    assert read_waiting(layout, FeedbackRecord) == []
     board.refresh()
     assert board.version == 2
     assert board.hit(hit_id)["state"] == "confirmed"  # type: ignore[index]
     assert len(board.remarks([hit_id])) == 1
+
+
+def test_what_a_killed_sweep_has_taken_in_still_counts_and_is_published_once(layout: StoreLayout) -> None:
+    publish(layout, make_hits(1))
+    hit_id = make_hits(1)[0].hit_id
+    say(layout, hit_id, "reject")
+    with HitStore(layout):
+        pass  # ended before it published
+    say(layout, hit_id, "confirm", minute=1)
+    board = Board(layout)
+    assert board.hit(hit_id)["state"] == "confirmed"  # type: ignore[index]
+    assert len(board.remarks([hit_id])) == 2
+    publish(layout, make_hits(1))
+    board.refresh()
+    assert [said["verdict"] for said in board.remarks([hit_id])] == ["confirm", "reject"]
+    assert list(layout.unpublished.iterdir()) == []
 
 
 def test_a_store_without_a_sweep_has_no_incidents_and_a_folder_that_is_none_is_refused(
