@@ -1,6 +1,6 @@
 """What a model must offer: small, batch-first protocols, which are all that the method knows of models."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalylmm.footage.edits import FrameEdit
 from anomalylmm.records import Clip, DecodeReport, Detections, Floats, FrameBatch, Image, MomentPlace, VideoHeader
 
 Views = Sequence[Image]  # a ``Clip`` where they are a moment's, in time order
@@ -51,23 +52,37 @@ class FrameSource(Protocol):
 
 
 class ClipCutter(Protocol):
-    """Reads every frame of a piece of a video, and writes pieces as videos of their own."""
+    """Reads every frame of a piece of a video, and makes clips of pieces."""
 
     def iter_frames(
-        self, path: Path, start_seconds: float, stop_seconds: float
+        self, path: Path, start_seconds: float, stop_seconds: float, max_width_px: int | None = None
     ) -> Generator[tuple[Image, float], None, None]:
         """Yields every frame from start to stop, both included, with its ``pts_seconds``; close the generator.
+
+        Wider frames than ``max_width_px`` are made smaller.
 
         Raises:
             VideoError: The file can't be decoded at all, or has no frame there.
         """
         ...
 
-    def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
-        """Writes frames with their times as a video without sound and returns their number.
+    def render(
+        self,
+        source: Path,
+        start_seconds: float,
+        stop_seconds: float,
+        target: Path,
+        edits: Mapping[float, FrameEdit] | None = None,
+    ) -> tuple[float, float, int]:
+        """Makes a clip of a piece, without sound; frames without an edit are left out, unless none is given.
+
+        Safe to call from several threads.
+
+        Returns:
+            Media times of the first and the last frame, and the number of frames.
 
         Raises:
-            VideoError: There is no frame, or it can't be written.
+            VideoError: The source can't be decoded there, or the clip can't be written.
         """
         ...
 

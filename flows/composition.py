@@ -110,9 +110,9 @@ class Composition(VideoParts):
         return TiledDetector(detector, view.tiles) if view.tiles > 1 else detector
 
     @property
-    def keenest_detector(self) -> PersonDetector:
-        """The detector of the camera whose frames are searched for the smallest people."""
-        return self.build_detector(max(self.views.all, key=lambda view: (view.tiles * view.image_size, view)))
+    def keenest_view(self) -> FrameView:
+        """The view of the camera whose frames are searched for the smallest people."""
+        return max(self.views.all, key=lambda view: (view.tiles * view.image_size, view))
 
     @cached_property
     def _detectors(self) -> dict[int, PersonDetector]:

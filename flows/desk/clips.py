@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from anomalylmm.errors import ArchiveError, StoreError
 from anomalylmm.protocols import ClipCutter
 from anomalylmm.records import CropRow
 from flows.export.choice import Evidence
-from flows.export.clips import ClipStyle, write_clip
 from flows.export.sources import Sources
 from storage.disk.layout import StoreLayout
 from storage.shards.reading import load_tracklet
@@ -107,10 +106,7 @@ class ClipShelf:
         start, stop = _span(evidence)
         copied = self._cutter.copy(source, start, stop, self.folder / name)
         if copied is None:
-            kept = replace(evidence, hit={**evidence.hit, "start_seconds": start, "stop_seconds": stop})
-            style = ClipStyle(margin_seconds=0.0, blur=False)
-            note = write_clip(self._cutter, source, kept, style, None, self.folder / name)
-            copied = note.start_seconds, note.stop_seconds
+            copied = self._cutter.render(source, start, stop, self.folder / name)[:2]
         crops = read_track(self._layout, evidence)
         frame = (crops[0].frame_width_px, crops[0].frame_height_px) if crops else (16, 9)
         return Clip(

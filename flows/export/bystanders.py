@@ -1,4 +1,4 @@
-"""Who in a clip is the person asked about, and whose heads are blurred. Pure: boxes and pictures in, pictures out.
+"""Who in a clip is the person asked about, and whose heads are blurred. Pure: boxes in, regions out.
 
 What is known are boxes of whole persons, not faces: the upper part of a standing person's box holds the head, and in
 a box that is wider than tall (lying, bent) it may be at either end, so that all of it is blurred.
@@ -7,10 +7,9 @@ a box that is wider than tall (lying, bent) it may be at either end, so that all
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from anomalylmm.records import Box, Floats, Image
+from anomalylmm.records import Box, Floats
 
 HEAD_SHARE = 0.25  # of a standing person's height, from the top
 GROWTH = 0.08  # of the box, by which a head's region is larger on each side
@@ -18,7 +17,6 @@ MIN_OVERLAP = 0.3  # intersection over union from which two boxes are taken for 
 SAME_PERSON = 0.5  # intersection over union from which two boxes of one frame are both of one person
 HOLD_SECONDS = 0.25  # before and after, so that a frame in which a person is missed shows no head
 LOST_SECONDS = 1.0  # after which a person who was not found again is no longer followed
-CELLS = 4  # a head becomes at most so many blurred cells a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +99,3 @@ def bystander_heads(times: Sequence[float], boxes: Sequence[Floats], asked: Sequ
         near = np.flatnonzero(np.abs(moments - time) <= HOLD_SECONDS)
         regions.append([region for frame in near for region in own[frame]])
     return regions
-
-
-def blur_regions(image: Image, regions: Sequence[Box]) -> Image:
-    """A copy in which each region is a few soft cells of its mean colors, from which no face can be restored."""
-    blurred = image.copy()
-    height, width = image.shape[:2]
-    for region in regions:
-        left, top = max(0, int(np.floor(region[0]))), max(0, int(np.floor(region[1])))
-        right, bottom = min(width, int(np.ceil(region[2]))), min(height, int(np.ceil(region[3])))
-        if right > left and bottom > top:
-            cells = (min(CELLS, right - left), min(CELLS, bottom - top))
-            small = cv2.resize(image[top:bottom, left:right], cells, interpolation=cv2.INTER_AREA)
-            blurred[top:bottom, left:right] = cv2.resize(
-                small, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
-            ).reshape(bottom - top, right - left, 3)
-    return blurred

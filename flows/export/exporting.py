@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 from anomalylmm import __version__
 from anomalylmm.errors import AnomalyLMMError, ConfigurationError
-from anomalylmm.protocols import ClipCutter, PersonDetector
+from anomalylmm.protocols import ClipCutter
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.export import MAX_HITS
 from flows.export.choice import Choice, Evidence, gather
-from flows.export.clips import ClipNote, ClipStyle, Scene, look, write_clip
+from flows.export.clips import ClipNote, ClipStyle, write_clip
 from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
+from flows.export.looking import Looker, Scene
 from flows.export.sources import Sources
 from flows.export.stills import build_still
 from flows.runs.progress import Listener, Silence
@@ -27,6 +29,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
 
+CLIPS_AT_ONCE = 2
 MAX_LISTED = 100  # problems listed in one notification
 BLURRED = (
     "heads of all persons but the hit's own, found anew by the detector in every frame of the clips and in the "
@@ -96,11 +99,15 @@ class _Run:
     """What stays the same throughout one export."""
 
     cutter: ClipCutter
-    detector: PersonDetector | None
+    looker: Looker | None
     layout: StoreLayout
     request: ExportRequest
     sources: Sources
     folder: Path
+
+    def clip_path(self, evidence: Evidence) -> Path:
+        """The file of a hit's clip."""
+        return self.folder / "clips" / f"{evidence.name}.mp4"
 
 
 def export_hits(
@@ -118,24 +125,35 @@ def export_hits(
     check_output(request)
     sources = Sources(request.archive)
     found = gather(layout, request.choice, most=request.max_hits)
-    detector = composition.keenest_detector if request.style.needs_detector else None
+    looker = build_looker(composition) if request.style.needs_detector else None
     listener.start("export", len(found))
     with recording(layout, "export", listener, composition) as recorded:
         with _building(request.output) as folder:
             run = _Run(
                 cutter=composition.clips,
-                detector=detector,
+                looker=looker,
                 layout=layout,
                 request=request,
                 sources=sources,
                 folder=folder,
             )
-            items = [_export_and_say(run, evidence, listener) for evidence in found]
+            items = _export_all(run, found, listener)
             _write_texts(run, items)
             report = _report(request, items, time.monotonic() - began)
             _log(layout, request, report)  # nothing leaves the store unnoted
         recorded.end(**report.figures)
     return report
+
+
+def build_looker(composition: Composition) -> Looker:
+    """Builds what looks at frames as keenly as the index looks at those of any camera.
+
+    Raises:
+        WeightsError: The detector is missing.
+    """
+    view = composition.keenest_view
+    width = view.image_size if view.tiles == 1 else None  # tiles are cut from frames of full size
+    return Looker(detector=composition.build_detector(view), max_width_px=width)
 
 
 def check_output(request: ExportRequest) -> None:
@@ -177,45 +195,78 @@ def _building(output: Path) -> Iterator[Path]:
         packed.unlink(missing_ok=True)
 
 
-def _export_and_say(run: _Run, evidence: Evidence, listener: Listener) -> Exported:
-    item = _export_one(run, evidence)
-    for problem in item.problems:
-        listener.warn(f"hit {evidence.hit_id}: {problem}")
-    listener.advance("export", 1, str(evidence.hit["query_name"]))
-    return item
+def _export_all(run: _Run, found: Sequence[Evidence], listener: Listener) -> list[Exported]:
+    """Looks at one hit after another, while the clips of those before are made in processes of their own."""
+    with ThreadPoolExecutor(max_workers=CLIPS_AT_ONCE) as pool:
+        try:
+            begun = [_begin(run, pool, evidence) for evidence in found]
+            items = []
+            for hit in begun:
+                items.append(_finish(run, hit))
+                for problem in items[-1].problems:
+                    listener.warn(f"hit {hit.evidence.hit_id}: {problem}")
+                listener.advance("export", 1, str(hit.evidence.hit["query_name"]))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return items
 
 
 def _write_texts(run: _Run, items: list[Exported]) -> None:
-    facts = _describe(run.request, run.detector.model_id if run.detector and run.request.style.blur else "", items)
+    facts = _describe(run.request, run.looker.detector.model_id if run.looker and run.request.style.blur else "", items)
     with guarded("write", run.folder):
         write_tables(run.folder, items)
         write_index(run.folder, items, facts)
         write_manifest(run.folder, facts)
 
 
-def _export_one(run: _Run, evidence: Evidence) -> Exported:
-    problems = list(evidence.problems)
-    picture, clip, digest = f"pictures/{evidence.name}.jpg", f"clips/{evidence.name}.mp4", ""
-    note: ClipNote | None = None
-    scene: Scene | None = None
-    style = run.request.style
+@dataclass(slots=True, kw_only=True)
+class _Begun:
+    """A hit whose clip is being made."""
+
+    evidence: Evidence
+    problems: list[str]
+    digest: str = ""
+    picture: str = ""
+    clip: Future[ClipNote] | None = None
+
+
+def _begin(run: _Run, pool: Executor, evidence: Evidence) -> _Begun:
+    """Finds the source, looks at it, writes the picture, and has the clip made."""
+    hit, scene, style = _Begun(evidence=evidence, problems=list(evidence.problems)), None, run.request.style
     try:
         source = _find_source(run, evidence)
-        digest = run.sources.sha256(source)
-        scene = look(run.cutter, run.detector, source, evidence, style) if run.detector else None
-        note = write_clip(run.cutter, source, evidence, style, scene, run.folder / clip)
+        hit.digest = run.sources.sha256(source)
+        if run.looker:
+            scene = run.looker.look(run.cutter, source, *evidence.span(style.margin_seconds), evidence.crop)
+        hit.clip = pool.submit(write_clip, run.cutter, source, evidence, style, scene, run.clip_path(evidence))
     except (AnomalyLMMError, OSError) as error:
-        problems.append(f"no clip: {error}")
-        (run.folder / clip).unlink(missing_ok=True)
-        clip = ""
+        hit.problems.append(f"no clip: {error}")
+    picture = f"pictures/{evidence.name}.jpg"
     try:
         (run.folder / picture).write_bytes(_build_picture(run, evidence, scene))
+        hit.picture = picture
     except (AnomalyLMMError, OSError) as error:
-        problems.append(f"no picture: {error}")
+        hit.problems.append(f"no picture: {error}")
         (run.folder / picture).unlink(missing_ok=True)
-        picture = ""
+    return hit
+
+
+def _finish(run: _Run, hit: _Begun) -> Exported:
+    """Waits for the clip."""
+    path, note = run.clip_path(hit.evidence), None
+    try:
+        note = hit.clip.result() if hit.clip else None
+    except (AnomalyLMMError, OSError) as error:
+        hit.problems.append(f"no clip: {error}")
+        path.unlink(missing_ok=True)
     return Exported(
-        evidence=evidence, clip=clip, picture=picture, clip_note=note, video_sha256=digest, problems=tuple(problems)
+        evidence=hit.evidence,
+        clip=path.relative_to(run.folder).as_posix() if note else "",
+        picture=hit.picture,
+        clip_note=note,
+        video_sha256=hit.digest,
+        problems=tuple(hit.problems),
     )
 
 
@@ -224,7 +275,8 @@ def _build_picture(run: _Run, evidence: Evidence, scene: Scene | None) -> bytes:
     path = reports / str(evidence.hit["picture_path"])
     if not path.resolve().is_relative_to(reports.resolve()):
         raise ConfigurationError(f"its picture {path} lies outside of the store's reports")
-    return build_still(path, evidence.crop, run.detector if run.request.style.blur else None, scene)
+    detector = run.looker.detector if run.looker and run.request.style.blur else None
+    return build_still(path, evidence.crop, detector, scene)
 
 
 def _find_source(run: _Run, evidence: Evidence) -> Path:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from anomalylmm.errors import VideoError
+from anomalylmm.footage.edits import blur_regions
 from anomalylmm.protocols import PersonDetector
 from anomalylmm.records import Box, CropRow, Image
-from flows.export.bystanders import blur_regions, find_same, head_region, others
-from flows.export.clips import Scene
+from flows.export.bystanders import find_same, head_region, others
+from flows.export.looking import Scene
 from flows.index.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import SIDE_PX, draw_box, place_in_crop
 
@@ -54,8 +55,7 @@ def heads_in_crop(scene: Scene | None, row: CropRow, crop: Image) -> list[Box]:
     """The heads of others in the source's frame of the crop's time, in pixels of the crop's picture."""
     if scene is None:
         return []
-    smaller = row.frame_width_px / max(1, scene.width_px)
-    heads = [np.array(head) * smaller for head in scene.heads_near(row.pts_seconds)]
+    heads = [np.array(head) * row.frame_width_px for head in scene.heads_near(row.pts_seconds)]
     return [box_in_crop(row, crop, (head[0], head[1], head[2], head[3])) for head in heads]
 
 

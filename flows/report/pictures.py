@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from anomalylmm.footage.edits import BOX_COLOR
 from anomalylmm.posture.skeleton import draw_skeleton
 from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import Clip, CropRow, Image, Query
@@ -14,7 +15,6 @@ from flows.index.cropping import read_jpeg, write_jpeg
 from flows.report.strips import draw_strip
 
 SIDE_PX = 320
-BOX_COLOR = (255, 210, 0)
 
 
 def behavior_text(query: Query) -> str:

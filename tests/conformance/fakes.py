@@ -1,7 +1,7 @@
 """The simplest things that keep the protocols; the conformance suite holds them to the same promises."""
 
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.errors import VideoError
+from anomalylmm.footage.edits import FrameEdit, apply_edit
 from anomalylmm.protocols import Views
 from anomalylmm.records import DecodeReport, Detections, Floats, FrameBatch, Image, VideoHeader
 
@@ -58,11 +59,22 @@ class FakeSource:
         return nullcontext(self)
 
 
-class FakeCutter:
+def keep_frames(path: Path, frames: Iterable[tuple[Image, float]], _options: object = None) -> int:
     """Keeps frames as arrays, whatever the file's suffix says."""
+    images, times = zip(*frames, strict=True)
+    try:
+        with path.open("wb") as file:
+            np.savez(file, images=np.stack(images), times=np.array(times))
+    except OSError as error:
+        raise VideoError(f"{path.name} can't be written: {error}") from error
+    return len(images)
+
+
+class FakeCutter:
+    """Reads and makes files of ``keep_frames``."""
 
     def iter_frames(
-        self, path: Path, start_seconds: float, stop_seconds: float
+        self, path: Path, start_seconds: float, stop_seconds: float, max_width_px: int | None = None
     ) -> Generator[tuple[Image, float], None, None]:
         try:
             with np.load(path) as kept:
@@ -72,19 +84,27 @@ class FakeCutter:
         wanted = [number for number, at in enumerate(times) if start_seconds <= at <= stop_seconds]
         if not wanted:
             raise VideoError(f"{path} has no frame there")
+        step = images.shape[2] // max_width_px if max_width_px else 1
         for number in wanted:
-            yield images[number], times[number]
+            yield images[number, ::step, ::step], times[number]
 
-    def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
-        images, times = zip(*frames, strict=True) if (frames := list(frames)) else ((), ())
-        if not images:
-            raise VideoError(f"no frame was given to write to {path.name}")
-        try:
-            with path.open("wb") as file:
-                np.savez(file, images=np.stack(images), times=np.array(times))
-        except OSError as error:
-            raise VideoError(f"{path.name} can't be written: {error}") from error
-        return len(images)
+    def render(
+        self,
+        source: Path,
+        start_seconds: float,
+        stop_seconds: float,
+        target: Path,
+        edits: Mapping[float, FrameEdit] | None = None,
+    ) -> tuple[float, float, int]:
+        frames = [
+            (apply_edit(image, edits[at]) if edits else image, at)
+            for image, at in self.iter_frames(source, start_seconds, stop_seconds)
+            if edits is None or at in edits
+        ]
+        return frames[0][1], frames[-1][1], keep_frames(target, frames)
+
+    def copy(self, *_: object) -> None:
+        return None
 
 
 class FakeDetector:

@@ -1,37 +1,32 @@
-"""Pieces of a video: every frame of one, decoded in a killable child, and H.264 files made of frames."""
+"""Pieces of a video: the frames of one, decoded in a killable child, and H.264 files made of them in another."""
 
-from collections.abc import Generator, Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import av
-import numpy as np
 
 from anomalylmm.errors import VideoError
+from anomalylmm.footage.edits import FrameEdit
+from anomalylmm.models.video.child_process import Child, ChildLostError, Fields
 from anomalylmm.models.video.copying import copy_piece
-from anomalylmm.models.video.frames import ChildSession, check_file
-from anomalylmm.models.video.pictures import BT709, HD_HEIGHT, LIMITED_RANGE
+from anomalylmm.models.video.frames import STARTING_SECONDS, ChildSession, check_file
 from anomalylmm.records import Image
 
 EVERY_FRAME_FPS = 1000.0  # no camera is faster, so nothing is left out
 SAME_SECONDS = 1e-6
 BATCH_FRAMES = 4
-TICKS = 90_000  # a second, as in MPEG
-ENCODER = "libx264"
-BT601 = 6  # a color matrix, as FFmpeg numbers it
-TYPICAL_FPS = 25  # only a hint to the encoder; each frame keeps its own time
+CHILD = "anomalylmm.models.video.clip_child"
 
 
 class VideoClips:
-    """Reads and writes pieces of videos; implements ``ClipCutter``."""
+    """Reads pieces of videos and makes clips of them; implements ``ClipCutter``."""
 
     def __init__(self, *, stall_seconds: float, max_width_px: int | None = None, preset: str = "veryfast") -> None:
         """Starts nothing.
 
         Args:
-            stall_seconds: Silence after which a decoding child is killed.
-            max_width_px: Wider frames are made smaller; None keeps them.
+            stall_seconds: Silence after which a child is killed.
+            max_width_px: Clips of wider videos are made smaller; None keeps them.
             preset: The encoder's, from "ultrafast" to "veryslow".
         """
         self._stall_seconds, self._max_width_px = stall_seconds, max_width_px
@@ -42,7 +37,7 @@ class VideoClips:
         return copy_piece(source, start_seconds, stop_seconds, target, self._stall_seconds)
 
     def iter_frames(
-        self, path: Path, start_seconds: float, stop_seconds: float
+        self, path: Path, start_seconds: float, stop_seconds: float, max_width_px: int | None = None
     ) -> Generator[tuple[Image, float], None, None]:
         """Yields every frame of a piece with its time, going there by the key frame before it.
 
@@ -51,7 +46,14 @@ class VideoClips:
         """
         check_file(path)
         found = False
-        with self._open(path, start_seconds) as session:
+        task = {
+            "path": str(path),
+            "decoder": "pyav",
+            **_place(start_seconds),
+            "max_width_px": max_width_px,
+            "memory_limit_bytes": None,
+        }
+        with ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds) as session:
             for batch in session:
                 for image, pts_seconds in zip(batch.images, batch.pts_seconds, strict=True):
                     if start_seconds - SAME_SECONDS <= pts_seconds <= stop_seconds:
@@ -64,61 +66,52 @@ class VideoClips:
                 f"{path.name} has no frame from {start_seconds:.2f} to {stop_seconds:.2f} s; ask for a longer piece"
             )
 
-    def _open(self, path: Path, start_seconds: float) -> ChildSession:
-        """Opens a video a little before a moment: what comes sooner than a sampling step after it is passed over."""
-        after = start_seconds - 2 / EVERY_FRAME_FPS
-        task = {
-            "path": str(path),
-            "sample_fps": EVERY_FRAME_FPS,
-            "decoder": "pyav",
-            "after_seconds": after if after > 0 else None,
-            "max_width_px": self._max_width_px,
-            "memory_limit_bytes": None,
-        }
-        return ChildSession(path, task=task, batch_frames=BATCH_FRAMES, stall_seconds=self._stall_seconds)
+    def render(
+        self,
+        source: Path,
+        start_seconds: float,
+        stop_seconds: float,
+        target: Path,
+        edits: Mapping[float, FrameEdit] | None = None,
+    ) -> tuple[float, float, int]:
+        """Makes a clip of a piece in a process of its own; frames without an edit are left out, unless none is given.
 
-    def write(self, path: Path, frames: Iterable[tuple[Image, float]]) -> int:
-        """Writes frames as an mp4 whose index comes first, the first frame at 0; gives their number.
+        Returns:
+            Media times of the first and the last frame, and the number of frames.
 
         Raises:
-            VideoError: There is no frame, or it can't be written.
+            VideoError: The source can't be decoded there, or the clip can't be written.
         """
-        count = 0
+        check_file(source)
+        drawn = None if edits is None else [(seconds, asdict(edit)) for seconds, edit in edits.items()]
+        task = {
+            "source": str(source),
+            "target": str(target),
+            **_place(start_seconds),
+            "start_seconds": start_seconds - SAME_SECONDS,
+            "stop_seconds": stop_seconds,
+            "options": self._options,
+            "max_width_px": self._max_width_px,
+            "edits": drawn,
+        }
+        with closing(Child(CHILD)) as child:
+            child.ask(task)
+            answer = self._wait(child, source)
+        if answer["kind"] == "error":
+            raise VideoError(f"no clip of {source.name} was made: {answer['reason']}")
+        return answer["start_seconds"], answer["stop_seconds"], answer["num_frames"]
+
+    def _wait(self, child: Child, source: Path) -> Fields:
+        patience = self._stall_seconds + STARTING_SECONDS
         try:
-            with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-                stream, first = None, 0.0
-                for image, pts_seconds in frames:
-                    if stream is None:
-                        stream, first = _add_stream(container, image, self._options), pts_seconds
-                    container.mux(stream.encode(_build_frame(image, stream, pts_seconds - first)))
-                    count += 1
-                if stream is None:
-                    raise VideoError(f"no frame was given to write to {path.name}; ask for a piece that the video has")
-                container.mux(stream.encode(None))
-        except (av.FFmpegError, OSError) as error:
-            raise VideoError(f"{path.name} can't be written: {error}; check the disk, then export again") from error
-        return count
+            while (fields := child.receive(patience)[0])["kind"] == "alive":
+                patience = self._stall_seconds
+        except ChildLostError as error:
+            raise VideoError(f"no clip of {source.name} was made: {error}") from error
+        return fields
 
 
-def _add_stream(container: Any, image: Image, options: Mapping[str, str]) -> Any:
-    stream = container.add_stream(ENCODER, rate=TYPICAL_FPS, options=dict(options))
-    stream.width, stream.height, stream.pix_fmt = image.shape[1] // 2 * 2, image.shape[0] // 2 * 2, "yuv420p"
-    stream.codec_context.time_base = Fraction(1, TICKS)
-    stream.codec_context.colorspace = BT709 if stream.height >= HD_HEIGHT else BT601
-    stream.codec_context.color_range = LIMITED_RANGE
-    return stream
-
-
-def _build_frame(image: Image, stream: Any, seconds: float) -> Any:
-    """Builds a frame of the stream's size: H.264 wants even sides, and the first frame decides."""
-    even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
-    frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-    frame = frame.reformat(
-        width=stream.width,
-        height=stream.height,
-        format=stream.pix_fmt,
-        dst_colorspace=stream.codec_context.colorspace,
-        dst_color_range=LIMITED_RANGE,
-    )
-    frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
-    return frame
+def _place(start_seconds: float) -> Fields:
+    """From where on to decode: what comes sooner than a sampling step after ``after_seconds`` is passed over."""
+    after = start_seconds - 2 / EVERY_FRAME_FPS
+    return {"sample_fps": EVERY_FRAME_FPS, "after_seconds": after if after > 0 else None}

@@ -1,10 +1,9 @@
 """Who is followed and whose heads are blurred."""
 
 import numpy as np
-import pytest
 
 from anomalylmm.records import Floats
-from flows.export.bystanders import Sighting, blur_regions, bystander_heads, follow, head_region
+from flows.export.bystanders import Sighting, bystander_heads, follow, head_region
 
 
 def walk(*lefts: float | None) -> Floats:
@@ -60,16 +59,3 @@ def test_the_head_of_a_standing_person_is_above_and_of_a_lying_one_anywhere() ->
     _, top, _, low = head_region((0, 0, 20, 80))
     assert (top < 0, low) == (True, 20)
     assert head_region((0, 0, 80, 20))[3] == 20
-
-
-@pytest.mark.parametrize("region", [(-5, -5, 12, 12), (30, 30, 60, 60), (5, 5, 5.2, 5.2), (90, 0, 95, 4)])
-def test_a_region_keeps_no_detail_and_the_rest_stays(region: tuple[float, float, float, float]) -> None:
-    image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
-    before = image.copy()
-    blurred = blur_regions(image, [region])
-    assert (image == before).all()
-    inside = np.zeros((40, 40), bool)
-    inside[max(0, int(region[1])) : int(np.ceil(region[3])), max(0, int(region[0])) : int(np.ceil(region[2]))] = True
-    assert (blurred[~inside] == image[~inside]).all()
-    if inside.sum() > 16:
-        assert blurred[inside].std() < image[inside].std() / 2

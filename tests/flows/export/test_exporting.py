@@ -245,11 +245,11 @@ def test_a_lost_shard_and_a_lost_picture_are_said(store: StoreLayout, archive: P
 def test_a_video_that_breaks_while_it_is_cut_leaves_no_half_clip(
     store: StoreLayout, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: VideoClips, path: Path, frames: Any) -> int:
-        path.write_bytes(b"half")
+    def full(self: VideoClips, source: Path, start: float, stop: float, target: Path, edits: Any) -> None:
+        target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(VideoClips, "write", full)
+    monkeypatch.setattr(VideoClips, "render", full)
     report = export(store, tmp_path / "out", archive, style=ClipStyle(blur=False))
     assert "No space left" in report.problems[0].reason
     assert list((tmp_path / "out/clips").iterdir()) == []

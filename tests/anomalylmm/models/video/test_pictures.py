@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from anomalylmm.models.video.clips import VideoClips
+from anomalylmm.models.video.clip_writing import write_frames
 from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
 from anomalylmm.models.video.pictures import upright
 from anomalylmm.records import Image
@@ -250,7 +250,7 @@ def test_colors_without_a_tag_are_those_that_are_usual_for_the_height(
 @pytest.mark.parametrize("height", [480, 720])
 def test_an_exported_clip_says_what_its_colors_are(tmp_path: Path, height: int) -> None:
     image = np.full((height, 320, 3), SKIN, np.uint8)
-    VideoClips(stall_seconds=10.0).write(tmp_path / "clip.mp4", [(image, 0.0)])
+    write_frames(tmp_path / "clip.mp4", [(image, 0.0)], {})
     shown, _, _ = read_first(tmp_path / "clip.mp4")
     with av.open(str(tmp_path / "clip.mp4")) as container:
         assert next(container.decode(video=0)).colorspace == (1 if height == 720 else 6)
