@@ -28,8 +28,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def judge_url() -> Iterator[str]:
-    """The address of a server of the pocket judge in a process of its own."""
-    from tests.anomalylmm.models.judge.serving import judge_server
+    """The address of a server of the pocket judge."""
+    from tests.anomalylmm.models.judge.judge_server import judge_server
 
     with judge_server("pocket/judge") as url:
         yield url

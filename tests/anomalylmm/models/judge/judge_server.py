@@ -1,14 +1,11 @@
-"""A small OpenAI-compatible server of one judge, for tests: chat completions with logprobs and prompt_logprobs.
+"""A small OpenAI-compatible server of one judge, for tests: chat completions with logprobs and prompt_logprobs."""
 
-Usage: python -m tests.anomalylmm.models.judge.judge_server WEIGHTS; writes its port to standard output once it listens.
-"""
-
-import argparse
 import base64
 import json
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import cv2
@@ -20,6 +17,7 @@ from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from anomalylmm.records import Image
 from tests.adapters import build_judge
+from tests.anomalylmm.models.judge.serving import serve
 
 Body = dict[str, Any]
 
@@ -109,20 +107,9 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def main() -> None:
-    """Loads the judge, listens on a free port of loopback and says which."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("weights")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    weights = resolve(options.weights, "judge")
-    judge = build_judge(weights, device="cpu", max_views=16)
-    Handler.answerer = Answerer(judge)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        sys.stdout.write(f"{server.server_address[1]}\n")
-        sys.stdout.flush()
-        server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()
+@contextmanager
+def judge_server(weights: str) -> Iterator[str]:
+    """Runs the server of a judge in a thread and gives its base URL."""
+    Handler.answerer = Answerer(build_judge(resolve(weights, "judge"), device="cpu", max_views=16))
+    with serve(Handler) as url:
+        yield url

@@ -1,35 +1,13 @@
-"""Servers for tests on loopback: the real one in a process of its own, and one in a thread that answers as scripted."""
+"""Servers for tests on loopback, in threads: any handler, and one that answers as scripted."""
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-
-from anomalylmm.models.video.frames import child_environment
-
-ROOT = Path(__file__).parents[4]
-
-
-@contextmanager
-def judge_server(weights: str) -> Iterator[str]:
-    """Runs the small server of a judge and gives its base URL."""
-    command = [sys.executable, "-m", "tests.anomalylmm.models.judge.judge_server", weights]
-    environment = {**child_environment(), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            port = server.stdout.readline().strip()
-            assert port.isdigit(), "the judge's server did not start; see its error above"
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.kill()
 
 
 @dataclass
@@ -94,8 +72,14 @@ class ScriptedHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def scripted_server(script: Script) -> Iterator[str]:
-    """Runs a server in a thread that follows the script, and gives its base URL."""
-    handler = type("Handler", (ScriptedHandler,), {"script": script})
+    """Runs a server that follows the script, and gives its base URL."""
+    with serve(type("Handler", (ScriptedHandler,), {"script": script})) as url:
+        yield url
+
+
+@contextmanager
+def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answers requests on a free port by a handler, and gives the base URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -1,4 +1,4 @@
-"""The judge behind an endpoint against a real server process, beside the same judge in this process."""
+"""The judge behind an endpoint against a real server, beside the same judge without one."""
 
 from collections.abc import Iterator
 
