@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli import app, main
 from flows.commands.analysis import tell_apart
 from flows.settings.model import load_settings
 from tests.fakes import FakeComposition, write_video
@@ -108,26 +108,34 @@ def test_strict_indexing_of_a_damaged_file_exits_with_8(tmp_path: Path) -> None:
         (["index", "missing"], 4, "not a folder"),
         (["sql", "select 1", "--store", "nowhere"], 5, "anomalylmm index ARCHIVE"),
         (["verify", "--store", "nowhere"], 5, "not a store"),
-        (["gc", "--store", "nowhere"], 5, "not a store"),
         (["index", ".", "--profile", "giant"], 2, "pocket"),
         (["sweep", "--queries", "missing.toml", "--store", "nowhere"], 2, "missing.toml"),
         (["serve", "--time-zone", "Mars/X"], 2, "Europe/Berlin"),
     ],
 )
 def test_user_errors_give_one_message_and_an_exit_code(
-    arguments: list[str], code: int, named: str, tmp_path: Path
+    arguments: list[str],
+    code: int,
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(sys, "argv", ["anomalylmm", *arguments])
+    monkeypatch.setattr("flows.cli.end_in_order", lambda: None)  # the signals stay those of the test
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert named in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_error_of_a_program_is_printed_without_a_traceback(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        check=False,
-    )
-    assert ran.returncode == code, ran.stderr
-    assert named in " ".join(ran.stderr.split())
+    command = [sys.executable, "-m", "flows.cli", "gc", "--store", "nowhere"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert ran.returncode == 5, ran.stderr
+    assert "not a store" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
