@@ -1,5 +1,6 @@
 """Dask: a scheduler and worker processes that wait for work, or a cluster started on this machine for one run."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ def opened(address: str, number: int) -> Iterator[Engine]:
     Raises:
         EngineError: The scheduler can't be reached, has no workers, or has other versions.
     """
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # a worker that takes a while to end is no news
     client = {"timeout": CONNECT_SECONDS}
     if address:
         check_reachable("the Dask scheduler", address, "dask scheduler")

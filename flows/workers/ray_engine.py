@@ -2,6 +2,8 @@
 
 import logging
 import math
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +39,7 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
     else:
         options |= {"num_cpus": number, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     runner = RayTaskRunner[Any](address=settings.address or None, init_kwargs=options)
+    stop = signal.getsignal(signal.SIGTERM)
     try:
         runner.__enter__()
     except (RuntimeError, ConnectionError) as error:
@@ -44,6 +47,8 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
             f"Ray at {settings.address or 'this machine'} can't be used: {' '.join(str(error).split())}; install the "
             "same versions of Python and of anomalylmm[ray] on all machines"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)  # Ray has put its own in its place, which ends the program with code 15
     try:
         shares = share_out(ray.nodes(), settings.per_machine if settings.address else number, wants_gpu=wants_gpu)
         options = {**shares, "scheduling_strategy": "SPREAD"}
