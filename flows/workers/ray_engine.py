@@ -18,6 +18,7 @@ from flows.settings.workers_section import WorkersSettings
 from flows.workers.engines import Engine
 from flows.workers.reaching import check_reachable
 
+OWN = "local"  # a new cluster, even if one runs on this machine
 OBJECT_STORE_BYTES = 100 << 20  # arguments and results are small
 
 
@@ -38,7 +39,7 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
         check_reachable("Ray", settings.address, "ray start --head")
     else:
         options |= {"num_cpus": number, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    runner = RayTaskRunner[Any](address=settings.address or None, init_kwargs=options)
+    runner = RayTaskRunner[Any](address=settings.address or OWN, init_kwargs=options)
     stop = signal.getsignal(signal.SIGTERM)
     try:
         runner.__enter__()
