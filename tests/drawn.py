@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.errors import VideoError
 from anomalylmm.query.lexicon import Lexicon
-from anomalylmm.records import DecodeReport, Detections, FrameBatch, Image, VideoHeader
+from anomalylmm.records import DecodeReport, Detections, FrameBatch, Image, Video, VideoHeader
 from flows.settings.model import Settings
 from tests.fakes import SIZE, FakeComposition, draw, write_video
 
@@ -30,6 +31,15 @@ ARCHIVE: dict[str, Blocks] = {
 BROKEN = "yard/2026-03-14/11-00-00.mp4"
 QUERY = '[[query]]\nname = "{color}"\ntext = "a person in a {color} jacket walking"\nfloor = -10\naccept = 0.5\n'
 _NOISE = 7
+VIDEO = Video(
+    video_id="v",
+    path="gate/a.mp4",
+    camera="gate",
+    size_bytes=9,
+    start_utc=datetime(2026, 3, 14, 12, tzinfo=UTC),
+    clock_source="file_time",
+    time_zone="UTC",
+)
 
 
 class DrawnSession:

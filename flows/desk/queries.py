@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -187,8 +187,3 @@ def describe_mask(word: Word) -> dict[str, Any]:
 def digest_of(path: Path) -> str:
     """The digest with which a change of the file must come."""
     return read_text(path)[1]
-
-
-def day_of(moment: datetime | None) -> str:
-    """The day of a moment, for an input; empty for none."""
-    return moment.date().isoformat() if moment else ""

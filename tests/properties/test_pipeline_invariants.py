@@ -1,7 +1,6 @@
 """From files to shards: nothing is left out, nothing comes twice, whatever the pieces."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalylmm.footage.sampling import Sampler
-from anomalylmm.records import Crop, Detections, FrameBatch, Image, Video
+from anomalylmm.records import Crop, Detections, FrameBatch, Image
 from flows.index.cropping import CropStream
 from flows.index.planning import plan_archive
 from flows.index.streams import Frames, VideoEnd
@@ -22,20 +21,10 @@ from storage.shards.schema import table_to_rows
 from storage.shards.vectors import open_index, read_vectors
 from storage.shards.writer import verify_shard
 from tests.adapters import build_tracklets
-from tests.drawn import LaneTracker
+from tests.drawn import VIDEO, LaneTracker
 from tests.fakes import BlockDetector, draw
 from tests.storage.examples import DIMENSION, make_key, make_rows, make_video, open_writer, unit_vectors
 
-NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
-VIDEO = Video(
-    video_id="v",
-    path="gate/a.mp4",
-    camera="gate",
-    size_bytes=9,
-    start_utc=NOON,
-    clock_source="file_time",
-    time_zone="UTC",
-)
 TIMES = tuple(number / 4 for number in range(24))
 FRAMES = tuple(draw([("red", 0, 6), ("blue", 2, 5)], at, 6.0) for at in TIMES)
 CAMERAS, CONTENTS = st.sampled_from(["gate", "yard"]), st.integers(0, 9)

@@ -13,8 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalylmm.models.video.high_dynamic_range import PQ
-from tests.anomalylmm.models.video.clips import count_decoded, every, overwrite_packets, rotate, write_clip
-from tests.anomalylmm.models.video.test_pictures import to_pq, to_wide
+from tests.anomalylmm.models.video.clips import (
+    count_decoded,
+    every,
+    overwrite_packets,
+    rotate,
+    to_pq,
+    to_wide,
+    write_clip,
+)
 from tests.end_to_end.demo_archive import DEMO
 from tests.situations.place import Observed, Place, situation
 

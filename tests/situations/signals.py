@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from tests.anomalylmm.models.video.test_pictures import to_hlg, to_wide
+from tests.anomalylmm.models.video.clips import to_hlg, to_wide
 from tests.situations.pictures import FALL, FPS, Picture, demo_frames, write_video
 from tests.situations.place import Observed, Place, situation
 

@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 
+from tests.anomalylmm.models.video.clips import write_sound
 from tests.anomalylmm.models.video.single_fields import write_single_fields
 from tests.situations.passed_over import index, put_old, tell
 from tests.situations.pictures import FALL, demo_frames, mean_color, write_video
@@ -74,18 +75,7 @@ def a_sound_track_that_outlasts_the_video(place: Place) -> Observed:
     """As ZoneMinder writes them (its issues 2561 and 2621)."""
     path = place.archive / "gate/2026-03-14/10-00-00.mkv"
     path.parent.mkdir(parents=True)
-    with av.open(str(path), "w") as container:
-        video, sound = container.add_stream("libx264", rate=10), container.add_stream("aac", rate=16000, layout="mono")
-        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
-        for _ in range(50):
-            image = np.full((180, 320, 3), 90, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(video.encode(None))
-        for start in range(0, 16000 * 30, 1024):
-            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-            heard.sample_rate, heard.pts = 16000, start
-            container.mux(sound.encode(heard))
-        container.mux(sound.encode(None))
+    write_sound(path, seconds=30, video_seconds=5)
     report = index_and_sweep(place)
     covered = [round(row["coverage"], 2) for row in place.rows("select coverage from videos")]
     return Observed(

@@ -16,6 +16,7 @@ from storage.upkeep.erasure_log import ErasureRule
 from tests.storage.examples import (
     NOON,
     PIPELINE,
+    make_entry,
     make_hit,
     make_judgement,
     make_key,
@@ -26,7 +27,6 @@ from tests.storage.examples import (
     open_writer,
     unit_vectors,
 )
-from tests.storage.shards.test_quarantine import make_entry
 
 MORNING, EVENING = NOON - timedelta(hours=4), NOON + timedelta(hours=6)
 OLD = ErasureRule(before_utc=NOON)

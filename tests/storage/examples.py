@@ -17,6 +17,7 @@ from storage.hits.rows import (
     ThresholdRecord,
 )
 from storage.shards.manifest import ShardManifest, VideoEntry
+from storage.shards.quarantine import QuarantineEntry
 from storage.shards.writer import ShardWriter
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -218,3 +219,18 @@ def make_threshold(**changes: object) -> ThresholdRecord:
         "created_utc": NOON,
     }
     return ThresholdRecord(**{**fields, **changes})
+
+
+def make_entry(**changes: object) -> QuarantineEntry:
+    values = {
+        "video_id": "v1",
+        "pipeline_digest": PIPELINE,
+        "path": "gate/\udcff\n.mp4",
+        "camera": "gate",
+        "size_bytes": 7,
+        "reason": "moov atom not found",
+        "tries": 1,
+        "first_utc": NOON,
+        "last_utc": NOON,
+    }
+    return QuarantineEntry(**{**values, **changes})  # type: ignore[arg-type]

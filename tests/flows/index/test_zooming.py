@@ -8,8 +8,7 @@ from anomalylmm.records import Detections, FrameBatch, Image
 from flows.index.cropping import CropStream
 from flows.index.streams import Frames, VideoEnd
 from flows.settings.model import Settings
-from tests.drawn import LaneTracker
-from tests.properties.test_pipeline_invariants import VIDEO
+from tests.drawn import VIDEO, LaneTracker
 
 WIDTH, HEIGHT = 640, 384
 TIMES = [number / 3 for number in range(24)]

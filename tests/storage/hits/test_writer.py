@@ -14,8 +14,7 @@ from storage.hits.rows import FeedbackRecord, SearchRecord
 from storage.hits.writer import HitStore
 from storage.shards.quarantine import record_quarantine
 from storage.upkeep.maintenance import collect_garbage, verify_store
-from tests.storage.examples import NOON, make_content, make_query, make_rows, publish_shard, unit_vectors
-from tests.storage.shards.test_quarantine import make_entry
+from tests.storage.examples import NOON, make_content, make_entry, make_query, make_rows, publish_shard, unit_vectors
 
 CONTENT_TABLES = ("sweeps", "coverage", "hits", "judgements", "judgement_slots", "incidents")
 

@@ -1,23 +1,8 @@
 from datetime import timedelta
 
 from storage.disk.layout import StoreLayout
-from storage.shards.quarantine import QuarantineEntry, clear_quarantine, read_quarantine, record_quarantine
-from tests.storage.examples import NOON, PIPELINE
-
-
-def make_entry(**changes: object) -> QuarantineEntry:
-    values = {
-        "video_id": "v1",
-        "pipeline_digest": PIPELINE,
-        "path": "gate/\udcff\n.mp4",
-        "camera": "gate",
-        "size_bytes": 7,
-        "reason": "moov atom not found",
-        "tries": 1,
-        "first_utc": NOON,
-        "last_utc": NOON,
-    }
-    return QuarantineEntry(**{**values, **changes})  # type: ignore[arg-type]
+from storage.shards.quarantine import clear_quarantine, read_quarantine, record_quarantine
+from tests.storage.examples import NOON, PIPELINE, make_entry
 
 
 def test_tries_add_up_and_the_first_time_stays(layout: StoreLayout) -> None:

@@ -32,8 +32,7 @@ from tests.storage.erased_stores import (
     publish_videos,
     read_all,
 )
-from tests.storage.examples import NOON, PIPELINE
-from tests.storage.shards.test_quarantine import make_entry
+from tests.storage.examples import NOON, PIPELINE, make_entry
 
 POINTS = [  # tests/faults kills a process at each of them
     "shard.renamed",

@@ -63,15 +63,22 @@ def every(count: int, step_ms: int = 100) -> list[int]:
     return [step_ms * number for number in range(count)]
 
 
-def write_sound(path: Path) -> Path:
-    """Writes a file that holds sound and no picture."""
+def write_sound(path: Path, *, seconds: int = 1, video_seconds: int = 0) -> Path:
+    """Writes a file that holds sound, and gray pictures, ten a second, where some are asked for."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=16000, layout="mono")
-        for start in range(0, 16000, 1024):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 16000, start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        video = container.add_stream("libx264", rate=10) if video_seconds else None
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        if video:
+            video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+            for _ in range(10 * video_seconds):
+                image = np.full((180, 320, 3), 90, np.uint8)
+                container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(video.encode(None))
+        for start in range(0, 16000 * seconds, 1024):
+            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            heard.sample_rate, heard.pts = 16000, start
+            container.mux(sound.encode(heard))
+        container.mux(sound.encode(None))
     return path
 
 
@@ -130,3 +137,23 @@ def count_decoded(path: Path) -> int:
             with contextlib.suppress(av.FFmpegError):
                 count += len(packet.decode())
     return count
+
+
+def to_wide(color: tuple[int, int, int]) -> np.ndarray:
+    """Light (3,) of a color of BT.709, by the primaries of BT.2020."""
+    light = (np.array(color) / 255) ** 2.4
+    return np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]) @ light
+
+
+def to_pq(nits: np.ndarray) -> np.ndarray:
+    """The signal of PQ (ITU-R BT.2100)."""
+    power = (nits / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def to_hlg(light: np.ndarray) -> np.ndarray:
+    """The signal of HLG for the light of a display with a peak of 1.0 (ITU-R BT.2100)."""
+    luminance = float(light @ [0.2627, 0.678, 0.0593])
+    scene = light * luminance ** (1 / 1.2 - 1)
+    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)

@@ -12,7 +12,7 @@ from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
 from anomalylmm.models.video.pictures import upright
 from anomalylmm.records import Image
 from tests.adapters import open_video
-from tests.anomalylmm.models.video.clips import every, rotate, write_clip
+from tests.anomalylmm.models.video.clips import every, rotate, to_hlg, to_pq, to_wide, write_clip
 
 BRICK = (200, 40, 30)
 
@@ -77,26 +77,6 @@ def test_oblong_pixels_are_made_square_before_the_picture_is_turned(tmp_path: Pa
     small = read_first(path, max_width_px=240)[0]
     assert small.shape == (426, 240, 3)
     assert extent(small)[0] == pytest.approx(extent(small)[1], abs=2)
-
-
-def to_wide(color: tuple[int, int, int]) -> np.ndarray:
-    """Light (3,) of a color of BT.709, by the primaries of BT.2020."""
-    light = (np.array(color) / 255) ** 2.4
-    return np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]) @ light
-
-
-def to_pq(nits: np.ndarray) -> np.ndarray:
-    """The signal of PQ (ITU-R BT.2100)."""
-    power = (nits / 10_000) ** 0.1593017578125
-    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
-
-
-def to_hlg(light: np.ndarray) -> np.ndarray:
-    """The signal of HLG for the light of a display with a peak of 1.0 (ITU-R BT.2100)."""
-    luminance = float(light @ [0.2627, 0.678, 0.0593])
-    scene = light * luminance ** (1 / 1.2 - 1)
-    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
-    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
 
 
 @pytest.mark.parametrize("color", [BRICK, (30, 160, 30), (30, 30, 200), (128, 128, 128), (90, 60, 40)])

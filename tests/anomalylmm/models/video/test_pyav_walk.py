@@ -9,7 +9,7 @@ import pytest
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.pyav_walk import PyavWalk
 from tests.adapters import open_video
-from tests.anomalylmm.models.video.clips import every, overwrite_packets, read_number, write_clip
+from tests.anomalylmm.models.video.clips import every, overwrite_packets, read_number, write_clip, write_sound
 from tests.anomalylmm.models.video.single_fields import write_single_fields
 
 
@@ -77,19 +77,7 @@ def test_of_several_tracks_the_largest_or_else_the_first_is_read(
 
 @pytest.mark.parametrize("name", ["long.mkv", "long.mp4"])
 def test_a_sound_track_that_is_longer_than_the_video_promises_no_pictures(tmp_path: Path, name: str) -> None:
-    with av.open(str(tmp_path / name), "w") as container:
-        video = container.add_stream("libx264", rate=10)
-        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
-        sound = container.add_stream("aac", rate=16000, layout="mono")
-        for _ in range(20):
-            image = np.full((90, 160, 3), 90, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(video.encode(None))
-        for start in range(0, 16000 * 8, 1024):
-            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-            heard.sample_rate, heard.pts = 16000, start
-            container.mux(sound.encode(heard))
-        container.mux(sound.encode(None))
-    session = open_video(tmp_path / name, sample_fps=10.0)
+    path = write_sound(tmp_path / name, seconds=8, video_seconds=2)
+    session = open_video(path, sample_fps=10.0)
     assert sum(len(batch.images) for batch in session) == 20
     assert (session.report.status, round(session.report.seconds_promised, 2)) == ("complete", 2.0)
