@@ -1,19 +1,27 @@
-"""How quick the review desk's pages are with many hits: `python -m benchmarks.desk [HITS]`."""
+"""How quick the review desk's pages are with many hits: `python -m benchmarks.desk [HITS]`.
+
+With Chromium on this computer, also when its first page shows the first picture.
+"""
 
 import shutil
+import socket
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
 import numpy as np
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
 from starlette.testclient import TestClient
 
 from anomalylmm.records import Cloze, Query
 from flows.composition import Composition
 from flows.desk.app import create_app
+from flows.desk.desk import Desk
 from flows.desk.serving import DeskOptions, open_desk
 from flows.settings.model import load_settings
 from storage.disk.layout import StoreLayout
@@ -129,6 +137,8 @@ def main() -> None:
             client = TestClient(create_app(desk), base_url="http://127.0.0.1")
             for name, address in PAGES.items():
                 _measure(client, name, address)
+            if chromium := shutil.which("chromium"):
+                _measure_pictures(desk, chromium)
     finally:
         shutil.rmtree(folder)
 
@@ -143,6 +153,33 @@ def _measure(client: TestClient, name: str, address: str) -> None:
     answer.raise_for_status()
     middle = [sorted(values)[ROUNDS // 2] * 1000 for values in (wall, cpu)]
     print(f"{name}: {middle[0]:.0f} ms, {middle[1]:.0f} ms of CPU, {len(answer.content):,} bytes")
+
+
+def _measure_pictures(desk: Desk, chromium: str) -> None:
+    """Prints when a new browser tab shows its first picture, from the request on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, sync_playwright() as playwright:
+        server = uvicorn.Server(uvicorn.Config(create_app(desk), log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name in ("first page", "most confident first"):
+            found = [_wait_for_picture(browser, listener.getsockname()[1], PAGES[name]) for _ in range(ROUNDS)]
+            print(f"{name}, first picture in Chromium: {sorted(found)[ROUNDS // 2]:.0f} ms")
+        browser.close()
+        server.should_exit = True
+        thread.join()
+
+
+def _wait_for_picture(browser: Browser, port: int, address: str) -> float:
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{port}{address}", wait_until="commit")
+    seen = page.wait_for_function(
+        "() => { const image = document.querySelector('.card img');"
+        " return image && image.complete && image.naturalWidth ? performance.now() : 0; }"
+    )
+    milliseconds = float(seen.json_value())
+    page.close()
+    return milliseconds
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Records each run in the store, however it ends. If a run can't be recorded, a warning is logged and it goes on."""
 
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,7 +87,7 @@ def recording(
     another process writing is not recorded.
     """
     names = {"profile": composition.settings.profile, "pipeline": composition.pipeline.digest} if composition else {}
-    run = Recording(layout, new_run(kind, **names), listener)
+    run = Recording(layout, new_run(kind, **names, **_name_flow_run()), listener)
     try:
         yield run
         run.end("Completed")
@@ -97,6 +98,15 @@ def recording(
         is_failure = isinstance(error, Exception) and not was_stopped()
         run.end("Failed" if is_failure else "Ended early", reasons=(type(error).__name__,))
         raise
+
+
+def _name_flow_run() -> dict[str, str]:
+    """Names the Prefect run that this is part of, and its page; a command imports no Prefect, so it has none."""
+    if "prefect.context" not in sys.modules:
+        return {}
+    from prefect.runtime import flow_run
+
+    return {"flow_run_id": flow_run.id or "", "flow_run_url": flow_run.ui_url or ""} if flow_run.id else {}
 
 
 def list_reasons(**counts: int) -> tuple[str, ...]:

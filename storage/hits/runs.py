@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import TypeAdapter
@@ -42,6 +42,8 @@ class RunRecord:
     profile: str = ""
     pipeline: str = ""
     sweep_id: str = ""
+    flow_run_id: str = ""  # of the Prefect run that did it; empty for a command
+    flow_run_url: str = ""  # of that run's page
     reasons: tuple[str, ...] = ()  # why it is not Completed: kinds of problems and their numbers
     num_videos: int | None = None
     num_unreadable: int | None = None  # not read, or only in part, in this run
@@ -106,11 +108,11 @@ class OpenRun:
             release(self._lock)
 
 
-def new_run(kind: RunKind, *, profile: str = "", pipeline: str = "") -> RunRecord:
-    """A run that starts now."""
+def new_run(kind: RunKind, **names: Any) -> RunRecord:
+    """A run that starts now; ``names`` are fields of the record, such as its profile."""
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"  # sorts by time
-    return RunRecord(run_id=run_id, kind=kind, state="Running", started_utc=now, profile=profile, pipeline=pipeline)
+    return replace(RunRecord(run_id=run_id, kind=kind, state="Running", started_utc=now), **names)
 
 
 def read_runs(layout: StoreLayout) -> tuple[RunRecord, ...]:

@@ -205,7 +205,7 @@ RUNS = _table(
     "runs",
     "Runs of commands and flows: how each ended, what it processed and what it needed.",
     "run_id",
-    text="run_id kind state profile pipeline sweep_id",
+    text="run_id kind state profile pipeline sweep_id flow_run_id flow_run_url",
     texts="reasons",
     utc="started_utc ended_utc",
     real="seconds coverage peak_memory_mib peak_child_memory_mib",

@@ -32,6 +32,7 @@ from flows.sweep.flow import sweep
 from flows.workers import jobs, pools
 from flows.workers.flow import index_unit
 from storage.disk.layout import StoreLayout
+from storage.hits.runs import read_runs
 from tests.fakes import FakeComposition, compose, write_video
 
 COMPOSITION = compose()
@@ -81,6 +82,9 @@ def test_a_night_from_archive_to_hits_with_pictures_in_its_summary(archive: Path
     name, message = state_of(sweep, form)
     assert (name, message.split(",")[0]) == ("Completed", "1 hits (1 new) in 1 incidents")
     assert "data:image/jpeg;base64," in artifacts("sweep-summary")[-1]
+    runs = read_runs(StoreLayout(Path(store)))
+    assert {run.kind for run in runs} == {"index", "sweep"}
+    assert all(run.flow_run_id and run.flow_run_url.endswith(run.flow_run_id) for run in runs)
     assert state_of(maintain, MaintainForm(store=store, action="verify every byte"))[0] == "Completed"
 
 

@@ -102,6 +102,29 @@ def test_a_shift(page: Page, folder: Path) -> None:
     expect(page.locator(".card")).to_have_count(4)
 
 
+def test_several_words_become_one_mask_by_mouse_and_by_keys(page: Page) -> None:
+    page.goto("/queries/walker")
+    cloze, words = page.locator("#cloze"), page.locator("#sentence .word")
+    expect(cloze).to_have_text("a person [MASK]")
+    words.nth(2).click()
+    expect(cloze).to_have_text("a person walking")
+    words.nth(1).press("Enter")
+    expect(cloze).to_have_text("a [MASK] walking")
+    expect(words.nth(1)).to_be_focused()
+    words.nth(2).click(modifiers=["Shift"])
+    expect(cloze).to_have_text("a [MASK]")
+    expect(page.locator("#mask-list b")).to_have_text(["person walking"])
+    page.get_by_role("button", name="Mask “a” together with").press("Enter")
+    expect(cloze).to_have_text("[MASK]")
+    words.nth(0).press("Enter")
+    expect(cloze).to_have_text("a person walking")
+    words.nth(0).press("Enter")
+    words.nth(2).press("Shift+Enter")
+    expect(cloze).to_have_text("[MASK]")
+    page.get_by_role("button", name="Masks by the lexicon").click()
+    expect(cloze).to_have_text("a person [MASK]")
+
+
 def _filter_and_play(page: Page) -> None:
     cards = page.locator(".card")
     expect(cards).to_have_count(4)

@@ -1,6 +1,7 @@
 """Copies a piece of a video without decoding it, in a process of its own: a damaged file may hang its reader.
 
-Only for files whose times are sure and that every browser plays as they are: H.264 in MP4, upright, square pixels.
+Only for files whose times are sure and that every browser plays as they are: H.264 in MP4 or Matroska, upright,
+square pixels.
 """
 
 import json
@@ -12,6 +13,7 @@ from anomalylmm.models.video.pictures import clockwise, pixel_ratio
 from anomalylmm.models.video.probe import first_frame
 from anomalylmm.models.video.pyav_walk import open_container, start_seconds, video_stream
 
+TIMED_CONTAINERS = ("mp4", "matroska")  # their times can't go back
 PLAYED_FORMATS = ("yuv420p", "yuvj420p")
 MAX_LEAD_SECONDS = 12.0  # from the key frame before the piece to its start
 
@@ -38,9 +40,10 @@ _OPTIONS = {"movflags": "+faststart"}
 
 def _require_playable(container: Any, stream: Any) -> None:
     context = stream.codec_context
-    is_plain = "mp4" in container.format.name and context.name == "h264" and context.pix_fmt in PLAYED_FORMATS
+    has_times = any(name in container.format.name for name in TIMED_CONTAINERS)
+    is_plain = has_times and context.name == "h264" and context.pix_fmt in PLAYED_FORMATS
     if not is_plain or pixel_ratio(stream) != 1.0:
-        raise ValueError("it is not H.264 in MP4 with square pixels")
+        raise ValueError("it is not H.264 with square pixels in MP4 or Matroska")
     frame = first_frame(container, stream)
     if clockwise(frame) or frame.interlaced_frame or frame.side_data.get("DISPLAYMATRIX") is not None:
         raise ValueError("it is turned or interlaced")
@@ -58,6 +61,8 @@ def _copy(container: Any, stream: Any, output: Any, origin: float, start: float,
             if not packet.is_keyframe or seconds < start - MAX_LEAD_SECONDS:
                 raise ValueError("there is no key frame shortly before the piece")
             first = packet.pts
+        if packet.dts is None:
+            raise ValueError("a packet has no decoding time")
         if float(packet.dts * stream.time_base) - origin > stop:
             break
         packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, copied

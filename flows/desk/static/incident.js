@@ -60,4 +60,4 @@ onKeys({
   j: go("after"), k: go("before"), m: () => document.getElementById("map")?.click(),
 });
 const best = strip?.querySelector(".best")?.closest("li");
-if (best) strip.scrollLeft = best.offsetLeft - strip.offsetLeft - strip.clientWidth / 2 + best.clientWidth / 2;
+addEventListener("load", () => { if (best) strip.scrollLeft = best.offsetLeft - strip.offsetLeft - strip.clientWidth / 2 + best.clientWidth / 2; });

@@ -8,6 +8,7 @@ const box = document.getElementById("masks");
 const form = document.getElementById("change");
 const curve = document.getElementById("curve");
 const counts = curve ? JSON.parse(curve.dataset.counts) : null;
+let anchor = null; // where in the sentence the word begins that was clicked last
 let masks = box.dataset.by === "user" ? JSON.parse(box.dataset.masks) : null;
 
 function element(name, properties = {}, ...children) {
@@ -52,29 +53,67 @@ function showThreshold() {
 
 function describe(mask) { return { word: mask.word, kind: mask.kind, means: mask.means, contrasts: mask.contrasts ?? [] }; }
 
-async function showMasks(wanted) {
+/** Masks all from one piece of the sentence to another as one phrase, in place of the masks in between. */
+function maskPhrase(words, one, other) {
+  const [first, last] = [one, other].sort((a, b) => a - b);
+  const inside = words.slice(first, last + 1);
+  const kind = inside.find((word) => word.kind)?.kind ?? inside[0].usual_kind;
+  const others = words.filter((word, place) => word.kind && (place < first || place > last)).map(describe);
+  showMasks([...others, { word: inside.map((word) => word.text).join(""), kind, means: "", contrasts: [] }], words[first].start);
+}
+
+function toggleWord(words, place, withShift) {
+  const word = words[place];
+  const from = withShift && anchor !== null ? words.findIndex((other) => other.is_word && other.start <= anchor && anchor < other.start + other.text.length) : -1;
+  anchor = word.start;
+  if (from >= 0 && from !== place) { maskPhrase(words, from, place); return; }
+  const own = words.filter((other) => other.kind && other !== word).map(describe);
+  showMasks(word.kind ? own : [...own, { word: word.text, kind: word.usual_kind, means: "", contrasts: [] }], word.start);
+}
+
+function wordButton(words, place) {
+  const word = words[place];
+  if (!word.is_word || box.dataset.fixed) return word.kind ? element("mark", { className: word.kind, textContent: word.text }) : word.text;
+  const button = element("button", { type: "button", className: `word ${word.kind}`, textContent: word.text });
+  button.dataset.start = word.start;
+  button.setAttribute("aria-pressed", String(Boolean(word.kind)));
+  button.addEventListener("click", (event) => toggleWord(words, place, event.shiftKey));
+  return button;
+}
+
+/** The buttons that make a mask longer by the word before or after it. */
+function longerButtons(words, place) {
+  if (box.dataset.fixed) return [];
+  const before = words.findLastIndex((word, other) => word.is_word && other < place);
+  const after = words.findIndex((word, other) => word.is_word && other > place);
+  return [before, after].filter((other) => other >= 0).map((other) => {
+    const text = other < place ? `${words[other].text} +` : `+ ${words[other].text}`;
+    const button = element("button", { type: "button", className: "plain longer", textContent: text });
+    button.setAttribute("aria-label", `Mask “${words[other].text}” together with “${words[place].text}”`);
+    button.addEventListener("click", () => maskPhrase(words, place, other));
+    return button;
+  });
+}
+
+function maskItem(words, place) {
+  const word = words[place];
+  const kind = element("select", { disabled: Boolean(box.dataset.fixed) }, ...KINDS.map((name) => element("option", { textContent: name, selected: name === word.kind })));
+  kind.setAttribute("aria-label", `Kind of ${word.text}`);
+  kind.addEventListener("change", () => showMasks(words.filter((other) => other.kind).map((other) => (other === word ? { ...describe(word), kind: kind.value, contrasts: [] } : describe(other)))));
+  const against = word.contrasts.length ? `against ${word.contrasts.join(", ")}` : "against nothing: add contrasts in the file";
+  return element("li", {}, element("b", { textContent: word.text }), kind, ...longerButtons(words, place), element("span", { className: "soft", textContent: `asks for ${word.means}, ${against}` }));
+}
+
+async function showMasks(wanted, focused = null) {
   await attempt(async () => {
     const found = await ask(`/queries/${box.dataset.name}/masks`, { masks: wanted });
     masks = wanted;
-    const now = found.words.filter((word) => word.kind);
+    let start = 0;
+    const words = found.words.map((word) => { const own = { ...word, word: word.text, start }; start += word.text.length; return own; });
     document.getElementById("cloze").textContent = found.cloze;
-    document.getElementById("sentence").replaceChildren(...found.words.map((word) => {
-      if (!word.is_word || box.dataset.fixed) return word.kind ? element("mark", { className: word.kind, textContent: word.text }) : word.text;
-      const button = element("button", { type: "button", className: `word ${word.kind}`, textContent: word.text });
-      button.setAttribute("aria-pressed", String(Boolean(word.kind)));
-      button.addEventListener("click", () => {
-        const own = now.map(describe);
-        showMasks(word.kind ? own.filter((_, place) => now[place] !== word) : [...own, { word: word.text, kind: word.usual_kind, means: "", contrasts: [] }]);
-      });
-      return button;
-    }));
-    document.getElementById("mask-list").replaceChildren(...now.map((word, place) => {
-      const kind = element("select", { disabled: Boolean(box.dataset.fixed) }, ...KINDS.map((name) => element("option", { textContent: name, selected: name === word.kind })));
-      kind.setAttribute("aria-label", `Kind of ${word.text}`);
-      kind.addEventListener("change", () => showMasks(now.map(describe).map((mask, other) => (other === place ? { ...mask, kind: kind.value, contrasts: [] } : mask))));
-      const against = word.contrasts.length ? `against ${word.contrasts.join(", ")}` : "against nothing: add contrasts in the file";
-      return element("li", {}, element("b", { textContent: word.text }), kind, element("span", { className: "soft", textContent: `asks for ${word.means}, ${against}` }));
-    }));
+    document.getElementById("sentence").replaceChildren(...words.map((_, place) => wordButton(words, place)));
+    document.getElementById("mask-list").replaceChildren(...words.flatMap((word, place) => (word.kind ? [maskItem(words, place)] : [])));
+    if (focused !== null) document.querySelector(`#sentence [data-start="${focused}"]`)?.focus();
   });
 }
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.desk.desk import Desk
+from storage.hits.runs import OpenRun, new_run
 from storage.shards.quarantine import QuarantineEntry, read_quarantine, record_quarantine
 from tests.fakes import compose
 from tests.flows.desk.browsing import Browser
@@ -54,3 +55,19 @@ def test_runs_are_listed_with_their_figures(browser: Browser) -> None:
     page = browser.look("/runs").text
     assert page.index("<td>sweep") < page.index("<td>index")
     assert "Completed" in page
+    assert "Prefect" not in page
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://prefect.example/runs/flow-run/1?a=1&b", 'href="https://prefect.example/runs/flow-run/1?a=1&amp;b"'),
+        ("javascript:alert(1)", "by Prefect</span>"),
+        ("", "by Prefect</span>"),
+    ],
+)
+def test_a_run_made_by_prefect_has_a_link_to_its_page(browser: Browser, desk: Desk, address: str, shown: str) -> None:
+    OpenRun(desk.layout, new_run("sweep", flow_run_id="0197", flow_run_url=address))
+    page = browser.look("/runs").text
+    assert shown in page
+    assert "javascript:" not in page

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.models.video.copying import copy_piece
+from tests.anomalylmm.models.video.clips import every, write_clip
 from tests.fakes import write_video
 
 PATIENCE = 30.0
@@ -30,6 +31,19 @@ def test_a_copy_has_the_frames_of_the_piece_at_their_times(video: Path, tmp_path
     whole = dict(read(video))
     for seconds, image in read(tmp_path / "piece.mp4"):
         np.testing.assert_array_equal(image, whole[round(seconds + times[0], 3)])
+
+
+@pytest.mark.parametrize(("num_b_frames", "is_copied"), [(0, True), (3, False)])
+def test_matroska_is_copied_if_its_packets_have_decoding_times(
+    tmp_path: Path, num_b_frames: int, is_copied: bool
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", times_ms=every(60), gop=60, encoder={"bf": str(num_b_frames)})
+    times = copy_piece(source, 3.0, 5.0, tmp_path / "piece.mp4", PATIENCE)
+    assert (times is not None) == is_copied
+    if times is not None:
+        whole = dict(read(source))
+        for seconds, image in read(tmp_path / "piece.mp4"):
+            np.testing.assert_array_equal(image, whole[round(seconds + times[0], 3)])
 
 
 @pytest.mark.parametrize("kind", ["damaged", "mpeg4 in avi", "missing"])
