@@ -1,6 +1,5 @@
 """Whether what a gallery was opened from has changed since; reads names and times, no content."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from storage.disk.layout import MANIFEST_FILE, StoreLayout
@@ -15,14 +14,8 @@ def gallery_stamp(layout: StoreLayout, pipeline_digest: str) -> GalleryStamp:
 
     Take it before the gallery is opened: what changes in between then counts as a change.
     """
-    return tuple(_iter_marks(layout, pipeline_digest))
-
-
-def _iter_marks(layout: StoreLayout, pipeline_digest: str) -> Iterator[tuple[str, int, int]]:
-    for directory in iter_shard_dirs(layout, pipeline_digest):
-        yield _mark(directory / MANIFEST_FILE)
-    for path in sorted(indexes_dir(layout, pipeline_digest).glob("*")):
-        yield _mark(path)
+    manifests = [directory / MANIFEST_FILE for directory in iter_shard_dirs(layout, pipeline_digest)]
+    return tuple(map(_mark, [*manifests, *sorted(indexes_dir(layout, pipeline_digest).glob("*"))]))
 
 
 def _mark(path: Path) -> tuple[str, int, int]:

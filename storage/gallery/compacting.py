@@ -144,7 +144,7 @@ def find_useless_indexes(layout: StoreLayout) -> tuple[Path, ...]:
     directories = tuple(iter_index_dirs(layout))
     digests = {directory.parent.name for directory in directories}
     used = {
-        index.directory for digest in digests for index in open_indexes(layout, digest, _read_shards(layout, digest))
+        index.directory for digest in digests for index in open_indexes(layout, digest, open_shards(layout, digest)[0])
     }
     return tuple(directory for directory in directories if directory not in used)
 
@@ -225,9 +225,5 @@ def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -
     return manifest
 
 
-def _read_shards(layout: StoreLayout, digest: str) -> list[GalleryShard]:
-    return open_shards(layout, digest)[0]
-
-
 def _name_shards(layout: StoreLayout, digest: str) -> frozenset[CompactedShard]:
-    return frozenset(CompactedShard.of(shard) for shard in _read_shards(layout, digest))
+    return frozenset(CompactedShard.of(shard) for shard in open_shards(layout, digest)[0])

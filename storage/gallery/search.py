@@ -5,7 +5,7 @@ many of their best rows are scored again from the exact vectors.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,21 +88,29 @@ def search_rows(
     return _score_exactly(placed, queries, candidates, k)
 
 
-def _search_parts(search: Callable[[Part], Found | None], parts: Iterable[Part]) -> Iterator[Found | None]:
-    """Searches several parts at once and gives their results in order.
+def _search_parts(
+    search: Callable[[Part], Found | None], parts: Sequence[Part], num_queries: int, k: int
+) -> tuple[Rows, list[Part]]:
+    """Searches several parts at once; gives the best rows of all, (Q, k), -1 where there is none, and who had some.
 
     FAISS releases the interpreter's lock. Its own OpenMP threads are switched off: torch brings another OpenMP into the
     same process.
     """
+    heap = faiss.ResultHeap(num_queries, k, keep_max=True)
+    heap.I[:] = -1
+    searched = list[Part]()
     with ThreadPoolExecutor(_count_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(search, parts)
+        for part, found in zip(parts, pool.map(search, parts), strict=True):
+            if found:
+                heap.add_result(*found)
+                searched.append(part)
+    return np.asarray(heap.I), searched
 
 
 def _search_compacted(
     placed: ShardRows, indexes: Sequence[CompactedIndex], queries: Floats, k: int
-) -> tuple[Rows, set[str]]:
+) -> tuple[Rows, frozenset[str]]:
     """The best rows by approximate scores, (Q, k), and the shards searched: not those of an index removed meanwhile."""
-    heap, searched = _new_heap(len(queries), k), set[str]()
     numbers = {shard.shard_id: number for number, shard in enumerate(placed.shards)}
 
     def search(index: CompactedIndex) -> Found | None:
@@ -113,14 +121,11 @@ def _search_compacted(
             return scores, np.where(labels < 0, -1, rows[labels])
         return None
 
-    for index, found in zip(indexes, _search_parts(search, indexes), strict=True):
-        if found:
-            heap.add_result(*found)
-            searched |= index.manifest.shard_ids
-    return np.asarray(heap.I), searched
+    found, searched = _search_parts(search, indexes, len(queries), k)
+    return found, frozenset[str]().union(*(index.manifest.shard_ids for index in searched))
 
 
-def _search_flat(placed: ShardRows, left_out: set[str], queries: Floats, k: int, scope: Scope) -> Rows:
+def _search_flat(placed: ShardRows, left_out: frozenset[str], queries: Floats, k: int, scope: Scope) -> Rows:
     def search(part: tuple[GalleryShard, int]) -> Found | None:
         shard, first = part
         parameters = None
@@ -133,27 +138,17 @@ def _search_flat(placed: ShardRows, left_out: set[str], queries: Floats, k: int,
         scores, labels = index.search(queries, min(k, shard.rows), params=parameters)
         return scores, np.where(labels < 0, -1, labels + first)
 
-    heap = _new_heap(len(queries), k)
     parts = [
         (shard, first)
         for shard, first in zip(placed.shards, placed.firsts.tolist(), strict=False)
         if shard.rows and shard.shard_id not in left_out and scope.admits(shard)
     ]
-    for found in _search_parts(search, parts):
-        if found:
-            heap.add_result(*found)
-    return np.asarray(heap.I)
+    return _search_parts(search, parts, len(queries), k)[0]
 
 
 def _select(chosen: NDArray[np.bool_]) -> Any:
     library: Any = faiss  # whose type hints are those of C++
     return library.SearchParameters(sel=library.IDSelectorBitmap(np.packbits(chosen, bitorder="little")))
-
-
-def _new_heap(num_queries: int, k: int) -> faiss.ResultHeap:
-    heap = faiss.ResultHeap(num_queries, k, keep_max=True)
-    heap.I[:] = -1
-    return heap
 
 
 def _score_exactly(placed: ShardRows, queries: Floats, candidates: Rows, k: int) -> list[tuple[Floats, Rows]]:
