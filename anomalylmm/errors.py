@@ -10,6 +10,7 @@ AnomalyLMMError
 │   ├── ShardError            a shard does not match its manifest
 │   ├── PipelineMismatchError galleries of different pipelines would be mixed
 │   └── StoreBusyError        another process holds the writer's lock
+│       └── LostClaimError    another run has taken over, because this one was paused or cut off
 ├── ShapeError                an array does not have the promised shape
 ├── JudgeError                the judge gave no usable answer
 └── EngineError               the machines that should do the work can't be used
@@ -68,6 +69,10 @@ class StoreBusyError(StoreError):
     """Another process holds the writer's lock."""
 
     exit_code = 6
+
+
+class LostClaimError(StoreBusyError):
+    """Another run has taken over the work of this one, which was paused or cut off for too long."""
 
 
 class ShapeError(AnomalyLMMError):

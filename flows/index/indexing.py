@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,6 +15,7 @@ from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_ab
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.content import find_erased, modified_time_ns
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
+from flows.index.sharing import run_shared
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
@@ -228,12 +230,11 @@ def index_archive(
         for note in plan.notes():
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
-        if run_units is not None:
-            units = run_units(plan.units)
-        elif composition.settings.workers.engine == "threads":
-            units = _run_in_threads(composition, layout, archive, plan.units, listener)
-        else:
-            units = _run_elsewhere(composition, layout, archive, plan.units, listener)
+        is_local = composition.settings.workers.engine == "threads"
+        run_here = partial(_run_in_threads if is_local else _run_elsewhere, composition, layout, archive, listener)
+        lease_seconds = composition.settings.shards.lease_seconds
+        digest = composition.pipeline.digest
+        units = run_shared(run_units or run_here, plan.units, layout, digest, lease_seconds, listener)
         notes = _replace_outgrown(layout, composition.pipeline.digest, listener)
         absence = NOTHING_MISSING if only is not None else note_absence(layout, archive, plan, composition.settings)
         for note in absence.notes:
@@ -243,7 +244,7 @@ def index_archive(
 
 
 def _run_in_threads(
-    composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
+    composition: Composition, layout: StoreLayout, archive: Path, listener: Listener, units: Sequence[Unit]
 ) -> list[UnitReport]:
     """Processes several units at once if the machine has enough cores; they share the models."""
     number = choose_number(composition.settings.shards.at_once, len(units))
@@ -257,7 +258,7 @@ def _run_in_threads(
 
 
 def _run_elsewhere(
-    composition: Composition, layout: StoreLayout, archive: Path, units: Sequence[Unit], listener: Listener
+    composition: Composition, layout: StoreLayout, archive: Path, listener: Listener, units: Sequence[Unit]
 ) -> list[UnitReport]:
     """Processes the units by the engine that the settings name."""
     from flows.workers.engines import open_engine  # imports Prefect, which takes a second

@@ -3,20 +3,24 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Self
 
+from anomalylmm.errors import LostClaimError
 from anomalylmm.records import Crop, Video
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.index.cropping import Counts, CropStream, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Unit
+from flows.index.sharing import leave_out_published
 from flows.index.small_persons import note_view
 from flows.index.streams import VideoEnd
 from flows.runs.at_once import until_stopped
 from flows.runs.progress import Listener
 from flows.settings.views import FrameView
+from storage.disk.claims import Claim, hold
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
 from storage.shards.manifest import ShardManifest, VideoEntry
 from storage.shards.quarantine import QuarantineEntry, clear_quarantine, record_quarantine
@@ -52,6 +56,25 @@ class UnitReport:
     unreadable: tuple[Unreadable, ...]
     promised_seconds: float = 0.0  # duration of the videos that were read, according to their containers
     notes: tuple[str, ...] = ()  # what an operator should check at the camera
+    claim: str = ""  # name of the claim under which the shard was published
+    held_by: str = ""  # who is indexing some of the videos now; the unit was not begun, or not finished
+
+    @classmethod
+    def without_work(cls, unit: Unit, *, held_by: str = "") -> Self:
+        """The report of a unit that other runs are indexing, or have indexed in the meantime."""
+        return cls(
+            camera=unit.camera,
+            date=unit.date,
+            shard_id="",
+            num_videos=0,
+            num_tracklets=0,
+            num_crops=0,
+            video_seconds=0.0,
+            seconds=0.0,
+            counts=Counts(),
+            unreadable=(),
+            held_by=held_by,
+        )
 
 
 def index_unit(
@@ -64,11 +87,46 @@ def index_unit(
 ) -> UnitReport:
     """Makes and publishes the shard of one unit. If no video can be read, nothing is published.
 
+    The videos are claimed first. If another run is indexing some of them, nothing is done, and the report says so.
+
     Raises:
         StoppedError: ``stop`` was set because another unit failed; nothing is published.
         StoreError: The store can't be written.
     """
-    began, pipeline = time.monotonic(), composition.pipeline
+    pipeline, view = composition.pipeline, composition.views.find(unit.camera, unit.videos[0].path)
+    writer = ShardWriter(
+        layout,
+        _name_shard(unit, pipeline.digest),
+        pipeline=composition.describe_pipeline(view),
+        encoder_id=composition.encoder.model_id,
+        dimension=composition.dimension,
+    )
+    lease = composition.settings.shards.lease_seconds
+    with writer, hold(layout, pipeline.digest, writer.directory, lease) as claim:
+        holder = claim.take((video.video_id for video in unit.videos), unit.camera, unit.date)
+        if holder:
+            return UnitReport.without_work(unit, held_by=str(holder))
+        rest = leave_out_published(layout, pipeline.digest, unit)
+        if not rest.videos:
+            return UnitReport.without_work(unit)
+        try:
+            return _index_claimed(composition, layout, archive, rest, listener, stop or Event(), writer, claim)
+        except LostClaimError as error:
+            listener.warn(f"camera {unit.camera}, {unit.date}: {error}")
+            return UnitReport.without_work(unit, held_by="another run")
+
+
+def _index_claimed(
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    unit: Unit,
+    listener: Listener,
+    stop: Event,
+    writer: ShardWriter,
+    claim: Claim,
+) -> UnitReport:
+    began, digest = time.monotonic(), composition.pipeline.digest
     view = composition.views.find(unit.camera, unit.videos[0].path)
     stream = CropStream(
         composition.settings,
@@ -77,22 +135,16 @@ def index_unit(
         composition.bodies,
         parts=view.motion_parts(composition.settings.detector.image_size),
     )
-    writer = ShardWriter(
-        layout,
-        _name_shard(unit, pipeline.digest),
-        pipeline=composition.describe_pipeline(view),
-        encoder_id=composition.encoder.model_id,
-        dimension=composition.dimension,
+    build = _UnitBuilder(composition, writer, stream.counts, unit.videos, view)
+    items = iter_unit_crops(
+        unit.videos, archive, stream, composition.build_source(view), composition.settings.decode.sample_fps
     )
-    with writer:
-        build = _UnitBuilder(composition, writer, stream.counts, unit.videos, view)
-        items = iter_unit_crops(
-            unit.videos, archive, stream, composition.build_source(view), composition.settings.decode.sample_fps
-        )
-        with closing(until_stopped(items, stop or Event())) as unstopped:
+    with claim.guard():
+        with closing(until_stopped(items, stop)) as unstopped:
             for item in unstopped:
                 build.add(item.crops)
                 if item.end is not None:
+                    claim.check()
                     video = item.end.video
                     listener.advance("index MB", video.size_bytes / 1e6, video.path)
                     _warn(listener, build.end_video(layout, item.end))
@@ -100,10 +152,10 @@ def index_unit(
         seconds = time.monotonic() - began
         with stream.counts.timing("publish"):
             manifest = writer.publish_new(build.entries, seconds) if build.entries else None
-    manifest = withdraw_erased(layout, pipeline.digest, manifest)
+    manifest = withdraw_erased(layout, digest, manifest)
     for entry in build.entries:
-        clear_quarantine(layout, pipeline.digest, entry.video_id)
-    return build.report(unit, manifest, seconds, stream.sight.complaints())
+        clear_quarantine(layout, digest, entry.video_id)
+    return replace(build.report(unit, manifest, seconds, stream.sight.complaints()), claim=claim.folder.name)
 
 
 class _UnitBuilder:

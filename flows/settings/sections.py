@@ -172,6 +172,11 @@ class ShardSettings(Section):
         le=64,
         description="number of shards (one day of one camera) made at once; 0: two, or one for every eight cores",
     )
+    lease_seconds: Seconds = Field(
+        120.0,
+        ge=2,
+        description="time without a sign of life from another machine, after which this one takes over its work",
+    )
 
 
 class CameraSettings(Section):

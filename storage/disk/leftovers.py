@@ -1,8 +1,7 @@
-"""What processes that have ended left behind in ``temporary``."""
+"""Folders in ``temporary`` and their removal."""
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +9,6 @@ from pathlib import Path
 from storage.disk.files import fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import acquire, release
-
-
-def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
-    """Entries of ``temporary`` not touched for ``grace_seconds`` and not locked by a running process."""
-    if not layout.temporary.is_dir():
-        return
-    now = time.time()
-    for path in sorted(layout.temporary.iterdir()):
-        try:
-            age = now - path.lstat().st_mtime
-            if age >= grace_seconds and not _is_locked(path):
-                yield path
-        except FileNotFoundError:
-            continue  # its writer has just published or removed it
 
 
 @contextmanager
@@ -93,14 +78,3 @@ def count_bytes(path: Path) -> int:
     """Bytes of a file, or of all files below a directory."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.lstat().st_size for file in files if file.is_file())
-
-
-def _is_locked(path: Path) -> bool:
-    if path.is_symlink():
-        return False
-    descriptor = os.open(path, os.O_RDONLY)
-    if acquire(descriptor):
-        release(descriptor)
-        return False
-    os.close(descriptor)
-    return True

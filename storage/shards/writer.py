@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomalylmm.errors import ShardError, StoreBusyError, StoreError
+from anomalylmm.errors import LostClaimError, ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
 from storage.disk.crashpoints import reach
 from storage.disk.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
@@ -25,7 +25,6 @@ from storage.disk.layout import (
     make_shard_id,
 )
 from storage.disk.leftovers import locked_directory, move_away
-from storage.disk.locks import waiting_lock
 from storage.shards.manifest import FileEntry, ShardManifest, VideoEntry, read_manifest
 from storage.shards.schema import crops_schema, rows_to_table
 from storage.shards.vectors import build_index, open_index, rebuild_index, write_index
@@ -58,7 +57,7 @@ class ShardWriter:
         self._pipeline, self._encoder_id, self._dimension = pipeline, encoder_id, dimension
         about = {"anomalylmm.pipeline": key.pipeline_digest, "anomalylmm.encoder": encoder_id}
         self._schema = crops_schema(dimension, about)
-        self._directory = layout.temporary / unique_name(key.shard_id)
+        self.directory = layout.temporary / unique_name(key.shard_id)
         self._pending: list[CropRow] = []
         self._crop_ids: set[str] = set()
         self._tracklet_ids: set[str] = set()
@@ -71,12 +70,12 @@ class ShardWriter:
         Raises:
             StoreError: If it can't be created.
         """
-        with ExitStack() as resources, guarded("create", self._directory):
+        with ExitStack() as resources, guarded("create", self.directory):
             self._layout.create()
-            resources.enter_context(locked_directory(self._directory))
+            resources.enter_context(locked_directory(self.directory))
             plain = [name for name in self._schema.names if name not in ("jpeg", "vector")]
             self._file = pq.ParquetWriter(
-                self._directory / CROPS_FILE,
+                self.directory / CROPS_FILE,
                 self._schema,
                 compression="zstd",
                 use_dictionary=plain,
@@ -125,52 +124,53 @@ class ShardWriter:
         Raises:
             StoreError: If it can't be written; then nothing is published.
         """
-        return _move_into_place(self._layout, self._directory, self._finish(videos, seconds))
+        return _move_into_place(self._layout, self.directory, self._finish(videos, seconds))
 
     def publish_new(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
         """Publishes under the id of exactly these videos, unless another run has meanwhile published them.
 
-        The id depends on what could be read, not on what was planned. So a run that skips a broken video because of
-        its quarantine gives the same id as the run that found it broken.
+        The caller has claimed the videos (``storage.disk.claims``), so that no other run publishes them now. The id
+        depends on what could be read, not on what was planned. So a run that skips a broken video because of its
+        quarantine gives the same id as the run that found it broken.
 
         Returns:
             The manifest of the shard that now holds the videos.
 
         Raises:
             StoreBusyError: If another run has published some of them, but not all.
+            LostClaimError: If another run has taken over.
             StoreError: If it can't be written; then nothing is published.
         """
         digest = self._key.pipeline_digest
         self._key = replace(self._key, shard_id=make_shard_id([video.video_id for video in videos], digest))
         manifest = self._finish(videos, seconds)
-        with waiting_lock(self._layout.locks / f"{encode_name(digest)}.publish.lock"):
-            return _find_holder(self._layout, manifest) or _move_into_place(self._layout, self._directory, manifest)
+        return _find_holder(self._layout, manifest) or _move_into_place(self._layout, self.directory, manifest)
 
     def _finish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
         self._close_crops()
         reach("shard.crops_written")
-        write_index(build_index(self._directory / CROPS_FILE, self._dimension), self._directory / INDEX_FILE)
+        write_index(build_index(self.directory / CROPS_FILE, self._dimension), self.directory / INDEX_FILE)
         reach("shard.index_written")
         manifest = self._describe(videos, seconds)
-        path = self._directory / MANIFEST_FILE
+        path = self.directory / MANIFEST_FILE
         with guarded("write", path):
             path.write_text(manifest.to_json(), encoding="utf-8")
             fsync_path(path)
-            fsync_path(self._directory)
+            fsync_path(self.directory)
         reach("shard.manifest_written")
         return manifest
 
     def _flush(self) -> None:
         if self._file is None:
             raise ShardError(f"Shard {self._key.shard_id} is not open: use the writer in a with block, publish once.")
-        with guarded("write", self._directory / CROPS_FILE):
+        with guarded("write", self.directory / CROPS_FILE):
             if self._pending:
                 self._file.write_table(rows_to_table(self._pending, self._schema), row_group_size=ROWS_PER_GROUP)
         self._pending = []
 
     def _close_crops(self) -> None:
         self._flush()
-        path = self._directory / CROPS_FILE
+        path = self.directory / CROPS_FILE
         with guarded("write", path):
             if self._file is not None:
                 self._file.close()
@@ -185,7 +185,7 @@ class ShardWriter:
             dimension=self._dimension,
             rows=len(self._crop_ids),
             num_tracklets=len(self._tracklet_ids),
-            files={name: FileEntry.of(self._directory / name) for name in (CROPS_FILE, INDEX_FILE)},
+            files={name: FileEntry.of(self.directory / name) for name in (CROPS_FILE, INDEX_FILE)},
             videos=tuple(sorted(videos, key=lambda video: (video.start_utc, video.video_id))),
             created_utc=datetime.now(UTC),
             seconds=seconds,
@@ -236,7 +236,9 @@ def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | N
         StoreBusyError: If other shards hold some of its videos, but not all.
     """
     own = {video.video_id for video in built.videos}
-    others = [(manifest, own & {video.video_id for video in manifest.videos}) for manifest in _siblings(layout, built)]
+    place = layout.shard_dir(built.key)
+    siblings = [manifest for manifest in read_siblings(place.parent) if manifest.key.shard_id != place.name]
+    others = [(manifest, own & {video.video_id for video in manifest.videos}) for manifest in siblings]
     held = set[str]().union(*(ids for _, ids in others))
     if held and held != own:
         paths = sorted(video.path for video in built.videos if video.video_id in held)
@@ -248,15 +250,13 @@ def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | N
     return next((manifest for manifest, ids in others if ids), None)
 
 
-def _siblings(layout: StoreLayout, built: ShardManifest) -> list[ShardManifest]:
-    """Other intact shards of the camera and day; damaged ones don't count, as their videos are indexed again."""
+def read_siblings(folder: Path) -> list[ShardManifest]:
+    """The intact shards of one camera and day; damaged ones don't count, as their videos are indexed again."""
     found = []
-    directory = layout.shard_dir(built.key)
-    for sibling in sorted(directory.parent.iterdir()) if directory.parent.is_dir() else ():
+    for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
         with suppress(StoreError, OSError):
-            manifest = read_manifest(sibling)
-            is_whole = (sibling / CROPS_FILE).stat().st_size == manifest.files[CROPS_FILE].num_bytes
-            if is_whole and sibling != directory:
+            manifest = read_manifest(directory)
+            if (directory / CROPS_FILE).stat().st_size == manifest.files[CROPS_FILE].num_bytes:
                 found.append(manifest)
     return found
 
@@ -266,7 +266,7 @@ def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) 
     for _ in range(_NUM_TRIES):
         with guarded("publish", final):
             create_directories(final.parent)
-            if _rename(built, final):
+            if _rename(built, final, manifest):
                 fsync_path(final.parent)
                 reach("shard.renamed")
                 return manifest
@@ -277,10 +277,22 @@ def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) 
     raise StoreError(f"Can't publish {final}: other workers keep changing it. Run again when they have finished.")
 
 
-def _rename(built: Path, final: Path) -> bool:
-    """Returns False if ``final`` is taken: renaming never replaces a directory that has content."""
+def _rename(built: Path, final: Path, manifest: ShardManifest) -> bool:
+    """Returns False if ``final`` is taken: renaming never replaces a directory that has content.
+
+    Raises:
+        LostClaimError: If another run has taken ``built`` away.
+    """
     try:
         built.rename(final)
+    except FileNotFoundError as error:
+        with suppress(StoreError):
+            if read_manifest(final).to_json() == manifest.to_json():
+                return True  # a network file system did it, but its answer was lost and the request repeated
+        raise LostClaimError(
+            f"Another run has taken over the {len(manifest.videos)} videos of camera {manifest.key.camera!r} on "
+            f"{manifest.key.date}, because this one was paused or cut off for too long. Nothing was published here."
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             return False

@@ -15,7 +15,8 @@ from pathlib import Path
 from anomalylmm.errors import ShardError
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout, require_store
-from storage.disk.leftovers import iter_orphans, remove_old_catalogs, remove_path
+from storage.disk.leftovers import remove_old_catalogs, remove_path
+from storage.disk.orphans import iter_orphans
 from storage.gallery.compacting import remove_shards
 from storage.gallery.opening import iter_manifests
 from storage.hits.database import COPY_STEM

@@ -10,8 +10,9 @@ import duckdb
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout
-from storage.disk.leftovers import count_bytes, iter_orphans, remove_old_catalogs, remove_path
+from storage.disk.leftovers import count_bytes, remove_old_catalogs, remove_path
 from storage.disk.locks import writer_lock
+from storage.disk.orphans import iter_orphans
 from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index, remove_shards
 from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
 from storage.hits.analyst import open_snapshot
