@@ -60,7 +60,7 @@ class UnitReport:
     held_by: str = ""  # who is indexing some of the videos now; the unit was not begun, or not finished
 
     @classmethod
-    def without_work(cls, unit: Unit, *, held_by: str = "") -> Self:
+    def without_work(cls, unit: Unit, *, held_by: str = "", claim: str = "") -> Self:
         """The report of a unit that other runs are indexing, or have indexed in the meantime."""
         return cls(
             camera=unit.camera,
@@ -74,6 +74,7 @@ class UnitReport:
             counts=Counts(),
             unreadable=(),
             held_by=held_by,
+            claim=claim,
         )
 
 

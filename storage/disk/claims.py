@@ -186,9 +186,10 @@ def is_open(layout: StoreLayout, holder: Holder) -> bool:
 
 def is_claimed(layout: StoreLayout, folder: Path) -> bool:
     """Whether a folder in ``temporary`` belongs to a claim whose holder may be alive."""
-    for path in (layout.root / "claims").glob(f"*/{folder.name}{_SUFFIX}"):
+    areas = layout.root / "claims"
+    for area in areas.iterdir() if areas.is_dir() else ():
         with suppress(StoreError):
-            return not _read(path).has_surely_ended
+            return not _read(area / f"{folder.name}{_SUFFIX}").has_surely_ended
     return False
 
 

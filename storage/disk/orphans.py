@@ -32,6 +32,15 @@ def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
             continue  # its writer has just published or removed it
 
 
+def iter_old_claims(layout: StoreLayout) -> Iterator[Path]:
+    """Claims of folders that are gone, a day after they were made; younger ones tell what a run has published."""
+    now = read_time(layout.temporary) if layout.temporary.is_dir() else 0.0
+    for path in sorted((layout.root / "claims").glob("*/*.json")):
+        with suppress(FileNotFoundError):
+            if now - path.stat().st_mtime >= CLAIMED_GRACE_SECONDS and not (layout.temporary / path.stem).exists():
+                yield path
+
+
 def read_time(folder: Path) -> float:
     """The time by the clock of the file system, which may be that of another machine; seconds since 1970."""
     probe = folder / unique_name("time")

@@ -12,7 +12,7 @@ from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout
 from storage.disk.leftovers import count_bytes, remove_old_catalogs, remove_path
 from storage.disk.locks import writer_lock
-from storage.disk.orphans import iter_orphans
+from storage.disk.orphans import iter_old_claims, iter_orphans
 from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index, remove_shards
 from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
 from storage.hits.analyst import open_snapshot
@@ -119,7 +119,7 @@ def collect_garbage(layout: StoreLayout, *, grace_seconds: float = GRACE_SECONDS
         num_bytes += count_bytes(directory)
         remove_index(layout, directory)
         removed.append(directory)
-    for path in (*iter_orphans(layout, grace_seconds), *find_damaged_runs(layout)):
+    for path in (*iter_orphans(layout, grace_seconds), *iter_old_claims(layout), *find_damaged_runs(layout)):
         num_bytes += count_bytes(path)
         remove_path(path)
         removed.append(path)

@@ -15,7 +15,7 @@ from storage.disk import claims
 from storage.disk.claims import Claim, Holder, Watch, forget, hold, is_open, iter_claims, revoke
 from storage.disk.files import guarded, unique_name
 from storage.disk.layout import StoreLayout
-from storage.disk.orphans import iter_orphans
+from storage.disk.orphans import iter_old_claims, iter_orphans
 
 AREA = "p1"
 
@@ -65,6 +65,9 @@ def test_the_claim_of_a_published_folder_stays_until_it_is_forgotten(layout: Sto
     (left,) = iter_claims(layout, AREA)
     assert not is_open(layout, left)
     assert (left.camera, left.date) == ("gate", "2026-03-01")
+    assert list(iter_old_claims(layout)) == []
+    os.utime(claim.path, (1, 1))
+    assert list(iter_old_claims(layout)) == [claim.path]
     forget(layout, AREA, [left.folder])
     assert list(iter_claims(layout, AREA)) == []
 
