@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from anomalylmm.errors import StoreBusyError, StoreError
+from anomalylmm.errors import LostClaimError, StoreBusyError, StoreError
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.runs.progress import Listener
@@ -91,7 +91,9 @@ def recording(
     try:
         yield run
         run.end("Completed")
-    except StoreBusyError:
+    except StoreBusyError as error:
+        if isinstance(error, LostClaimError):
+            run.end("Failed", reasons=(type(error).__name__,))
         run.withdraw()
         raise
     except BaseException as error:  # an interruption is recorded too

@@ -92,7 +92,8 @@ def sweep_store(
         gallery = open_gallery(composition, layout)
     layout.check_writable()
     listener = listener or Silence()
-    with HitStore(layout) as hits, recording(layout, "sweep", listener, composition) as recorded:
+    lease_seconds = composition.settings.shards.lease_seconds
+    with HitStore(layout, lease_seconds) as hits, recording(layout, "sweep", listener, composition) as recorded:
         run = SweepRun(
             composition=composition,
             layout=layout,

@@ -84,7 +84,6 @@ class StoreLayout:
     erasures = _Below("erasures")  # notes on what was erased, and on what may be indexed again anyway
     corrections = _Below("corrections")  # cameras and clocks of videos that a person corrected
     archives = _Below("archives")  # what each archive held, and what is missing from it
-    working = _Below("hits", "working.duckdb")  # the writer's database
     snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
     unpublished = _Below("hits", "unpublished")  # feedback that the writer has saved and not published yet
@@ -102,6 +101,24 @@ class StoreLayout:
     def of_shard(cls, directory: Path) -> Self:
         """The store that the shard in ``directory`` belongs to."""
         return cls(directory.absolute().parents[4])
+
+    @property
+    def working(self) -> Path:
+        """The writer's database. Its number grows when it is taken over from a machine that may still write to it."""
+        return self._name_working(self._working_number)
+
+    @property
+    def next_working(self) -> Path:
+        """The name of the writer's database after it was taken over."""
+        return self._name_working(self._working_number + 1)
+
+    @property
+    def _working_number(self) -> int:
+        names = [path.name.split(".")[1] for path in (self.root / "hits").glob("working.*.duckdb")]
+        return max((int(name) for name in names if name.isdecimal()), default=0)
+
+    def _name_working(self, number: int) -> Path:
+        return self.root / "hits" / (f"working.{number}.duckdb" if number else "working.duckdb")
 
     def shard_dir(self, key: ShardKey) -> Path:
         """The directory of one shard."""

@@ -30,18 +30,17 @@ def _silence_leak_messages() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def open_working(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
-    """Opens the writer's database, and creates it if there is none.
+def open_working(layout: StoreLayout, folder: Path) -> duckdb.DuckDBPyConnection:
+    """Opens the writer's database, and creates it in the writer's ``folder`` if there is none.
 
     Raises:
         StoreError: If it can't be created or opened.
     """
     with guarded("create", layout.working.parent):
         create_directories(layout.working.parent)
-        create_directories(layout.temporary)
     try:
         if not layout.working.exists():
-            _create(layout)
+            _create(layout, folder)
         return duckdb.connect(str(layout.working), config=dict(CONNECTION_SETTINGS))
     except duckdb.Error as error:
         remedy = "If it is damaged, move it away; the snapshot stays readable."
@@ -49,9 +48,9 @@ def open_working(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def temporary_database(layout: StoreLayout, stem: str) -> Iterator[Path]:
-    """A path for building a database; what is left there at the end of the block is removed."""
-    building = layout.temporary / unique_name(stem)
+def temporary_database(folder: Path, stem: str) -> Iterator[Path]:
+    """A path for building a database in a folder; what is left there at the end of the block is removed."""
+    building = folder / unique_name(stem)
     try:
         yield building
     finally:
@@ -73,13 +72,13 @@ def database_error(action: str, error: duckdb.Error, layout: StoreLayout, remedy
     return StoreError(message.rstrip(" .") + ".")
 
 
-def rewrite_database(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
+def rewrite_database(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Closes the database and replaces its file with a copy: the old file keeps deleted rows in its free blocks.
 
     Raises:
         StoreError: If the copy can't be written, or the old file is still in use; then the old file stays.
     """
-    with temporary_database(layout, COPY_STEM) as built:
+    with temporary_database(folder, COPY_STEM) as built:
         _copy(connection, built)
         connection.execute("CHECKPOINT")  # otherwise the old file's log would be replayed on the new file
         with guarded("write", built):
@@ -107,9 +106,9 @@ def _copy(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
         connection.execute("DETACH fresh")
 
 
-def _create(layout: StoreLayout) -> None:
+def _create(layout: StoreLayout, folder: Path) -> None:
     """Builds the database under another name: DuckDB can't open one whose creation was interrupted."""
-    with temporary_database(layout, layout.working.name) as building:
+    with temporary_database(folder, layout.working.name) as building:
         with duckdb.connect(str(building), config=dict(CONNECTION_SETTINGS)) as connection:
             for table in ALL_TABLES:
                 connection.execute(table.create_sql)

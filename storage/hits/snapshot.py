@@ -52,13 +52,13 @@ def synchronize(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> l
     return unreadable
 
 
-def write_snapshot(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> None:
-    """Copies what is published to a new file, which then replaces the old snapshot.
+def write_snapshot(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Copies what is published to a new file in the writer's ``folder``, which then replaces the old snapshot.
 
     Raises:
         StoreError: If it can't be written.
     """
-    with temporary_database(layout, layout.snapshot.name) as building:
+    with temporary_database(folder, layout.snapshot.name) as building:
         connection.execute("CHECKPOINT")
         _copy(layout, connection, building)
         with guarded("write", layout.snapshot):

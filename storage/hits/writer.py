@@ -11,15 +11,18 @@ import duckdb
 
 from anomalylmm.errors import StoreError
 from anomalylmm.records import Query
+from storage.disk.claims import LEASE_SECONDS, Claim
 from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
 from storage.hits import tables
 from storage.hits.database import database_error, open_working, rewrite_database, roll_back
 from storage.hits.inbox import forget_published, take_in
+from storage.hits.place import hold_place
 from storage.hits.rows import CoverageRecord, FeedbackRecord, HitRecord, JudgementRecord, SearchRecord, SweepContent
 from storage.hits.snapshot import synchronize, write_snapshot
 
+_NOT_OPEN = "The hits database is not open: use HitStore in a with block."
 _VERDICT_COLUMNS = (
     *("tracklet_id", "accepted", "confidence", "score", "affirm"),
     *("reason", "judge_id", "num_calls", "seconds", "cached", "evidence"),
@@ -29,13 +32,14 @@ _VERDICT_COLUMNS = (
 class HitStore:
     """All that writes to the hits database; a context manager that holds the writer's lock."""
 
-    def __init__(self, layout: StoreLayout) -> None:
-        self._layout = layout
+    def __init__(self, layout: StoreLayout, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._layout, self._lease_seconds = layout, lease_seconds
         self._resources = ExitStack()
+        self._open_claim: Claim | None = None
         self._open_connection: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Self:
-        """Takes the lock, opens the database, and saves waiting searches and feedback.
+        """Takes the lock and the place, opens the database, and saves waiting searches and feedback.
 
         Raises:
             StoreBusyError: If another process is writing.
@@ -43,7 +47,8 @@ class HitStore:
         """
         with ExitStack() as resources:
             resources.enter_context(writer_lock(self._layout.hits_lock))
-            self._open_connection = resources.enter_context(open_working(self._layout))
+            self._open_claim = resources.enter_context(hold_place(self._layout, self._lease_seconds))
+            self._open_connection = resources.enter_context(open_working(self._layout, self._claim.folder))
             self.change("prepare", self._prepare)
             self._take_in_waiting()
             self._resources = resources.pop_all()
@@ -52,6 +57,7 @@ class HitStore:
     def __exit__(self, *error: object) -> None:
         self._open_connection = None
         self._resources.close()
+        self._open_claim = None
 
     def register_query(self, query: Query) -> None:
         """Saves one version of a query, or updates its name, its criteria and whether it is enabled.
@@ -171,10 +177,11 @@ class HitStore:
         mark = "UPDATE sweeps SET published = true WHERE status <> 'Failed' AND NOT published"
         self.change("publish", lambda connection: connection.execute(mark))
         reach("sweep.published")
-        try:
-            write_snapshot(self._layout, self._connection)
-        except duckdb.Error as error:
-            raise database_error(f"write {self._layout.snapshot}", error, self._layout) from error
+        with self._claim.guard():
+            try:
+                write_snapshot(self._layout, self._connection, self._claim.folder)
+            except duckdb.Error as error:
+                raise database_error(f"write {self._layout.snapshot}", error, self._layout) from error
         forget_published(self._layout)
         return tuple(unreadable)
 
@@ -193,13 +200,16 @@ class HitStore:
         """Runs ``work`` in one transaction.
 
         Raises:
+            LostClaimError: If another machine has taken over; then nothing has changed.
             StoreError: If it can't be written; then nothing has changed.
         """
         connection = self._connection
+        self._claim.check()
         try:
             connection.execute("BEGIN TRANSACTION")
             try:
                 work(connection)
+                self._claim.check()
                 connection.execute("COMMIT")
             except BaseException:
                 roll_back(connection)
@@ -213,16 +223,23 @@ class HitStore:
         Raises:
             StoreError: If it can't be written; then the old one stays.
         """
-        try:
-            rewrite_database(self._layout, self._connection)
-        except duckdb.Error as error:
-            raise database_error(f"rewrite {self._layout.working}", error, self._layout) from error
-        self._open_connection = self._resources.enter_context(open_working(self._layout))
+        with self._claim.guard():
+            try:
+                rewrite_database(self._layout, self._connection, self._claim.folder)
+            except duckdb.Error as error:
+                raise database_error(f"rewrite {self._layout.working}", error, self._layout) from error
+        self._open_connection = self._resources.enter_context(open_working(self._layout, self._claim.folder))
+
+    @property
+    def _claim(self) -> Claim:
+        if self._open_claim is None:
+            raise StoreError(_NOT_OPEN)
+        return self._open_claim
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._open_connection is None:
-            raise StoreError("The hits database is not open: use HitStore in a with block.")
+            raise StoreError(_NOT_OPEN)
         return self._open_connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:

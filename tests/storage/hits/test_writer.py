@@ -138,7 +138,7 @@ def test_an_interrupted_creation_of_the_database_does_not_block_the_next(
 
 
 def test_a_new_database_without_a_snapshot_passes_verification(layout: StoreLayout) -> None:
-    open_working(layout).close()
+    open_working(layout, layout.temporary).close()
     assert verify_store(layout, deep=True).is_clean
     sweep_and_publish(layout)
 
