@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 
 from anomalylmm.errors import EngineError, StoreError
 from flows.composition import Composition, open_composition
-from flows.index.cropping import Counts
 from flows.index.planning import Unit
 from flows.index.unit import UnitReport, Unreadable, index_unit
 from flows.runs.progress import Listener, Silence
@@ -120,21 +119,11 @@ def work_on(job: UnitJob, listener: Listener | None = None) -> UnitReport:
 
 def report_lost(job: UnitJob, reason: str) -> UnitReport:
     """Returns the report of a unit that no worker could finish; the next index run tries it again."""
-    return UnitReport(
-        camera=job.unit.camera,
-        date=job.unit.date,
-        shard_id="",
-        num_videos=0,
-        num_tracklets=0,
-        num_crops=0,
-        video_seconds=0.0,
-        seconds=0.0,
-        counts=Counts(),
-        unreadable=tuple(
-            Unreadable(path=video.path, reason=f"not indexed: {reason}; the next index run tries it again")
-            for video in job.unit.videos
-        ),
+    unreadable = tuple(
+        Unreadable(path=video.path, reason=f"not indexed: {reason}; the next index run tries it again")
+        for video in job.unit.videos
     )
+    return replace(UnitReport.without_work(job.unit), unreadable=unreadable)
 
 
 def _check_folders(job: UnitJob, layout: StoreLayout, archive: Path) -> None:
