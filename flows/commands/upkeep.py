@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from anomalylmm.caches import prefect_folder, require_writable
 from flows.commands.common import (
     DEFAULT_STORE,
     JsonOption,
@@ -112,6 +113,7 @@ def serve(
 
     Example: `anomalylmm serve --archive videos --cron "30 1 * * *" --time-zone Europe/Berlin`
     """
+    require_writable(prefect_folder(), "PREFECT_HOME")
     from flows.serve.deployments import ServeOptions, absolute, serve_deployments
 
     options = ServeOptions(

@@ -54,7 +54,8 @@ def _wait_for_free(
             return free
         if not told:
             others = ", ".join(sorted({str(holder) for holder in holders}))
-            listener.warn(f"{len(left)} units are being indexed by others, and this run waits for them: {others}")
+            num_videos = sum(len(unit.videos) for unit in left.values())
+            listener.warn(f"{num_videos} videos are being indexed by others, and this run waits for them: {others}")
             told = True
         time.sleep(min(MAX_PAUSE_SECONDS, watch.pause_seconds))
 

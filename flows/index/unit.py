@@ -60,7 +60,7 @@ class UnitReport:
     held_by: str = ""  # who is indexing some of the videos now; the unit was not begun, or not finished
 
     @classmethod
-    def without_work(cls, unit: Unit, *, held_by: str = "", claim: str = "") -> Self:
+    def without_work(cls, unit: Unit, *, held_by: str = "", claim: str = "", note: str = "") -> Self:
         """The report of a unit that other runs are indexing, or have indexed in the meantime."""
         return cls(
             camera=unit.camera,
@@ -75,6 +75,7 @@ class UnitReport:
             unreadable=(),
             held_by=held_by,
             claim=claim,
+            notes=(f"camera {unit.camera}, {unit.date}: {note}",) if note else (),
         )
 
 
@@ -109,7 +110,9 @@ def index_unit(
             return UnitReport.without_work(unit, held_by=str(holder))
         rest = leave_out_published(layout, pipeline.digest, unit)
         if not rest.videos:
-            return UnitReport.without_work(unit)
+            return UnitReport.without_work(
+                unit, note=f"{len(unit.videos)} videos were indexed by another run meanwhile"
+            )
         try:
             return _index_claimed(composition, layout, archive, rest, listener, stop or Event(), writer, claim)
         except LostClaimError as error:

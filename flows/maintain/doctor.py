@@ -5,10 +5,12 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from anomalylmm import __version__, offline
+from anomalylmm.caches import cache_folder, prefect_folder, require_writable
 from anomalylmm.errors import AnomalyLMMError
 from flows.composition import Composition
 from flows.maintain.models import list_models
@@ -40,6 +42,7 @@ def examine(composition: Composition, layout: StoreLayout) -> list[Finding]:
         _check("decoder", _decoder),
         _check("store", lambda: _store(layout)),
         _check("file system", lambda: describe_file_system(layout.temporary)),
+        _check("caches", _caches),
         _telemetry(),
     ]
 
@@ -69,6 +72,12 @@ def _check(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name=name, good=True, message=check())
     except (AnomalyLMMError, OSError, subprocess.SubprocessError) as error:
         return Finding(name=name, good=False, message=str(error))
+
+
+def _caches() -> str:
+    folder = require_writable(cache_folder())
+    prefect = require_writable(prefect_folder(), "PREFECT_HOME")
+    return f"{folder} and Prefect's {prefect} are writable; scratch files go to {tempfile.gettempdir()}"
 
 
 def _decoder() -> str:

@@ -1,4 +1,4 @@
-"""Tries on a file system what a store relies on: renames, flushes and locks."""
+"""Tries on a file system what a store relies on: renames, flushes, locks and claims."""
 
 import os
 import shutil
@@ -13,23 +13,24 @@ _SHARED = ("nfs", "cifs", "smb", "ceph", "gluster", "lustre", "gfs", "ocfs", "be
 
 
 def describe_file_system(folder: Path) -> str:
-    """Tries renames, flushes and locks in a folder, and says in one line what was found.
+    """Tries renames, flushes, locks and claims in a folder, and says in one line what was found.
 
     Raises:
         StoreError: If one of them fails; says which and what to do.
     """
     probe = folder / unique_name("probe")
-    with guarded("try renames, flushes and locks in", folder):
+    with guarded("try renames, flushes, locks and claims in", folder):
         probe.mkdir(parents=True)
         try:
             _try_renames(probe)
             _try_locks(probe)
+            _try_claims(probe)
         finally:
             shutil.rmtree(probe, ignore_errors=True)
     kind = kind_of(folder)
-    found = f"renames, flushes and locks work on {kind or 'this file system'}"
+    found = f"renames, flushes, locks and claims work on {kind or 'this file system'}"
     if kind.startswith(_SHARED):
-        found += "; tried from this machine only: let one machine write at a time"
+        found += "; tried from this machine only: run doctor on each machine that uses the store"
     return found
 
 
@@ -60,6 +61,27 @@ def _try_locks(folder: Path) -> None:
         os.close(second)
     finally:
         release(first)
+
+
+def _try_claims(folder: Path) -> None:
+    """Tries what claims rely on: new files are listed, a path is renamed once, and a touched folder shows it."""
+    claimed = folder / "claimed"
+    claimed.mkdir()
+    os.utime(claimed, (1, 1))
+    before = claimed.stat().st_mtime_ns
+    os.utime(claimed)
+    is_listed, is_touched = claimed in folder.iterdir(), claimed.stat().st_mtime_ns > before
+    claimed.rename(folder / "taken")
+    try:
+        claimed.rename(folder / "published")
+        is_moved_once = False
+    except FileNotFoundError:
+        is_moved_once = True
+    if not (is_listed and is_touched and is_moved_once):
+        raise StoreError(
+            f"Claims don't work on the file system of {folder}: it lists new files late, keeps no times, or renames "
+            "a path twice. Let one machine use the store, or put it on another file system, such as NFS."
+        )
 
 
 def kind_of(folder: Path, mounts: Path = _MOUNTS) -> str:

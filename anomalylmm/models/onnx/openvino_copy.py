@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from anomalylmm.caches import cache_folder
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.weights import ResolvedWeights
 
@@ -17,11 +18,6 @@ SUFFIX = "_openvino_model"  # by which ultralytics knows such a folder
 def is_installed() -> bool:
     """Returns whether OpenVINO is installed."""
     return find_spec("openvino") is not None
-
-
-def cache_folder() -> Path:
-    """The folder of converted models: below ``XDG_CACHE_HOME``, else ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anomalylmm" / "openvino"
 
 
 def wants_openvino(path: Path, device: str, runtime: str) -> bool:
@@ -54,7 +50,7 @@ def open_copy(weights: ResolvedWeights) -> Path:
             '"onnxruntime"'
         ) from error
     version = openvino.__version__.partition("-")[0]
-    target = cache_folder() / f"{weights.digest[:24]}-{version}{SUFFIX}"
+    target = cache_folder() / "openvino" / f"{weights.digest[:24]}-{version}{SUFFIX}"
     if target.is_dir():
         return target
     building = Path(tempfile.mkdtemp(suffix=SUFFIX, dir=_writable(target.parent)))

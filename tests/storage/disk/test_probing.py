@@ -1,6 +1,7 @@
 """What a store relies on is tried on its file system."""
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,26 @@ from storage.disk.probing import describe_file_system, kind_of
 
 
 def test_a_good_file_system_is_described_and_left_empty(tmp_path: Path) -> None:
-    assert describe_file_system(tmp_path).startswith("renames, flushes and locks work on ")
+    assert describe_file_system(tmp_path).startswith("renames, flushes, locks and claims work on ")
     assert not list(tmp_path.iterdir())
 
 
 def test_locks_that_exclude_nobody_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", lambda descriptor, how: None)
     with pytest.raises(StoreError, match=r"two holders had one lock\. Mount it with locks"):
+        describe_file_system(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_whose_folders_keep_no_times_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    utime = os.utime
+
+    def keep(path: Path, *times: object) -> None:
+        if not Path(path).is_dir():
+            utime(path, *times)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "utime", keep)
+    with pytest.raises(StoreError, match=r"Claims don't work on the file system of .*\. Let one machine use the store"):
         describe_file_system(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -42,4 +56,4 @@ def test_the_longest_mount_that_holds_the_folder_counts(tmp_path: Path) -> None:
 
 def test_a_shared_file_system_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.disk.probing.kind_of", lambda folder: "nfs4")
-    assert "let one machine write at a time" in describe_file_system(tmp_path)
+    assert "run doctor on each machine that uses the store" in describe_file_system(tmp_path)
