@@ -116,6 +116,7 @@ def index_unit(
         try:
             return _index_claimed(composition, layout, archive, rest, listener, stop or Event(), writer, claim)
         except LostClaimError as error:
+            claim.withdraw()
             listener.warn(f"camera {unit.camera}, {unit.date}: {error}")
             return UnitReport.without_work(unit, held_by="another run")
 
