@@ -26,7 +26,8 @@ from storage.disk.notes import read_note, to_json
 LEASE_SECONDS = 120.0  # without a sign of life, after which another machine may take over
 REVOKED = ".revoked"  # marks the folder of a holder that was taken over
 _LOOKS = 4  # within one lease, so that a machine that slept does not take itself for a patient observer
-_BEATS = 8  # within one lease
+_BEATS = 8  # within one lease,
+_MAX_BEAT_SECONDS = LEASE_SECONDS / _BEATS  # and often enough for observers whose lease is shorter
 _SUFFIX = ".json"
 _START_FIELD = 19  # of /proc/<pid>/stat, after the name
 
@@ -101,7 +102,7 @@ class Claim:
         Raises:
             LostClaimError: If another run has.
         """
-        if not self.folder.exists():
+        if not _is_there(self.folder):
             self.lost.set()
             raise LostClaimError(
                 f"This run showed no sign of life for too long, because it was paused or cut off from "
@@ -144,14 +145,16 @@ def hold(layout: StoreLayout, area: str, folder: Path, lease_seconds: float = LE
     The claim's file stays if the folder was published or taken over.
     """
     claim, ended = Claim(layout, area, folder), threading.Event()
-    beats = threading.Thread(target=_beat_until, args=(claim, ended, lease_seconds / _BEATS), daemon=True, name="claim")
+    pause = min(lease_seconds / _BEATS, _MAX_BEAT_SECONDS)
+    beats = threading.Thread(target=_beat_until, args=(claim, ended, pause), daemon=True, name="claim")
     beats.start()
     try:
         yield claim
     finally:
         ended.set()
-        if folder.exists():
-            claim.withdraw()
+        with suppress(StoreError):
+            if _is_there(folder):
+                claim.withdraw()
 
 
 def _beat_until(claim: Claim, ended: threading.Event, seconds: float) -> None:
@@ -166,11 +169,13 @@ def iter_claims(layout: StoreLayout, area: str) -> Iterator[Holder]:
         StoreError: If the claim of a folder that is there can't be read.
     """
     folder = _area_of(layout, area)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    with guarded("list", folder):
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
         try:
             yield _read(path)
         except StoreError:
-            if path.exists() and (layout.temporary / path.stem).exists():
+            if _is_there(path) and _is_there(layout.temporary / path.stem):
                 raise
 
 
@@ -181,7 +186,12 @@ def _read(path: Path) -> Holder:
 
 def is_open(layout: StoreLayout, holder: Holder) -> bool:
     """Whether a holder can still publish: its folder is where it was."""
-    return (layout.temporary / holder.folder).exists()
+    return _is_there(layout.temporary / holder.folder)
+
+
+def _is_there(folder: Path) -> bool:
+    with guarded("look at", folder):  # out of reach is not gone
+        return folder.exists()
 
 
 def is_claimed(layout: StoreLayout, folder: Path) -> bool:
@@ -232,6 +242,8 @@ class Watch:
             state = (self._layout.temporary / holder.folder).stat()
         except FileNotFoundError:
             return "ended"
+        except OSError:
+            return "unknown"  # the observer is cut off: this is no look
         stamp, now = (state.st_mtime_ns, state.st_ctime_ns), self._now()
         known = self._seen.get(holder.folder)
         if known is None or known[0] != stamp:

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -101,6 +102,20 @@ def test_one_that_is_late_does_not_remove_the_claim_of_its_successor(layout: Sto
 def test_errors_of_a_folder_that_is_there_keep_their_reason(layout: StoreLayout) -> None:
     with holding(layout, "a") as claim, pytest.raises(StoreError, match="no space"), claim.guard():
         raise StoreError("no space")
+
+
+def test_a_store_that_is_out_of_reach_is_not_taken_for_lost(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> bool:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    with holding(layout, "a") as claim:
+        with monkeypatch.context() as cut, pytest.raises(StoreError, match="not connected") as raised:
+            cut.setattr(Path, "exists", fail)
+            claim.check()
+        assert not isinstance(raised.value, LostClaimError)
+        claim.check()
 
 
 @pytest.mark.usefixtures("as_foreign")
