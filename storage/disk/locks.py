@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,10 @@ def release(descriptor: int) -> None:
     """Unlocks and closes; a descriptor that a fork has already closed is left alone."""
     if descriptor in _held:
         _held.discard(descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # needed if a child forked just now has not closed its copy yet
-        os.close(descriptor)
+        with suppress(OSError):  # a network file system that was out of reach has freed the lock
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # needed if a child forked just now has not closed its copy yet
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _open(path: Path) -> int:

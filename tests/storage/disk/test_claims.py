@@ -111,9 +111,10 @@ def test_a_store_that_is_out_of_reach_is_not_taken_for_lost(
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
 
     with holding(layout, "a") as claim:
-        with monkeypatch.context() as cut, pytest.raises(StoreError, match="not connected") as raised:
+        with monkeypatch.context() as cut:
             cut.setattr(Path, "exists", fail)
-            claim.check()
+            with pytest.raises(StoreError, match="not connected") as raised:
+                claim.check()
         assert not isinstance(raised.value, LostClaimError)
         claim.check()
 

@@ -29,6 +29,21 @@ def test_a_lock_can_be_taken_again_after_it_was_freed(tmp_path: Path) -> None:
             pass
 
 
+def test_a_lock_that_was_lost_with_its_file_system_does_not_hide_the_error_of_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EBADFD, os.strerror(errno.EBADFD))
+
+    def work() -> None:
+        with writer_lock(tmp_path / "hits.lock"):
+            monkeypatch.setattr(fcntl, "flock", fail)
+            raise ValueError("of the work")
+
+    with pytest.raises(ValueError, match="of the work"):
+        work()
+
+
 def test_a_second_writer_of_the_same_process_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hits.lock"
     with writer_lock(path), pytest.raises(StoreBusyError, match=f"process {os.getpid()} on .* since 20"):  # noqa: SIM117
