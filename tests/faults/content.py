@@ -20,7 +20,7 @@ OF_THE_RUN = frozenset(  # when and by which run; numbers of calls fall where an
     "seconds cached num_calls num_cached tries".split()
 )
 OF_THE_GALLERY = frozenset("z_score coarse_rank final_rank rank".split())  # differ where a sweep saw fewer shards
-_NOT_COMPARED = ("archives/", "catalogs/", "hits/working.duckdb", "locks/", "runs/", "temporary/")
+_NOT_COMPARED = ("archives/", "catalogs/", "claims/", "hits/working.duckdb", "locks/", "runs/", "temporary/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
