@@ -15,6 +15,7 @@ LEFT_OUT = (
     "what must not be seen is left out of the search: {}; look at the hits for it yourself (a judge that can tell is "
     "asked about it if rerank.negation is on)"
 )
+NOBODY = "{} is read as people of whom it is not true; a search finds people, so it can't tell that nobody is there"
 NOT_ASKED = "the judge is not asked about what must not be seen: {}; look at the hits for it yourself"
 FUNCTION_WORDS = frozenset(
     "a about after again against all along also although am an and another any anyone are around as at away be because"
@@ -47,17 +48,20 @@ def describe_wording(
         if not any(start <= slot.start < stop for slot in asked)
     ]
     messages = [(NOT_ASKED if asked_absent else LEFT_OUT).format(_quote(negated))] if negated else []
+    nobody = [query.text[start:stop] for start, stop in find_negated(query.text, lexicon)]
+    nobody = [phrase for phrase in nobody if phrase.casefold().startswith(("nobody", "no one", "none"))]
+    messages += [NOBODY.format(_quote(nobody))] if nobody else []
     found = lexicon.find_words(query.text)
     strange = [word for word in unknown if not _is_familiar(word, lexicon)]
     if not strange:
         return tuple(messages)
     if _is_not_understood(query.text, strange, found):
         messages.append(
-            f"the sentence was not understood, the encoder does not know {_quote(strange)}; write in English who is to "
-            'be found and what they do, such as "a man in a red jacket falling"'
+            f"the sentence was not understood, the encoder does not know {_quote(strange, lexicon)}; write in English "
+            'who is to be found and what they do, such as "a man in a red jacket falling"'
         )
     else:
-        named = [_suggest(word, lexicon) for word in strange[:MAX_NAMED]]
+        named = [f"{word}{_suggest(word, lexicon)}" for word in strange[:MAX_NAMED]]
         messages.append(f"the encoder does not know these words, so they have no effect: {', '.join(named)}")
     return tuple(messages)
 
@@ -81,14 +85,16 @@ def _is_latin(word: str) -> bool:
 
 
 def _suggest(word: str, lexicon: Lexicon) -> str:
-    near = (
-        get_close_matches(word, sorted(lexicon.tokens - FUNCTION_WORDS), 1, MIN_LIKENESS)
-        if len(word) >= MIN_LETTERS
-        else []
-    )
-    return f'{word} (did you mean "{near[0]}"?)' if near else word
+    """Asks whether a word that is spelled alike was meant; empty if there is none."""
+    if len(word) < MIN_LETTERS:
+        return ""
+    known = sorted(lexicon.tokens - FUNCTION_WORDS)
+    swapped = [other for other in known if other[0] == word[0] and sorted(other) == sorted(word)]
+    near = swapped or get_close_matches(word, known, 1, MIN_LIKENESS)
+    return f' (did you mean "{near[0]}"?)' if near else ""
 
 
-def _quote(words: Sequence[str]) -> str:
+def _quote(words: Sequence[str], lexicon: Lexicon | None = None) -> str:
+    """Lists words in quotation marks, with what was perhaps meant if there is a lexicon."""
     more = f" and {len(words) - MAX_NAMED} more" if len(words) > MAX_NAMED else ""
-    return ", ".join(f'"{word}"' for word in words[:MAX_NAMED]) + more
+    return ", ".join(f'"{word}"{_suggest(word, lexicon) if lexicon else ""}' for word in words[:MAX_NAMED]) + more

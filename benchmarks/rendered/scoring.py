@@ -36,6 +36,7 @@ class Event:
     start_seconds: float
     stop_seconds: float
     boxes: tuple[tuple[float, Box], ...]  # (pts_seconds, xyxy_px)
+    person_id: str = ""
 
     @property
     def word(self) -> str:
@@ -122,6 +123,7 @@ def _event(row: dict[str, Any]) -> Event:
         start_seconds=float(row["start_seconds"]),
         stop_seconds=float(row["end_seconds"]),
         boxes=boxes,
+        person_id=str(row.get("person_id", "")),
     )
 
 

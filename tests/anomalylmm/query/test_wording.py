@@ -35,7 +35,14 @@ def test_another_language_is_told_with_what_to_do(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("cliimbing", "climbing"), ("lyng", "lying"), ("jaket", "jacket"), ("figthing", "fighting"), ("persn", "person")],
+    [
+        ("cliimbing", "climbing"),
+        ("lyng", "lying"),
+        ("jaket", "jacket"),
+        ("figthing", "fighting"),
+        ("persn", "person"),
+        ("bleu", "blue"),
+    ],
 )
 def test_a_misspelled_word_gets_a_suggestion(typed: str, meant: str) -> None:
     (message,) = describe(f"a man and {typed}", typed)
@@ -68,3 +75,14 @@ def test_nothing_is_said_about_the_shipped_queries_and_their_paraphrases() -> No
     vocabulary = resources.files("anomalylmm").joinpath("weights/pocket/dual_encoder/vocabulary.txt").read_text()
     unknown = {text: [word for word in text.casefold().split() if word not in vocabulary.split()] for text in texts}
     assert [text for text in texts if describe(text, *unknown[text])] == []
+
+
+def test_a_sentence_of_misspelled_words_gets_suggestions_too() -> None:
+    (message,) = describe("a persn faling to the grond", "persn", "faling", "grond")
+    assert message.startswith("the sentence was not understood")
+    assert '"persn" (did you mean "person"?), "faling" (did you mean "falling"?)' in message
+
+
+@pytest.mark.parametrize("text", ["nobody lying on the ground", "No one is running"])
+def test_nobody_is_told_to_be_no_search_for_an_absence(text: str) -> None:
+    assert any("can't tell that nobody is there" in message for message in describe(text))
