@@ -1,9 +1,11 @@
 """The published database: a copy of what published sweeps found, replaced in one step, readable by any DuckDB 1.x."""
 
 import glob
+from collections.abc import Sequence
 from contextlib import suppress
 from os import SEEK_END
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -21,6 +23,8 @@ from storage.shards.reading import read_tracklet_table
 from storage.shards.schema import BODY_SQL_TYPES, crops_view_schema
 
 SNAPSHOT_STORAGE_VERSION = "v1.0.0"  # the format that every DuckDB 1.x can open
+SHARDS_AT_ONCE = 256  # whose rows are in memory
+Row = dict[str, Any]
 _NO_BODY = ", ".join(f"NULL::{kind} AS {name}" for name, kind in BODY_SQL_TYPES.items())
 _CROP_COLUMNS = ("shard_id", "pipeline", *crops_view_schema().names)
 NO_CROPS_SQL = f"SELECT {', '.join(f'NULL AS {name}' for name in _CROP_COLUMNS)} WHERE false"
@@ -40,12 +44,10 @@ def synchronize(layout: StoreLayout, connection: duckdb.DuckDBPyConnection) -> l
     for table in tables.SHARD_TABLES:
         condition = "shard_id IN (SELECT unnest(?::VARCHAR[]))"
         connection.execute(f"DELETE FROM {table.name} WHERE {condition}", [gone])  # noqa: S608 - names are our own
-    unreadable = []
-    for shard_id in sorted(set(on_disk) - known):
-        try:
-            _add_shard(layout, connection, on_disk[shard_id])
-        except StoreError as error:
-            unreadable.append(str(error))
+    unreadable = list[str]()
+    new = [on_disk[shard_id] for shard_id in sorted(set(on_disk) - known)]
+    for start in range(0, len(new), SHARDS_AT_ONCE):
+        unreadable += _add_shards(layout, connection, new[start : start + SHARDS_AT_ONCE])
     connection.execute("DELETE FROM quarantine")
     entries = [tables.record_row(tables.QUARANTINE, e, pipeline=e.pipeline_digest) for e in read_quarantine(layout)]
     tables.upsert(connection, tables.QUARANTINE, entries)
@@ -66,7 +68,22 @@ def write_snapshot(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, f
     reach("snapshot.replaced")
 
 
-def _add_shard(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+def _add_shards(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, directories: Sequence[Path]) -> list[str]:
+    """Adds the rows of some shards, all of a table at once; gives which could not be read and why."""
+    unreadable = []
+    rows: dict[str, list[Row]] = {table.name: [] for table in tables.SHARD_TABLES}
+    for directory in directories:
+        try:
+            for table, own in _read_shard(layout, directory):
+                rows[table.name] += own
+        except StoreError as error:
+            unreadable.append(str(error))
+    for table in tables.SHARD_TABLES:
+        tables.upsert(connection, table, rows[table.name])
+    return unreadable
+
+
+def _read_shard(layout: StoreLayout, directory: Path) -> tuple[tuple[tables.Table, list[Row]], ...]:
     manifest = read_manifest(directory)
     key = manifest.key
     ids = {"shard_id": key.shard_id, "pipeline": key.pipeline_digest}
@@ -82,8 +99,7 @@ def _add_shard(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, direc
         num_videos=len(manifest.videos),
     )
     videos = [tables.record_row(tables.VIDEOS, video, **place) for video in manifest.videos]
-    for table, rows in ((tables.SHARDS, [shard]), (tables.VIDEOS, videos), (tables.TRACKLETS, tracklets)):
-        tables.upsert(connection, table, rows)
+    return (tables.SHARDS, [shard]), (tables.VIDEOS, videos), (tables.TRACKLETS, tracklets)
 
 
 def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
