@@ -7,6 +7,7 @@ import pytest
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.layout import StoreLayout
+from storage.hits import snapshot
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.database import open_working
 from storage.hits.inbox import leave_feedback, leave_search
@@ -232,7 +233,11 @@ def test_searches_and_feedback_left_during_a_write_reach_the_tables(layout: Stor
     assert list(layout.inbox.iterdir()) == []
 
 
-def test_the_snapshot_lists_shards_videos_tracklets_and_crops(layout: StoreLayout) -> None:
+@pytest.mark.parametrize("at_once", [1, 256])
+def test_the_snapshot_lists_shards_videos_tracklets_and_crops(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(snapshot, "SHARDS_AT_ONCE", at_once)
     camera = "../x\n'"
     for name in "ab":
         publish_shard(layout, name, make_rows(name, unit_vectors(6), camera=camera), camera=camera)
