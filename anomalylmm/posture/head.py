@@ -133,9 +133,18 @@ def _layers(arrays: Mapping[str, Floats], member: int) -> tuple[tuple[Floats, Fl
 
 def _forward(layers: Sequence[tuple[Floats, Floats]], values: NDArray[np.floating]) -> NDArray[np.float64]:
     for weight, bias in layers[:-1]:
-        values = np.maximum(values @ weight.T + bias, 0)
+        values = np.maximum(_multiply(values, weight) + bias, 0)
     weight, bias = layers[-1]
-    return np.asarray(values @ weight.T + bias, np.float64)
+    return np.asarray(_multiply(values, weight) + bias, np.float64)
+
+
+def _multiply(values: NDArray[np.floating], weight: Floats) -> NDArray[np.floating]:
+    """Multiplies each row of (N, in) by the weights (out, in), one row at a time; shape (N, out).
+
+    All rows at once are so many numbers that BLAS divides them among its threads, which wait for each other longer
+    than they work: 16 ms of the processor for 36 rows in place of 0.4.
+    """
+    return np.asarray((values[:, None] @ weight.T)[:, 0])
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

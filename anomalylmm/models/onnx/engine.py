@@ -18,31 +18,30 @@ GPU_PROVIDER = "CUDAExecutionProvider"
 class OnnxEngine:
     """A model that is called with batches."""
 
-    def __init__(self, path: Path, *, device: str, runtime: str, precision: str | None = None) -> None:
+    def __init__(self, path: Path, *, device: str, runtime: str) -> None:
         """Loads the model.
 
         Args:
             path: The ``.onnx`` file.
             device: ``"cpu"`` or ``"cuda:0"``.
             runtime: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
-            precision: ``"f32"`` for the same numbers on every processor; without it OpenVINO chooses.
 
         Raises:
             WeightsError: The file is damaged, or nothing that is installed can run it on this device.
         """
         try:
-            self._run: Any = self._open(path, device, runtime, precision)
+            self._run: Any = self._open(path, device, runtime)
         except WeightsError:
             raise
         except Exception as error:  # the errors of onnxruntime and openvino have no base in common
             raise WeightsError(f"{path} can't be loaded as an ONNX model: {error}; fetch it again") from error
         self.input_shape: tuple[int, ...] = self._run.input_shape  # -1 where a side may be any
 
-    def _open(self, path: Path, device: str, runtime: str, precision: str | None) -> Any:
+    def _open(self, path: Path, device: str, runtime: str) -> Any:
         if not wants_openvino(path, device, runtime):
             return _Session(path, device)
         try:
-            return StreamedModel(path, min(MAX_STREAMS, num_cores()), precision=precision)
+            return StreamedModel(path, min(MAX_STREAMS, num_cores()))
         except RuntimeError as error:
             if runtime == "openvino":
                 raise WeightsError(

@@ -26,13 +26,12 @@ class StreamedModel:
     So what is found in a picture does not depend on what is in the batch with it.
     """
 
-    def __init__(self, path: Path, streams: int, *, precision: str | None = None) -> None:
+    def __init__(self, path: Path, streams: int) -> None:
         """Compiles the model.
 
         Args:
             path: The model, an ``.xml`` or ``.onnx`` file.
             streams: Pictures at work at once.
-            precision: ``"f32"`` for the same numbers on every processor; without it OpenVINO chooses.
 
         Raises:
             RuntimeError: OpenVINO can't compile it.
@@ -45,8 +44,6 @@ class StreamedModel:
             "INFERENCE_NUM_THREADS": str(max(streams, num_cores())),
             "ENABLE_CPU_PINNING": False,  # decoding and encoding want the cores as well
         }
-        if precision is not None:
-            config["INFERENCE_PRECISION_HINT"] = precision
         compiled = core.compile_model(core.read_model(str(path)), "CPU", config)
         sides = compiled.input(0).get_partial_shape()
         self.input_shape = tuple(side.get_length() if side.is_static else -1 for side in sides)

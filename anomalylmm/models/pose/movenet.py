@@ -34,7 +34,7 @@ class MoveNetPose:
         """
         self.model_id = name_by_runtime(weights, device, runtime)
         self._batch_size = batch_size
-        self._engine = OnnxEngine(weights.path, device=device, runtime=runtime, precision="f32")
+        self._engine = OnnxEngine(weights.path, device=device, runtime=runtime)
         self._side_px = self._engine.input_shape[-1]
         self._check(weights)
 
@@ -84,8 +84,18 @@ def square_around(box: Floats) -> Square:
 def cut_square(image: Image, square: Square, side_px: int) -> Image:
     """Cuts a square and scales it to (S, S, 3); beyond the frame's edge its last pixels go on."""
     left, top, side = square
-    rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, image.shape[1] - 1)
-    cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][np.ix_(rows - rows[0], columns - columns[0])]
+    rows, above, below = _span(top, side, image.shape[0])
+    columns, before, behind = _span(left, side, image.shape[1])
+    cut = image[rows, columns]
+    if above or below or before or behind:
+        cut = np.asarray(cv2.copyMakeBorder(cut, above, below, before, behind, cv2.BORDER_REPLICATE), np.uint8)
     scaling = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(cut, (side_px, side_px), interpolation=scaling), np.uint8)
+
+
+def _span(start: int, length: int, limit: int) -> tuple[slice, int, int]:
+    """The pixels of a span that lie in 0..limit, at least one, and how many are beyond on either side."""
+    first, last = (min(max(end, 0), limit - 1) for end in (start, start + length - 1))
+    inside = last - first + 1
+    before = min(max(0, -start), length - inside)
+    return slice(first, last + 1), before, length - inside - before

@@ -37,6 +37,15 @@ def test_a_head_with_sequence_arrays_reads_moments_together() -> None:
     assert ((read >= 0) & (read <= 1)).all()
 
 
+def test_a_row_is_read_to_the_last_bit_alike_alone_and_among_others() -> None:
+    heads = PostureHead.of_arrays(make_arrays() | make_sequence_arrays())
+    assert heads.sequence is not None
+    rows = np.random.default_rng(2).standard_normal((37, WINDOW_FEATURES)).astype(np.float32)
+    together = heads.sequence.perceptrons.logits(rows)
+    alone = [heads.sequence.perceptrons.logits(row[None]) for row in rows]
+    np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
+
+
 def test_without_sequence_arrays_there_is_no_sequence_head() -> None:
     assert PostureHead.of_arrays(make_arrays()).sequence is None
 
