@@ -3,9 +3,10 @@
 import logging
 import math
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import ray
@@ -40,17 +41,7 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
     else:
         options |= {"num_cpus": number, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     runner = RayTaskRunner[Any](address=settings.address or OWN, init_kwargs=options)
-    stop = signal.getsignal(signal.SIGTERM)
-    try:
-        runner.__enter__()
-    except (RuntimeError, ConnectionError) as error:
-        raise EngineError(
-            f"Ray at {settings.address or 'this machine'} can't be used: {' '.join(str(error).split())}; install the "
-            "same versions of Python and of anomalylmm[ray] on all machines"
-        ) from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)  # Ray has put its own in its place, which ends the program with code 15
-    try:
+    with _connected(runner):
         shares = share_out(ray.nodes(), settings.per_machine if settings.address else number, wants_gpu=wants_gpu)
         options = {**shares, "scheduling_strategy": "SPREAD"}
         with remote_options(**options):
@@ -61,8 +52,26 @@ def opened(settings: WorkersSettings, number: int, *, wants_gpu: bool) -> Iterat
                 lost=(WorkerCrashedError, NodeDiedError, OutOfMemoryError),
                 gone=(RaySystemError, ConnectionError),
             )
-    finally:
-        runner.__exit__(None, None, None)
+
+
+@contextmanager
+def _connected(runner: RayTaskRunner[Any]) -> Iterator[None]:
+    """Enters the task runner, and undoes what Ray does to a program: it prints to standard output and takes signals."""
+    stop = signal.getsignal(signal.SIGTERM)
+    with redirect_stdout(sys.stderr):  # where results are printed only later
+        try:
+            runner.__enter__()
+        except (RuntimeError, ConnectionError) as error:
+            raise EngineError(
+                f"Ray at {runner.address} can't be used: {' '.join(str(error).split())}; install the same versions of "
+                "Python and of anomalylmm[ray] on all machines"
+            ) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, stop)  # Ray's own would end the program with code 15
+        try:
+            yield
+        finally:
+            runner.__exit__(None, None, None)
 
 
 def share_out(nodes: Sequence[Mapping[str, Any]], per_machine: int, *, wants_gpu: bool) -> dict[str, float]:
