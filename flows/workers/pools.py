@@ -5,14 +5,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import count
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 from pydantic import TypeAdapter
 
@@ -77,7 +76,7 @@ class _Pool:
     ) -> None:
         self._client, self._deployment, self._queue, self._listener = client, deployment, queue, listener
         self._jobs = jobs
-        self._serials = [count() for _ in jobs]  # of the runs of each job, for their keys
+        self._serials = [0] * len(jobs)  # of the present run of each job, for its key
         self._tries = [0] * len(jobs)
         self._waiting = deque(range(len(jobs)))
         self._open: dict[UUID, int] = {}
@@ -88,47 +87,66 @@ class _Pool:
         """Begins runs and waits until all are done; if it is stopped, the runs that no worker has taken are, too."""
         try:
             while self._waiting or self._open:
-                while self._waiting and len(self._open) < MAX_OPEN:
-                    self._begin(self._waiting.popleft())
+                try:
+                    self._step()
+                    self._answered = time.monotonic()
+                except httpx.HTTPError as error:
+                    self._bear(error)
                 time.sleep(POLL_SECONDS)
                 raise_if_stopped()
-                self._look()
         except BaseException:
             self._cancel()
             raise
         return [self._reports[position] for position in range(len(self._jobs))]
 
+    def _step(self) -> None:
+        while self._waiting and len(self._open) < MAX_OPEN:
+            self._begin(self._waiting[0])
+            self._waiting.popleft()
+        runs = [run for page in self._pages() for run in page]
+        for run in runs:
+            if run.state is not None and run.state.is_final():
+                self._end(run)
+        for run_id in self._open.keys() - {run.id for run in runs}:
+            self._fail(self._open.pop(run_id), "its run was deleted on the server")
+        self._look_for_workers(runs)
+
+    def _bear(self, error: httpx.HTTPError) -> None:
+        """Lets the server be away for a while.
+
+        Raises:
+            EngineError: It has been away for too long, or it has refused what it was asked.
+        """
+        if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
+            raise EngineError(
+                f"the Prefect server at {self._client.api_url} has refused a unit: {error}; correct workers.queue, or "
+                "shards.max_videos if units have become too long"
+            ) from error
+        if time.monotonic() - self._answered > SERVER_SECONDS:
+            raise EngineError(
+                f"the Prefect server at {self._client.api_url} has not answered for {SERVER_SECONDS / 60:.0f} minutes: "
+                f"{error}; start it and run again: what is done is kept"
+            ) from error
+
     def _begin(self, position: int) -> None:
         """Begins a run, or finds the one that an index run which was killed has begun and that is not over."""
         job = self._jobs[position]
         text, key = job.to_text(), job.key
-        for serial in self._serials[position]:
+        while True:
             run = self._client.create_flow_run_from_deployment(
                 self._deployment,
                 parameters={"job": text},
                 name=job.name,
-                idempotency_key=f"{key}-{serial}",
+                idempotency_key=f"{key}-{self._serials[position]}",
                 work_queue_name=self._queue or None,
             )
             if run.state is None or not run.state.is_final():
                 break
+            self._serials[position] += 1
         self._open[run.id] = position
         self._tries[position] += 1
 
-    def _look(self) -> None:
-        try:
-            runs = [run for page in self._pages() for run in page]
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            if time.monotonic() - self._answered > SERVER_SECONDS:
-                raise EngineError(
-                    f"the Prefect server at {self._client.api_url} has not answered for {SERVER_SECONDS / 60:.0f} "
-                    f"minutes: {error}; start it and run again: what is done is kept"
-                ) from error
-            return
-        self._answered = time.monotonic()
-        for run in runs:
-            if run.state is not None and run.state.is_final():
-                self._end(run)
+    def _look_for_workers(self, runs: Sequence[FlowRun]) -> None:
         if any(run.state is not None and run.state.type != StateType.SCHEDULED for run in runs):
             self._moved = time.monotonic()
         elif time.monotonic() - self._moved > IDLE_SECONDS:
@@ -145,18 +163,25 @@ class _Pool:
             yield self._client.read_flow_runs(flow_run_filter=chosen, limit=PAGE)
 
     def _end(self, run: FlowRun) -> None:
-        position = self._open.pop(run.id)
-        job = self._jobs[position]
         report = self._read_report(run)
-        if report is None:
-            state = run.state.name if run.state else "without a state"
-            reason = visible(f"run {run.name!r} ended {state}: {(run.state and run.state.message) or 'no message'}")
-            if self._tries[position] < MAX_TRIES:
-                self._listener.warn(f"{reason}; it is tried again")
-                self._waiting.append(position)
-                return
-            self._listener.warn(f"{reason}; it was the last of {MAX_TRIES} tries")
-            report = report_lost(job, reason)
+        position = self._open.pop(run.id)
+        if report is not None:
+            self._keep(position, report)
+            return
+        state = run.state.name if run.state else "without a state"
+        self._fail(position, visible(f"its run ended {state}: {(run.state and run.state.message) or 'no message'}"))
+
+    def _fail(self, position: int, reason: str) -> None:
+        job = self._jobs[position]
+        if self._tries[position] < MAX_TRIES:
+            self._listener.warn(f"{job.name}: {reason}; it is tried again")
+            self._waiting.append(position)
+            return
+        self._listener.warn(f"{job.name}: {reason}; it was the last of {MAX_TRIES} tries")
+        self._keep(position, report_lost(job, reason))
+
+    def _keep(self, position: int, report: UnitReport) -> None:
+        job = self._jobs[position]
         self._reports[position] = report
         self._listener.advance("index MB", job.megabytes, job.name)
 
@@ -171,7 +196,7 @@ class _Pool:
         return None
 
     def _cancel(self) -> None:
-        with suppress(httpx.HTTPError, PrefectHTTPStatusError):
+        with suppress(httpx.HTTPError):
             for run in (run for page in self._pages() for run in page):
                 if run.state is not None and run.state.type in {StateType.SCHEDULED, StateType.PENDING}:
                     self._client.set_flow_run_state(run.id, Cancelled(message="the index run was stopped"))

@@ -142,6 +142,34 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path, monkeyp
         work(server, tmp_path)
 
 
+def test_what_the_server_refuses_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(lambda name, number: DONE)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        request = httpx.Request("POST", server.api_url)
+        raise httpx.HTTPStatusError("no such queue", request=request, response=httpx.Response(400, request=request))
+
+    monkeypatch.setattr(server, "create_flow_run_from_deployment", refuse)
+    with pytest.raises(EngineError, match="has refused a unit: no such queue"):
+        work(server, tmp_path)
+
+
+def test_a_run_that_was_deleted_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, notes = Server(lambda name, number: DONE), Notes()
+    read = server.read_flow_runs
+
+    def forget(**asked: Any) -> list[Any]:
+        monkeypatch.setattr(server, "read_flow_runs", read)
+        for key in list(server.runs):
+            server.runs[f"deleted {key}"] = server.runs.pop(key)
+        return []
+
+    monkeypatch.setattr(server, "read_flow_runs", forget)
+    reports = work(server, tmp_path, notes)
+    assert len(server.runs) == 2 * len(reports)
+    assert all("deleted on the server; it is tried again" in warning for warning in notes.warnings)
+
+
 def test_an_operator_is_told_that_no_worker_takes_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "IDLE_SECONDS", -1.0)
     server, notes = Server(lambda name, number: WAITS), Notes()
