@@ -13,6 +13,7 @@ from anomalylmm.errors import StoreError
 from anomalylmm.measure.calibration import Calibration
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Query, SlotKind
+from flows.desk.searches import LAST_DAY
 from flows.desk.words import Word, split_words
 from flows.review.calibrating import read_thresholds
 from flows.sweep.query_file import SavedQuery, default_query_file, read_saved
@@ -56,8 +57,8 @@ class QueryForm(BaseModel):
     enabled: bool
     calibrate: bool
     cameras: list[str] = Field(max_length=5000)
-    start: date | None = None
-    stop: date | None = None
+    start: date | None = Field(None, le=LAST_DAY)
+    stop: date | None = Field(None, le=LAST_DAY)
     daily: tuple[str, str] | None = None
     masks: list[MaskForm] | None = Field(None, max_length=20)  # None: by the lexicon
 

@@ -18,6 +18,7 @@ from storage.disk.layout import StoreLayout
 
 ID = r"^[0-9A-Za-z_-]{1,64}$"
 MAX_UPLOADS = 50
+LAST_DAY = date(9000, 1, 1)  # a day after it is still one
 ACCEPT, FLOOR_Z = 0.6, 2.0  # of a saved query that says nothing else
 
 
@@ -28,8 +29,8 @@ class SearchForm(BaseModel):
     like: str = Field("", pattern=r"^[0-9A-Za-z_-]{0,64}$")  # a crop id of a hit or result
     picture: str = Field("", pattern=r"^[0-9a-f]{0,32}$")  # an uploaded one
     cameras: list[str] = Field(default_factory=list, max_length=5000)
-    since: date | None = None
-    until: date | None = None
+    since: date | None = Field(None, le=LAST_DAY)
+    until: date | None = Field(None, le=LAST_DAY)
     judged: int = Field(40, ge=0, le=2000)
 
 

@@ -86,7 +86,7 @@ def serve_desk(desk: Desk, options: DeskOptions, say_ready: Callable[[str], None
         ConfigurationError: The address can't be used.
     """
     listener = _listen(options)
-    config = uvicorn.Config(create_app(desk), log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(create_app(desk), log_level="warning", access_log=False, server_header=False, ws="none")
     host, port = listener.getsockname()[:2]
     with listener:
         say_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -197,19 +198,26 @@ def _building(output: Path) -> Iterator[Path]:
 
 def _export_all(run: _Run, found: Sequence[Evidence], listener: Listener) -> list[Exported]:
     """Looks at one hit after another, while the clips of those before are made in processes of their own."""
+    items: list[Exported] = []
+    begun: deque[_Begun] = deque()
     with ThreadPoolExecutor(max_workers=CLIPS_AT_ONCE) as pool:
         try:
-            begun = [_begin(run, pool, evidence) for evidence in found]
-            items = []
-            for hit in begun:
-                items.append(_finish(run, hit))
-                for problem in items[-1].problems:
-                    listener.warn(f"hit {hit.evidence.hit_id}: {problem}")
-                listener.advance("export", 1, str(hit.evidence.hit["query_name"]))
+            for number, evidence in enumerate(found, 1):
+                begun.append(_begin(run, pool, evidence))
+                while begun and (begun[0].is_ready or number == len(found)):
+                    items.append(_finish_and_say(run, begun.popleft(), listener))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return items
+
+
+def _finish_and_say(run: _Run, hit: "_Begun", listener: Listener) -> Exported:
+    item = _finish(run, hit)
+    for problem in item.problems:
+        listener.warn(f"hit {hit.evidence.hit_id}: {problem}")
+    listener.advance("export", 1, str(hit.evidence.hit["query_name"]))
+    return item
 
 
 def _write_texts(run: _Run, items: list[Exported]) -> None:
@@ -229,6 +237,11 @@ class _Begun:
     digest: str = ""
     picture: str = ""
     clip: Future[ClipNote] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its clip need not be waited for."""
+        return self.clip is None or self.clip.done()
 
 
 def _begin(run: _Run, pool: Executor, evidence: Evidence) -> _Begun:

@@ -1,6 +1,6 @@
 """The page of incidents: filters, a grid of crops, decisions, and the pictures."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
@@ -59,7 +59,7 @@ class Wanted(BaseModel):
             return None
         value, _, incident_id = self.after.rpartition("~")
         try:
-            _ = date.fromisoformat(value[:10]) if self.order == "newest" else float(value)
+            _ = datetime.fromisoformat(value) if self.order == "newest" else float(value)
         except ValueError:
             raise HTTPException(404) from None
         return Cursor(value=value, incident_id=incident_id)

@@ -35,6 +35,7 @@ HOSTILE_PATHS = [
     "/incidents/%27%3B%20drop%20table%20hits%3B%20--",
     "/incidents?after=x~y",
     "/incidents?after=2026-13-45~'%20OR%201=1",
+    "/incidents?after=2026-03-14T99:99~x",
     "/incidents?first_hour=99",
     "/incidents?confidence=nan",
     "/incidents?since=%3Cscript%3E",

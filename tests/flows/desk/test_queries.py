@@ -81,7 +81,13 @@ def test_masks_are_tried_and_saved(browser: Browser, desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"daily": ["25:00", "x"]}, {"accept": 2}, {"masks": [{"word": "dog", "kind": "object"}]}]
+    "changes",
+    [
+        {"daily": ["25:00", "x"]},
+        {"accept": 2},
+        {"stop": "9999-12-31"},
+        {"masks": [{"word": "dog", "kind": "object"}]},
+    ],
 )
 def test_a_change_that_would_make_the_file_wrong_is_not_written(
     browser: Browser, desk: Desk, changes: dict[str, object]

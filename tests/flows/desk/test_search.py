@@ -85,6 +85,7 @@ def test_a_reference_picture_is_drawn_anew_and_searched_with(browser: Browser, d
         ({"like": "../../etc/passwd"}, 422),
         ({"picture": "0" * 32}, 400),
         ({"text": "walking", "since": "2026-03-02", "until": "2026-03-01"}, 400),
+        ({"text": "walking", "until": "9999-12-31"}, 422),
     ],
 )
 def test_what_can_not_be_searched_for_is_refused_in_words(
