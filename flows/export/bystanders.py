@@ -12,10 +12,10 @@ import numpy as np
 from anomalylmm.records import Box, Floats
 
 HEAD_SHARE = 0.25  # of a standing person's height, from the top
-GROWTH = 0.08  # of the box, by which a head's region is larger on each side
+GROWTH = 0.16  # of the box, by which a head's region is larger on each side
 MIN_OVERLAP = 0.3  # intersection over union from which two boxes are taken for one person
 SAME_PERSON = 0.5  # intersection over union from which two boxes of one frame are both of one person
-HOLD_SECONDS = 0.25  # before and after, so that a frame in which a person is missed shows no head
+HOLD_SECONDS = 0.34  # before and after, so that a frame in which a person is missed shows no head
 LOST_SECONDS = 1.0  # after which a person who was not found again is no longer followed
 
 
