@@ -10,6 +10,7 @@ from pathlib import Path
 from anomalylmm.errors import ConfigurationError, StoreError
 from anomalylmm.measure.incidents import HitInterval
 from anomalylmm.query.masking import leave_out_negated
+from anomalylmm.query.negation import find_absent
 from anomalylmm.query.wording import describe_wording
 from anomalylmm.records import Query
 from flows.clock import utc_now
@@ -171,7 +172,7 @@ def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
         for warning in warn_of_wording(run.composition, query):
             run.listener.warn(f"query {query.name!r}: {warning}")
         if not query.cloze.slots:
-            run.listener.warn(f"query {query.name!r} has no word to mask; {say_without_slots(run.composition)}")
+            run.listener.warn(f"query {query.name!r} has no word to mask; {say_without_slots(run.composition, query)}")
     damaged = tuple(f"{shard.directory.name}: {shard.problems[0]}" for shard in run.gallery.invalid)
     for message in damaged:
         run.listener.warn(f"a damaged shard is skipped: {message}")
@@ -234,8 +235,11 @@ def _read_neighbors(run: SweepRun, hits: Sequence[HitRecord], coverage: Sequence
     return [interval for interval in map(read_interval, earlier) if (interval.query, interval.camera) in pairs]
 
 
-def say_without_slots(composition: Composition) -> str:
+def say_without_slots(composition: Composition, query: Query) -> str:
     """Explains what happens to a query that has no word to mask."""
+    settings = composition.adjudicator.settings
+    if settings.negation and find_absent(query, composition.lexicon, settings.negation_kinds):
+        return "the judge is asked only whether what must not be seen is there"
     if composition.adjudicator.settings.affirm_weight > 0:
         return "only the whole sentence is judged"
     return "it stays in coarse order, because these settings do not ask about the whole sentence"
