@@ -6,6 +6,7 @@ AnomalyLMMError
 │   └── WeightsError          weights are missing or refused
 ├── ArchiveError              the archive can't be read at all
 │   └── VideoError            one video can't be decoded
+│       └── UnreachedError    one video can't be copied from its archive now
 ├── StoreError                what is on disk is damaged, foreign or not writable
 │   ├── ShardError            a shard does not match its manifest
 │   ├── PipelineMismatchError galleries of different pipelines would be mixed
@@ -49,6 +50,10 @@ class ArchiveError(AnomalyLMMError):
 
 class VideoError(ArchiveError):
     """One video can't be decoded."""
+
+
+class UnreachedError(VideoError):
+    """One video can't be copied from its archive now; a later run may reach it."""
 
 
 class StoreError(AnomalyLMMError):

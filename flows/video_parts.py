@@ -7,6 +7,7 @@ from anomalylmm.models.allocator import share_one_heap
 from anomalylmm.models.video.recorded import read_container_time
 from anomalylmm.protocols import ClipCutter, FrameSource, MomentReader, Tracker
 from anomalylmm.records import ContainerTime
+from flows.archives.copies import Copies
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
 
@@ -89,6 +90,17 @@ class VideoParts:
             reach_per_second=tracker.reach,
         )
 
+    @cached_property
+    def copies(self) -> Copies:
+        """Local copies of remote videos."""
+        archive = self.settings.archive
+        return Copies(Path(archive.scratch), round(archive.scratch_gib * 2**30))
+
     def probe_start(self, path: Path) -> ContainerTime | None:
-        """Reads recording time and duration from a container; None if it can't be opened."""
-        return read_container_time(path)
+        """Reads recording time and duration from a container; None if it can't be opened.
+
+        Raises:
+            OSError: The video is remote and can't be copied.
+        """
+        with self.copies.local(path) as local:
+            return read_container_time(local)

@@ -2,6 +2,7 @@
 
 import threading
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from anomalylmm.errors import ArchiveError, StoreError
 from anomalylmm.protocols import ClipCutter
 from anomalylmm.records import CropRow
+from flows.archives.copies import Copies
 from flows.export.choice import Evidence
 from flows.export.sources import Sources
 from storage.disk.layout import StoreLayout
@@ -43,8 +45,11 @@ class Clip:
 class ClipShelf:
     """Clips by hit, in a folder of the desk's own; the longest unused are removed first."""
 
-    def __init__(self, folder: Path, layout: StoreLayout, cutter: ClipCutter, archive: Path | None) -> None:
-        self.folder, self._layout, self._cutter, self._archive = folder, layout, cutter, archive
+    def __init__(
+        self, folder: Path, layout: StoreLayout, cutter: ClipCutter, archive: Path | None, copies: Copies
+    ) -> None:
+        self.folder, self._layout, self._cutter = folder, layout, cutter
+        self._archive, self._copies = archive, copies
         self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(MAX_AT_ONCE)
         self._own_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._clips: dict[str, Clip] = {}  # by hit, longest unused first
@@ -101,7 +106,11 @@ class ClipShelf:
         if self._archive is None:
             raise ArchiveError(NO_ARCHIVE)
         size = evidence.video.size_bytes if evidence.video else None
-        source = Sources(self._archive).find(evidence.hit["video_id"], evidence.hit["video_path"], size)
+        with closing(Sources(self._archive, self._copies)) as sources:
+            source = sources.find(evidence.hit["video_id"], evidence.hit["video_path"], size)
+            return self._cut(evidence, source)
+
+    def _cut(self, evidence: Evidence, source: Path) -> Clip:
         name = f"{evidence.hit_id}.mp4"
         start, stop = _span(evidence)
         copied = self._cutter.copy(source, start, stop, self.folder / name)

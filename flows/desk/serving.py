@@ -9,7 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from anomalylmm.errors import ArchiveError, ConfigurationError
+from anomalylmm.errors import ConfigurationError
+from flows.archives.files import check_archive
 from flows.composition import Composition
 from flows.desk.access import read_hash
 from flows.desk.app import create_app
@@ -50,8 +51,8 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
             "password file with --password-file (made by: anomalylmm review --set-password FILE), or leave out --host"
         )
     hashed = read_hash(options.password_file) if options.password_file else ""
-    if options.archive is not None and not options.archive.is_dir():
-        raise ArchiveError(f"the archive {options.archive} is not a folder; name the folder that holds the videos")
+    if options.archive is not None:
+        check_archive(options.archive)
     with closing(Board(layout)) as board:
         folder = layout.temporary / unique_name("desk")
         with guarded("create", layout.temporary):
@@ -60,7 +61,7 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
             yield Desk(
                 layout=layout,
                 board=board,
-                clips=ClipShelf(folder, layout, composition.previews, options.archive),
+                clips=ClipShelf(folder, layout, composition.previews, options.archive, composition.copies),
                 composition=composition,
                 searcher=open_searcher(composition, layout),
                 uploads=Uploads(folder),

@@ -4,8 +4,8 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from flows.export.stills import build_still
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.runs.user import current_user
+from storage.disk.addresses import is_address
 from storage.disk.files import create_directories, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
@@ -124,7 +125,18 @@ def export_hits(
     """
     began, listener = time.monotonic(), listener or Silence()
     check_output(request)
-    sources = Sources(request.archive)
+    with closing(Sources(request.archive, composition.copies)) as sources:
+        return _export(composition, layout, request, sources, listener, began)
+
+
+def _export(
+    composition: Composition,
+    layout: StoreLayout,
+    request: ExportRequest,
+    sources: Sources,
+    listener: Listener,
+    began: float,
+) -> ExportReport:
     found = gather(layout, request.choice, most=request.max_hits)
     looker = build_looker(composition) if request.style.needs_detector else None
     listener.start("export", len(found))
@@ -166,7 +178,9 @@ def check_output(request: ExportRequest) -> None:
     output = request.output.absolute()
     if output.exists() or output.is_symlink():
         raise ConfigurationError(f"{request.output} exists already; choose another name, or remove it first")
-    if request.archive is not None and output.resolve().is_relative_to(request.archive.resolve()):
+    if request.archive is None or is_address(request.archive):
+        return
+    if output.resolve().is_relative_to(request.archive.resolve()):
         raise ConfigurationError(f"{request.output} lies in the archive, which is only read; choose another place")
 
 
@@ -253,6 +267,8 @@ def _begin(run: _Run, pool: Executor, evidence: Evidence) -> _Begun:
         if run.looker:
             scene = run.looker.look(run.cutter, source, *evidence.span(style.margin_seconds), evidence.crop)
         hit.clip = pool.submit(write_clip, run.cutter, source, evidence, style, scene, run.clip_path(evidence))
+        if run.request.archive is not None and is_address(run.request.archive):
+            wait([hit.clip])  # the copy is kept only until the next one is made
     except (AnomalyLMMError, OSError) as error:
         hit.problems.append(f"no clip: {error}")
     picture = f"pictures/{evidence.name}.jpg"

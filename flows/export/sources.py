@@ -1,42 +1,64 @@
 """Finds the source videos of hits in an archive, by place and, where they were moved, by content."""
 
 from collections import defaultdict
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from anomalylmm.errors import ArchiveError, VideoError
+from anomalylmm.errors import UnreachedError, VideoError
+from flows.archives.copies import Copies
+from flows.archives.files import check_archive, is_file, read_status
 from flows.index.archive_files import list_archive
 from flows.index.content import content_digest
+from storage.disk.addresses import is_address, to_address
 from storage.disk.files import sha256_file
 
 
 class Sources:
     """The videos of one archive; each is looked for and digested once."""
 
-    def __init__(self, archive: Path | None) -> None:
-        """Remembers the archive.
+    def __init__(self, archive: Path | None, copies: Copies) -> None:
+        """Remembers the archive, and what makes local copies of its videos if it is remote.
 
         Raises:
-            ArchiveError: It is no folder.
+            ArchiveError: It is no folder, or its address can't be read.
         """
-        if archive is not None and not archive.is_dir():
-            raise ArchiveError(f"the archive {str(archive)!r} is not a folder; name the folder that holds the videos")
-        self._archive = archive
+        if archive is not None:
+            check_archive(archive)
+        self._archive, self._copies = archive, copies
+        self._copy: tuple[Path, ExitStack] | None = None  # of which remote file, and what removes it
         self._found: dict[str, Path | str] = {}
         self._digests: dict[Path, str] = {}
 
     def find(self, video_id: str, path: str, size_bytes: int | None) -> Path:
-        """Finds the file with a video's content.
+        """Finds the file with a video's content. Of a remote file it gives a copy, until the next one is asked for.
 
         Raises:
-            VideoError: It is not there, or what is there has another content.
+            VideoError: It is not there, can't be copied, or what is there has another content.
         """
         if video_id not in self._found:
             self._found[video_id] = self._look(video_id, path, size_bytes)
         found = self._found[video_id]
         if isinstance(found, str):
             raise VideoError(found)
-        return found
+        return self._fetch(found) if is_address(found) else found
+
+    def close(self) -> None:
+        """Removes the copy of a remote file."""
+        if self._copy is not None:
+            self._copy[1].close()
+        self._copy = None
+
+    def _fetch(self, path: Path) -> Path:
+        if self._copy is None or self._copy[0] != path:
+            self.close()
+            held = ExitStack()
+            try:
+                self._local = held.enter_context(self._copies.local(path))
+            except OSError as error:
+                raise UnreachedError(f"{to_address(path)} can't be copied: {error.strerror or error}") from error
+            self._copy = path, held
+        return self._local
 
     def sha256(self, path: Path) -> str:
         """Hex digest of a source's whole content.
@@ -52,7 +74,7 @@ class Sources:
         if self._archive is None:
             return "no archive was named, so there is no clip; name the folder that was indexed"
         place = self._archive / path
-        is_there = place.is_file() and _is_inside(path)
+        is_there = _is_inside(path) and is_file(place)
         if is_there and video_id in (_digest(place), _digest(place, size_bytes)):  # the latter if it has grown since
             return place
         for other in self._by_size.get(size_bytes, ()):
@@ -60,14 +82,14 @@ class Sources:
                 return other
         if is_there:
             return f"{path} has changed since it was indexed: its digest is {_digest(place)}, not {video_id}"
-        return f"{path} is not in the archive {self._archive}, nor is a file with its content"
+        return f"{path} is not in the archive {to_address(self._archive)}, nor is a file with its content"
 
     @cached_property
     def _by_size(self) -> dict[int | None, list[Path]]:
         sizes: dict[int | None, list[Path]] = defaultdict(list)
         for path in list_archive(self._archive).videos if self._archive else ():
             try:
-                sizes[path.stat().st_size].append(path)
+                sizes[read_status(path).size_bytes].append(path)
             except OSError:
                 continue
         return sizes

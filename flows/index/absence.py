@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from anomalylmm.errors import ArchiveError
 from anomalylmm.measure.gaps import Gap, Recording, find_gaps
 from anomalylmm.records import Video
+from flows.archives.files import has_entries
 from flows.clock import utc_now
 from flows.clocks.names import read_name
 from flows.index.planning import Plan
@@ -95,7 +96,7 @@ def forget_moved(layout: StoreLayout, archive: Path, known: AbstractSet[str]) ->
     moved = [
         note
         for note in read_other_notes(layout, archive)
-        if note.cameras and note.cameras.keys() <= known and not _has_entries(Path(note.archive))
+        if note.cameras and note.cameras.keys() <= known and not has_entries(Path(note.archive))
     ]
     for note in moved:
         remove_archive_note(layout, note)
@@ -104,16 +105,6 @@ def forget_moved(layout: StoreLayout, archive: Path, known: AbstractSet[str]) ->
         "and is no longer reported as missing"
         for note in moved
     )
-
-
-def _has_entries(folder: Path) -> bool:
-    """Returns whether anything is in a folder; also if that can't be found out."""
-    try:
-        return next(folder.iterdir(), None) is not None
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
 
 
 def explain_empty(layout: StoreLayout, archive: Path, error: ArchiveError) -> ArchiveError:

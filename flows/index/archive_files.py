@@ -2,11 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalylmm.errors import ArchiveError
+from flows.archives.files import cannot_list, check_archive, read_head
+from flows.archives.remote import Entry, connect
 from flows.index.containers import (
     HEAD_BYTES,
     SHARED_SUFFIXES,
@@ -18,6 +19,7 @@ from flows.index.containers import (
 )
 from flows.index.left_out import LeftOut
 from flows.settings.archive_section import ArchiveSettings
+from storage.disk.addresses import is_address
 
 MAX_LEFT_OUT = 20_000  # entries of left-out folders that are looked at; snapshots can repeat the archive many times
 _NO_SETTINGS = ArchiveSettings()
@@ -46,11 +48,16 @@ def list_archive(archive: Path, settings: ArchiveSettings = _NO_SETTINGS) -> Lis
     Links are followed once: what is also reached without a link counts there, and circles end.
 
     Raises:
-        ArchiveError: The path is not an existing folder.
+        ArchiveError: The path is not an existing folder, or the address can't be read.
     """
-    if not archive.is_dir():
-        raise ArchiveError(f"the archive {str(archive)!r} is not a folder; give the folder that contains the videos")
+    check_archive(archive)
     walk = _Walk(archive, settings)
+    if is_address(archive):
+        try:
+            walk.remote, odd = connect(archive).list_folders(archive)
+        except OSError as error:
+            raise cannot_list(archive, error) from error
+        walk.unreadable += odd
     videos = tuple(walk.iter_videos())
     return Listing(videos=videos, unreadable=tuple(walk.unreadable), passed_over=tuple(walk.passed_over))
 
@@ -60,6 +67,7 @@ class _Walk:
 
     def __init__(self, archive: Path, settings: ArchiveSettings) -> None:
         self.unreadable: list[tuple[str, str]] = []
+        self.remote: dict[Path, list[Entry]] | None = None  # the entries of all folders, if the archive is an address
         self._archive, self._settings, self._left_out = archive, settings, LeftOut(settings)
         self._inside = os.path.realpath(archive)
         self._folders: set[str] = set()  # real paths of those that were walked, as all keys below
@@ -101,7 +109,9 @@ class _Walk:
                     why = reason or self._left_out.explain(self._name(folder / entry.name), is_folder=True)
                     waiting.append((folder / entry.name, f"{real}/{entry.name}", why))
 
-    def _list(self, folder: Path, reason: str) -> list[os.DirEntry[str]]:
+    def _list(self, folder: Path, reason: str) -> Sequence[os.DirEntry[str] | Entry]:
+        if self.remote is not None:
+            return self.remote.get(folder, [])
         try:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
@@ -178,9 +188,7 @@ def _explain_name(suffix: str, container: str) -> str:
 def _read_container(path: Path) -> str:
     """Names the container of a regular file; empty if it is no video or can't be read."""
     try:
-        if path.is_file():
-            with path.open("rb") as stream:
-                return name_container(stream.read(HEAD_BYTES))
+        return name_container(read_head(path, HEAD_BYTES))
     except OSError:
         pass
     return ""

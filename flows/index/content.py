@@ -1,13 +1,13 @@
 """What identifies a video: a digest of its content; and which stored videos are the beginning of a new one."""
 
 import hashlib
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from anomalylmm.records import Video
+from flows.archives.files import read_pieces, read_status
 from storage.gallery.shard import StoredVideo
 from storage.upkeep.erasure_log import ErasedFile
 
@@ -25,10 +25,7 @@ def content_digest(path: Path, size_bytes: int | None = None) -> str:
     Raises:
         OSError: The file can't be read, or is a pipe or device, which may never end.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is not a regular file but a pipe, socket or device")
-    return _digest_samples(path, 0, status.st_size if size_bytes is None else size_bytes)
+    return _digest_samples(path, 0, read_status(path).size_bytes if size_bytes is None else size_bytes)
 
 
 def body_digest(path: Path, size_bytes: int) -> str:
@@ -43,21 +40,20 @@ def body_digest(path: Path, size_bytes: int) -> str:
 def _digest_samples(path: Path, first: int, size: int) -> str:
     length = size - first
     digest = hashlib.sha256(f"anomalylmm video {size}".encode())
-    with path.open("rb") as stream:
-        if length <= DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
-            stream.seek(first)
-            digest.update(stream.read(length))
-        else:
-            for index in range(DIGEST_SAMPLES):
-                stream.seek(first + index * (length - DIGEST_SAMPLE_BYTES) // (DIGEST_SAMPLES - 1))
-                digest.update(stream.read(DIGEST_SAMPLE_BYTES))
+    pieces = [(first, size)]
+    if length > DIGEST_SAMPLES * DIGEST_SAMPLE_BYTES:
+        step = length - DIGEST_SAMPLE_BYTES
+        starts = [first + index * step // (DIGEST_SAMPLES - 1) for index in range(DIGEST_SAMPLES)]
+        pieces = [(start, start + DIGEST_SAMPLE_BYTES) for start in starts]
+    for content in read_pieces(path, pieces):
+        digest.update(content)
     return digest.hexdigest()[:32]
 
 
 def modified_time_ns(path: Path) -> int | None:
     """Returns when a file was last changed, in nanoseconds since 1970; None if it does not exist."""
     try:
-        return path.stat().st_mtime_ns
+        return read_status(path).modified_ns
     except OSError:
         return None
 

@@ -21,6 +21,7 @@ from anomalylmm.posture.bodies import BodyReader
 from anomalylmm.posture.vector import posture_part
 from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
 from anomalylmm.records import Bodies, Box, Crop, CropRow, Detections, Image, Video
+from flows.archives.copies import Copies
 from flows.index.stages import each, overlapped, timed
 from flows.index.streams import Frames, VideoEnd, iter_frames
 from flows.settings.model import Settings
@@ -185,10 +186,15 @@ class CropStream:
 
 
 def iter_unit_crops(
-    videos: Sequence[Video], archive: Path, stream: CropStream, source: FrameSource, sample_fps: float
+    videos: Sequence[Video],
+    archive: Path,
+    stream: CropStream,
+    source: FrameSource,
+    sample_fps: float,
+    copies: Copies | None = None,
 ) -> Generator[Crops, None, None]:
-    """Runs decoding, detection and tracking, each in its own thread."""
-    frames = timed(iter_frames(videos, archive, source, sample_fps), partial(stream.counts.add, "decode"))
+    """Runs decoding, detection and tracking, each in its own thread; ``copies`` is needed for remote videos only."""
+    frames = timed(iter_frames(videos, archive, source, sample_fps, copies), partial(stream.counts.add, "decode"))
     decoded = overlapped(frames, ahead=BATCHES_AHEAD, name="decode")
     detected = overlapped(each(decoded, stream.look), ahead=BATCHES_AHEAD, name="detect")
     return overlapped(each(detected, stream.follow), ahead=BATCHES_AHEAD, name="track")

@@ -9,11 +9,13 @@ from threading import Event
 from typing import Any
 
 from anomalylmm.errors import ArchiveError, StoreBusyError
+from flows.archives.files import forget_statuses
 from flows.clocks.cameras import camera_from_folder
 from flows.composition import Composition
 from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_absence
 from flows.index.archive_files import PassedOver, path_id
 from flows.index.content import find_erased, modified_time_ns
+from flows.index.identities import Identities
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.sharing import run_shared
 from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
@@ -21,6 +23,7 @@ from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
+from storage.disk.addresses import is_address
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.gaps import GapRecord
@@ -132,6 +135,8 @@ def build_plan(
         ConfigurationError: No path matches the given camera patterns.
         StoreError: The quarantine can't be written.
     """
+    forget_statuses(archive)
+    identities = Identities(layout, archive)
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
     notes = read_quarantine(layout, digest)
     waiting = [note for note in notes if not _is_due(note, archive, retry=retry, max_tries=max_tries)]
@@ -146,7 +151,9 @@ def build_plan(
         is_erased=(lambda _: False) if erased else build_filter(layout, archive, composition.settings),
         correct=corrections.apply,
         only=only,
+        identify=identities.iter_ids,
     )
+    identities.save(is_complete=only is None and not plan.postponed)
     if erased:
         _lift(layout, archive, plan)
     present = {video.path: video.camera for video in plan.present}
@@ -154,7 +161,7 @@ def build_plan(
     def name_camera(path: str, camera: str) -> str:
         return present.get(path) or corrections.name(plan.cameras.get(path, camera))
 
-    for path, reason in plan.unreadable:
+    for path, reason in () if is_address(archive) else plan.unreadable:  # a server may answer the next time
         modified_ns = modified_time_ns(archive / path) or 0
         where = (path_id(path), path, name_camera(path, camera_from_folder(path)))
         entry = build_quarantine_entry(*where, pipeline_digest=digest, reason=reason, modified_ns=modified_ns)

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import ContainerTime, Video
+from flows.archives.files import read_head, read_status
 from flows.clock import utc_now
 from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
 from flows.index.containers import HEAD_BYTES, JPEG_START, VIDEO_SUFFIXES, name_container
-from flows.index.content import content_digest, find_shorter, modified_time_ns
+from flows.index.content import find_shorter, modified_time_ns
+from flows.index.identities import iter_ids
 from flows.index.settling import Settled, settle
 from flows.index.wallclock import (
     PathReader,
@@ -25,6 +27,7 @@ from flows.index.wallclock import (
 )
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
+from storage.disk.addresses import to_address
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
 
@@ -108,20 +111,20 @@ def _count(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 def describe_video(
     path: Path,
+    video_id: str,
     archive: Path,
     reader: PathReader,
     known: frozenset[str],
     probe_start: Callable[[Path], ContainerTime | None],
 ) -> Video:
-    """Identifies one file and finds its camera and start. The container is read only if the path leaves the time open.
+    """Finds the camera and start of one file. The container is read only if the path leaves the time open.
 
     Raises:
         OSError: The file can't be read.
     """
     relative = path.relative_to(archive).as_posix()
-    status = path.stat()
-    video_id = content_digest(path)
-    modified = _clip(status.st_mtime)
+    status = read_status(path)
+    modified = _clip((status.modified_ns or 0) / 1e9)
     is_told = video_id in known or reader.read(relative, modified).is_exact
     container = None if is_told else probe_start(path)
     clock = clock_of(
@@ -136,7 +139,7 @@ def describe_video(
         video_id=video_id,
         path=relative,
         camera=clean_text(clock.camera),
-        size_bytes=status.st_size,
+        size_bytes=status.size_bytes,
         start_utc=clock.start_utc,
         clock_source=clock.source,
         time_zone=clock.time_zone,
@@ -148,8 +151,7 @@ def _doubt_rate(path: Path, is_known: bool) -> tuple[str, ...]:
     """Doubts the times within a new file that holds pictures only, of which nothing says how fast they follow."""
     if is_known:
         return ()
-    with path.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
+    head = read_head(path, HEAD_BYTES)
     return ("frame_rate",) if name_container(head).startswith("raw") or head.startswith(JPEG_START) else ()
 
 
@@ -178,11 +180,12 @@ def plan_archive(
     correct: Callable[[Video], Video] = lambda video: video,
     only: Collection[str] | None = None,
     stored: Sequence[StoredVideo] = (),
+    identify: Callable[[Sequence[Path]], Iterator[str | OSError]] = iter_ids,
 ) -> Plan:
     """Finds new videos, optionally only those with a path in ``only``, and divides them into units.
 
     ``stored`` says more about the known videos: which paths and cameras they have. ``correct`` replaces camera and
-    start of videos that a person corrected.
+    start of videos that a person corrected. ``identify`` finds the ids of files, or why one can't be read.
 
     Raises:
         ArchiveError: The folder does not exist or contains no video.
@@ -201,7 +204,10 @@ def plan_archive(
     reader = read_names(listing.videos, archive, settings)
     _check_patterns(reader, settings)
     seen = known | quarantined
-    videos, lost, postponed = _describe_all(paths, archive, settings, reader, seen, probe_start, is_erased, correct)
+    ids = identify(paths)
+    videos, lost, postponed = _describe_all(
+        paths, ids, archive, settings, reader, seen, probe_start, is_erased, correct
+    )
     unreadable += lost
     unique, duplicates = _drop_duplicates(videos, {video.video_id: video for video in stored})
     unique = mark_same_times(unique)
@@ -232,11 +238,12 @@ def _no_video(archive: Path, listing: Listing) -> ArchiveError:
     passed = "; ".join(f"{item.path!r}: {item.reason}" for item in listing.passed_over[:MAX_NAMED])
     known = ", ".join(sorted(VIDEO_SUFFIXES))
     rest = f"{len(listing.passed_over)} files look like videos but are passed over: {passed}" if passed else ""
-    return ArchiveError(f"no video under {str(archive)!r}; {rest or f'the known file types are {known}'}")
+    return ArchiveError(f"no video under {to_address(archive)!r}; {rest or f'the known file types are {known}'}")
 
 
 def _describe_all(
     paths: Sequence[Path],
+    ids: Iterator[str | OSError],
     archive: Path,
     settings: Settings,
     reader: PathReader,
@@ -253,7 +260,10 @@ def _describe_all(
         if len(fresh) >= settings.decode.videos_per_run:
             return videos, unreadable, len(paths) - number
         try:
-            video = correct(describe_video(path, archive, reader, known, probe_start))
+            video_id = next(ids)
+            if isinstance(video_id, OSError):
+                raise video_id
+            video = correct(describe_video(path, video_id, archive, reader, known, probe_start))
         except OSError as error:
             if (
                 not isinstance(error, FileNotFoundError) or path.is_symlink()

@@ -12,10 +12,12 @@ from anomalylmm.errors import ArchiveError
 from anomalylmm.records import ClockSource, ContainerTime, Video
 from flows.clocks.neighbors import names_place
 from flows.index.archive_files import PassedOver, list_archive
+from flows.index.content import content_digest
 from flows.index.planning import describe_video, read_names
 from flows.index.wallclock import DOUBTS, PathReader, describe_paths
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews
+from storage.disk.addresses import to_address
 
 EXAMPLES = 3  # files shown of each layout
 MAX_LAYOUTS = 200
@@ -73,7 +75,7 @@ def preview_archive(archive: Path, settings: Settings, probe_start: Callable[[Pa
     listing = list_archive(archive, settings.archive)
     paths = listing.videos
     if not paths:
-        raise ArchiveError(f"no video under {str(archive)!r}")
+        raise ArchiveError(f"no video under {to_address(archive)!r}")
     reader = read_names(paths, archive, settings)
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
@@ -116,7 +118,7 @@ def _iter_examples(
 ) -> Iterator[Example]:
     for path in files:
         with suppress(OSError):  # an index run names the files that it can't read
-            yield _example(describe_video(path, archive, reader, frozenset(), probe_start))
+            yield _example(describe_video(path, content_digest(path), archive, reader, frozenset(), probe_start))
 
 
 def _example(video: Video) -> Example:

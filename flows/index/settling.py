@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from flows.archives.files import is_file
 from flows.index.archive_files import Listing, PassedOver
 from flows.index.content import modified_time_ns
 
@@ -39,5 +40,5 @@ def settle(listing: Listing, archive: Path, settle_seconds: float, now: datetime
 
 def _age(path: Path, now: datetime) -> float | None:
     """Returns the seconds since a regular file changed; None for anything else."""
-    modified_ns = modified_time_ns(path) if path.is_file() else None
+    modified_ns = modified_time_ns(path) if is_file(path) else None
     return None if modified_ns is None else now.timestamp() - modified_ns / 1e9

@@ -1,13 +1,17 @@
 """Decodes the videos of a unit one after another, and joins those that follow each other in time to streams."""
 
+import errno
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from anomalylmm.errors import VideoError
+from anomalylmm.errors import UnreachedError, VideoError
 from anomalylmm.protocols import FrameSource
 from anomalylmm.records import DecodeReport, FrameBatch, Video, VideoHeader
-from flows.index.content import modified_time_ns
+from flows.archives.copies import CHANGED, Copies
+from flows.index.content import content_digest, modified_time_ns
+from storage.disk.addresses import is_address
 
 MAX_GAP_SECONDS = 2.0  # between two videos of one stream
 ROUNDING_SECONDS = 1.0  # by which starts in names are rounded: so much is neither a gap nor an overlap
@@ -24,6 +28,7 @@ class VideoEnd:
     report: DecodeReport | None = None
     error: str = ""
     modified_ns: int = 0  # of the file
+    is_unreached: bool = False  # whether the file could not be copied from its server, so that a later run tries again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +43,33 @@ class Frames:
 
 
 def iter_frames(
-    videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float
+    videos: Sequence[Video], archive: Path, source: FrameSource, sample_fps: float, copies: Copies | None = None
 ) -> Generator[Frames, None, None]:
-    """Decodes videos in order of time. If one can't be opened, the others are still decoded."""
+    """Decodes videos in order of time. If one can't be opened, the others are still decoded.
+
+    Args:
+        videos: Of one camera.
+        archive: Where they are.
+        source: The decoder.
+        sample_fps: Frames per second of video.
+        copies: Makes local copies of remote videos; only they need it.
+    """
     last: Frames | None = None  # the end of the last video, held back until it is known whether the next one goes on
     last_seconds = 0.0  # of its last frame
     with source.keep_open() as reader:
         for video in videos:
             modified_ns = modified_time_ns(archive / video.path) or 0
-            try:
-                session = reader.open_session(archive / video.path, sample_fps=sample_fps)
-            except VideoError as error:
-                if last is not None:
-                    yield replace(last, ends_stream=True)
-                last = None
-                yield Frames(video=video, end=VideoEnd(video=video, error=str(error), modified_ns=modified_ns))
-                continue
-            try:
+            with ExitStack() as held:
+                try:
+                    path = _reach(held, video, archive, copies)
+                    session = reader.open_session(path, sample_fps=sample_fps)
+                except VideoError as error:
+                    if last is not None:
+                        yield replace(last, ends_stream=True)
+                    last = None
+                    yield Frames(video=video, end=_failed(video, error, modified_ns))
+                    continue
+                held.callback(session.close)
                 shift = find_shift(last, last_seconds, video, session.header)
                 if last is not None:
                     yield replace(last, ends_stream=shift is None)
@@ -62,12 +77,33 @@ def iter_frames(
                 for batch in session:
                     yield Frames(video=video, batch=batch, shift_seconds=shift or 0.0)
                     last_seconds = batch.pts_seconds[-1]
-            finally:
-                session.close()
             end = VideoEnd(video=video, header=session.header, report=session.report, modified_ns=modified_ns)
             last = Frames(video=video, shift_seconds=shift or 0.0, end=end)
     if last is not None:
         yield replace(last, ends_stream=True)
+
+
+def _reach(held: ExitStack, video: Video, archive: Path, copies: Copies | None) -> Path:
+    """Gives a video's file, if it is remote a copy that ``held`` removes.
+
+    Raises:
+        UnreachedError: It can't be copied, or has another content by now.
+    """
+    path = archive / video.path
+    if copies is None or not is_address(path):
+        return path
+    try:
+        local = held.enter_context(copies.local(path))
+        if content_digest(local) != video.video_id:
+            raise OSError(errno.ESTALE, CHANGED)
+    except OSError as error:
+        raise UnreachedError(f"it could not be copied from the archive: {error.strerror or error}") from error
+    return local
+
+
+def _failed(video: Video, error: VideoError, modified_ns: int) -> VideoEnd:
+    is_unreached = isinstance(error, UnreachedError)
+    return VideoEnd(video=video, error=str(error), modified_ns=modified_ns, is_unreached=is_unreached)
 
 
 def find_shift(last: Frames | None, last_seconds: float, video: Video, header: VideoHeader) -> float | None:

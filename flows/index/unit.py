@@ -142,7 +142,12 @@ def _index_claimed(
     )
     build = _UnitBuilder(composition, writer, stream.counts, unit.videos, view)
     items = iter_unit_crops(
-        unit.videos, archive, stream, composition.build_source(view), composition.settings.decode.sample_fps
+        unit.videos,
+        archive,
+        stream,
+        composition.build_source(view),
+        composition.settings.decode.sample_fps,
+        composition.copies,
     )
     with claim.guard():
         with closing(until_stopped(items, stop)) as unstopped:
@@ -204,6 +209,8 @@ class _UnitBuilder:
         found = _find_unreadable(end)
         if found:
             self._unreadable.append(found)
+        if end.is_unreached:
+            return found
         if end.header is None or end.report is None or end.report.status == "failed":
             entry = build_quarantine_entry(
                 end.video.video_id,

@@ -94,10 +94,11 @@ def fetch_moments(
     wanted = list(candidates)
     if not wanted:
         return Moments()
-    places = VideoPlaces(layout, archive, patience_seconds=composition.settings.decode.stall_seconds)
+    patience_seconds = composition.settings.decode.stall_seconds
+    places = VideoPlaces(layout, archive, composition.copies, patience_seconds=patience_seconds)
     reader = composition.build_moment_reader()
     moments = Moments(spool := MomentSpool(layout.temporary))
-    with closing(reader):
+    with closing(reader), closing(places):
         for video, wishes in _plan(composition, gallery, wanted).values():
             _fetch_video(moments, spool, places, reader, video, wishes)
     return moments

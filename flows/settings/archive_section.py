@@ -1,15 +1,16 @@
 """The section ``archive`` of the settings."""
 
 import re
+from typing import Annotated
 
 from pathspec import GitIgnoreSpec
 from pydantic import Field, field_validator
 
-from flows.settings.sections import Seconds, Section
+from flows.settings.sections import Seconds, Section, Unit
 
 
 class ArchiveSettings(Section):
-    """Which files of an archive are footage."""
+    """Which files of an archive are footage, and where those of a remote one are copied to."""
 
     exclude: tuple[str, ...] = Field(
         (),
@@ -24,6 +25,15 @@ class ArchiveSettings(Section):
         ge=0,
         le=86_400,
         description="files changed this recently are left to a later run, unless all were, as in a copy; 0: read all",
+    )
+
+    scratch: str = Field(
+        "/var/tmp",  # noqa: S108 - what is made there can be opened by this user only
+        min_length=1,
+        description="folder on a local disk for copies of remote videos; each is removed when it has been decoded",
+    )
+    scratch_gib: Annotated[float, Unit("GiB")] = Field(
+        20.0, gt=0, description="maximum size of these copies together, of all processes of a user"
     )
 
     @field_validator("exclude", "include")

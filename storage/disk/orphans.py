@@ -25,7 +25,7 @@ def iter_orphans(layout: StoreLayout, grace_seconds: float) -> Iterator[Path]:
     for path in sorted(layout.temporary.iterdir()):
         try:
             age = now - path.lstat().st_mtime
-            is_held = _is_locked(path) or (is_claimed(layout, path) and _is_recent(layout, path))
+            is_held = is_locked(path) or (is_claimed(layout, path) and _is_recent(layout, path))
             if age >= grace_seconds and not is_held:
                 yield path
         except FileNotFoundError:
@@ -60,7 +60,8 @@ def _is_recent(layout: StoreLayout, path: Path) -> bool:
         return True  # who may not write here may not remove it either
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
+    """Whether a running process holds a folder or file."""
     if path.is_symlink():
         return False
     descriptor = os.open(path, os.O_RDONLY)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from storage.disk.addresses import is_address, to_address
 from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import Utc, find_note, write_note
@@ -53,7 +54,9 @@ _NOTE = TypeAdapter(ArchiveNote)
 
 
 def name_archive(archive: Path) -> str:
-    """The name of an archive in notes and tables: its absolute path."""
+    """The name of an archive in notes and tables: its absolute path, or its address."""
+    if is_address(archive):
+        return clean_text(to_address(archive))
     return clean_text(os.path.abspath(archive))  # noqa: PTH100 - links stay, as the user knows the archive by them
 
 

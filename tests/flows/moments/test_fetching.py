@@ -156,7 +156,7 @@ def test_a_file_system_that_does_not_answer_is_given_up(
     store: StoreLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetching, "VideoPlaces", lambda *given, **_: places.VideoPlaces(*given, patience_seconds=0.05))
-    monkeypatch.setattr(places, "Sources", lambda _: time.sleep(2.0))
+    monkeypatch.setattr(places, "Sources", lambda *_: time.sleep(2.0))
     found = sweep(store, tmp_path, None)
     assert all("can't be reached" in seen for seen in found.values())
 
