@@ -29,9 +29,10 @@ def fetch_frame(
         ArchiveError: The archive can't be reached.
         VideoError: The video is gone, can't be decoded, or has no frame there.
     """
-    places = VideoPlaces(layout, archive, patience_seconds=composition.settings.decode.stall_seconds)
+    patience_seconds = composition.settings.decode.stall_seconds
+    places = VideoPlaces(layout, archive, composition.copies, patience_seconds=patience_seconds)
     place = MomentPlace(pts_seconds=(pts_seconds,), box_share=(0.0, 0.0, 1.0, 1.0))
-    with closing(composition.build_moment_reader(max_side_px=FRAME_SIDE_PX)) as reader:
+    with closing(places), closing(composition.build_moment_reader(max_side_px=FRAME_SIDE_PX)) as reader:
         for _, clip in reader.iter_moments(places.find(video), [place]):
             return clip[0], clip.pts_seconds[0]
     raise VideoError(f"{video.path} has no frame at {pts_seconds:.1f} s; choose an earlier time")
