@@ -33,7 +33,7 @@ class VideoPlaces:
     def close(self) -> None:
         """Removes the copy of a remote video."""
         for sources in self._sources.values():
-            if isinstance(sources, Sources):
+            if not isinstance(sources, str):
                 sources.close()
 
     def find(self, video: VideoEntry) -> Path:
