@@ -1,11 +1,10 @@
 """An export: hits that were found, with clips, pictures and where each statement is from, in one folder or zip file."""
 
-import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from flows.composition import Composition
 from flows.export import MAX_HITS
 from flows.export.choice import Choice, Evidence, gather
 from flows.export.clips import ClipNote, ClipStyle, write_clip
-from flows.export.files import Exported, pack, sync, write_index, write_manifest, write_tables
+from flows.export.files import Exported, building, write_index, write_manifest, write_tables
 from flows.export.looking import Looker, Scene
 from flows.export.sources import Sources
 from flows.export.stills import build_still
@@ -26,7 +25,7 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.runs.user import current_user
 from storage.disk.addresses import is_address
-from storage.disk.files import create_directories, fsync_path, guarded, unique_name
+from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
 from storage.hits.inbox import leave_search
 from storage.hits.rows import SearchRecord
@@ -141,7 +140,7 @@ def _export(
     looker = build_looker(composition) if request.style.needs_detector else None
     listener.start("export", len(found))
     with recording(layout, "export", listener, composition) as recorded:
-        with _building(request.output) as folder:
+        with building(request.output) as folder:
             run = _Run(
                 cutter=composition.clips,
                 looker=looker,
@@ -182,32 +181,6 @@ def check_output(request: ExportRequest) -> None:
         return
     if output.resolve().is_relative_to(request.archive.resolve()):
         raise ConfigurationError(f"{request.output} lies in the archive, which is only read; choose another place")
-
-
-@contextmanager
-def _building(output: Path) -> Iterator[Path]:
-    """Gives a folder to fill beside the output; it gets the output's name only when all of it is on the disk."""
-    output = output.absolute()
-    folder = output.with_name(f".{unique_name(output.name)}")
-    packed = folder.with_name(f"{folder.name}.zip")
-    with guarded("create", folder):
-        create_directories(output.parent)
-        for name in ("clips", "pictures"):
-            (folder / name).mkdir(parents=True)
-    try:
-        yield folder
-        with guarded("write", output):
-            if output.suffix.lower() == ".zip":
-                pack(folder, packed)
-                fsync_path(packed)
-                packed.rename(output)
-            else:
-                sync(folder)
-                folder.rename(output)
-            fsync_path(output.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        packed.unlink(missing_ok=True)
 
 
 def _export_all(run: _Run, found: Sequence[Evidence], listener: Listener) -> list[Exported]:

@@ -3,8 +3,10 @@
 import csv
 import json
 import math
+import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import StringIO
@@ -16,7 +18,7 @@ from anomalylmm.records import SlotVerdict
 from flows.export.choice import Evidence
 from flows.export.clips import ClipNote
 from flows.report.page import render
-from storage.disk.files import fsync_path, sha256_file
+from storage.disk.files import create_directories, fsync_path, guarded, sha256_file, unique_name
 from storage.shards.schema import clean_text
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
@@ -27,6 +29,36 @@ CSV_NAMES = (
     "cosine z_score score affirm rank clip clip_start_seconds picture detector dual_encoder judge pipeline "
     "query_version sweep_id shard_id tracklet_id crop_id problems"
 ).split()
+
+
+@contextmanager
+def building(output: Path) -> Iterator[Path]:
+    """Gives a folder to fill beside the output; it gets the output's name only when all of it is on the disk.
+
+    Raises:
+        StoreError: It can't be written.
+    """
+    output = output.absolute()
+    folder = output.with_name(f".{unique_name(output.name)}")
+    packed = folder.with_name(f"{folder.name}.zip")
+    with guarded("create", folder):
+        create_directories(output.parent)
+        for name in ("clips", "pictures"):
+            (folder / name).mkdir(parents=True)
+    try:
+        yield folder
+        with guarded("write", output):
+            if output.suffix.lower() == ".zip":
+                pack(folder, packed)
+                fsync_path(packed)
+                packed.rename(output)
+            else:
+                sync(folder)
+                folder.rename(output)
+            fsync_path(output.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        packed.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
