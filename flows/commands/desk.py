@@ -20,7 +20,7 @@ def review(
         typer.Option(
             "--archive",
             envvar="ANOMALYLMM_ARCHIVE",
-            help="Folder of the source videos; without it no clips are played.",
+            help="Folder or address of the source videos; without it no clips are played.",
         ),
     ] = None,
     queries: Annotated[

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 ArchiveOption = Annotated[
     Path | None,
     typer.Option(
-        "--archive", envvar="ANOMALYLMM_ARCHIVE", help="Folder of the source videos; without it no clips are exported."
+        "--archive",
+        envvar="ANOMALYLMM_ARCHIVE",
+        help="Folder or address of the source videos; without it no clips are exported.",
     ),
 ]
 

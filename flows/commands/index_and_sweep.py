@@ -31,7 +31,7 @@ MAX_ROWS = 50  # of one table of files
 
 
 def index(
-    archive: Annotated[Path, typer.Argument(help="Folder of videos; it is only read.")],
+    archive: Annotated[Path, typer.Argument(help="Folder or address (s3://...) of videos; it is only read.")],
     store: StoreOption = DEFAULT_STORE,
     profile: ProfileOption = None,
     settings: SettingsOption = None,

@@ -96,7 +96,8 @@ def serve(
     profile: ProfileOption = "pocket",
     settings: SettingsOption = None,
     archive: Annotated[
-        Path | None, typer.Option("--archive", help="Archive whose new videos are indexed before each sweep.")
+        Path | None,
+        typer.Option("--archive", help="Archive, a folder or address, whose new videos are indexed before each sweep."),
     ] = None,
     queries: Annotated[Path | None, typer.Option("--queries", help="Your own queries.toml.")] = None,
     cron: Annotated[str, typer.Option("--cron", help="Schedule of the nightly sweep.")] = "0 2 * * *",

@@ -21,7 +21,8 @@ MAX_SECONDS = 60.0  # of a clip; of a person who is seen for longer, the time ar
 MAX_BYTES = 1 << 30  # of all clips kept
 MAX_AT_ONCE = 2  # clips being cut
 NO_ARCHIVE = (
-    "The videos are not at hand, so there is no clip: start the desk with --archive and the folder of the videos."
+    "The videos are not at hand, so there is no clip: start the desk with --archive and the folder or address of the "
+    "videos."
 )
 
 

@@ -54,7 +54,9 @@ class IndexForm(StoreForm):
     """Input of the flow ``index-archive``."""
 
     archive: str = Field(
-        title="Archive", description="Folder of videos on the machine that runs the flow; it is only read", min_length=1
+        title="Archive",
+        description="Folder on the machine that runs the flow, or address, of videos; it is only read",
+        min_length=1,
     )
     retry: bool = Field(
         False,
@@ -79,7 +81,7 @@ class SweepForm(StoreForm):
     archive: str = Field(
         "",
         title="Archive to index first",
-        description="Folder of videos. Its new footage is indexed before the sweep; leave empty to index nothing",
+        description="Folder or address of videos. New footage is indexed before the sweep; leave empty to index none",
     )
 
 
@@ -127,7 +129,9 @@ class ExportForm(StoreForm):
         description="New folder on the machine that runs the flow, or a new file that ends in .zip",
         min_length=1,
     )
-    archive: str = Field("", title="Archive", description="Folder of the source videos; leave empty to export no clips")
+    archive: str = Field(
+        "", title="Archive", description="Folder or address of the source videos; leave empty to export no clips"
+    )
     query: str = Field(
         "", title="Query", description="Only hits of the saved query with this name; leave empty for all"
     )
