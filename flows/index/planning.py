@@ -27,7 +27,7 @@ from flows.index.wallclock import (
 )
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
-from storage.disk.addresses import to_address
+from storage.disk.addresses import is_address, to_address
 from storage.gallery.shard import StoredVideo
 from storage.shards.schema import clean_text
 
@@ -279,6 +279,8 @@ def _why(path: Path, error: OSError) -> str:
     """Explains why a file can't be opened, and what to do."""
     if path.is_symlink():
         return f"the link does not lead to a readable file ({error.strerror or error}); correct or remove it"
+    if is_address(path):
+        return f"{error.strerror or error}; the next run tries it again"
     return f"{error.strerror or error}; check the file and its permissions, or remove it from the archive"
 
 

@@ -115,6 +115,31 @@ def test_a_video_that_can_not_be_copied_is_tried_again_by_the_next_run(
     assert index_archive(settings(tmp_path), layout, ARCHIVE).total("num_videos") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError("no"), "access is denied (no); check the credentials"),
+        (ConnectionError("cut"), "the server failed at every try, the last time with: cut"),
+    ],
+)
+def test_a_server_that_fails_leaves_all_videos_to_the_next_run(
+    memory: Any, clip: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    put(memory, GATE, clip)
+    layout = StoreLayout(tmp_path / "store")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "cat_ranges", fail)
+        failed = index_archive(settings(tmp_path), layout, ARCHIVE)
+    assert failed.state == "Degraded"
+    assert failed.unreadable[0].reason.startswith(reason)
+    assert failed.unreadable[0].reason.endswith("the next run tries it again")
+    assert not read_quarantine(layout)
+    assert index_archive(settings(tmp_path), layout, ARCHIVE).total("num_videos") == 1
+
+
 def test_a_file_that_changes_while_it_is_copied_is_refused(memory: Any, tmp_path: Path) -> None:
     put(memory, GATE, b"old content")
     path = ARCHIVE / GATE
