@@ -34,7 +34,7 @@ class Server:
         for pause in (*PAUSES_SECONDS, None):
             try:
                 result = within(STALL_SECONDS if stall_seconds is None else stall_seconds, work)
-            except Exception as error:
+            except Exception as error:  # the errors of fsspec's libraries have no base in common
                 lasting = _explain_lasting(error)
                 if lasting is not None:
                     raise lasting from error

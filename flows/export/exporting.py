@@ -193,7 +193,7 @@ def _export_all(run: _Run, found: Sequence[Evidence], listener: Listener) -> lis
                 begun.append(_begin(run, pool, evidence))
                 while begun and (begun[0].is_ready or number == len(found)):
                     items.append(_finish_and_say(run, begun.popleft(), listener))
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: clips that wait are not begun any more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return items

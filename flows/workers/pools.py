@@ -94,7 +94,7 @@ class _Pool:
                     self._bear(error)
                 time.sleep(POLL_SECONDS)
                 raise_if_stopped()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: units that wait are not begun any more
             self._cancel()
             raise
         return [self._reports[position] for position in range(len(self._jobs))]

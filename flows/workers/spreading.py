@@ -59,7 +59,7 @@ def _read(engine: Engine, future: Any) -> Any:
             f"the connection to {engine.name} was lost ({type(error).__name__}); look at its log, and run again: what "
             "is done is kept"
         ) from error
-    except Exception as error:
+    except Exception as error:  # whatever class Ray wraps it in
         cause = getattr(error, "cause", None)  # Ray wraps what a task raised
         if isinstance(cause, AnomalyLMMError):
             raise cause from error

@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -73,25 +74,27 @@ def test_the_store_knows_its_archive_and_the_report_shows_the_frames(store: Stor
     assert "judged by 4 frames of the archive" in (store.reports / "sweep-latest.html").read_text()
 
 
-def test_an_archive_that_moved_is_named(store: StoreLayout, archive: Path, original: Path, tmp_path: Path) -> None:
-    hidden = original / "archive"
-    hidden.rename(original / "away")
+@contextmanager
+def unmounted(original: Path) -> Iterator[None]:
+    """Takes the archive away for a while."""
+    away = (original / "archive").rename(original / "away")
     try:
+        yield
+    finally:
+        away.rename(original / "archive")
+
+
+def test_an_archive_that_moved_is_named(store: StoreLayout, archive: Path, original: Path, tmp_path: Path) -> None:
+    with unmounted(original):
         found = sweep(store, tmp_path, archive)
         assert all(seen.startswith("4 frames of the archive") for seen in found.values())
-    finally:
-        (original / "away").rename(hidden)
 
 
 def test_an_unmounted_archive_leaves_stored_crops_and_says_so(
     store: StoreLayout, original: Path, tmp_path: Path
 ) -> None:
-    hidden = original / "archive"
-    hidden.rename(original / "away")
-    try:
+    with unmounted(original):
         found = sweep(store, tmp_path, None)
-    finally:
-        (original / "away").rename(hidden)
     assert all(seen.startswith("stored crops: the archive ") for seen in found.values())
     assert all("can't be reached" in seen for seen in found.values())
     assert "judged by stored crops: the archive" in (store.reports / "sweep-latest.html").read_text()
@@ -100,13 +103,9 @@ def test_an_unmounted_archive_leaves_stored_crops_and_says_so(
 def test_the_next_sweep_judges_again_what_an_unmounted_archive_kept_back(
     store: StoreLayout, original: Path, tmp_path: Path
 ) -> None:
-    hidden = original / "archive"
-    hidden.rename(original / "away")
-    try:
+    with unmounted(original):
         night = run_sweep(store, tmp_path, None)
         again = run_sweep(store, tmp_path, None)
-    finally:
-        (original / "away").rename(hidden)
     assert any("judged again by the next sweep" in warning for warning in night.warnings)
     assert (again.num_hits, again.num_calls, again.num_new) == (night.num_hits, 0, 0)  # all from the cache
     assert all(seen.startswith("4 frames of the archive, ") for seen in sweep(store, tmp_path, None).values())
