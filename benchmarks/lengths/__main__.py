@@ -19,7 +19,7 @@ from benchmarks.lengths.options import add_settings, build_settings
 from benchmarks.lengths.report import draw, write_markdown
 from benchmarks.measurements import Measurements
 from benchmarks.watching import run_watched
-from flows.index.content import content_digest
+from flows.index.listing.content import content_digest
 
 EXAMPLE = "example: benchmarks/lengths/run --lengths 60 600 3600 36000 --cameras 1 4 16 64 --out lengths.json"
 

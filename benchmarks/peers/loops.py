@@ -17,7 +17,7 @@ from anomalylmm.records import Image
 from benchmarks.peers.flat_store import FlatStore
 from benchmarks.peers.seen import Look
 from flows.composition import Composition
-from flows.index.archive_files import list_archive
+from flows.index.listing.archive_files import list_archive
 from flows.settings.model import Settings
 
 YOLO = "pocket/detector"  # the YOLO of this package: the loop that people write calls YOLO.track

@@ -23,7 +23,7 @@ from anomalylmm.models.weights import resolve
 from anomalylmm.records import CropRow, Floats
 from benchmarks.peers.shelves import Laps, Shelf
 from flows.composition import Composition, ImageTextEncoder
-from flows.index.cropping import read_jpeg
+from flows.index.units.cropping import read_jpeg
 from flows.settings.model import load_settings
 from storage.disk.layout import ShardKey, StoreLayout, make_shard_id
 from storage.gallery.compacting import compact_store

@@ -11,7 +11,7 @@ from anomalylmm.rerank.saliency import overlay
 from flows.desk.clips import read_track
 from flows.desk.words import Word, read_slots, split_words
 from flows.export.choice import Choice, Evidence, gather
-from flows.index.cropping import read_jpeg, write_jpeg
+from flows.index.units.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import draw_box
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board

@@ -11,7 +11,7 @@ from anomalylmm.errors import ConfigurationError, QueryError
 from anomalylmm.query.masking import check_text
 from flows.desk.jobs import Job
 from flows.export.choice import Evidence
-from flows.index.cropping import write_jpeg
+from flows.index.units.cropping import write_jpeg
 from flows.report.picture_files import USABLE, decode_picture
 from flows.search.outcome import Result, SearchReport, SearchRequest
 from storage.disk.layout import StoreLayout

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from anomalylmm.errors import UnreachedError, VideoError
 from flows.archives.copies import Copies
 from flows.archives.files import check_archive, is_file, read_status
-from flows.index.archive_files import list_archive
-from flows.index.content import content_digest
+from flows.index.listing.archive_files import list_archive
+from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address, to_address
 from storage.disk.files import sha256_file
 

@@ -11,7 +11,7 @@ from anomalylmm.protocols import PersonDetector
 from anomalylmm.records import Box, CropRow, Image
 from flows.export.bystanders import find_same, head_region, others
 from flows.export.looking import Scene
-from flows.index.cropping import read_jpeg, write_jpeg
+from flows.index.units.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import SIDE_PX, draw_box, place_in_crop
 
 JPEG_QUALITY = 90

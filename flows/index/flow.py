@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from flows.index import indexing
 from flows.index.indexing import IndexReport, RunUnits
 from flows.index.planning import Unit
-from flows.index.unit import UnitReport
+from flows.index.units.unit import UnitReport
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, show_markdown, show_table
 from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import Listener

@@ -13,12 +13,12 @@ from flows.archives.files import forget_statuses
 from flows.clocks.cameras import camera_from_folder
 from flows.composition import Composition
 from flows.index.absence import NOTHING_MISSING, Absence, explain_empty, note_absence
-from flows.index.archive_files import PassedOver, path_id
-from flows.index.content import find_erased, modified_time_ns
-from flows.index.identities import Identities
+from flows.index.listing.archive_files import PassedOver, path_id
+from flows.index.listing.content import find_erased, modified_time_ns
+from flows.index.listing.identities import Identities
 from flows.index.planning import Duplicate, Plan, Unit, plan_archive
 from flows.index.sharing import run_shared
-from flows.index.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
+from flows.index.units.unit import UnitReport, Unreadable, build_quarantine_entry, index_unit
 from flows.maintain.retention import build_filter
 from flows.runs.at_once import choose_number, work_at_once
 from flows.runs.progress import Listener, Silence

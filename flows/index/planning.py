@@ -12,11 +12,11 @@ from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import ContainerTime, Video
 from flows.archives.files import read_head, read_status
 from flows.clock import utc_now
-from flows.index.archive_files import Listing, PassedOver, list_archive, path_id
-from flows.index.containers import HEAD_BYTES, JPEG_START, VIDEO_SUFFIXES, name_container
-from flows.index.content import find_shorter, modified_time_ns
-from flows.index.identities import iter_ids
-from flows.index.settling import Settled, settle
+from flows.index.listing.archive_files import Listing, PassedOver, list_archive, path_id
+from flows.index.listing.containers import HEAD_BYTES, JPEG_START, VIDEO_SUFFIXES, name_container
+from flows.index.listing.content import find_shorter, modified_time_ns
+from flows.index.listing.identities import iter_ids
+from flows.index.listing.settling import Settled, settle
 from flows.index.wallclock import (
     PathReader,
     build_patterns,

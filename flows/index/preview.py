@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from anomalylmm.errors import ArchiveError
 from anomalylmm.records import ClockSource, ContainerTime, Video
 from flows.clocks.neighbors import names_place
-from flows.index.archive_files import PassedOver, list_archive
-from flows.index.content import content_digest
+from flows.index.listing.archive_files import PassedOver, list_archive
+from flows.index.listing.content import content_digest
 from flows.index.planning import describe_video, read_names
 from flows.index.wallclock import DOUBTS, PathReader, describe_paths
 from flows.settings.model import Settings

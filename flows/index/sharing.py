@@ -13,7 +13,7 @@ from storage.disk.layout import StoreLayout, encode_name
 from storage.shards.writer import read_siblings
 
 if TYPE_CHECKING:
-    from flows.index.unit import UnitReport
+    from flows.index.units.unit import UnitReport
 
 MAX_PAUSE_SECONDS = 2.0  # between two looks at whether another run has finished
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from anomalylmm.errors import StoreBusyError
 from anomalylmm.records import Video
 from flows.clock import utc_now
-from flows.index.content import find_erased
+from flows.index.listing.content import find_erased
 from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings

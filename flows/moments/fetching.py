@@ -11,7 +11,7 @@ from anomalylmm.footage.moments import even_out, plan_moment, shows_crop
 from anomalylmm.protocols import MomentReader
 from anomalylmm.records import STORED_CROPS, Candidate, Clip, CropRow, MomentPlace
 from flows.composition import Composition
-from flows.index.cropping import read_jpeg
+from flows.index.units.cropping import read_jpeg
 from flows.moments.places import VideoPlaces
 from flows.moments.spool import Key, MomentSpool
 from storage.disk.layout import StoreLayout

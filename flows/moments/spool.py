@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from anomalylmm.records import Clip, Image
-from flows.index.cropping import read_jpeg, write_jpeg
+from flows.index.units.cropping import read_jpeg, write_jpeg
 from storage.disk.files import guarded
 
 JPEG_QUALITY = 95

@@ -11,7 +11,7 @@ from anomalylmm.posture.skeleton import draw_skeleton
 from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import Clip, CropRow, Image, Query
 from anomalylmm.rerank.saliency import overlay
-from flows.index.cropping import read_jpeg, write_jpeg
+from flows.index.units.cropping import read_jpeg, write_jpeg
 from flows.report.strips import draw_strip
 
 SIDE_PX = 320

@@ -14,7 +14,7 @@ from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated, paraphrases
 from anomalylmm.records import Candidate, CropRow, Floats, Query
 from anomalylmm.rerank.gate import CoarseHint
-from flows.index.cropping import read_jpeg
+from flows.index.units.cropping import read_jpeg
 from storage.gallery.gallery import FoundCrop, Gallery
 from storage.gallery.scope import Scope
 

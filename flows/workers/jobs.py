@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from anomalylmm.errors import EngineError, StoreError
 from flows.composition import Composition, open_composition
 from flows.index.planning import Unit
-from flows.index.unit import UnitReport, Unreadable, index_unit
+from flows.index.units.unit import UnitReport, Unreadable, index_unit
 from flows.runs.progress import Listener, Silence
 from flows.runs.terminal import visible
 from flows.settings.model import Settings

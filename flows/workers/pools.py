@@ -16,7 +16,7 @@ from prefect.states import Cancelled
 from pydantic import TypeAdapter
 
 from anomalylmm.errors import EngineError
-from flows.index.unit import UnitReport
+from flows.index.units.unit import UnitReport
 from flows.runs.progress import Listener
 from flows.runs.stopping import raise_if_stopped
 from flows.runs.terminal import visible

@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from anomalylmm.errors import AnomalyLMMError, EngineError
-from flows.index.unit import UnitReport
+from flows.index.units.unit import UnitReport
 from flows.runs.progress import Listener
 from flows.runs.stopping import raise_if_stopped
 from flows.workers.engines import Engine

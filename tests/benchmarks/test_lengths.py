@@ -14,7 +14,7 @@ from benchmarks.lengths.pieces import cut_video, write_table
 from benchmarks.lengths.repeating import check_video, read_span, repeat
 from benchmarks.lengths.report import compare_longest, draw, list_slopes, select, write_markdown
 from benchmarks.watching import Watched, run_watched
-from flows.index.content import content_digest
+from flows.index.listing.content import content_digest
 from tests.faults.footage.clips import FPS, Clip, encode
 
 CLIP = Clip(num_frames=20, bframes=2)  # 2.5 s, a key frame a second

@@ -8,7 +8,7 @@ import pytest
 
 from anomalylmm.errors import VideoError
 from anomalylmm.footage.edits import FrameEdit
-from anomalylmm.models.video.clip_writing import write_frames
+from anomalylmm.models.video.children.clip_writing import write_frames
 from anomalylmm.protocols import ClipCutter
 from anomalylmm.records import Image
 from tests.conformance.fakes import FakeCutter, keep_frames

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.models.video.high_dynamic_range import PQ
+from anomalylmm.models.video.reading.high_dynamic_range import PQ
 from tests.anomalylmm.models.video.clips import (
     count_decoded,
     every,

@@ -14,7 +14,7 @@ from typing import Any
 
 from anomalylmm.errors import ArchiveError
 
-CHILD = "anomalylmm.models.video.decoding_child"
+CHILD = "anomalylmm.models.video.children.decoding_child"
 Fields = dict[str, Any]
 PIECE_BYTES = 1 << 17  # of a frame; a Connection sets aside room for a whole message again at each read
 LEAVING_SECONDS = 2.0  # from the end of the connection to the end of the process

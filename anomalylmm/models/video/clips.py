@@ -15,7 +15,7 @@ from anomalylmm.records import Image
 EVERY_FRAME_FPS = 1000.0  # no camera is faster, so nothing is left out
 SAME_SECONDS = 1e-6
 BATCH_FRAMES = 4
-CHILD = "anomalylmm.models.video.clip_child"
+CHILD = "anomalylmm.models.video.children.clip_child"
 
 
 class VideoClips:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomalylmm.models.video.child_process import child_environment
 
-CHILD = "anomalylmm.models.video.copying_child"
+CHILD = "anomalylmm.models.video.children.copying_child"
 
 
 def copy_piece(

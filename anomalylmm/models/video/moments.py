@@ -11,7 +11,7 @@ from anomalylmm.models.video.child_process import Child, ChildLostError, ChildSu
 from anomalylmm.models.video.frames import MAX_VIDEOS_PER_CHILD, OPENING_BYTES_PER_SECOND, STARTING_SECONDS, check_file
 from anomalylmm.records import Clip, Image, MomentPlace
 
-CHILD = "anomalylmm.models.video.moment_child"
+CHILD = "anomalylmm.models.video.children.moment_child"
 Frames = dict[float, Image]  # by time
 
 

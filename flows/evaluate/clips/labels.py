@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.measure.clip_scores import ClipEvent
 from anomalylmm.query.lexicon import Lexicon
-from flows.index.containers import VIDEO_SUFFIXES
+from flows.index.listing.containers import VIDEO_SUFFIXES
 from flows.settings.own_files import read_own_file, show_value
 
 LABELS_FILE = "labels.csv"

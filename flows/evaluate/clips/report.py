@@ -11,7 +11,7 @@ from PIL import ImageDraw
 from anomalylmm.measure.clip_scores import ClipHit, ClipScores, Verdict
 from flows.evaluate.report.failure_sheet import encode_sheet, sheet_font
 from flows.evaluate.report.markdown import code, write_table
-from flows.index.cropping import read_jpeg
+from flows.index.units.cropping import read_jpeg
 from flows.runs.terminal import escape
 
 SHEET = "clips_hits.jpg"

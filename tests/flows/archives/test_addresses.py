@@ -13,7 +13,7 @@ from anomalylmm.errors import ArchiveError
 from flows.archives import asking, remote
 from flows.archives.copies import Copies
 from flows.archives.remote import RemoteFiles, connect
-from flows.index.archive_files import list_archive
+from flows.index.listing.archive_files import list_archive
 from flows.index.indexing import index_archive
 from storage.disk.addresses import is_address, to_address
 from storage.disk.layout import StoreLayout
@@ -199,7 +199,7 @@ def test_an_address_that_can_not_be_used_is_explained(memory: Any, address: str,
 
 def test_a_folder_needs_no_library_for_addresses(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from flows.index.archive_files import list_archive; "
+        "import sys; from pathlib import Path; from flows.index.listing.archive_files import list_archive; "
         f"list_archive(Path({str(tmp_path)!r})); sys.exit('fsspec' in sys.modules or 's3fs' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

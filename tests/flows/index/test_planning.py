@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from anomalylmm.errors import ArchiveError, ConfigurationError
 from anomalylmm.records import Video
-from flows.index.archive_files import list_archive
-from flows.index.content import MAX_SHORTER, content_digest
+from flows.index.listing.archive_files import list_archive
+from flows.index.listing.content import MAX_SHORTER, content_digest
 from flows.index.planning import Plan, divide, plan_archive
 from flows.settings.model import Settings
 from flows.settings.sections import CameraSettings, ShardSettings

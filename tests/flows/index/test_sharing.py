@@ -10,7 +10,7 @@ from anomalylmm.errors import LostClaimError
 from anomalylmm.records import Video
 from flows.index.planning import Unit
 from flows.index.sharing import leave_out_published, run_shared
-from flows.index.unit import UnitReport
+from flows.index.units.unit import UnitReport
 from flows.runs.progress import Silence
 from storage.disk.claims import Claim, Holder, hold, iter_claims, revoke
 from storage.disk.files import unique_name

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from anomalylmm.records import Detections, FrameBatch, Image
-from flows.index.cropping import CropStream
-from flows.index.streams import Frames, VideoEnd
+from flows.index.units.cropping import CropStream
+from flows.index.units.streams import Frames, VideoEnd
 from flows.settings.model import Settings
 from tests.drawn import VIDEO, LaneTracker
 

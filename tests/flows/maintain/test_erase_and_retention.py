@@ -14,7 +14,7 @@ from anomalylmm.records import Video
 from flows.cli import app
 from flows.index.indexing import build_plan
 from flows.index.planning import plan_archive
-from flows.index.unit import index_unit
+from flows.index.units.unit import index_unit
 from flows.maintain import flow as flow_maintain
 from flows.maintain import retention
 from flows.maintain.erasing import describe_garbage, erase_store

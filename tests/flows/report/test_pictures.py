@@ -8,7 +8,7 @@ import pytest
 
 from anomalylmm.posture.skeleton import LEFT_COLOR, RIGHT_COLOR
 from anomalylmm.records import Body, CropRow, Floats
-from flows.index.cropping import read_jpeg, write_jpeg
+from flows.index.units.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import SIDE_PX, draw_pair, draw_results
 from tests.anomalylmm.posture.bodies import standing
 from tests.fakes import ColorEncoder

@@ -3,7 +3,7 @@
 import numpy as np
 
 from anomalylmm.records import Clip, SlotVerdict
-from flows.index.cropping import read_jpeg
+from flows.index.units.cropping import read_jpeg
 from flows.report.page import Card, Page, Section, render
 from flows.report.pictures import SIDE_PX, draw_results
 from flows.report.strips import draw_strip

@@ -14,7 +14,7 @@ import pytest
 from anomalylmm.errors import ConfigurationError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.frames import ChildSession
-from flows.index.cropping import write_jpeg
+from flows.index.units.cropping import write_jpeg
 from tests.adapters import build_source, open_video
 from tests.anomalylmm.models.video.clips import (
     count_decoded,

@@ -9,7 +9,7 @@ import pytest
 from anomalylmm.errors import ArchiveError, VideoError
 from anomalylmm.models.video import frames
 from anomalylmm.models.video.child_process import Child, ChildLostError
-from anomalylmm.models.video.decoding_child import failure
+from anomalylmm.models.video.children.decoding_child import failure
 from tests.adapters import build_source, open_video
 from tests.anomalylmm.models.video.clips import every, write_clip
 

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from anomalylmm.models.video.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, to_standard
+from anomalylmm.models.video.reading.high_dynamic_range import HLG, PQ, WIDE_PRIMARIES, to_standard
 from anomalylmm.records import Image
 
 LIMITED_RANGE = 1  # black is 16 and white 235, as FFmpeg numbers it

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from anomalylmm.errors import VideoError
-from anomalylmm.models.video.pictures import BT709, HD_HEIGHT, LIMITED_RANGE
+from anomalylmm.models.video.reading.pictures import BT709, HD_HEIGHT, LIMITED_RANGE
 from anomalylmm.records import Image
 
 TICKS = 90_000  # a second, as in MPEG

@@ -22,8 +22,8 @@ from anomalylmm.posture.vector import posture_part
 from anomalylmm.protocols import FrameSource, PersonDetector, Tracker
 from anomalylmm.records import Bodies, Box, Crop, CropRow, Detections, Image, Video
 from flows.archives.copies import Copies
-from flows.index.stages import each, overlapped, timed
-from flows.index.streams import Frames, VideoEnd, iter_frames
+from flows.index.units.stages import each, overlapped, timed
+from flows.index.units.streams import Frames, VideoEnd, iter_frames
 from flows.settings.model import Settings
 
 BATCHES_AHEAD = 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.index.stages import each, overlapped
+from flows.index.units.stages import each, overlapped
 
 
 @settings(max_examples=25)

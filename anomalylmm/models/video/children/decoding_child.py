@@ -23,10 +23,10 @@ from anomalylmm.footage.sampling import Sampler
 from anomalylmm.footage.stillness import UsualSizes
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
-from anomalylmm.models.video.decord_walk import DamageError, first_line, walk_decord
-from anomalylmm.models.video.pictures import shrink
-from anomalylmm.models.video.probe import Probe
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, PyavWalk
+from anomalylmm.models.video.reading.decord_walk import DamageError, first_line, walk_decord
+from anomalylmm.models.video.reading.pictures import shrink
+from anomalylmm.models.video.reading.probe import Probe
+from anomalylmm.models.video.reading.pyav_walk import DAMAGE_ERRORS, Picture, PyavWalk
 
 ALIVE_SECONDS = 1.0
 Habits = defaultdict[tuple[object, ...], UsualSizes]  # of the videos read so far, by codec and size of the picture

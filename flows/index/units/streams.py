@@ -10,7 +10,7 @@ from anomalylmm.errors import UnreachedError, VideoError
 from anomalylmm.protocols import FrameSource
 from anomalylmm.records import DecodeReport, FrameBatch, Video, VideoHeader
 from flows.archives.copies import CHANGED, Copies
-from flows.index.content import content_digest, modified_time_ns
+from flows.index.listing.content import content_digest, modified_time_ns
 from storage.disk.addresses import is_address
 
 MAX_GAP_SECONDS = 2.0  # between two videos of one stream

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.footage.sampling import Sampler
-from anomalylmm.models.video.pyav_walk import PyavWalk
+from anomalylmm.models.video.reading.pyav_walk import PyavWalk
 from tests.adapters import open_video
 from tests.anomalylmm.models.video.clips import every, overwrite_packets, read_number, write_clip, write_sound
 from tests.anomalylmm.models.video.single_fields import write_single_fields

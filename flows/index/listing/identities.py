@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flows.archives.files import read_status
-from flows.index.content import content_digest
+from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import name_archive

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm.models.video.child_process import Fields
-from anomalylmm.models.video.pictures import clockwise, lacks_hd_tag, pixel_ratio, upright
-from anomalylmm.models.video.pyav_walk import (
+from anomalylmm.models.video.reading.pictures import clockwise, lacks_hd_tag, pixel_ratio, upright
+from anomalylmm.models.video.reading.pyav_walk import (
     Picture,
     iter_frames,
     iter_packets,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.models.video.frames import VideoSource
-from flows.index.containers import HEAD_BYTES, SHARED_SUFFIXES, VIDEO_SUFFIXES, has_other_name, name_container
+from flows.index.listing.containers import HEAD_BYTES, SHARED_SUFFIXES, VIDEO_SUFFIXES, has_other_name, name_container
 
 WRITTEN = {  # what FFmpeg can write here: (container, codec, name of the container)
     ".264": ("h264", "libx264", "raw H.264"),

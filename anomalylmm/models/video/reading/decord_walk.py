@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalylmm.footage.sampling import Sampler
-from anomalylmm.models.video.probe import Probe
-from anomalylmm.models.video.pyav_walk import DAMAGE_ERRORS, Picture, num_threads, packet_times
-from anomalylmm.models.video.steady_clock import is_steady
+from anomalylmm.models.video.reading.probe import Probe
+from anomalylmm.models.video.reading.pyav_walk import DAMAGE_ERRORS, Picture, num_threads, packet_times
+from anomalylmm.models.video.reading.steady_clock import is_steady
 
 if TYPE_CHECKING:
-    from anomalylmm.models.video.decoding_child import ErrorLog, Outlet
+    from anomalylmm.models.video.children.decoding_child import ErrorLog, Outlet
 
 SAME_TIME_SECONDS = 0.02
 SAME_PICTURE = 1.0  # mean difference of gray levels; measured 0.0 for equal frames

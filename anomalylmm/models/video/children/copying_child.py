@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from anomalylmm.models.video.pictures import clockwise, pixel_ratio
-from anomalylmm.models.video.probe import first_frame
-from anomalylmm.models.video.pyav_walk import open_container, start_seconds, video_stream
+from anomalylmm.models.video.reading.pictures import clockwise, pixel_ratio
+from anomalylmm.models.video.reading.probe import first_frame
+from anomalylmm.models.video.reading.pyav_walk import open_container, start_seconds, video_stream
 
 TIMED_CONTAINERS = ("mp4", "matroska")  # their times can't go back
 PLAYED_FORMATS = ("yuv420p", "yuvj420p")

@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from flows.archives.files import is_file
-from flows.index.archive_files import Listing, PassedOver
-from flows.index.content import modified_time_ns
+from flows.index.listing.archive_files import Listing, PassedOver
+from flows.index.listing.content import modified_time_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

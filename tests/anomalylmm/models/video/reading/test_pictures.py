@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from anomalylmm.models.video.clip_writing import write_frames
-from anomalylmm.models.video.high_dynamic_range import HLG, PQ, to_standard
-from anomalylmm.models.video.pictures import upright
+from anomalylmm.models.video.children.clip_writing import write_frames
+from anomalylmm.models.video.reading.high_dynamic_range import HLG, PQ, to_standard
+from anomalylmm.models.video.reading.pictures import upright
 from anomalylmm.records import Image
 from tests.adapters import open_video
 from tests.anomalylmm.models.video.clips import every, rotate, to_hlg, to_pq, to_wide, write_clip

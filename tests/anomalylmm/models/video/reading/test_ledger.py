@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalylmm.models.video.ledger import Ledger
+from anomalylmm.models.video.reading.ledger import Ledger
 
 SECONDS = 0.25  # of a frame; one tick is a frame
 

@@ -10,7 +10,7 @@ import pytest
 
 from anomalylmm.errors import VideoError
 from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, FrameBatch, Video, VideoHeader
-from flows.index.streams import Frames, VideoEnd, find_shift, iter_frames
+from flows.index.units.streams import Frames, VideoEnd, find_shift, iter_frames
 
 FRAME = np.zeros((8, 8, 3), np.uint8)
 MIDNIGHT = datetime(2026, 3, 14, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalylmm.models.video.steady_clock import SteadyClock, is_steady
+from anomalylmm.models.video.reading.steady_clock import SteadyClock, is_steady
 
 FRAME = 0.125
 

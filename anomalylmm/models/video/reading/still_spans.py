@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from anomalylmm.footage.stillness import Background, UsualSizes
-from anomalylmm.models.video.pictures import resized
+from anomalylmm.models.video.reading.pictures import resized
 from anomalylmm.records import Floats
 
 SMALL_WIDTH = 96

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.archives.files import cannot_list, check_archive, read_head
 from flows.archives.remote import Entry, connect
-from flows.index.containers import (
+from flows.index.listing.containers import (
     HEAD_BYTES,
     SHARED_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -17,7 +17,7 @@ from flows.index.containers import (
     is_sidecar,
     name_container,
 )
-from flows.index.left_out import LeftOut
+from flows.index.listing.left_out import LeftOut
 from flows.settings.archive_section import ArchiveSettings
 from storage.disk.addresses import is_address
 

@@ -3,7 +3,7 @@
 import pytest
 
 from anomalylmm.records import VideoHeader
-from flows.index.small_persons import note_view
+from flows.index.units.small_persons import note_view
 from flows.settings.views import FrameView
 
 

@@ -12,10 +12,10 @@ from anomalylmm.errors import VideoError
 from anomalylmm.footage.edits import FrameEdit, apply_edit
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.models.video.child_process import Fields
-from anomalylmm.models.video.clip_writing import write_frames
-from anomalylmm.models.video.decoding_child import ErrorLog, Outlet, failure, openable_path, serve
-from anomalylmm.models.video.probe import Probe
-from anomalylmm.models.video.pyav_walk import PyavWalk
+from anomalylmm.models.video.children.clip_writing import write_frames
+from anomalylmm.models.video.children.decoding_child import ErrorLog, Outlet, failure, openable_path, serve
+from anomalylmm.models.video.reading.probe import Probe
+from anomalylmm.models.video.reading.pyav_walk import PyavWalk
 from anomalylmm.records import Image
 
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from anomalylmm.errors import ArchiveError
-from flows.index import archive_files
-from flows.index.archive_files import list_archive, path_id
-from flows.index.content import content_digest
+from flows.index.listing import archive_files
+from flows.index.listing.archive_files import list_archive, path_id
+from flows.index.listing.content import content_digest
 from flows.index.planning import Plan, plan_archive
 from flows.settings.archive_section import ArchiveSettings
 from flows.settings.model import Settings

@@ -12,10 +12,10 @@ import av.error
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.footage.stillness import UsualSizes
-from anomalylmm.models.video.ledger import Ledger
-from anomalylmm.models.video.pictures import pixel_ratio, upright
-from anomalylmm.models.video.steady_clock import SteadyClock
-from anomalylmm.models.video.still_spans import StillSpans
+from anomalylmm.models.video.reading.ledger import Ledger
+from anomalylmm.models.video.reading.pictures import pixel_ratio, upright
+from anomalylmm.models.video.reading.steady_clock import SteadyClock
+from anomalylmm.models.video.reading.still_spans import StillSpans
 from anomalylmm.records import Image
 
 ATTACHED_PICTURE = av.stream.Disposition.attached_pic

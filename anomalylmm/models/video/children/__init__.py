@@ -1,0 +1,1 @@
+"""Processes that decode, cut and write videos; each may be killed."""

@@ -1,0 +1,1 @@
+"""What lies in an archive: its files, what they are, and what identifies them."""
