@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from anomalylmm.rerank.evidence import (
     require_shape,
     write_row,
 )
+from anomalylmm.rerank.interview import Answer, Begin, begin_here
 from anomalylmm.rerank.prompts import PAIR_ANSWERS, check_scores
 
 MAX_FAILURES = 3  # in a row, after which the judge counts as unavailable and is not asked again
@@ -41,11 +42,13 @@ class Asker:
         cache: JudgementCache | None,
         budget_calls: int | None,
         batch_size: int,
+        begin: Begin | None = None,
     ) -> None:
         self.num_calls = 0
         self.num_cached = 0
         self._judge, self._questions, self._cache = judge, questions, cache
         self._budget, self._batch_size = budget_calls, batch_size
+        self._begin = begin or partial(begin_here, judge)
         self._failures = 0
 
     @property
@@ -97,11 +100,14 @@ class Asker:
         known = self._known([look.key for looks in looks_of for look in looks])
         wanted = self._within_budget(looks_of, known)
         found = dict(known)
-        for start in range(0, len(wanted), self._batch_size):
-            batch = self._affordable(wanted[start : start + self._batch_size])
+        starts = range(0, len(wanted), self._batch_size)
+        batches = [wanted[start : start + self._batch_size] for start in starts]
+        begun = self._begin(self._questions, [[look.views for look in batch] for batch in batches])
+        for planned, answer in zip(batches, begun, strict=True):
+            batch = self._affordable(planned)
             if self._failures >= MAX_FAILURES or not batch:
                 break
-            answers = self._ask_batch(batch)
+            answers = self._ask_batch(batch, answer if len(batch) == len(planned) else None)
             self._keep({key: evidence for key, evidence in answers.items() if not evidence.error})
             found |= answers
         asked_for = sum(len(looks) for looks in looks_of) * self._questions.num_calls
@@ -183,10 +189,10 @@ class Asker:
             return list(looks)
         return list(looks[: max(0, self._budget - self.num_calls) // self._questions.num_calls])
 
-    def _ask_batch(self, batch: Sequence[Look]) -> dict[str, Evidence]:
+    def _ask_batch(self, batch: Sequence[Look], answer: Answer | None = None) -> dict[str, Evidence]:
         """Asks about several looks at once; if the judge fails, about each alone: one can't spoil the others."""
         try:
-            answers = self._ask_judge(batch)
+            answers = self._ask_judge(batch, answer)
         except JudgeError as error:
             if len(batch) > 1:
                 return self._ask_each(batch)
@@ -202,31 +208,11 @@ class Asker:
                 answers |= self._ask_batch([look])
         return answers
 
-    def _ask_judge(self, batch: Sequence[Look]) -> dict[str, Evidence]:
-        asked, views, started = self._questions, [look.views for look in batch], time.perf_counter()
-        self.num_calls += len(batch) * asked.num_calls
-        number, width = len(batch), len(asked.layout.answers)
-        scores = np.zeros((number, 0))
-        if asked.likelihood:
-            scores = self._judge.score_answers(views, asked.cloze_prompt, asked.layout.answers)
-            require_shape(scores, (number, width))
-        written = self._judge.complete(views, asked.cloze_prompt) if asked.generate else [""] * number
-        if len(written) != number:
-            raise JudgeError(f"the judge gave {len(written)} answers for {number} candidates")
-        logits = self._affirm(views, asked.affirm_prompt) if asked.affirm else np.zeros(number)
-        facets = np.array([self._affirm(views, prompt) for prompt in asked.facet_prompts]).reshape(-1, number)
-        seconds = (time.perf_counter() - started) / number
-        return {
-            look.key: build_evidence(
-                row, answer=str(answer), affirm_logit=float(logit), facet_logits=facet, seconds=seconds
-            )
-            for look, row, answer, logit, facet in zip(batch, scores, written, logits, facets.T.tolist(), strict=True)
-        }
-
-    def _affirm(self, views: Sequence[tuple[Image, ...]], prompt: str) -> NDArray[np.float64]:
-        logits = self._judge.affirm(views, prompt)
-        require_shape(logits, (len(views),))
-        return logits
+    def _ask_judge(self, batch: Sequence[Look], answer: Answer | None) -> dict[str, Evidence]:
+        self.num_calls += len(batch) * self._questions.num_calls
+        if answer is None:
+            (answer,) = self._begin(self._questions, [[look.views for look in batch]])
+        return {look.key: evidence for look, evidence in zip(batch, answer(), strict=True)}
 
     def _known(self, keys: Sequence[str]) -> dict[str, Evidence]:
         rows = {} if self._cache is None else self._cache.get_many(list(dict.fromkeys(keys)))

@@ -18,6 +18,7 @@ from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
 from anomalylmm.rerank.filtering import ask_filter, build_filter_questions
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
+from anomalylmm.rerank.interview import Begin
 from anomalylmm.rerank.moments import mirrored, split_moment, split_views
 from anomalylmm.rerank.order import find_orders
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
@@ -89,11 +90,10 @@ class Adjudicator:
         lexicon: Lexicon,
         settings: RerankSettings = DEFAULT,
         mapper: PatchTextMapper | None = None,
+        begin: Begin | None = None,
     ) -> None:
-        self.judge = judge
-        self.lexicon = lexicon
-        self.settings = settings
-        self.mapper = mapper
+        self.judge, self.lexicon, self.settings = judge, lexicon, settings
+        self.mapper, self.begin = mapper, begin
 
     def adjudicate(
         self,
@@ -158,7 +158,8 @@ class Adjudicator:
         return _Case(query=query, candidates=candidates, plan=plan, questions=questions, asker=asker, cache=cache)
 
     def _asker(self, questions: Questions, cache: JudgementCache | None, budget: int | None) -> Asker:
-        return Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=self.settings.batch_size)
+        size = self.settings.batch_size
+        return Asker(self.judge, questions, cache=cache, budget_calls=budget, batch_size=size, begin=self.begin)
 
     def _questions(self, query: Query, absent: tuple[Slot, ...]) -> Questions:
         slots, reading = query.cloze.slots, self.settings.reading
