@@ -30,9 +30,9 @@ from anomalylmm.records import Detections, Floats, Image
 from benchmarks.peers.plots import draw_bars
 from benchmarks.peers.side import cpu_seconds
 from flows.composition import Composition
-from flows.index.units.cropping import Crops, CropStream, Looks, build_row
 from flows.index.indexing import build_plan, index_archive
 from flows.index.planning import Unit
+from flows.index.units.cropping import Crops, CropStream, Looks, build_row
 from flows.index.units.streams import Frames, iter_frames
 from flows.settings.model import load_settings
 from storage.disk.layout import StoreLayout

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.records import Crop, Detections, FrameBatch, Image
-from flows.index.units.cropping import CropStream
 from flows.index.planning import plan_archive
+from flows.index.units.cropping import CropStream
 from flows.index.units.streams import Frames, VideoEnd
 from flows.settings.model import Settings
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout

@@ -12,9 +12,9 @@ from anomalylmm.errors import LostClaimError
 from anomalylmm.records import Crop, Video
 from flows.clock import utc_now
 from flows.composition import Composition
-from flows.index.units.cropping import Counts, CropStream, build_row, iter_unit_crops, join_vector
 from flows.index.planning import Unit
 from flows.index.sharing import leave_out_published
+from flows.index.units.cropping import Counts, CropStream, build_row, iter_unit_crops, join_vector
 from flows.index.units.small_persons import note_view
 from flows.index.units.streams import VideoEnd
 from flows.runs.at_once import until_stopped

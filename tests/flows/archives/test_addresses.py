@@ -13,8 +13,8 @@ from anomalylmm.errors import ArchiveError
 from flows.archives import asking, remote
 from flows.archives.copies import Copies
 from flows.archives.remote import RemoteFiles, connect
-from flows.index.listing.archive_files import list_archive
 from flows.index.indexing import index_archive
+from flows.index.listing.archive_files import list_archive
 from storage.disk.addresses import is_address, to_address
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import list_archives

@@ -24,8 +24,8 @@ from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
 from flows.export.files import dump_json, make_safe
-from flows.index.units.cropping import read_jpeg
 from flows.index.indexing import index_archive
+from flows.index.units.cropping import read_jpeg
 from flows.settings.model import load_settings
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout

@@ -18,7 +18,14 @@ import numpy as np
 from anomalylmm.footage.crops import cut, limit_size
 from anomalylmm.models.allocator import return_free_pages
 from anomalylmm.models.video.child_process import Fields
-from anomalylmm.models.video.children.decoding_child import ErrorLog, Outlet, failure, limit_memory, openable_path, serve
+from anomalylmm.models.video.children.decoding_child import (
+    ErrorLog,
+    Outlet,
+    failure,
+    limit_memory,
+    openable_path,
+    serve,
+)
 from anomalylmm.models.video.reading.decord_walk import DamageError, exact_times, first_line, same_picture
 from anomalylmm.models.video.reading.pictures import pixel_ratio, upright
 from anomalylmm.models.video.reading.probe import Probe
