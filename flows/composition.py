@@ -74,7 +74,7 @@ class Composition(VideoParts):
             **settings.model_dump(
                 include={
                     "decode": {"sample_fps", "max_width", "skip_still"},
-                    "gate": True,
+                    "gate": {"enabled", "min_changed_share", "linger_seconds", "max_idle_seconds"},
                     "tracker": True,
                     "tracklets": True,
                 }

@@ -47,7 +47,7 @@ TRACKLETS = {
     "max_tracklet_seconds": 15.0,
     "margin": 0.25,
 }
-GATE = {"max_idle_seconds": 10.0, "linger_seconds": 3.0, "min_changed_share": 0.001}
+GATE = {"max_idle_seconds": 10.0, "max_empty_seconds": 0.0, "linger_seconds": 3.0, "min_changed_share": 0.001}
 
 
 def compose(**sections: Any) -> Composition:

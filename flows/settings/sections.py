@@ -73,7 +73,15 @@ class GateSettings(Section):
     linger_seconds: Seconds = Field(
         2.0, ge=0, description="time after the last motion during which no frame is skipped"
     )
-    max_idle_seconds: Seconds = Field(4.0, gt=0, description="longest time without a frame in a still scene")
+    max_idle_seconds: Seconds = Field(
+        4.0, gt=0, description="longest time without a frame in a still scene in which somebody was seen lately"
+    )
+    max_empty_seconds: Seconds = Field(
+        16.0,
+        ge=0,
+        description="longest time without a frame in a scene where nothing has moved and nobody was seen for more than "
+        "a minute; not longer than max_idle_seconds: as often as with somebody there",
+    )
 
 
 class DetectorSettings(Section):

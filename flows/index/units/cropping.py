@@ -129,6 +129,7 @@ class CropStream:
             min_changed_share=gate.min_changed_share,
             linger_seconds=gate.linger_seconds,
             max_idle_seconds=gate.max_idle_seconds,
+            max_empty_seconds=gate.max_empty_seconds,
             parts=self._parts,
         )
 
@@ -163,6 +164,9 @@ class CropStream:
         images = [item.image for item in chosen]
         with self.counts.timing("detect"):
             found = self._find(chosen)
+        for item, persons in zip(chosen, found, strict=True):
+            if len(persons):
+                self._gate.note_somebody(item.stream_seconds)
         bodies: Sequence[Bodies | None] = [None] * len(found)
         if self._bodies:
             with self.counts.timing("pose"):

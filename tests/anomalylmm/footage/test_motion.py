@@ -28,6 +28,31 @@ def test_a_still_noisy_scene_closes_the_gate_but_is_looked_at_again():
     assert gaps.max() <= 10
 
 
+def test_glances_at_an_empty_scene_become_rarer_but_not_where_somebody_was_seen():
+    def longest(someone):
+        gate = build_gate(max_idle_seconds=4, max_empty_seconds=16, linger_seconds=1)
+        looks = list[bool]()
+        for index in range(400):
+            looks.append(gate.is_moving(street(), index * 0.5))
+            if someone and looks[-1]:
+                gate.note_somebody(index * 0.5)
+        gaps = np.diff(np.flatnonzero(looks)) * 0.5
+        return gaps.max(), sum(looks), gaps[gaps > 1].min()
+
+    assert longest(someone=True) == (4, pytest.approx(50, abs=5), 4)
+    gap, number, shortest = longest(someone=False)
+    assert (gap, shortest) == (16, 4)
+    assert number < 25
+
+
+def test_motion_brings_the_frequent_glances_back():
+    gate = build_gate(max_idle_seconds=4, max_empty_seconds=16, linger_seconds=0)
+    opened(gate, [street()] * 400)
+    assert gate.is_moving(street(x=100), 200.0)
+    looks = [second for second in range(201, 221) if gate.is_moving(street(), float(second))]
+    assert np.diff(looks).max() <= 5
+
+
 def test_a_small_person_opens_it_and_it_lingers():
     gate = build_gate(linger_seconds=2, max_idle_seconds=100)
     opened(gate, [street()] * 20)

@@ -105,10 +105,10 @@ class PyavWalk:
     def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yields all frames that decode; a damaged packet is counted and passed over."""
         packets = iter_packets(container, stream, self._count_bad)
-        if self._still_share is not None:
-            spans = StillSpans(stream, self._still_share, self.ledger.leave_out, self._usual_sizes)
-            packets = spans.iter_packets(packets)
-        return iter_frames(self._promised(packets), stream, self._count_bad)
+        if self._still_share is None:
+            return iter_frames(self._promised(packets), stream, self._count_bad)
+        spans = StillSpans(stream, self._still_share, self.ledger.leave_out, self._usual_sizes)
+        return iter_frames(self._promised(spans.iter_packets(packets)), stream, self._count_bad, spans)
 
     def _promised(self, packets: Iterable[Any]) -> Iterator[Any]:
         """Passes packets on, each a promise of a frame."""
@@ -146,22 +146,51 @@ def open_container(path: Path) -> Any:
     return av.open(str(path), metadata_errors="replace")
 
 
-def iter_frames(packets: Iterable[Any], stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:
+def iter_frames(
+    packets: Iterable[Any], stream: Any, count_bad: Callable[[], None], spans: StillSpans | None = None
+) -> Iterator[Any]:
     """Yields all frames that decode; ``count_bad`` is called for each packet that does not.
+
+    Args:
+        packets: Of the stream, in decoding order.
+        stream: PyAV's video stream.
+        count_bad: Takes a note.
+        spans: Has decoded some of the packets already.
 
     Raises:
         MemoryError: There is no memory left to decode with.
     """
-    stream.codec_context.thread_count = num_threads()
+    decoder = stream.codec_context
+    decoder.thread_count = num_threads()
+    holds_frames = False
     for packet in packets:
+        shown = spans.take_shown() if spans else None
         try:
-            frames = packet.decode()
+            if shown is None:
+                frames, holds_frames = packet.decode(), True
+            else:
+                frames, holds_frames = _drained(decoder, packet) if holds_frames else [], False
         except MemoryError:
             raise
         except DAMAGE_ERRORS:
             count_bad()
-            continue
+            frames = []
+        if spans and frames:
+            spans.see(frames[-1])
         yield from frames
+        if shown is not None:
+            yield shown
+
+
+def _drained(decoder: Any, packet: Any) -> list[Any]:
+    """The frames that a decoder still holds; the next packet for it must be a key frame."""
+    try:
+        frames = decoder.decode(None)
+    finally:
+        decoder.flush_buffers()
+    for frame in frames:
+        frame.time_base = packet.time_base
+    return list(frames)
 
 
 def iter_packets(container: Any, stream: Any, count_bad: Callable[[], None]) -> Iterator[Any]:

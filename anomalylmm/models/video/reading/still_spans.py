@@ -2,7 +2,8 @@
 
 A key frame costs one frame of decoding, a span between two of them often fifty. A span is still where the key frames
 before and after it look alike and its packets are as small as those of still spans are: who passes between two key
-frames must be drawn by the packets between them. A person who lies or stands there is on the key frames.
+frames must be drawn by the packets between them. A person who lies or stands there is on the key frames. These have a
+decoder of their own, and of a span that is left out its key frame is shown as that decoder gave it.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,9 +11,9 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from anomalylmm.footage.stillness import Background, UsualSizes
-from anomalylmm.models.video.reading.pictures import resized
 from anomalylmm.records import Floats
 
 SMALL_WIDTH = 96
@@ -37,9 +38,22 @@ class StillSpans:
         """
         self._stream, self._min_share, self._leave_out = stream, min_share, leave_out
         self._usual = usual
-        self._scout = _scout_of(stream)
-        self._scouted: tuple[int | None, Floats | None] = None, None
+        self._scout, self._scaler = _scout_of(stream), VideoReformatter()
+        self._scouted: tuple[int | None, Any, Floats | None] = None, None, None  # time, frame, and made small
         self._left_out = False  # the span before
+        self._has_plain_frames = (
+            False  # none was seen yet, or the container turns them, of which the scout knows nothing
+        )
+        self._shown: Any = None
+
+    def see(self, frame: Any) -> None:
+        """Takes in a frame that the stream's own decoder gave."""
+        self._has_plain_frames = frame.side_data.get("DISPLAYMATRIX") is None
+
+    def take_shown(self) -> Any:
+        """Returns the frame of the packet that was just passed on, if it is decoded already; else None."""
+        shown, self._shown = self._shown, None
+        return shown
 
     def iter_packets(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yields what is to be decoded."""
@@ -62,10 +76,13 @@ class StillSpans:
             group = [packet for packet in group if packet.pts is None or packet.pts >= first]
         usual = self._usual.is_usual(*_sizes(group), self._window())
         self._left_out = False
-        if not (usual and self._is_short(group) and following is not None and self._are_alike(group[0], following)):
+        is_candidate = usual and self._is_short(group) and following is not None
+        shown = self._look_at(group[0])[0] if is_candidate else None
+        if not (is_candidate and self._are_alike(group[0], following)):
             yield from group
             return
         self._leave_out(group[0].pts, float((following.pts - group[0].pts) * group[0].time_base))
+        self._shown = shown if self._has_plain_frames else None
         yield group[0]
         self._left_out = True
 
@@ -83,25 +100,31 @@ class StillSpans:
         """Whether two key frames show the same."""
         pair = Background(follow_seconds=0)
         for packet in (key, following):
-            small = self._scout_picture(packet)
+            small = self._look_at(packet)[1]
             if small is None:
                 return False
             share = pair.changed_share(small, 0.0)
         return share < self._min_share
 
-    def _scout_picture(self, packet: Any) -> Floats | None:
-        """A key frame made small, or nothing where it does not decode by itself; the last one is remembered."""
+    def _look_at(self, packet: Any) -> tuple[Any, Floats | None]:
+        """A key frame, and the same made small; nothing where it does not decode by itself. Remembers the last one."""
         if self._scouted[0] != packet.pts:
-            self._scouted = packet.pts, self._scout_anew(packet)
-        return self._scouted[1]
+            self._scouted = packet.pts, *self._scout_anew(packet)
+        return self._scouted[1:]
 
-    def _scout_anew(self, packet: Any) -> Floats | None:
+    def _scout_anew(self, packet: Any) -> tuple[Any, Floats | None]:
         try:
             frames = [*self._scout.decode(packet), *self._scout.decode(None)]
             self._scout.flush_buffers()
         except (av.error.FFmpegError, OSError, ValueError):
-            return None
-        return _shrink(frames[0]) if frames and not frames[0].is_corrupt else None
+            return None, None
+        if not frames or frames[0].is_corrupt:
+            return None, None
+        frame = frames[0]
+        frame.time_base = packet.time_base
+        height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
+        small = self._scaler.reformat(frame, SMALL_WIDTH, height, "rgb24", interpolation="AREA").to_ndarray()
+        return frame, small.astype(np.float32)
 
 
 def _sizes(group: list[Any]) -> tuple[int, list[int]]:
@@ -115,10 +138,7 @@ def _scout_of(stream: Any) -> Any:
     own = stream.codec_context
     scout = av.CodecContext.create(own.codec.name, "r")
     scout.extradata = own.extradata
+    for name in ("color_range", "color_primaries", "color_trc", "colorspace"):  # where only the container tells them
+        setattr(scout, name, getattr(own, name))
     scout.thread_count = 1
     return scout
-
-
-def _shrink(frame: Any) -> Floats:
-    picture: Floats = resized(frame, SMALL_WIDTH).to_ndarray().astype(np.float32)
-    return picture

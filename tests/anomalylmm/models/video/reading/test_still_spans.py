@@ -12,7 +12,7 @@ import pytest
 from anomalylmm.models.video.frames import ChildSession
 from anomalylmm.records import Floats, Image
 from tests.adapters import build_source, open_video
-from tests.anomalylmm.models.video.clips import damage
+from tests.anomalylmm.models.video.clips import damage, rotate
 
 FPS, GOP, SIZE = 10, 20, (160, 120)
 Scene = Callable[[int], Image]
@@ -64,6 +64,11 @@ def walk(path: Path, share: float | None = 0.001, fps: float = 5.0) -> tuple[Chi
     return session, [pts for batch in session for pts in batch.pts_seconds]
 
 
+def pictures(path: Path, share: float | None) -> list[tuple[float, Image]]:
+    session = build_source(still_share=share).open_session(path, sample_fps=5.0)
+    return [pair for batch in session for pair in zip(batch.pts_seconds, batch.images, strict=True)]
+
+
 CODECS = [("libx264", ""), ("libx264", "bf=3"), ("libx265", ""), ("mpeg4", "")]
 
 
@@ -88,6 +93,17 @@ def test_who_passes_between_two_key_frames_is_seen(tmp_path: Path, codec: str, o
     passing = [pts for pts in times if first / FPS <= pts < (first + 6) / FPS]
     assert len(passing) == 3  # of six frames at ten a second, every second one is sampled
     assert len(times) < 75
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize(("codec", "options"), [("libx264", "bf=3"), ("libx265", "")])
+def test_pictures_are_those_of_the_whole_video(tmp_path: Path, codec: str, options: str, is_turned: bool) -> None:
+    path = film(tmp_path / "passing.mp4", scene(range(142, 148)), 20, codec=codec, options=options)
+    if is_turned:
+        rotate(path, 90)
+    whole, seen = (dict(pictures(path, share)) for share in (None, 0.001))
+    assert 20 < len(seen) < 75 < len(whole)
+    assert all(np.array_equal(image, whole[pts]) for pts, image in seen.items())
 
 
 def test_a_scene_that_moves_is_decoded_whole(tmp_path: Path) -> None:
