@@ -76,13 +76,15 @@ class StillSpans:
             group = [packet for packet in group if packet.pts is None or packet.pts >= first]
         usual = self._usual.is_usual(*_sizes(group), self._window())
         self._left_out = False
-        is_candidate = usual and self._is_short(group) and following is not None
-        shown = self._look_at(group[0])[0] if is_candidate else None
-        if not (is_candidate and self._are_alike(group[0], following)):
+        if not (usual and self._is_short(group) and following is not None):
+            yield from group
+            return
+        frame, small = self._look_at(group[0])
+        if not _are_alike(small, self._look_at(following)[1], self._min_share):
             yield from group
             return
         self._leave_out(group[0].pts, float((following.pts - group[0].pts) * group[0].time_base))
-        self._shown = shown if self._has_plain_frames else None
+        self._shown = frame if self._has_plain_frames else None
         yield group[0]
         self._left_out = True
 
@@ -95,16 +97,6 @@ class StillSpans:
     def _window(self) -> int:
         rate = float(self._stream.average_rate or 0) or 25.0
         return max(1, round(WINDOW_SECONDS * rate))
-
-    def _are_alike(self, key: Any, following: Any) -> bool:
-        """Whether two key frames show the same."""
-        pair = Background(follow_seconds=0)
-        for packet in (key, following):
-            small = self._look_at(packet)[1]
-            if small is None:
-                return False
-            share = pair.changed_share(small, 0.0)
-        return share < self._min_share
 
     def _look_at(self, packet: Any) -> tuple[Any, Floats | None]:
         """A key frame, and the same made small; nothing where it does not decode by itself. Remembers the last one."""
@@ -125,6 +117,15 @@ class StillSpans:
         height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
         small = self._scaler.reformat(frame, SMALL_WIDTH, height, "rgb24", interpolation="AREA").to_ndarray()
         return frame, small.astype(np.float32)
+
+
+def _are_alike(first: Floats | None, second: Floats | None, min_share: float) -> bool:
+    """Whether two small pictures show the same."""
+    if first is None or second is None:
+        return False
+    pair = Background(follow_seconds=0)
+    pair.changed_share(first, 0.0)
+    return pair.changed_share(second, 0.0) < min_share
 
 
 def _sizes(group: list[Any]) -> tuple[int, list[int]]:
