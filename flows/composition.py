@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from anomalylmm.protocols import (
     Judge,
     PatchTextMapper,
     PersonDetector,
+    PoseEstimator,
     TextEncoder,
 )
 from anomalylmm.query.lexicon import Lexicon
@@ -126,19 +127,25 @@ class Composition(VideoParts):
         return self._load_detector(self.settings.detector.image_size)
 
     def _load_detector(self, image_size: int) -> PersonDetector:
-        from anomalylmm.models.detect.nanodet import NanoDetDetector
-        from anomalylmm.models.detect.yolo import YoloDetector
-
         detector = self.settings.detector
-        detector_class = NanoDetDetector if detector.family == "nanodet" else YoloDetector
         weights = self._find(detector.weights, "detector")
-        return detector_class(
+        return self._detector_class(
             weights,
             image_size=image_size,
             confidence=detector.confidence,
             runtime=detector.runtime,
             device=self._device_for(weights),
         )
+
+    @property
+    def _detector_class(self) -> Callable[..., PersonDetector]:
+        if self.settings.detector.family == "nanodet":
+            from anomalylmm.models.detect.nanodet import NanoDetDetector
+
+            return NanoDetDetector
+        from anomalylmm.models.detect.yolo import YoloDetector  # imports torch
+
+        return YoloDetector
 
     @property
     def has_poses(self) -> bool:
@@ -151,15 +158,22 @@ class Composition(VideoParts):
         if not self.has_poses:
             return None
         pose = self.settings.pose
-        from anomalylmm.models.pose.movenet import MoveNetPose
         from anomalylmm.models.pose.posture_head import load_head
-        from anomalylmm.models.pose.yolo_pose import YoloPose
 
         head = load_head(self._find(pose.head, "posture"))
-        pose_class = YoloPose if pose.family == "yolo-pose" else MoveNetPose
         weights = self._find(pose.weights, "pose")
-        estimator = pose_class(weights, runtime=pose.runtime, device=self._device_for(weights))
+        estimator = self._pose_class(weights, runtime=pose.runtime, device=self._device_for(weights))
         return BodyReader(estimator, head)
+
+    @property
+    def _pose_class(self) -> Callable[..., PoseEstimator]:
+        if self.settings.pose.family == "yolo-pose":
+            from anomalylmm.models.pose.yolo_pose import YoloPose  # imports torch
+
+            return YoloPose
+        from anomalylmm.models.pose.movenet import MoveNetPose
+
+        return MoveNetPose
 
     @property
     def dimension(self) -> int:

@@ -1,5 +1,6 @@
 """The part of the composition root that builds what reads and writes videos."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -79,16 +80,23 @@ class VideoParts:
 
     def build_tracker(self) -> Tracker:
         """Builds a tracker for one video."""
-        from anomalylmm.models.detect.tracker import UltralyticsTracker
-
-        tracker = self.settings.tracker
-        return UltralyticsTracker(
-            tracker.name,
-            sample_fps=self.settings.decode.sample_fps,
-            buffer_seconds=self.settings.tracklets.max_gap_seconds,
-            min_score=tracker.start_confidence,
-            reach_per_second=tracker.reach,
+        settings = self.settings
+        return self._tracker_class(
+            sample_fps=settings.decode.sample_fps,
+            buffer_seconds=settings.tracklets.max_gap_seconds,
+            min_score=settings.tracker.start_confidence,
+            reach_per_second=settings.tracker.reach,
         )
+
+    @property
+    def _tracker_class(self) -> Callable[..., Tracker]:
+        if self.settings.tracker.name == "botsort":
+            from anomalylmm.models.detect.bot_sort import BotSortTracker  # imports torch
+
+            return BotSortTracker
+        from anomalylmm.models.detect.byte_tracker import ByteTracker
+
+        return ByteTracker
 
     @cached_property
     def copies(self) -> Copies:

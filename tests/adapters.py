@@ -8,8 +8,8 @@ from typing import Any
 
 from anomalylmm.footage.motion import MotionGate
 from anomalylmm.footage.tracklets import TrackletBuilder
+from anomalylmm.models.detect.byte_tracker import ByteTracker
 from anomalylmm.models.detect.nanodet import NanoDetDetector
-from anomalylmm.models.detect.tracker import UltralyticsTracker
 from anomalylmm.models.detect.yolo import YoloDetector
 from anomalylmm.models.judge.endpoint import EndpointJudge
 from anomalylmm.models.pose.movenet import MoveNetPose
@@ -98,10 +98,10 @@ def build_nanodet(weights: ResolvedWeights, **changed: Any) -> NanoDetDetector:
     return NanoDetDetector(weights, **options)
 
 
-def build_tracker(name: str = "bytetrack", *, sample_fps: float, **changed: Any) -> UltralyticsTracker:
+def build_tracker(*, sample_fps: float, **changed: Any) -> ByteTracker:
     """Builds a tracker that does not grow boxes."""
     options = {"buffer_seconds": 2.0, "min_score": 0.25, "reach_per_second": 0.0, **changed}
-    return UltralyticsTracker(name, sample_fps=sample_fps, **options)
+    return ByteTracker(sample_fps=sample_fps, **options)
 
 
 def build_movenet(weights: ResolvedWeights, **changed: Any) -> MoveNetPose:

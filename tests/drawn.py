@@ -130,7 +130,7 @@ class SmallComposition(FakeComposition):
         return LEXICON
 
     def build_tracker(self) -> Any:
-        """No tracker of ultralytics: it would load torch."""
+        """A tracker that knows the lanes."""
         return LaneTracker()
 
 

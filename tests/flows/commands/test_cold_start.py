@@ -63,3 +63,21 @@ print("loaded:", *sorted(name for name in sys.modules if "." not in name))
     loaded = set(ran.stdout.rpartition("loaded:")[2].split())
     assert "onnxruntime" in loaded
     assert not {"torch", "torchvision", "transformers", "ultralytics", "openvino", "scipy", "matplotlib"} & loaded
+
+
+def test_indexing_with_the_shipped_models_imports_neither_torch_nor_ultralytics(tmp_path: Path) -> None:
+    program = """
+import sys
+from flows.composition import Composition
+from flows.settings.model import load_settings
+composition = Composition(load_settings("pocket", None, {"ANOMALYLMM_DEVICE": "cpu"}))
+composition.load_indexing_models()
+composition.build_tracker()
+import flows.index.indexing
+print("loaded:", *sorted(name for name in sys.modules if "." not in name))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ran.returncode == 0, ran.stderr
+    loaded = set(ran.stdout.rpartition("loaded:")[2].split())
+    assert "onnxruntime" in loaded
+    assert not {"torch", "torchvision", "transformers", "ultralytics", "scipy", "matplotlib"} & loaded
