@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 OURS = ("anomalylmm", "storage", "flows")
-LOADED_BY_OTHERS = {"lap", "num2words", "torchvision", "tzdata"}  # not by us; pyproject.toml says what needs each
+LOADED_BY_OTHERS = {"num2words", "torchvision", "tzdata"}  # not by us; pyproject.toml says what needs each
 OF_EXTRAS = {"dask", "distributed", "prefect_dask", "ray", "prefect_ray"}  # and of what these bring along
 METHOD = {
     f"anomalylmm.{path.stem}"
