@@ -24,6 +24,7 @@ from anomalylmm.protocols import (
     TextEncoder,
 )
 from anomalylmm.query.lexicon import Lexicon
+from anomalylmm.rerank.interview import Begin
 from anomalylmm.rerank.prompts import GRAY
 from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
@@ -287,10 +288,18 @@ class Composition(VideoParts):
 
     @cached_property
     def adjudicator(self) -> Adjudicator:
-        """The three stages."""
+        """The three stages, with the judge of this process."""
+        return self.build_adjudicator(self.judge)
+
+    def build_adjudicator(self, judge: Judge, begin: Begin | None = None) -> Adjudicator:
+        """Builds the three stages with some judge.
+
+        Raises:
+            ConfigurationError: The settings ask for more than a re-ranker can do.
+        """
         if self.settings.judge.family == "reranker":
             check_yes_no_only(self.rerank)
-        return Adjudicator(self.judge, self.lexicon, self.rerank, mapper=self.mapper)
+        return Adjudicator(judge, self.lexicon, self.rerank, mapper=self.mapper, begin=begin)
 
     @cached_property
     def mapper(self) -> PatchTextMapper:

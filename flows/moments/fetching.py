@@ -131,7 +131,7 @@ def _plan(
     composition: Composition, gallery: Gallery, candidates: Iterable[Candidate]
 ) -> Mapping[str, tuple[VideoEntry, list[_Wish]]]:
     """Plans the moments of candidates, by video id."""
-    settings, margin = composition.adjudicator.settings, composition.settings.tracklets.margin
+    settings, margin = composition.rerank, composition.settings.tracklets.margin
     planned: dict[str, tuple[VideoEntry, list[_Wish]]] = {}
     for candidate in {_key(candidate): candidate for candidate in candidates}.values():
         crops = gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)

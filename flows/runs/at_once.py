@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from contextvars import copy_context
@@ -45,6 +46,28 @@ def work_at_once(work: Callable[[Item, threading.Event], Result], items: Iterabl
             threads.shutdown(cancel_futures=True)
             raise
         return [future.result() for future in futures]
+
+
+def work_ahead(work: Callable[[Item], Result], items: Iterable[Item], number: int) -> Iterator[Result]:
+    """Yields the results in the order of the items, while up to ``number`` items are worked on.
+
+    Items are taken, and results yielded, in the caller's thread. With 1, the work is done there, too.
+    """
+    if number == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(number, thread_name_prefix="ahead") as threads:
+        begun: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                begun.append(threads.submit(copy_context().run, work, item))
+                if len(begun) == number:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
 
 
 def until_stopped(items: Generator[Item, None, None], stop: threading.Event) -> Generator[Item, None, None]:

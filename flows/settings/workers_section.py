@@ -32,10 +32,21 @@ class WorkersSettings(Section):
         "", description="pool: the work queue that the units go to, such as cpu or gpu; empty: that of the deployment"
     )
 
+    judging: bool = Field(
+        False,
+        description="dask, ray: whether the workers also judge for sweeps; worth it if the judge is large, and each "
+        "worker has a device for it",
+    )
+
     @model_validator(mode="after")
     def _check_address(self) -> "WorkersSettings":
         if self.address and self.engine not in {"dask", "ray"}:
             raise ValueError(
                 f'engine = "{self.engine}" has no address, but {self.address!r} is given; leave it out, or set engine'
+            )
+        if self.judging and self.engine not in {"dask", "ray"}:
+            raise ValueError(
+                f'engine = "{self.engine}" leaves judging to the sweep itself; leave judging = true out, or set engine '
+                'to "dask" or "ray"'
             )
         return self

@@ -1,16 +1,22 @@
 """The judging of a sweep: one coarse search for all queries, then each query is judged."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate, Verdict
+from anomalylmm.rerank.gate import Hints
+from anomalylmm.rerank.stages import Adjudication, Adjudicator
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.moments.fetching import Moments, fetch_moments
 from flows.report.pictures import draw_results
+from flows.runs.at_once import work_ahead
 from flows.runs.progress import Listener
 from flows.runs.recording import Recording
 from flows.sweep.coarse_search import (
@@ -31,6 +37,8 @@ from storage.gallery.gallery import Gallery
 from storage.hits.rows import HitRecord, JudgementRecord
 from storage.hits.writer import HitStore
 
+QUERIES_AT_ONCE = 4  # where workers judge, so that none waits for the last candidates of one query
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRun:
@@ -46,6 +54,7 @@ class SweepRun:
     recorded: Recording
     archive: Path | None = None  # where the videos are, if not where they were indexed
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)  # versions that asked the same, by version
+    lock: Lock = field(default_factory=Lock)  # of the writer, where several queries are judged at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +78,33 @@ class QueryFindings:
         return self.shard_ids - self.open_shards
 
 
-def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[frozenset[str]]) -> list[QueryFindings]:
+@contextmanager
+def open_adjudicator(run: SweepRun) -> Iterator[Adjudicator]:
+    """Gives the three stages with the judge of this process, or with those of the workers if the settings say so.
+
+    Raises:
+        EngineError: The workers can't be used.
+    """
+    if not run.composition.settings.workers.judging:
+        yield run.composition.adjudicator
+        return
+    from flows.sweep.spread_judge import open_spread  # imports Prefect, which takes a second
+
+    with run.hits.scratch() as folder, open_spread(run.composition, run.layout, folder) as adjudicator:
+        yield adjudicator
+
+
+def judge_queries(
+    run: SweepRun, adjudicator: Adjudicator, queries: Sequence[Query], shards: Sequence[frozenset[str]]
+) -> list[QueryFindings]:
     """Runs one coarse search for all queries, then judges each query.
 
     Args:
         run: The sweep.
+        adjudicator: The three stages.
         queries: The queries that have not covered all shards.
         shards: The ids of these shards, one set for each query.
     """
-    if not queries:
-        return []
     composition = run.composition
     scopes = [scope_of(query, ids) for query, ids in zip(queries, shards, strict=True)]
     with run.recorded.stage("coarse"):
@@ -89,40 +115,69 @@ def judge_queries(run: SweepRun, queries: Sequence[Query], shards: Sequence[froz
     run.listener.start("judge", sum(len(candidates) for candidates in found))
     findings = []
     with run.recorded.stage("fetch"):
-        wants = composition.adjudicator.wants_moment
+        wants = adjudicator.wants_moment
         wanted = [item for query, own in zip(queries, found, strict=True) if wants(query) for item in own]
         moments = fetch_moments(composition, run.layout, run.gallery, wanted, archive=run.archive)
     with closing(moments):
-        for query, ids, candidates, own in zip(queries, shards, found, views, strict=True):
+        cases = (
+            _load_case(run, *case, moments, wants_moment=wants(case[0]))
+            for case in zip(queries, found, views, strict=True)
+        )
+        number = QUERIES_AT_ONCE if adjudicator.begin else 1
+        judged = work_ahead(partial(_judge_case, run, adjudicator, defaultdict(Lock)), cases, number)
+        for query, ids in zip(queries, shards, strict=True):
             with run.recorded.stage("judge"):
-                findings.append(_judge_query(run, query, ids, candidates, own, moments))
-            run.listener.advance("judge", len(candidates), query.name)
+                case, result = next(judged)
+                findings.append(_read_findings(run, case, result, ids, moments))
+            run.listener.advance("judge", len(case.candidates), query.name)
     return findings
 
 
-def _judge_query(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One query with all that is needed to judge its candidates."""
+
+    query: Query
+    candidates: tuple[Candidate, ...]  # with their pictures
+    best: Mapping[str, CropRow]
+    hints: Hints
+
+
+def _load_case(
     run: SweepRun,
     query: Query,
-    shard_ids: frozenset[str],
     candidates: Sequence[Candidate],
     views: Floats,
     moments: Moments,
+    *,
+    wants_moment: bool,
+) -> _Case:
+    loaded, best = load_images(run.gallery, candidates, has_poses=run.composition.has_poses)
+    shown = moments.attach(loaded, wanted=wants_moment)
+    return _Case(query=query, candidates=tuple(shown), best=best, hints=build_hints(views, best))
+
+
+def _judge_case(
+    run: SweepRun, adjudicator: Adjudicator, locks: Mapping[str, Lock], case: _Case
+) -> tuple[_Case, Adjudication]:
+    """Judges one query; queries that ask alike wait for each other, because they share answers."""
+    cache = StoredCache(run.hits, {item.shard_id for item in case.candidates}, run.lock)
+    with locks[case.query.cloze.masked]:
+        return case, adjudicator.adjudicate(case.query, case.candidates, cache=cache, hints=case.hints)
+
+
+def _read_findings(
+    run: SweepRun, case: _Case, result: Adjudication, shard_ids: frozenset[str], moments: Moments
 ) -> QueryFindings:
-    composition, now = run.composition, utc_now()
-    loaded, best = load_images(run.gallery, candidates, has_poses=composition.has_poses)
-    result = composition.adjudicator.adjudicate(
-        query,
-        moments.attach(loaded, wanted=composition.adjudicator.wants_moment(query)),
-        cache=StoredCache(run.hits, {item.shard_id for item in candidates}),
-        hints=build_hints(views, best),
-    )
+    """Builds the rows of one query, and writes the pictures of its hits."""
+    query, now = case.query, utc_now()
     for note in result.notes:
         run.listener.warn(f"query {query.name!r}: {note}")
     put_off = [ranked.candidate for ranked in result.ranked if ranked.verdict and moments.is_put_off(ranked.candidate)]
     judged = [(ranked, ranked.verdict) for ranked in result.ranked if ranked.verdict is not None]
     accepted = [(ranked, verdict) for ranked, verdict in judged if verdict.accepted]
-    pipeline = composition.pipeline.digest
-    hits = _build_hits(run, query, accepted, best, now)
+    pipeline = run.composition.pipeline.digest
+    hits = _build_hits(run, query, accepted, case.best, now)
     return QueryFindings(
         query=query,
         shard_ids=shard_ids,
@@ -134,7 +189,7 @@ def _judge_query(
         tally=QueryTally(
             query_name=query.name,
             num_shards=len(shard_ids),
-            num_candidates=len(candidates),
+            num_candidates=len(case.candidates),
             num_judged=len(judged),
             num_hits=len(hits),
         ),

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomalylmm.errors import ConfigurationError, StoreError
+from anomalylmm.measure.calibration import Calibration
 from anomalylmm.measure.incidents import HitInterval
 from anomalylmm.query.masking import leave_out_negated
 from anomalylmm.query.negation import find_absent
@@ -21,7 +22,7 @@ from flows.review.calibrating import apply_thresholds, build_thresholds, calibra
 from flows.runs.progress import Listener, Silence
 from flows.runs.recording import recording
 from flows.sweep.findings import build_incidents, read_interval
-from flows.sweep.judging import QueryFindings, SweepRun, judge_queries
+from flows.sweep.judging import QueryFindings, SweepRun, judge_queries, open_adjudicator
 from flows.sweep.judging_cache import StoredCache
 from flows.sweep.novelty import date_hits, find_kin
 from flows.sweep.outcome import SweepReport
@@ -135,13 +136,11 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
     shards = {version: frozenset(shard for own, shard in pending if own == version) for version in criteria}
     due = [query for query in queries if shards[query.version]]
     warnings = _warn(run, queries)
-    calibrated = calibrate_queries(due, read_reviews(run.hits.read), run.composition.judge.judge_id) if due else {}
-    findings = judge_queries(run, apply_thresholds(due, calibrated), [shards[query.version] for query in due])
+    calibrated, findings, judge_id = _judge(run, due, shards)
     warnings += _warn_unjudged(run, findings)
-    content = _gather(run, findings, _cover(findings, criteria), time.monotonic() - began, warnings)
+    content = _gather(run, findings, _cover(findings, criteria), judge_id, time.monotonic() - began, warnings)
     if due:
-        sweep = content.sweep
-        thresholds = build_thresholds(due, calibrated, sweep.judge_id, sweep.finished_utc)
+        thresholds = build_thresholds(due, calibrated, judge_id, content.sweep.finished_utc)
         for path in run.hits.record_sweep(replace(content, thresholds=thresholds)):
             (run.layout.reports / path).unlink(missing_ok=True)
     with run.recorded.stage("publish"):
@@ -164,6 +163,19 @@ def _sweep(run: SweepRun, queries: Sequence[Query]) -> SweepReport:
         num_without_moment=sum(lacks_moment(item.verdict.evidence) for found in findings for item in found.judgements),
         num_damaged=max(len(run.gallery.invalid), len(unreadable)),
     )
+
+
+def _judge(
+    run: SweepRun, due: Sequence[Query], shards: Mapping[str, frozenset[str]]
+) -> tuple[dict[str, Calibration], list[QueryFindings], str]:
+    """Judges the queries that are due, with the thresholds that feedback gives them; also returns the judge's id."""
+    if not due:
+        return {}, [], ""
+    with open_adjudicator(run) as adjudicator:
+        judge_id = adjudicator.judge.judge_id
+        calibrated = calibrate_queries(due, read_reviews(run.hits.read), judge_id)
+        asked = apply_thresholds(due, calibrated)
+        return calibrated, judge_queries(run, adjudicator, asked, [shards[query.version] for query in due]), judge_id
 
 
 def _warn(run: SweepRun, queries: Sequence[Query]) -> tuple[str, ...]:
@@ -237,10 +249,10 @@ def _read_neighbors(run: SweepRun, hits: Sequence[HitRecord], coverage: Sequence
 
 def say_without_slots(composition: Composition, query: Query) -> str:
     """Explains what happens to a query that has no word to mask."""
-    settings = composition.adjudicator.settings
+    settings = composition.rerank
     if settings.negation and find_absent(query, composition.lexicon, settings.negation_kinds):
         return "the judge is asked only whether what must not be seen is there"
-    if composition.adjudicator.settings.affirm_weight > 0:
+    if settings.affirm_weight > 0:
         return "only the whole sentence is judged"
     return "it stays in coarse order, because these settings do not ask about the whole sentence"
 
@@ -249,6 +261,7 @@ def _gather(
     run: SweepRun,
     findings: Sequence[QueryFindings],
     coverage: tuple[CoverageRecord, ...],
+    judge_id: str,
     seconds: float,
     warnings: Sequence[str],
 ) -> SweepContent:
@@ -260,9 +273,9 @@ def _gather(
         started_utc=run.began_utc,
         finished_utc=utc_now(),
         pipeline=run.composition.pipeline.digest,
-        judge_id=run.composition.judge.judge_id,
+        judge_id=judge_id,
         profile=run.composition.settings.profile,
-        rerank=json.dumps(asdict(run.composition.adjudicator.settings)),
+        rerank=json.dumps(asdict(run.composition.rerank)),
         status="Degraded" if warnings else "Completed",
         num_queries=len(findings),
         num_shards=len(frozenset().union(*(found.shard_ids for found in findings))),

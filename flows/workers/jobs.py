@@ -106,7 +106,8 @@ def work_on(job: UnitJob, listener: Listener | None = None) -> UnitReport:
         StoreError: The store can't be written.
     """
     layout, archive = StoreLayout(Path(job.store)), Path(job.archive)
-    _check_folders(job, layout, archive)
+    check_store(job.store, job.store_id)
+    _check_archive(archive)
     composition = _load(job.settings)
     if composition.pipeline.digest != job.pipeline_digest:
         raise EngineError(
@@ -126,22 +127,29 @@ def report_lost(job: UnitJob, reason: str) -> UnitReport:
     return replace(UnitReport.without_work(job.unit), unreadable=unreadable)
 
 
-def _check_folders(job: UnitJob, layout: StoreLayout, archive: Path) -> None:
-    """Checks that the folders are those of the run; an empty mount point would make all videos unreadable."""
-    host = os.uname().nodename
-    if find_identity(layout) != job.store_id:
+def check_store(store: str, store_id: str) -> None:
+    """Checks in a worker that a path leads to the store of the run.
+
+    Raises:
+        EngineError: It does not.
+    """
+    if find_identity(StoreLayout(Path(store))) != store_id:
         raise EngineError(
-            f"worker {host} does not see the store of this run: at {visible(job.store)} it has another folder, or "
-            "none; mount the store under the same path on all machines"
+            f"worker {os.uname().nodename} does not see the store of this run: at {visible(store)} it has another "
+            "folder, or none; mount the store under the same path on all machines"
         )
+
+
+def _check_archive(archive: Path) -> None:
+    """Checks that the archive is there; an empty mount point would make all videos unreadable."""
     try:
         is_there = next(archive.iterdir(), None) is not None
     except OSError:
         is_there = False
     if not is_there:
         raise EngineError(
-            f"worker {host} does not see the archive of this run: {visible(job.archive)} is missing or empty there; "
-            "mount the archive under the same path on all machines"
+            f"worker {os.uname().nodename} does not see the archive of this run: {visible(str(archive))} is missing "
+            "or empty there; mount the archive under the same path on all machines"
         )
 
 

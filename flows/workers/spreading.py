@@ -41,6 +41,17 @@ def iter_done(engine: Engine, futures: Sequence[Any]) -> Iterator[tuple[int, Any
         yield position, _read(engine, futures[position])
 
 
+def wait_for(engine: Engine, future: Any) -> Any:
+    """Waits for one future like ``iter_done``.
+
+    Raises:
+        EngineError: The cluster is gone.
+        AnomalyLMMError: The work itself failed.
+    """
+    ((_, result),) = iter_done(engine, [future])
+    return result
+
+
 def _wait(done: "SimpleQueue[int]") -> int:
     while True:
         try:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 import duckdb
@@ -13,6 +15,7 @@ from anomalylmm.errors import StoreError
 from anomalylmm.records import Query
 from storage.disk.claims import LEASE_SECONDS, Claim
 from storage.disk.crashpoints import reach
+from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
 from storage.hits import tables
@@ -58,6 +61,23 @@ class HitStore:
         self._open_connection = None
         self._resources.close()
         self._open_claim = None
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder on the store for passing files, which goes with the writer, or when another one takes over.
+
+        Raises:
+            LostClaimError: In place of a StoreError, if another machine has taken over.
+            StoreError: If the folder can't be created.
+        """
+        with self._claim.guard():
+            folder = self._claim.folder / "scratch"
+            with guarded("create", folder):
+                folder.mkdir()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def register_query(self, query: Query) -> None:
         """Saves one version of a query, or updates its name, its criteria and whether it is enabled.

@@ -1,14 +1,14 @@
 """Several pieces of work at once."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextvars import ContextVar
 from itertools import count
 
 import pytest
 
 from flows.runs import at_once
-from flows.runs.at_once import StoppedError, choose_number, until_stopped, work_at_once
+from flows.runs.at_once import StoppedError, choose_number, until_stopped, work_ahead, work_at_once
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,27 @@ def test_the_first_error_stops_all_other_work_and_is_the_one_raised() -> None:
     with pytest.raises(ValueError, match="broken"):
         work_at_once(work, range(9), 2)
     assert 0 in ended  # it would not have ended by itself
+
+
+def test_work_ahead_gives_results_in_order_and_takes_no_more_items_than_it_may() -> None:
+    taken: list[int] = []
+    begun = threading.Barrier(3, timeout=20)
+
+    def items() -> Iterator[int]:
+        for item in range(6):
+            taken.append(item)
+            yield item
+
+    def work(item: int) -> int:
+        begun.wait()  # passes only if three are worked on at once
+        return -item
+
+    results = work_ahead(work, items(), 3)
+    assert next(results) == 0
+    assert taken == [0, 1, 2]
+    assert list(results) == [-1, -2, -3, -4, -5]
+
+
+def test_an_error_ends_work_ahead() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(work_ahead(lambda item: 1 // item, [1, 0, 2], 2))
