@@ -208,11 +208,7 @@ class Composition(VideoParts):
         return DualEncoder(weights, device=self._device, batch_size=encoder.batch_size)
 
     def _runs_graphs(self, weights: ResolvedWeights, runtime: str, names: Sequence[str]) -> bool:
-        """Whether ONNX Runtime runs a model by the graphs next to its weights; it gives equal results without torch.
-
-        Raises:
-            ConfigurationError: The settings ask for a GPU and for graphs, which run on the CPU only.
-        """
+        """Whether ONNX Runtime runs a model by the graphs next to its weights; it gives equal results without torch."""
         if runtime == "onnxruntime" and self.settings.device not in {"auto", "cpu"}:
             raise ConfigurationError(
                 f'device is {self.settings.device!r}, but runtime = "onnxruntime" runs encoder and judge on the CPU; '

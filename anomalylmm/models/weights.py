@@ -145,11 +145,7 @@ def _choose_file(path: Path, name: str, kind: WeightsKind) -> Path:
 
 
 def _check_suffix(path: Path, kind: WeightsKind) -> None:
-    """Checks that a file for joints or postures has the right kind of name.
-
-    Raises:
-        WeightsError: Its name ends otherwise.
-    """
+    """Checks that a file for joints or postures has the right kind of name."""
     known = {"pose": (".onnx", *PICKLES), "posture": (".safetensors",)}.get(kind)
     if known is not None and path.suffix.lower() not in known:
         raise WeightsError(

@@ -82,13 +82,7 @@ def rank(text: str) -> int:
 
 
 def name_parts(path: str, spans: Sequence[tuple[int, int]], date_start: int | None) -> Naming:
-    """Divides a path (without its suffix) into what may name the camera.
-
-    Args:
-        path: The path.
-        spans: Where dates and times are.
-        date_start: Where the date begins; None without a date.
-    """
+    """Divides a path (without its suffix) into what may name the camera; ``spans`` are its dates and times."""
     above: list[str] = []
     below: list[str] = []
     label, start = "", 0

@@ -214,7 +214,7 @@ def find_epoch(tokens: Sequence[Token]) -> FoundEpoch | None:
 
 
 def find_impossible(tokens: Sequence[Token]) -> tuple[int, int] | None:
-    """Returns first and last place of numbers that are written like a date, such as ``2026-02-31``, but are none."""
+    """Returns first and last place of numbers that are written like a date but are not one, such as ``2026-02-31``."""
     for place, token in enumerate(tokens):
         places = read_separated(tokens, place, (_YEAR, _TWO, _TWO), "-_.") if token.kind == "number" else None
         if places and FIRST_YEAR <= int(token.text) <= LAST_YEAR:

@@ -36,7 +36,7 @@ MovedOption = Annotated[
     typer.Option(
         "--archive",
         envvar="ANOMALYLMM_ARCHIVE",
-        help="Where the videos are now, if not where they were indexed; for rerank.moment_frames.",
+        help="Where the videos are now, if they have moved since; used with rerank.moment_frames.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

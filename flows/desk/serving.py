@@ -42,7 +42,7 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
 
     Raises:
         ConfigurationError: Others could reach the desk without a password, or the password file is wrong.
-        ArchiveError: The archive is no folder.
+        ArchiveError: The archive is not a folder.
         StoreError: There is no store, or it can't be read.
     """
     if options.password_file is None and not is_loopback(options.host):

@@ -48,14 +48,6 @@ def write_clip(
 ) -> ClipNote:
     """Writes the clip of one hit; a frame that was not looked at is left out, since nobody knows its heads.
 
-    Args:
-        cutter: Reads and makes clips.
-        source: The video.
-        evidence: The hit.
-        style: How.
-        scene: Who is where; None only where nothing is blurred and no box drawn.
-        target: The file to write.
-
     Raises:
         VideoError: The source can't be decoded there, or the clip can't be written.
         ValueError: The style needs a scene and none was given.

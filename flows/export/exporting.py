@@ -119,7 +119,7 @@ def export_hits(
     Raises:
         WeightsError: The detector that blurring needs is missing.
         ConfigurationError: Nothing fits, too much does, or the output's name can't be used.
-        ArchiveError: The archive is no folder.
+        ArchiveError: The archive is not a folder.
         StoreError: No sweep has published yet, or the output can't be written.
     """
     began, listener = time.monotonic(), listener or Silence()

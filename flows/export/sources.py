@@ -21,7 +21,7 @@ class Sources:
         """Remembers the archive, and what makes local copies of its videos if it is remote.
 
         Raises:
-            ArchiveError: It is no folder, or its address can't be read.
+            ArchiveError: It is not a folder, or its address can't be read.
         """
         if archive is not None:
             check_archive(archive)

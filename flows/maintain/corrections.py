@@ -118,7 +118,7 @@ def parse_shift(text: str) -> timedelta:
     """Reads a time span such as ``+1h``, ``-1h30m``, ``45s`` or ``-2d``.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The text is not a span.
     """
     found = SHIFT.fullmatch(text.strip())
     if not found:
@@ -142,12 +142,7 @@ def list_indexed(layout: StoreLayout) -> list[IndexedVideo]:
 
 
 def suggest_corrections(indexed: Iterable[IndexedVideo], present: Sequence[Video]) -> Iterator[str]:
-    """Says what is indexed under another camera or time than it would get now, and how to change it.
-
-    Args:
-        indexed: All videos of the store.
-        present: The videos of the archive as the settings describe them now.
-    """
+    """Says what is indexed under another camera or time than it would get now, and how to change it."""
     known = {video.entry.video_id: video for video in indexed}
     unmoved = {item.video_id for item in present if item.video_id in known and _is_at(item, known[item.video_id])}
     moved: Counter[tuple[str, str]] = Counter()
@@ -178,13 +173,7 @@ def _is_at(item: Video, video: IndexedVideo) -> bool:
 def plan_correction(
     indexed: Sequence[IndexedVideo], known: Corrections, choice: Choice, correction: Correction
 ) -> CorrectionPlan:
-    """Finds what a correction changes.
-
-    Args:
-        indexed: All videos of the store.
-        known: Earlier corrections.
-        choice: The videos that are meant.
-        correction: What is wrong with them.
+    """Finds what a correction changes in the chosen videos of the store; ``known`` are the earlier corrections.
 
     Raises:
         ConfigurationError: A start would be before 1970 or after 2200.

@@ -31,9 +31,7 @@ class ModelRow:
 def list_models(settings: Settings, folder: Path | None = None) -> list[ModelRow]:
     """Lists the models of the settings without loading them or contacting a server.
 
-    Args:
-        settings: With the models' names.
-        folder: Of fetched models, in place of that of the settings.
+    Fetched models are looked for in ``folder`` instead of that of the settings, if one is given.
     """
     folder = folder or settings.models_path
     rows = [_locate(settings, folder, role, weights) for role, weights in _roles(settings)]
@@ -55,9 +53,7 @@ def list_models(settings: Settings, folder: Path | None = None) -> list[ModelRow
 def find_fetchable(settings: Settings, folder: Path | None = None) -> list[RemoteModel]:
     """Asks the hub for the models of the settings that are not here, each once.
 
-    Args:
-        settings: With the models' names.
-        folder: A folder to be filled for another computer: a copy in this one's cache does not count.
+    If a ``folder`` is to be filled for another computer, a copy in the cache of this one does not count.
 
     Raises:
         WeightsError: The hub can't be reached or does not have one of them.

@@ -55,7 +55,13 @@ def build_filter(layout: StoreLayout, archive: Path, settings: Settings) -> Call
     return is_erased
 
 
-def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: int = BUSY_TRIES) -> Done:
+def wait_for_turn(
+    work: Callable[[], Done],
+    listener: Listener,
+    *,
+    max_tries: int = BUSY_TRIES,
+    pause_seconds: float = BUSY_PAUSE_SECONDS,
+) -> Done:
     """Does work that needs the writer's lock; while the lock is taken it tries again. A sweep can take all night.
 
     Raises:
@@ -67,6 +73,6 @@ def wait_for_turn(work: Callable[[], Done], listener: Listener, *, max_tries: in
         except StoreBusyError as error:
             if not tries_left:
                 raise
-            listener.warn(f"{error} Next try in {BUSY_PAUSE_SECONDS:.0f} s.")
-            time.sleep(BUSY_PAUSE_SECONDS)
+            listener.warn(f"{error} Next try in {pause_seconds:.0f} s.")
+            time.sleep(pause_seconds)
     raise ValueError(f"max_tries must be at least 1, but is {max_tries}")

@@ -37,7 +37,7 @@ def _is_usable(sides_px: tuple[int, ...], min_side_px: int) -> bool:
 
 
 def _measure(content: bytes) -> tuple[int, int]:
-    """Reads how large an image says it is, before a byte of it is unpacked; (0, 0) where it is none.
+    """Reads how large an image says it is, before a byte of it is unpacked; (0, 0) if it is not an image.
 
     The readers are asked themselves: ``PIL.Image.open`` is replaced by ultralytics, which may install libraries.
     """

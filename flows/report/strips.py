@@ -11,14 +11,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_strip(clip: Clip, patch_maps: np.ndarray, best_seconds: float, width_px: int) -> Image:
-    """Draws the frames in reading order, each with its map over it and its time before or after the best one.
-
-    Args:
-        clip: T frames.
-        patch_maps: One for each frame, (T, rows, columns).
-        best_seconds: Time of the best crop.
-        width_px: Of the strip.
-    """
+    """Draws T frames in reading order, each with its map (T, R, C) over it and its time from the best one."""
     side = width_px // COLUMNS
     cells = [
         _draw_cell(cv2.addWeighted(image, 0.5, overlay(image, patch_map), 0.5, 0), side, time - best_seconds)

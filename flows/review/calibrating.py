@@ -46,7 +46,7 @@ def calibrate_queries(
 
 
 def apply_thresholds(queries: Iterable[Query], calibrated: Mapping[str, Calibration]) -> list[Query]:
-    """Puts each query's threshold in the place of its own; its version stays."""
+    """Replaces each query's own threshold by the calibrated one; its version stays."""
     return [replace(query, accept=calibrated[query.version].threshold) for query in queries]
 
 

@@ -19,9 +19,7 @@ SPARE_BYTES = 256 << 20
 def hard_limits(seconds: float, memory_bytes: int) -> Iterator[None]:
     """Exits the process a few seconds after its time is over, and limits its memory to about twice that of DuckDB.
 
-    Args:
-        seconds: DuckDB's time limit; 0 for no limit.
-        memory_bytes: DuckDB's memory limit; 0 for no limit.
+    Both numbers are DuckDB's own limits; 0 means no limit.
     """
     timer = threading.Timer(seconds + GRACE_SECONDS, _end)
     timer.daemon = True

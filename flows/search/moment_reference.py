@@ -73,7 +73,7 @@ def find_video(gallery: Gallery, name: str) -> tuple[GalleryShard, VideoEntry]:
     """Finds an indexed video by its id, its path, or the end of its path; a path may also begin with the archive's.
 
     Raises:
-        QueryError: There is none, or more than one.
+        QueryError: No video, or more than one, has this name.
     """
     path = PurePosixPath(name).as_posix()
     known = [(shard, video) for shard in gallery.shards for video in shard.manifest.videos]
@@ -117,11 +117,6 @@ def read_time(text: str, video: VideoEntry) -> float:
 def choose_person(boxes: Floats, frame: Sequence[int], asked: Box | None) -> ChosenPerson | None:
     """Chooses the person of a frame: the one at a box, which itself will do if nobody is found there, or the largest.
 
-    Args:
-        boxes: Of all persons found, (N, 4).
-        frame: Height and width of the frame, and more.
-        asked: Where the person is.
-
     Returns:
         None if nobody was found and no box is given.
 
@@ -145,11 +140,7 @@ def choose_person(boxes: Floats, frame: Sequence[int], asked: Box | None) -> Cho
 
 
 def _read_clock(text: str, video: VideoEntry) -> list[float]:
-    """Reads a wall-clock time; two results where the clock shows it twice, when summer time ends.
-
-    Raises:
-        QueryError: It is none.
-    """
+    """Reads a wall-clock time; two results where the clock shows it twice, when summer time ends."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -10,8 +10,8 @@ from flows.search.outcome import SearchReport, SearchRequest
 from flows.search.searching import search_store
 from flows.sweep.sweeping import open_gallery
 from storage.disk.layout import StoreLayout
-from storage.gallery.changes import GalleryStamp, gallery_stamp
 from storage.gallery.gallery import Gallery
+from storage.gallery.opening import gallery_stamp
 
 
 class Searcher:
@@ -25,7 +25,7 @@ class Searcher:
         """Loads nothing yet; see ``warm``."""
         self.composition, self.layout = composition, layout
         self._turn = threading.Lock()
-        self._opened: tuple[GalleryStamp, Gallery] | None = None
+        self._opened: tuple[tuple[object, ...], Gallery] | None = None
 
     def warm(self) -> None:
         """Loads the models and opens the gallery, so that the first search need not; a store may still be empty.
@@ -52,11 +52,7 @@ class Searcher:
             return search_store(self.composition, self.layout, request, listener=listener, open_now=self._open)
 
     def _open(self) -> Gallery:
-        """Returns the gallery that is open, unless the store has changed since.
-
-        Raises:
-            StoreError: Nothing is indexed with the composition's pipeline.
-        """
+        """Returns the gallery that is open, unless the store has changed since."""
         stamp = gallery_stamp(self.layout, self.composition.pipeline.digest)
         if self._opened is None or self._opened[0] != stamp:
             self._opened = None

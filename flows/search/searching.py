@@ -53,12 +53,7 @@ def search_store(
 ) -> SearchReport:
     """Searches the gallery for a sentence or a picture, logs the search and writes its page.
 
-    Args:
-        composition: The models and settings.
-        layout: The store.
-        request: What to search for.
-        listener: Told of progress.
-        open_now: Gives the gallery, by default a newly opened one.
+    The gallery is newly opened unless ``open_now`` gives one.
 
     Raises:
         QueryError: The text has no word or is too long, the picture or moment can't be read, or neither is given.

@@ -93,9 +93,7 @@ def _schedule(declared: Mapping[str, Any], options: ServeOptions) -> Any:
 def serve_deployments(options: ServeOptions, on_ready: Callable[[], None]) -> None:
     """Serves until interrupted, then ends what runs. Schedules stay active between two starts.
 
-    Args:
-        options: Paths and schedules.
-        on_ready: Called once the server knows the deployments.
+    ``on_ready`` is called once the server knows the deployments.
 
     Raises:
         ConfigurationError: The time zone does not exist.

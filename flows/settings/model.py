@@ -237,11 +237,7 @@ def _read_profile(name: str) -> dict[str, Any]:
 
 
 def _read_environment(environment: Mapping[str, str]) -> PydanticBaseSettingsSource:
-    """Reads ``ANOMALYLMM_DECODE__SAMPLE_FPS=5`` as ``{"decode": {"sample_fps": "5"}}``; lists are JSON.
-
-    Raises:
-        ConfigurationError: A variable should contain JSON but does not.
-    """
+    """Reads ``ANOMALYLMM_DECODE__SAMPLE_FPS=5`` as ``{"decode": {"sample_fps": "5"}}``; lists are JSON."""
     source = EnvSettingsSource(Settings, case_sensitive=False)
     source.env_vars = {name.lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
     try:

@@ -112,6 +112,15 @@ def replace_file(path: Path, content: bytes, *, scratch: Path) -> None:
     reach("file.replaced")
 
 
+def read_stamp(path: Path) -> tuple[int, int, int]:
+    """What tells the file or folder at a path from another of the same name, or of another time; zeros if missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def sha256_file(path: Path) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import Floats
-from storage.disk.files import digest_json, guarded, sha256_file
+from storage.disk.files import digest_json, guarded
 from storage.disk.layout import StoreLayout, encode_name
 from storage.disk.notes import Utc, revive
 from storage.gallery.shard import GalleryShard
@@ -68,18 +68,17 @@ _MANIFEST = TypeAdapter(IndexManifest)
 class CompactedIndex:
     """A compacted index on disk; its vectors are in memory only while they are searched."""
 
-    def __init__(self, directory: Path, manifest: IndexManifest) -> None:
-        """Checks the sizes of its files.
+    def __init__(self, directory: Path, manifest: IndexManifest, *, deep: bool = False) -> None:
+        """Checks the sizes of its files, and with ``deep`` every byte.
 
         Raises:
-            ShardError: If one is missing, or has not the size it was written with.
+            ShardError: If one is missing, or is not as it was written.
         """
         self.directory, self.manifest = directory, manifest
         for name, entry in manifest.files.items():
-            with guarded("open", directory / name):
-                size = (directory / name).stat().st_size
-            if size != entry.num_bytes:
-                raise _damaged(directory / name, f"{size} bytes, but {entry.num_bytes} were written")
+            problem = entry.find_problem(directory / name, deep=deep)
+            if problem:
+                raise _damaged(directory / name, problem)
         self._numbers = {shard.shard_id: number for number, shard in enumerate(manifest.shards)}
 
     def members(self, shards: Sequence[GalleryShard]) -> list[GalleryShard]:
@@ -124,7 +123,7 @@ def iter_index_dirs(layout: StoreLayout) -> Iterator[Path]:
 
 
 def read_index_manifest(directory: Path) -> IndexManifest:
-    """Reads what an index says of itself.
+    """Reads the manifest of an index.
 
     Raises:
         ShardError: If it has no manifest, or a damaged one, or one of another version.
@@ -148,10 +147,7 @@ def open_indexes(
 ) -> tuple[CompactedIndex, ...]:
     """Opens the usable indexes of a pipeline, largest first, each shard in one at most; others are left out.
 
-    Args:
-        layout: The store.
-        pipeline_digest: The pipeline.
-        shards: Its valid shards.
+    ``shards`` are the valid ones of the pipeline.
     """
     found = []
     there = frozenset(CompactedShard.of(shard) for shard in shards)
@@ -174,12 +170,7 @@ def open_indexes(
 def verify_index(directory: Path, *, deep: bool) -> str:
     """What is wrong with the files of an index; empty where nothing is."""
     try:
-        manifest = read_index_manifest(directory)
-        CompactedIndex(directory, manifest)
-        for name, entry in manifest.files.items() if deep else ():
-            with guarded("read", directory / name):
-                if sha256_file(directory / name) != entry.sha256:
-                    raise _damaged(directory / name, "its content changed since it was written (sha256)")
+        CompactedIndex(directory, read_index_manifest(directory), deep=deep)
     except StoreError as error:
         return str(error)
     return ""

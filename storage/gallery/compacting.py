@@ -66,10 +66,7 @@ class CompactionReport:
 def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: int = MIN_ROWS) -> CompactionReport:
     """Compacts the shards of each pipeline by itself; what is compacted already stays.
 
-    Args:
-        layout: The store.
-        max_rows: Of one index.
-        min_rows: Of one index; shards with fewer together stay as they are.
+    An index gets at most ``max_rows``. Shards with fewer than ``min_rows`` together stay as they are.
 
     Raises:
         StoreBusyError: If another process compacts.

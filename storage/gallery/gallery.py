@@ -83,8 +83,10 @@ class Gallery:
         """
         valid, invalid = open_shards(layout, pipeline_digest)
         present = frozenset[str]().union(*(shard.video_ids for shard in valid))
-        pending = [shard for shard in valid if not present.isdisjoint(shard.outgrown_ids)]
-        shards = [shard for shard in valid if shard not in pending]
+        shards, pending = list[GalleryShard](), list[GalleryShard]()
+        for shard in valid:
+            is_pending = any(not present.isdisjoint(video.grown_from) for video in shard.manifest.videos)
+            (pending if is_pending else shards).append(shard)
         return cls(shards, invalid, open_indexes(layout, pipeline_digest, shards), pending)
 
     @property

@@ -1,11 +1,13 @@
-"""Which shards of a pipeline are valid, by their manifests."""
+"""Which shards of a pipeline are valid, by their manifests, and whether the gallery has changed since."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomalylmm.errors import StoreError
+from storage.disk.files import read_stamp
 from storage.disk.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
+from storage.gallery.compacted import indexes_dir
 from storage.gallery.shard import GalleryShard
 from storage.shards.manifest import ShardManifest, read_manifest
 from storage.shards.writer import ShardProblem, find_problems
@@ -54,3 +56,13 @@ def iter_manifests(layout: StoreLayout) -> Iterator[tuple[Path, ShardManifest]]:
         except StoreError:
             continue
         yield directory, manifest
+
+
+def gallery_stamp(layout: StoreLayout, pipeline_digest: str) -> tuple[object, ...]:
+    """A value that changes when a shard of the pipeline, or a compacted index of it, is added, replaced or removed.
+
+    Take it before the gallery is opened: what changes in between then counts as a change.
+    """
+    manifests = [directory / MANIFEST_FILE for directory in iter_shard_dirs(layout, pipeline_digest)]
+    paths = [*manifests, *sorted(indexes_dir(layout, pipeline_digest).glob("*"))]
+    return tuple((str(path), read_stamp(path)) for path in paths)

@@ -32,7 +32,7 @@ class Scope:
         """Checks the times.
 
         Raises:
-            StoreError: If a moment has no time zone, or a time of day is none.
+            StoreError: If a moment has no time zone, or a time of day is not one.
         """
         for name in ("start_utc", "stop_utc"):
             moment = getattr(self, name)
@@ -41,11 +41,6 @@ class Scope:
         for name in ("daily_start", "daily_stop"):
             if getattr(self, name):
                 _seconds_of_day(name, getattr(self, name))
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether single rows must be looked at."""
-        return bool(self.start_utc or self.stop_utc or self.daily_start or self.daily_stop)
 
     def admits(self, shard: GalleryShard) -> bool:
         """Whether the shard can hold anything in scope."""
@@ -58,7 +53,8 @@ class Scope:
 
     def admits_whole(self, shard: GalleryShard) -> bool:
         """Whether all rows of the shard are in scope, as far as can be told without reading them."""
-        return not self.is_timed and self.admits(shard)
+        is_timed = self.start_utc or self.stop_utc or self.daily_start or self.daily_stop
+        return not is_timed and self.admits(shard)
 
     def mask(self, table: pa.Table, shard: GalleryShard) -> NDArray[np.bool_]:
         """The rows of a shard, given as a table of ``SCOPE_COLUMNS``, that are within the times, (N,).

@@ -32,11 +32,6 @@ COARSE_SPARE = 1000  # and this many more rows are scored again
 ROWS_AT_ONCE = 1 << 16  # of exact vectors in memory
 
 
-def _count_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class ShardRows:
     """The shards of a gallery and the number of the first row of each."""
@@ -70,12 +65,7 @@ def search_rows(
 ) -> list[tuple[Floats, Rows]]:
     """The best rows of each query with their exact cosines, best first, equal ones in the order of rows.
 
-    Args:
-        placed: The shards.
-        indexes: Compacted indexes of some of them.
-        queries: (Q, D).
-        k: Rows wanted for each query; fewer come where fewer are in scope.
-        scope: What may be found.
+    The arguments are those of ``Gallery.search``.
 
     Raises:
         ShardError: If a shard or an index can't be read.
@@ -99,7 +89,8 @@ def _search_parts(
     heap = faiss.ResultHeap(num_queries, k, keep_max=True)
     heap.I[:] = -1
     searched = list[Part]()
-    with ThreadPoolExecutor(_count_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(cores, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         for part, found in zip(parts, pool.map(search, parts), strict=True):
             if found:
                 heap.add_result(*found)

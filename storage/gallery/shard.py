@@ -56,8 +56,3 @@ class GalleryShard:
     def video_ids(self) -> frozenset[str]:
         """The ids of its videos."""
         return frozenset(video.video_id for video in self.manifest.videos)
-
-    @property
-    def outgrown_ids(self) -> frozenset[str]:
-        """The ids of shorter versions of its videos."""
-        return frozenset(video_id for video in self.manifest.videos for video_id in video.grown_from)

@@ -5,9 +5,7 @@ Feedback that waits in the inbox counts at once, and so does what a running swee
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from anomalylmm.errors import StoreError
+from storage.disk.files import read_stamp
 from storage.disk.layout import StoreLayout, require_store
 from storage.hits import tables
 from storage.hits.board_filter import ALL, BoardFilter, Cursor, Facet
@@ -34,8 +33,6 @@ coalesce(incident_id, hit_id) AS incident_id, created_utc, first_found_utc,
 FROM store.hits LEFT JOIN (SELECT incident_id, unnest(hit_ids) AS hit_id FROM store.incidents) USING (hit_id)
 QUALIFY row_number() OVER (PARTITION BY hit_id ORDER BY incident_id) = 1
 """  # noqa: S608 - names are our own
-_QUERIES_SQL = "CREATE TABLE queries AS SELECT * FROM store.queries"
-_SHARDS_SQL = "CREATE TABLE shards AS SELECT * FROM store.shards"
 _SAID_SQL = "CREATE TABLE said AS SELECT hit_id, verdict, who, note, created_utc, feedback_id FROM store.feedback"
 _STATE_SQL = """
 UPDATE hits SET state = said.state, who = said.who, said_utc = said.created_utc FROM (
@@ -88,7 +85,8 @@ class Board:
             StoreError: If the published database can't be read.
         """
         with self._lock:
-            published, inbox = _stamp(self._layout.snapshot), _stamp(self._layout.inbox, self._layout.unpublished)
+            published = read_stamp(self._layout.snapshot)
+            inbox = (read_stamp(self._layout.inbox), read_stamp(self._layout.unpublished))
             is_new = published != self._stamps[0] or not self.version
             if is_new:
                 self._connection = _load(self._layout)
@@ -210,15 +208,6 @@ class Board:
         return self._connection.execute(sql, list(values))
 
 
-def _stamp(*paths: Path) -> object:
-    stamps = []
-    for path in paths:
-        with suppress(OSError):
-            stat = path.stat()
-            stamps.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return stamps
-
-
 def _load(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=dict(CONNECTION_SETTINGS))
     try:
@@ -228,8 +217,8 @@ def _load(layout: StoreLayout) -> duckdb.DuckDBPyConnection:
             _attach_nothing(connection)
         connection.execute(_HITS_SQL)
         connection.execute(_SAID_SQL)
-        connection.execute(_QUERIES_SQL)
-        connection.execute(_SHARDS_SQL)
+        for name in ("queries", "shards"):
+            connection.execute(f"CREATE TABLE {name} AS FROM store.{name}")
         connection.execute("DETACH store")
         connection.execute(_STATE_SQL)
         _add_zones(connection)

@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -58,12 +58,17 @@ def temporary_database(folder: Path, stem: str) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    """Ends the transaction without effect."""
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits what the block does, or, if it fails, nothing of it."""
+    connection.execute("BEGIN TRANSACTION")
     try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        return  # DuckDB has already ended it; the first error says why
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # DuckDB may have ended it already; the first error says why
+            connection.execute("ROLLBACK")
+        raise
 
 
 def database_error(action: str, error: duckdb.Error, layout: StoreLayout, remedy: str = "") -> StoreError:
@@ -110,8 +115,9 @@ def _create(layout: StoreLayout, folder: Path) -> None:
     """Builds the database under another name: DuckDB can't open one whose creation was interrupted."""
     with temporary_database(folder, layout.working.name) as building:
         with duckdb.connect(str(building), config=dict(CONNECTION_SETTINGS)) as connection:
-            for table in ALL_TABLES:
-                connection.execute(table.create_sql)
+            with transaction(connection):  # each table by itself takes twice as long
+                for table in ALL_TABLES:
+                    connection.execute(table.create_sql)
             connection.execute("CHECKPOINT")  # closing does this too, but does not report a full disk
         with guarded("create", layout.working):
             put_in_place(building, layout.working, "database.created")

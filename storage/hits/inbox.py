@@ -74,7 +74,7 @@ def forget_published(layout: StoreLayout) -> None:
 
 
 def read_waiting(layout: StoreLayout, kind: type[RecordT]) -> list[RecordT]:
-    """The records of one kind that are not published yet; a file that a writer moves meanwhile is read all the same."""
+    """The records of one kind that are not published yet; a file that a writer moves meanwhile is still read."""
     folders = (layout.inbox, layout.unpublished)  # in the order in which files move
     found = {path.name: records for folder in folders for path, records in _read_all(folder).items()}
     return [record for records in found.values() for record in records if isinstance(record, kind)]

@@ -42,11 +42,7 @@ def hold_place(layout: StoreLayout, lease_seconds: float) -> Iterator[Claim]:
 
 
 def _wait_for_end(layout: StoreLayout, holder: Holder, watch: Watch) -> bool:
-    """Waits until a holder has ended or is dead; then it is taken over, and the result is True.
-
-    Raises:
-        StoreBusyError: If it is alive.
-    """
+    """Waits until a holder has ended or is dead; then it is taken over, and the result is True."""
     while (state := watch.look(holder)) == "unknown":
         time.sleep(min(MAX_PAUSE_SECONDS, watch.pause_seconds))
     if state == "alive":
@@ -75,11 +71,7 @@ def _move_database(layout: StoreLayout, folder: Path) -> None:
 
 
 def _copy_unchanged(paths: list[Path], folder: Path) -> None:
-    """Copies files of which none changes meanwhile.
-
-    Raises:
-        StoreError: If they keep changing.
-    """
+    """Copies files of which none changes meanwhile."""
     for _ in range(_NUM_TRIES):
         before = [_stamp(path) for path in paths]
         for path in paths:

@@ -15,7 +15,7 @@ from storage.disk.files import guarded, put_in_place
 from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.gallery.opening import iter_shard_dirs
 from storage.hits import tables
-from storage.hits.database import temporary_database
+from storage.hits.database import temporary_database, transaction
 from storage.hits.feedback_sql import NEWEST_SQL
 from storage.shards.manifest import read_manifest
 from storage.shards.quarantine import read_quarantine
@@ -106,14 +106,15 @@ def _copy(layout: StoreLayout, connection: duckdb.DuckDBPyConnection, target: Pa
     place = tables.quote_text(str(target))
     connection.execute(f"ATTACH {place} AS snapshot (STORAGE_VERSION '{SNAPSHOT_STORAGE_VERSION}')")
     try:
-        for table in tables.PUBLISHED:
-            condition = _SWEEP_FILTER if table in tables.SWEEP_TABLES else ""
-            is_hits = table is tables.HITS
-            names = ", ".join((*table.columns, "feedback") if is_hits else table.columns)
-            rows = f"SELECT {names} FROM {_HITS_SOURCE if is_hits else table.name} {condition}"  # noqa: S608 - names are our own
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS {rows}")
-            connection.execute(f"COMMENT ON TABLE snapshot.{table.name} IS {tables.quote_text(table.about)}")
-        connection.execute(f"CREATE VIEW snapshot.crops AS {_crops_sql(layout)}")
+        with transaction(connection):
+            for table in tables.PUBLISHED:
+                condition = _SWEEP_FILTER if table in tables.SWEEP_TABLES else ""
+                is_hits = table is tables.HITS
+                names = ", ".join((*table.columns, "feedback") if is_hits else table.columns)
+                rows = f"SELECT {names} FROM {_HITS_SOURCE if is_hits else table.name} {condition}"  # noqa: S608 - names are our own
+                connection.execute(f"CREATE TABLE snapshot.{table.name} AS {rows}")
+                connection.execute(f"COMMENT ON TABLE snapshot.{table.name} IS {tables.quote_text(table.about)}")
+            connection.execute(f"CREATE VIEW snapshot.crops AS {_crops_sql(layout)}")
         connection.execute("CHECKPOINT snapshot")
     finally:
         connection.execute("DETACH snapshot")

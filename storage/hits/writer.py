@@ -19,7 +19,7 @@ from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
 from storage.hits import tables
-from storage.hits.database import database_error, open_working, rewrite_database, roll_back
+from storage.hits.database import database_error, open_working, rewrite_database, transaction
 from storage.hits.inbox import forget_published, take_in
 from storage.hits.place import hold_place
 from storage.hits.rows import CoverageRecord, FeedbackRecord, HitRecord, JudgementRecord, SearchRecord, SweepContent
@@ -226,14 +226,9 @@ class HitStore:
         connection = self._connection
         self._claim.check()
         try:
-            connection.execute("BEGIN TRANSACTION")
-            try:
+            with transaction(connection):
                 work(connection)
                 self._claim.check()
-                connection.execute("COMMIT")
-            except BaseException:
-                roll_back(connection)
-                raise
         except duckdb.Error as error:
             raise database_error(f"{action} in {self._layout.working}", error, self._layout) from error
 

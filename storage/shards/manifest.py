@@ -81,6 +81,18 @@ class FileEntry:
         with guarded("read", path):
             return cls(num_bytes=path.stat().st_size, sha256=sha256_file(path))
 
+    def find_problem(self, path: Path, *, deep: bool) -> str:
+        """What is wrong with the file now; empty if nothing is. With ``deep``, every byte is read."""
+        try:
+            num_bytes = path.stat().st_size
+            if num_bytes != self.num_bytes:
+                return f"{num_bytes} bytes, but {self.num_bytes} were written"
+            if deep and sha256_file(path) != self.sha256:
+                return "its content has changed since it was written (sha256)"
+        except OSError as error:
+            return f"can't be read: {error.strerror}"
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardManifest:

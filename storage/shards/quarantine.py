@@ -30,13 +30,7 @@ class QuarantineEntry:
     modified_ns: int = 0  # modification time of the file that was tried, nanoseconds since 1970; 0 if unknown
 
     def is_due(self, modified_ns: int | None, *, retry: bool, max_tries: int) -> bool:
-        """Whether the video should be tried again.
-
-        Args:
-            modified_ns: Present modification time of the file; None if there is no such file.
-            retry: Whether the user asks for another try.
-            max_tries: After this many tries, asking has no effect.
-        """
+        """Whether the video should be tried again: its file has changed, or the user asks and may still."""
         return self.has_changed(modified_ns) or (retry and self.tries < max_tries)
 
     def has_changed(self, modified_ns: int | None) -> bool:

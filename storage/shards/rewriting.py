@@ -24,14 +24,9 @@ REMOVED = ".erased."  # in the names of shards being removed
 def rewrite_shard(
     layout: StoreLayout, directory: Path, key: ShardKey, kept: Collection[str], facts: Mapping[str, VideoFacts]
 ) -> ShardManifest:
-    """Publishes a shard with some of another one's videos; the other one stays.
+    """Publishes a shard with the videos to be ``kept`` of another one; the other one stays.
 
-    Args:
-        layout: The store.
-        directory: The shard that holds the videos.
-        key: What identifies the new shard.
-        kept: The ids of the videos to copy.
-        facts: New facts by video id; the camera must be that of the key.
+    The new facts are by video id; their camera must be that of the key.
 
     Raises:
         ShardError: If the old shard can't be read.

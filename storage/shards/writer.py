@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from anomalylmm.errors import LostClaimError, ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
 from storage.disk.crashpoints import reach
-from storage.disk.files import create_directories, fsync_path, guarded, replace_file, sha256_file, unique_name
+from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
 from storage.disk.layout import (
     CROPS_FILE,
     INDEX_FILE,
@@ -114,9 +114,7 @@ class ShardWriter:
     def publish(self, videos: Sequence[VideoEntry], seconds: float) -> ShardManifest:
         """Moves the shard to its final place; if there is a valid one already, it stays.
 
-        Args:
-            videos: The shard's videos, including those without any person.
-            seconds: Time spent on making it.
+        The videos are all that were read, including those without any person; ``seconds`` is the time spent on them.
 
         Returns:
             The manifest of the shard that is there now.
@@ -208,7 +206,8 @@ def find_problems(directory: Path, manifest: ShardManifest, *, deep: bool) -> li
     """What contradicts the manifest of a shard (see ``verify_shard``)."""
     problems = _check_place(directory, manifest)
     for name, entry in manifest.files.items():
-        problems += _check_file(directory / name, entry, deep=deep)
+        message = entry.find_problem(directory / name, deep=deep)
+        problems += [ShardProblem(file=name, message=message)] if message else []
     if deep and not problems:
         problems += _check_content(directory, manifest)
     return problems
@@ -230,11 +229,7 @@ def repair_index(layout: StoreLayout, directory: Path) -> None:
 
 
 def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | None:
-    """The shard of the same camera and day in which another run has meanwhile published all videos of ``built``.
-
-    Raises:
-        StoreBusyError: If other shards hold some of its videos, but not all.
-    """
+    """The shard of the same camera and day in which another run has meanwhile published all videos of ``built``."""
     own = {video.video_id for video in built.videos}
     place = layout.shard_dir(built.key)
     siblings = [manifest for manifest in read_siblings(place.parent) if manifest.key.shard_id != place.name]
@@ -278,11 +273,7 @@ def _move_into_place(layout: StoreLayout, built: Path, manifest: ShardManifest) 
 
 
 def _rename(built: Path, final: Path, manifest: ShardManifest) -> bool:
-    """Returns False if ``final`` is taken: renaming never replaces a directory that has content.
-
-    Raises:
-        LostClaimError: If another run has taken ``built`` away.
-    """
+    """Returns False if ``final`` is taken: renaming never replaces a directory that has content."""
     try:
         built.rename(final)
     except FileNotFoundError as error:
@@ -306,18 +297,6 @@ def _check_place(directory: Path, manifest: ShardManifest) -> list[ShardProblem]
     if directory.parts[-4:] == expected or directory.absolute().parts[-4:] == expected:  # the first is quick
         return []
     return [ShardProblem(file=MANIFEST_FILE, message=f"it belongs in {Path(*expected)}, not in {directory}")]
-
-
-def _check_file(path: Path, entry: FileEntry, *, deep: bool) -> list[ShardProblem]:
-    try:
-        num_bytes = path.stat().st_size
-        if num_bytes != entry.num_bytes:
-            return [ShardProblem(file=path.name, message=f"{num_bytes} bytes, but {entry.num_bytes} were written")]
-        if deep and sha256_file(path) != entry.sha256:
-            return [ShardProblem(file=path.name, message="its content has changed since it was written (sha256)")]
-    except OSError as error:
-        return [ShardProblem(file=path.name, message=f"can't be read: {error.strerror}")]
-    return []
 
 
 def _check_content(directory: Path, manifest: ShardManifest) -> list[ShardProblem]:

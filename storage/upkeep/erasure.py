@@ -107,13 +107,7 @@ def find_returned(layout: StoreLayout) -> dict[Path, tuple[str, ...]]:
 def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardManifest | None) -> ShardManifest | None:
     """Removes videos from a shard just published by an index run if they were erased while it ran.
 
-    An erasure first writes its note and then looks for shards. An index run first publishes and then looks for notes.
-    So one of the two sees the other.
-
-    Args:
-        layout: The store.
-        pipeline_digest: The run's pipeline, whose quarantine is cleared too.
-        manifest: The shard just published, if there is one.
+    They leave the quarantine of the pipeline, too.
 
     Returns:
         The shard that now exists; None if nothing is left of it.

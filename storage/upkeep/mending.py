@@ -57,11 +57,8 @@ def mend_shards(
 ) -> tuple[int, tuple[str, ...]]:
     """Rewrites the shards that contradict a correction, with the rows about them.
 
-    Args:
-        layout: The store.
-        hits: The hits database, open for writing.
-        corrections: All corrections of the store.
-        regroup: Makes the incidents of some cameras again, in the transaction that moves their hits.
+    The database is open for writing. ``regroup`` makes the incidents of some cameras again, in the transaction that
+    moves their hits.
 
     Returns:
         How many shards were replaced, and the reason for each one that can't be read, which stays as it is.

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.reliability import draw, expected_error, measure_bands, wilson
-from tests.benchmarks.test_thresholds import FALL, weighed
+from tests.benchmarks.events import FALL, weighed
 
 HITS = [weighed(10, 2.0, 0.97), weighed(300, 2.0, 0.97), weighed(10, 2.0, 1.0), weighed(300, 2.0, 0.3)]
 

@@ -1,21 +1,7 @@
 """Thresholds tried on what a sweep wrote."""
 
-from benchmarks.rendered.scoring import FoundHit
-from benchmarks.thresholds import Weighed, try_thresholds
-from tests.benchmarks.events import FALL
-
-
-def weighed(left: float, z_score: float, confidence: float) -> Weighed:
-    hit = FoundHit(
-        hit_id=str(left),
-        behavior="falling",
-        video="a.mp4",
-        start_seconds=2.0,
-        stop_seconds=3.0,
-        best_seconds=2.5,
-        box=(left, 10, left + 40, 90),
-    )
-    return Weighed(hit=hit, z_score=z_score, confidence=confidence)
+from benchmarks.thresholds import try_thresholds
+from tests.benchmarks.events import FALL, weighed
 
 
 def test_hits_must_pass_both_thresholds() -> None:

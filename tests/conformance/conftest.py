@@ -89,19 +89,11 @@ def build_encoder(name: str, folder: Path) -> Any:
 
 
 def build_judge(name: str, folder: Path) -> Any:
-    from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
-    from tests.anomalylmm.models.tiny_models import save_smolvlm
-    from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
+    from tests.anomalylmm.models.judge.tiny_judges import SAVERS
 
     if name == "fake":
         return fakes.FakeJudge()
-    savers = {
-        "smolvlm": save_smolvlm,
-        "qwen2_5_vl": save_qwen2_5_vl,
-        "qwen3_vl": save_qwen3_vl,
-        "internvl": save_internvl,
-        "reranker": save_qwen3_vl,
-    }
+    savers = {**SAVERS, "reranker": SAVERS["qwen3_vl"]}
     weights = str(savers[name](folder / name)) if name in savers else "pocket/judge"
     family = "reranker" if name == "reranker" else "transformers"
     runtime = "torch" if name == "pocket_torch" else "auto"

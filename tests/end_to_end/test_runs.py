@@ -31,7 +31,7 @@ from tests.fakes import ColorJudge
 from tests.faults import jobs
 from tests.faults.forks import Job, one
 from tests.faults.forks import run as run_jobs
-from tests.flows.runs.test_notifying import Warnings
+from tests.listeners import Notes
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_an_erasure_that_finds_a_writer_at_work_is_no_run(layout: StoreLayout, a
 
 
 def test_a_run_that_is_interrupted_ended_early(layout: StoreLayout) -> None:
-    with pytest.raises(KeyboardInterrupt), recording(layout, "search", Warnings()):
+    with pytest.raises(KeyboardInterrupt), recording(layout, "search", Notes()):
         raise KeyboardInterrupt
     assert [run.state for run in read_runs(layout)] == ["Ended early"]
 
@@ -159,13 +159,13 @@ def test_a_killed_run_leaves_a_row(job: str, layout: StoreLayout, archive: Path,
 
 
 def test_what_can_not_be_noted_is_warned_of_and_ends_nothing(layout: StoreLayout, archive: Path) -> None:
-    listener = Warnings()
+    listener = Notes()
     layout.create()
     layout.runs.write_text("in the way")
     with recording(layout, "index", listener) as run:
         record = run.end("Completed", num_videos=3)
     assert record.num_videos == 3
-    assert ["can't be recorded" in said for said in listener.said] == [True]
+    assert ["can't be recorded" in said for said in listener.warnings] == [True]
 
 
 def test_the_commands_give_the_run_as_json(layout: StoreLayout, archive: Path, queries: Path) -> None:

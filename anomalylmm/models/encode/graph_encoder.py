@@ -91,11 +91,7 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _read_positions(weights: ResolvedWeights) -> int:
-    """Tokens that the text side can read.
-
-    Raises:
-        WeightsError: The model's configuration does not say.
-    """
+    """Tokens that the text side can read."""
     config = json.loads((weights.path / "config.json").read_text(encoding="utf-8"))
     found = config.get("text_config", {}).get("max_position_embeddings")
     if not isinstance(found, int):

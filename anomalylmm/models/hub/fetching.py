@@ -162,11 +162,7 @@ def _digest(path: Path, digest: Any) -> str:
 
 @contextmanager
 def _asking(repository: str) -> Iterator[None]:
-    """Opens the way to the hub for the block, and says in plain words why it did not work.
-
-    Raises:
-        WeightsError: The hub refused, does not know the model or can't be reached.
-    """
+    """Opens the way to the hub for the block, and says in plain words why it did not work."""
     from huggingface_hub import errors
 
     if forbids_hub():

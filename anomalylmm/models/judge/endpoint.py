@@ -190,11 +190,7 @@ class EndpointJudge:
         return np.array([[_sum(after or [], tail) for after, tail in zip(row, tails, strict=True)] for row in rows])
 
     def _prompt_tokens(self, question: Messages, answer: str = "") -> list[PromptToken] | None:
-        """The scored tokens of a question, with the beginning of its answer; None if the server does not score.
-
-        Raises:
-            JudgeError: It does not, but has done so before, or must.
-        """
+        """The scored tokens of a question, with the beginning of its answer; None if the server does not score."""
         body: Payload = {"max_tokens": 1, "prompt_logprobs": 0}
         if answer:
             question = [*question, {"role": "assistant", "content": answer}]
@@ -231,11 +227,7 @@ class EndpointJudge:
         return {"model": self._model, "messages": messages, "temperature": 0, "stream": False, **options}
 
     def _questions(self, views: Sequence[Views], prompt: str) -> list[Messages]:
-        """The messages about each of N candidates.
-
-        Raises:
-            JudgeError: A candidate has no image.
-        """
+        """The messages about each of N candidates."""
         if not all(len(candidate) for candidate in views):
             raise JudgeError("a candidate without images can't be judged; give at least one crop of each")
         return [self._question(list(candidate)[: self.max_views], prompt) for candidate in views]
@@ -276,11 +268,7 @@ def _margin(top: Top, floor: float = math.nan) -> float:
 
 
 def _tail(before: Sequence[PromptToken], after: Sequence[PromptToken], answer: str) -> tuple[str, ...]:
-    """Ids of the tokens that an answer puts behind a question.
-
-    Raises:
-        JudgeError: There are none, or more than the answer's: the server did not leave the answer open.
-    """
+    """Ids of the tokens that an answer puts behind a question."""
     same = itertools.takewhile(lambda pair: pair[0].token_id == pair[1].token_id, zip(before, after, strict=False))
     tail = after[sum(1 for _ in same) :]
     said, wanted = _letters("".join(token.text or "" for token in tail)), _letters(answer)
@@ -293,11 +281,7 @@ def _tail(before: Sequence[PromptToken], after: Sequence[PromptToken], answer: s
 
 
 def _sum(tokens: Sequence[PromptToken], tail: Sequence[str]) -> float:
-    """Sum of log p of a prompt's last tokens.
-
-    Raises:
-        JudgeError: They are others than behind the first question, or NaN or infinite values.
-    """
+    """Sum of log p of a prompt's last tokens."""
     last = tokens[-len(tail) :]
     if tuple(token.token_id for token in last) != tuple(tail):
         raise JudgeError("the endpoint cuts one answer into different tokens for different pictures; see its logs")

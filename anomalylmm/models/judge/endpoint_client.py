@@ -29,15 +29,7 @@ class EndpointClient:
         connections: int,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Opens no connection yet.
-
-        Args:
-            base_url: The server's address up to and with ``/v1``.
-            api_key: Sent as bearer token unless it is empty; appears in no message.
-            timeout_seconds: Longest time for one try, from the request to the last byte of its answer.
-            retries: Tries after the first if the server is out of reach, busy (429) or broken (5xx).
-            connections: Connections held open at most.
-            sleep: Waits between tries.
+        """Opens no connection yet. The key is sent as bearer token unless it is empty, and appears in no message.
 
         Raises:
             ConfigurationError: The address is not that of a server.
@@ -62,9 +54,7 @@ class EndpointClient:
     def ask(self, body: Payload, *, may_refuse: bool = False) -> Payload | None:
         """Asks once, and again after a growing pause while the server is out of reach, busy or broken.
 
-        Args:
-            body: The request.
-            may_refuse: Whether to return None, not raise, if the server refuses the request as such.
+        If the server refuses the request as such, the result is None where it ``may_refuse``, or an error.
 
         Raises:
             JudgeError: There is no usable answer after the last try, or asking again would not help.
@@ -89,11 +79,7 @@ class EndpointClient:
         )
 
     def _post(self, content: bytes) -> tuple[httpx.Response, bytes]:
-        """Posts and reads the answer as far as it may go on.
-
-        Raises:
-            JudgeError: The answer is longer than any that was asked for.
-        """
+        """Posts and reads the answer as far as it may go on."""
         deadline = time.monotonic() + self._timeout
         answer = bytearray()
         with self._http.stream("POST", self.url, content=content) as response:

@@ -26,13 +26,7 @@ class GraphJudge:
     """
 
     def __init__(self, weights: ResolvedWeights, *, batch_size: int, max_views: int, max_new_tokens: int) -> None:
-        """Loads the model.
-
-        Args:
-            weights: Folder with graphs and weights.
-            batch_size: Candidates asked about together.
-            max_views: Images of one candidate it is shown; more are left out.
-            max_new_tokens: Longest answer written.
+        """Loads the model from a folder with graphs and weights; the options are those of ``TransformersJudge``.
 
         Raises:
             WeightsError: A file is missing or damaged, or a graph was written for other weights.
@@ -97,11 +91,7 @@ class GraphJudge:
         self._model.forget()
 
     def _iter_batches(self, views: Sequence[Views], prompt: str) -> Iterator[tuple[list[int], Floats, list[int]]]:
-        """Indices of candidates with equally many pictures, what was made of these, and the question behind them.
-
-        Raises:
-            JudgeError: A candidate has no image.
-        """
+        """Indices of candidates with equally many pictures, what was made of these, and the question behind them."""
         groups: dict[int, list[int]] = defaultdict(list)
         for index, candidate in enumerate(views):
             groups[min(len(candidate), self.max_views)].append(index)
@@ -116,11 +106,7 @@ class GraphJudge:
                 yield indices, states, question
 
     def _split(self, num_images: int, prompt: str) -> tuple[Head, list[int]]:
-        """Tokens of a question up to its last picture, and those behind it.
-
-        Raises:
-            JudgeError: The template does not put each picture before the prompt's words.
-        """
+        """Tokens of a question up to its last picture, and those behind it."""
         text = self._chat.prompt_text(num_images, prompt)
         tokens = self._processor.tokenizer(text, add_special_tokens=not self._chat.is_begun(text))["input_ids"]
         places = [place for place, token in enumerate(tokens) if token == self._model.image_token]

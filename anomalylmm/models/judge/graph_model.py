@@ -117,11 +117,7 @@ def _digest(image: Image) -> str:
 
 
 def _read_embeddings(weights: ResolvedWeights, name: str) -> Floats:
-    """The vectors of all words (V, D).
-
-    Raises:
-        WeightsError: The weights have no tensor of this name.
-    """
+    """The vectors of all words (V, D)."""
     from safetensors import SafetensorError, safe_open
 
     path = weights.path / WEIGHTS_FILE

@@ -66,11 +66,7 @@ class JudgeMapper:
         return (gradient * (tokens - tokens.mean(0))).sum(-1).float()
 
     def _grid(self, inputs: Inputs, count: int) -> tuple[int, int]:
-        """Rows and columns of the tokens that show the whole picture: the last ones, where tiles come before them.
-
-        Raises:
-            ConfigurationError: The family does not say how they are laid out.
-        """
+        """Rows and columns of the tokens that show the whole picture: the last ones, where tiles come before them."""
         if "image_grid_thw" in inputs:
             _, rows, columns = inputs["image_grid_thw"][0].tolist()
             merge = self._chat.merge_size

@@ -79,11 +79,7 @@ class RerankerJudge(TransformersJudge):
         return text
 
     def _yes_no_ids(self, prompt: str) -> tuple[list[int], list[int]]:  # noqa: ARG002 - the same for all prompts
-        """The two tokens the model was trained to choose from.
-
-        Raises:
-            JudgeError: The vocabulary lacks them.
-        """
+        """The two tokens the model was trained to choose from."""
         vocabulary = self._chat.tokenizer.get_vocab()
         if "yes" not in vocabulary or "no" not in vocabulary:
             raise JudgeError(f"{self.judge_id} has no tokens for yes and no; name a re-ranker that answers so")

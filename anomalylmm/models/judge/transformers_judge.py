@@ -126,19 +126,11 @@ class TransformersJudge:
         return write_affirm_prompt(text)
 
     def _yes_no_ids(self, prompt: str) -> tuple[list[int], list[int]]:
-        """Tokens that begin a yes and a no.
-
-        Raises:
-            JudgeError: They are the same, or unknown to the model.
-        """
+        """Tokens that begin a yes and a no."""
         return self._chat.yes_no_ids(prompt, self.judge_id)
 
     def _iter_batches(self, views: Sequence[Views], prompt: str) -> list[tuple[list[int], Inputs]]:
-        """Indices and joined inputs of candidates that can be asked together.
-
-        Raises:
-            JudgeError: A candidate has no image.
-        """
+        """Indices and joined inputs of candidates that can be asked together."""
         if not all(len(candidate) for candidate in views):
             raise JudgeError("a candidate without images can't be judged; give at least one crop of each")
         inputs = [self._chat.inputs_of(self._limit(candidate), prompt) for candidate in views]
@@ -170,11 +162,7 @@ class TransformersJudge:
         return [self._chat.decode(row) for row in written]
 
     def _guard(self, work: Callable[[], Any]) -> Any:
-        """Does the work.
-
-        Raises:
-            JudgeError: The device has not enough memory for it.
-        """
+        """Does the work."""
         try:
             return work()
         except torch.OutOfMemoryError as error:

@@ -81,11 +81,7 @@ def _publish(building: Path, target: Path) -> Path:
 
 
 def _convert(openvino: Any, source: Path, folder: Path) -> None:
-    """Writes model.xml, model.bin and what ultralytics wants to know of the model.
-
-    Raises:
-        RuntimeError: The file can't be read as a model.
-    """
+    """Writes model.xml, model.bin and what ultralytics wants to know of the model."""
     model = openvino.Core().read_model(str(source))
     openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
     (folder / "metadata.yaml").write_text(json.dumps(read_metadata(source)), encoding="utf-8")  # JSON is YAML

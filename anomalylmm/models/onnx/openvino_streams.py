@@ -27,11 +27,7 @@ class StreamedModel:
     """
 
     def __init__(self, path: Path, streams: int) -> None:
-        """Compiles the model.
-
-        Args:
-            path: The model, an ``.xml`` or ``.onnx`` file.
-            streams: Pictures at work at once.
+        """Compiles an ``.xml`` or ``.onnx`` file to work on several pictures at once.
 
         Raises:
             RuntimeError: OpenVINO can't compile it.

@@ -21,12 +21,7 @@ class YoloPose:
     """Finds the joints of everybody in a frame and gives them to the boxes they belong to; a ``PoseEstimator``."""
 
     def __init__(self, weights: ResolvedWeights, *, runtime: str, device: str) -> None:
-        """Loads the model.
-
-        Args:
-            weights: ``.onnx`` file, or ``.pt`` file that ``resolve`` has allowed.
-            runtime: What runs an ONNX file on a CPU, as for ``YoloDetector``.
-            device: ``"cpu"`` or ``"cuda:0"``.
+        """Loads an ``.onnx`` file, or an allowed ``.pt`` file; the options are those of ``YoloDetector``.
 
         Raises:
             WeightsError: The file is damaged, or the model gives no joints of persons.

@@ -17,9 +17,8 @@ from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from tests.adapters import build_dual_encoder, build_judge
 from tests.anomalylmm.models import tiny_models
-from tests.anomalylmm.models.judge.tiny_judges import save_internvl, save_qwen2_5_vl
+from tests.anomalylmm.models.judge.tiny_judges import SAVERS
 from tests.anomalylmm.models.tiny_models import resolved
-from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 
 RNG = np.random.default_rng(1)
 PICTURES = [RNG.integers(0, 255, (90 + 5 * n, 60, 3), dtype=np.uint8) for n in range(4)]
@@ -31,14 +30,6 @@ ANSWERS = ["running", "falling down", "lying on the ground", "no"]
 def siglip(tmp_path_factory: pytest.TempPathFactory) -> DualEncoder:
     folder = tiny_models.save_siglip(tmp_path_factory.mktemp("siglip"))
     return build_dual_encoder(resolved(folder, "dual_encoder"), device="cpu")
-
-
-SAVERS = {
-    "smolvlm": tiny_models.save_smolvlm,
-    "qwen2_5_vl": save_qwen2_5_vl,
-    "qwen3_vl": save_qwen3_vl,
-    "internvl": save_internvl,
-}
 
 
 @pytest.fixture(scope="module", params=[*SAVERS, "pocket"])

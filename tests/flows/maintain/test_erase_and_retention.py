@@ -16,7 +16,6 @@ from flows.index.indexing import build_plan
 from flows.index.planning import plan_archive
 from flows.index.units.unit import index_unit
 from flows.maintain import flow as flow_maintain
-from flows.maintain import retention
 from flows.maintain.erasing import describe_garbage, erase_store
 from flows.maintain.retention import build_filter, build_rules, wait_for_turn
 from flows.runs.progress import Silence
@@ -38,6 +37,7 @@ from storage.upkeep.maintenance import GcReport, verify_store
 from tests.drawn import write_queries
 from tests.faults.erasure import jobs as erasure_jobs
 from tests.faults.erasure.jobs import ARCHIVE, BROKEN, compose_noisy, write_noisy_archive
+from tests.listeners import Notes
 
 RUNNER = CliRunner()
 OLD = ErasureRule(before_utc=datetime(2026, 3, 15, tzinfo=UTC))
@@ -291,21 +291,20 @@ def test_the_flow_applies_the_retention_and_reports_what_was_erased(
     assert "nothing to erase" in str(flow_maintain.maintain.fn(form).message)
 
 
-def test_the_retention_waits_for_the_writer(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries: list[int] = []
-    monkeypatch.setattr(retention.time, "sleep", lambda seconds: tries.append(1))
+def test_the_retention_waits_for_the_writer(layout: StoreLayout) -> None:
+    notes = Notes()
 
     def work() -> str:
-        if len(tries) < 3:
+        if len(notes.warnings) < 3:
             with HitStore(layout):
                 erase_store(layout, [OLD])
         return "done"
 
-    assert wait_for_turn(work, Silence()) == "done"
-    assert len(tries) == 3
-    tries.clear()
+    assert wait_for_turn(work, notes, pause_seconds=0.01) == "done"
+    assert len(notes.warnings) == 3
+    notes.warnings.clear()
     with pytest.raises(StoreBusyError):
-        wait_for_turn(work, Silence(), max_tries=2)
+        wait_for_turn(work, notes, max_tries=2, pause_seconds=0.01)
 
 
 def test_garbage_that_is_left_is_named_with_its_time() -> None:

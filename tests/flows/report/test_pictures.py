@@ -7,38 +7,16 @@ import numpy as np
 import pytest
 
 from anomalylmm.posture.skeleton import LEFT_COLOR, RIGHT_COLOR
-from anomalylmm.records import Body, CropRow, Floats
-from flows.index.units.cropping import read_jpeg, write_jpeg
+from anomalylmm.records import CropRow
+from flows.index.units.cropping import read_jpeg
 from flows.report.pictures import SIDE_PX, draw_pair, draw_results
 from tests.anomalylmm.posture.bodies import standing
 from tests.fakes import ColorEncoder
-from tests.storage.examples import make_query, make_row
+from tests.flows.report.crop_rows import row_of
+from tests.storage.examples import make_query
 
 FLAT = np.zeros((4, 4), np.float32)
 LEFT_ELBOW, RIGHT_ELBOW = 7, 8
-
-
-def body(keypoints: Floats) -> Body:
-    return Body(
-        keypoints=keypoints,
-        posture_scores=np.zeros(14, np.float32),
-        posture="standing",
-        fall_score=0.0,
-        run_score=0.0,
-        trunk_angle_degrees=0.0,
-        height_ratio=0.7,
-    )
-
-
-def row_of(width: int, height: int, keypoints: Floats | None = None) -> CropRow:
-    """A gray crop that shows 160 x 160 px of the frame from (100, 120) on."""
-    return replace(
-        make_row("a", np.zeros(8, np.float32)),
-        jpeg=write_jpeg(np.full((height, width, 3), 90, np.uint8), 95),
-        box_xyxy_px=(140.0, 130.0, 220.0, 270.0),
-        context_xyxy_px=(100.0, 120.0, 260.0, 280.0),
-        body=None if keypoints is None else body(keypoints),
-    )
 
 
 def differing(row: CropRow) -> np.ndarray:

@@ -9,7 +9,7 @@ from flows.report.pictures import SIDE_PX, draw_results
 from flows.report.strips import draw_strip
 from tests.anomalylmm.scripted import query_of
 from tests.fakes import ColorEncoder
-from tests.flows.report.test_pictures import row_of
+from tests.flows.report.crop_rows import row_of
 
 FLAT = np.zeros((4, 4), np.float32)
 

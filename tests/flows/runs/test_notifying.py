@@ -18,22 +18,9 @@ from flows.settings.sections import NotifySettings
 from flows.sweep.outcome import SweepReport
 from storage.disk.layout import StoreLayout
 from tests.fakes import FakeComposition
+from tests.listeners import Notes
 
 KEEP = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
-
-
-class Warnings:
-    """A listener that keeps all warnings."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def start(self, stage: str, total: float) -> None: ...
-
-    def advance(self, stage: str, amount: float, note: str = "") -> None: ...
-
-    def warn(self, message: str) -> None:
-        self.said.append(message)
 
 
 def keeping(path: Path, **more: Any) -> NotifySettings:
@@ -74,9 +61,9 @@ def report(**changed: Any) -> SweepReport:
 def test_a_sweep_notifies_about_the_events_in_the_settings(
     changed: dict[str, Any], on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
-    listener = Warnings()
+    listener = Notes()
     notify_report(keeping(tmp_path / "document", on=on), StoreLayout(tmp_path), "sweep", report(**changed), listener)
-    assert listener.said == []
+    assert listener.warnings == []
     assert (tmp_path / "document").exists() == (events is not None)
     if events is not None:
         document = json.loads((tmp_path / "document").read_text())
@@ -85,7 +72,7 @@ def test_a_sweep_notifies_about_the_events_in_the_settings(
 
 
 def test_a_failure_notifies_and_is_raised_again(tmp_path: Path) -> None:
-    listener = Warnings()
+    listener = Notes()
     layout = StoreLayout(tmp_path)
     with (
         pytest.raises(ArchiveError, match="gone"),
@@ -136,7 +123,7 @@ def search_report(*accepted: bool, **changed: Any) -> SearchReport:
 def test_a_search_notifies_about_the_events_in_the_settings(
     found: SearchReport, on: tuple[Any, ...], events: list[str] | None, tmp_path: Path
 ) -> None:
-    notify_report(keeping(tmp_path / "document", on=on), StoreLayout(tmp_path), "search", found, Warnings())
+    notify_report(keeping(tmp_path / "document", on=on), StoreLayout(tmp_path), "search", found, Notes())
     assert (tmp_path / "document").exists() == (events is not None)
     if events is not None:
         document = json.loads((tmp_path / "document").read_text())
@@ -149,7 +136,7 @@ def test_an_incomplete_export_notifies(tmp_path: Path) -> None:
     plain = {"output": "a.zip", "num_hits": 2, "num_clips": 1, "num_pictures": 2, "items": (), "seconds": 0.1}
     for given in ((), problems):
         report = ExportReport(problems=given, **plain)  # type: ignore[arg-type]
-        notify_report(keeping(tmp_path / f"document{len(given)}"), StoreLayout(tmp_path), "export", report, Warnings())
+        notify_report(keeping(tmp_path / f"document{len(given)}"), StoreLayout(tmp_path), "export", report, Notes())
     assert not (tmp_path / "document0").exists()
     document = json.loads((tmp_path / "document1").read_text())
     assert (document["work"], document["events"], document["num_problems"]) == ("export", ["degraded"], 1)
@@ -161,11 +148,11 @@ def test_mistakes_of_the_caller_cause_no_notification(tmp_path: Path) -> None:
     for error in (QueryError("no word"), ConfigurationError("nothing fits")):
         with (
             pytest.raises(type(error)),
-            notify_failure(settings, layout, "search", Warnings(), except_for=CALLER_ERRORS),
+            notify_failure(settings, layout, "search", Notes(), except_for=CALLER_ERRORS),
         ):
             raise error
     assert not (tmp_path / "document").exists()
-    with pytest.raises(StoreError), notify_failure(settings, layout, "search", Warnings(), except_for=CALLER_ERRORS):
+    with pytest.raises(StoreError), notify_failure(settings, layout, "search", Notes(), except_for=CALLER_ERRORS):
         raise StoreError("the disk is full")
     assert json.loads((tmp_path / "document").read_text())["work"] == "search"
 

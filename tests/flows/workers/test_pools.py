@@ -17,7 +17,8 @@ from anomalylmm.errors import EngineError
 from flows.workers import pools
 from flows.workers.jobs import UnitJob, report_lost
 from storage.disk.notes import to_json
-from tests.flows.workers.test_spreading import Notes, plan_jobs
+from tests.flows.workers.planned_jobs import plan_jobs
+from tests.listeners import Notes
 
 DONE, DEAD, WRONG, BUSY = Completed(), Crashed(message="killed"), Failed(message="EngineError: no mount"), Running()
 WAITS = Scheduled()

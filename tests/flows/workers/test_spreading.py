@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from anomalylmm.errors import EngineError, StoreError
-from flows.index.indexing import build_plan, index_archive
-from flows.runs.progress import Listener
+from flows.index.indexing import index_archive
 from flows.settings.model import Settings
 from flows.workers import jobs
 from flows.workers.engines import Engine, open_engine
-from flows.workers.jobs import UnitJob, build_jobs, report_lost
+from flows.workers.jobs import UnitJob, report_lost
 from flows.workers.spreading import Lost, gather, iter_done
 from storage.disk.layout import StoreLayout
 from tests.drawn import compose_small, write_archive
+from tests.flows.workers.planned_jobs import plan_jobs
+from tests.listeners import Notes
 
 
 class WorkerDiedError(Exception):
@@ -44,18 +45,6 @@ def ended(result: Any) -> "Future[Any]":
     return future
 
 
-class Notes(Listener):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.advanced: list[str] = []
-
-    def advance(self, stage: str, amount: float, note: str = "") -> None:
-        self.advanced.append(note)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
 def test_work_that_no_worker_survived_is_lost_and_the_rest_is_done() -> None:
     found = dict(iter_done(ENGINE, [ended(1), ended(WorkerDiedError()), ended(3)]))
     assert (found[0], found[2]) == (1, 3)
@@ -76,13 +65,6 @@ def test_an_error_of_the_work_or_the_end_of_the_cluster_ends_the_run(
 ) -> None:
     with pytest.raises(expected):
         list(iter_done(ENGINE, [ended(error)]))
-
-
-def plan_jobs(folder: Path) -> list[UnitJob]:
-    composition, layout = compose_small(), StoreLayout(folder / "store")
-    layout.create()
-    archive = write_archive(folder / "archive")
-    return build_jobs(composition, layout, archive, build_plan(composition, layout, archive).units)
 
 
 def test_reports_come_in_the_order_of_the_jobs_and_a_lost_unit_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from anomalylmm.models.judge.relevance import image_token
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import resolve
 from tests.adapters import build_judge, build_reranker
-from tests.anomalylmm.models.test_language import SAVERS
+from tests.anomalylmm.models.judge.tiny_judges import SAVERS
 from tests.anomalylmm.models.tiny_models import resolved
 from tests.anomalylmm.models.tiny_qwen import save_qwen3_vl
 

@@ -17,8 +17,8 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from tests.anomalylmm.models.tiny_models import build_tokenizer, save
-from tests.anomalylmm.models.tiny_qwen import CHAT, MERGE, PATCH, SIZE, SPECIAL, TEXT, VISION
+from tests.anomalylmm.models.tiny_models import build_tokenizer, save, save_smolvlm
+from tests.anomalylmm.models.tiny_qwen import CHAT, MERGE, PATCH, SIZE, SPECIAL, TEXT, VISION, save_qwen3_vl
 
 INTERN_SIDE = 16
 INTERN_SPECIAL = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>"}
@@ -102,3 +102,11 @@ def spread(model: torch.nn.Module) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.mul_(3.0)
     return model
+
+
+SAVERS = {
+    "smolvlm": save_smolvlm,
+    "qwen2_5_vl": save_qwen2_5_vl,
+    "qwen3_vl": save_qwen3_vl,
+    "internvl": save_internvl,
+}
