@@ -1,4 +1,4 @@
-"""Adapters with small explicit values, so that a test names only what it is about."""
+"""Adapters with small explicit values, so that a test names only what it is about; importing it loads no torch."""
 
 import atexit
 import copy
@@ -10,7 +10,6 @@ from anomalylmm.footage.motion import MotionGate
 from anomalylmm.footage.tracklets import TrackletBuilder
 from anomalylmm.models.detect.byte_tracker import ByteTracker
 from anomalylmm.models.detect.nanodet import NanoDetDetector
-from anomalylmm.models.detect.yolo import YoloDetector
 from anomalylmm.models.judge.endpoint import EndpointJudge
 from anomalylmm.models.pose.movenet import MoveNetPose
 from anomalylmm.models.video.frames import ChildSession, VideoSource
@@ -86,8 +85,10 @@ def build_tracklets(video_id: str, **changed: Any) -> TrackletBuilder:
     return builder
 
 
-def build_yolo(weights: ResolvedWeights, **changed: Any) -> YoloDetector:
+def build_yolo(weights: ResolvedWeights, **changed: Any) -> Any:
     """Loads a YOLO detector on the CPU."""
+    from anomalylmm.models.detect.yolo import YoloDetector
+
     options = {"image_size": 640, "confidence": 0.25, "runtime": "auto", "device": "cpu", **changed}
     return YoloDetector(weights, **options)
 
