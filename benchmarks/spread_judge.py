@@ -7,7 +7,9 @@ for which its workers import what they need, does not count.
 
 import argparse
 import json
+import os
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -61,6 +63,12 @@ def wait_for_device(seconds: float, job: JudgeJob) -> Any:
     return [Evidence(log_scores=scores, affirm_logit=1.0) for _ in job.looks]
 
 
+def name_worker() -> tuple[int, int]:
+    """Names the worker that does this, which takes a while."""
+    time.sleep(1.0)
+    return os.getpid(), threading.get_native_id()
+
+
 def build_cases(number: int, candidates: int) -> list[tuple[Query, tuple[Candidate, ...]]]:
     """Builds queries with candidates whose pictures are noise."""
     lexicon, noise = Lexicon.load(), np.random.default_rng(0)
@@ -91,7 +99,7 @@ def build_cases(number: int, candidates: int) -> list[tuple[Query, tuple[Candida
 
 def measure(name: str, workers: int, options: argparse.Namespace) -> Trial:
     """Judges some queries with a number of workers."""
-    settings = Settings(workers={"engine": name, "per_machine": workers, "judging": True})
+    settings = Settings(workers={"engine": name, "per_machine": workers}, shards={"at_once": workers})
     cases = build_cases(options.queries + 1, options.candidates)
     batches = -(-options.candidates // options.batch_size)
     with tempfile.TemporaryDirectory() as folder, open_engine(settings, workers) as engine:
@@ -105,8 +113,8 @@ def measure(name: str, workers: int, options: argparse.Namespace) -> Trial:
             adjudicator = Adjudicator(judge, Lexicon.load(), rerank, begin=judge.begin)
             cache = StoredCache(hits, ["s"], Lock())
             _judge(adjudicator, cache, cases[:1])
-            for future in [engine.submit(time.sleep, 2.0) for _ in range(workers)]:  # so that all have started
-                future.result()
+            while len({future.result() for future in [engine.submit(name_worker) for _ in range(workers)]}) < workers:
+                pass  # some are still starting
             began, cpu = time.perf_counter(), time.process_time()
             done = _judge(adjudicator, cache, cases[1:])
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -136,7 +144,7 @@ def _judge(
 def main() -> None:
     """Measures and prints; writes JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.spread_judge", description=__doc__)
-    parser.add_argument("--engines", nargs="+", choices=["dask", "ray"], default=["dask"])
+    parser.add_argument("--engines", nargs="+", choices=["threads", "dask", "ray"], default=["threads"])
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4, 8])
     parser.add_argument("--device-seconds", type=float, default=1.0, help="of one batch of candidates, all questions")
     parser.add_argument("--queries", type=int, default=12)

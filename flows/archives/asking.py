@@ -4,24 +4,41 @@ import errno
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 STALL_SECONDS = 60.0  # in which a server must answer, or send a piece of a file
 PAUSES_SECONDS = (1.0, 5.0)  # before the second and the third try
 MAX_FAILURES = 5  # in a row, after which a server is left alone for a while
 REST_SECONDS = 300.0
+HURRIED_REST_SECONDS = 30.0
 _SECRETS = re.compile(r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]*(?:sig|token|key|credential)[^=&\s]*=[^&\s]+", re.IGNORECASE)
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "UnauthorizedSSOTokenError")
 _LASTING = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError)
 Result = TypeVar("Result")
+_wait_seconds: ContextVar[float | None] = ContextVar("wait_seconds", default=None)
+
+
+@contextmanager
+def hurried(wait_seconds: float) -> Iterator[None]:
+    """Lets a server have only some seconds for each answer in this block, because a person waits.
+
+    It is asked once, and left alone for a moment after a failure, so that the next video does not wait as long.
+    """
+    token = _wait_seconds.set(wait_seconds)
+    try:
+        yield
+    finally:
+        _wait_seconds.reset(token)
 
 
 class Server:
     """A server that is asked again if it fails, and left alone for some minutes after several failures in a row."""
 
     def __init__(self) -> None:
-        self._failures, self._rests_until = 0, 0.0
+        self._failures, self._rests_until, self._reason = 0, 0.0, ""
 
     def ask(self, work: Callable[[], Result], stall_seconds: float | None = None) -> Result:
         """Does work that needs the server.
@@ -29,30 +46,40 @@ class Server:
         Raises:
             OSError: It failed at every try, or the answer is that a file is missing or access is denied.
         """
-        if time.monotonic() < self._rests_until:
-            raise OSError(errno.EHOSTDOWN, f"the server failed {self._failures} times in a row and is left alone now")
-        for pause in (*PAUSES_SECONDS, None):
+        rest_seconds = self._rests_until - time.monotonic()
+        if rest_seconds > 0:
+            raise OSError(
+                errno.EHOSTDOWN,
+                f"the server has failed ({self._reason}) and is left alone for {rest_seconds:.0f} s; try again then",
+            )
+        wait_seconds = _wait_seconds.get()
+        limit = STALL_SECONDS if stall_seconds is None else stall_seconds
+        for pause in (None,) if wait_seconds else (*PAUSES_SECONDS, None):
             try:
-                result = within(STALL_SECONDS if stall_seconds is None else stall_seconds, work)
+                result = within(min(limit, wait_seconds or limit), work)
             except Exception as error:  # the errors of fsspec's libraries have no base in common
                 lasting = _explain_lasting(error)
                 if lasting is not None:
                     raise lasting from error
                 if pause is None:
-                    self._note_failure()
-                    raise OSError(
-                        errno.EIO, f"the server failed at every try, the last time with: {say(error)}"
-                    ) from error
+                    raise self._give_up(error, wait_seconds) from error
                 time.sleep(pause)
             else:
                 self._failures = 0
                 return result
         raise AssertionError("the last pause is None")
 
-    def _note_failure(self) -> None:
-        self._failures += 1
-        if self._failures >= MAX_FAILURES:
+    def _give_up(self, error: Exception, wait_seconds: float | None) -> OSError:
+        self._failures, self._reason = self._failures + 1, say(error)
+        if wait_seconds:
+            self._rests_until = time.monotonic() + HURRIED_REST_SECONDS
+        elif self._failures >= MAX_FAILURES:
             self._rests_until = time.monotonic() + REST_SECONDS
+        remedy = "see whether it runs and can be reached from here"
+        if wait_seconds and isinstance(error, TimeoutError):
+            remedy += ", or give it more time (archive.wait_seconds)"
+        tries = "the server failed" if wait_seconds else "the server failed at every try, the last time with"
+        return OSError(errno.EIO, f"{tries}: {self._reason}; {remedy}")
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
@@ -76,7 +103,7 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     if errors:
         raise errors[0]
     if not results:
-        raise TimeoutError(f"no answer for {seconds:.0f} s")
+        raise TimeoutError(f"no answer for {seconds:g} s")
     return results[0]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from anomalylmm.errors import ArchiveError, StoreError
 from anomalylmm.protocols import ClipCutter
 from anomalylmm.records import CropRow
+from flows.archives.asking import hurried
 from flows.archives.copies import Copies
 from flows.export.choice import Evidence
 from flows.export.sources import Sources
@@ -47,10 +48,16 @@ class ClipShelf:
     """Clips by hit, in a folder of the desk's own; the longest unused are removed first."""
 
     def __init__(
-        self, folder: Path, layout: StoreLayout, cutter: ClipCutter, archive: Path | None, copies: Copies
+        self,
+        folder: Path,
+        layout: StoreLayout,
+        cutter: ClipCutter,
+        archive: Path | None,
+        copies: Copies,
+        wait_seconds: float,
     ) -> None:
         self.folder, self._layout, self._cutter = folder, layout, cutter
-        self._archive, self._copies = archive, copies
+        self._archive, self._copies, self._wait_seconds = archive, copies, wait_seconds
         self._lock, self._turns = threading.Lock(), threading.BoundedSemaphore(MAX_AT_ONCE)
         self._own_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._clips: dict[str, Clip] = {}  # by hit, longest unused first
@@ -107,7 +114,7 @@ class ClipShelf:
         if self._archive is None:
             raise ArchiveError(NO_ARCHIVE)
         size = evidence.video.size_bytes if evidence.video else None
-        with closing(Sources(self._archive, self._copies)) as sources:
+        with hurried(self._wait_seconds), closing(Sources(self._archive, self._copies)) as sources:
             source = sources.find(evidence.hit["video_id"], evidence.hit["video_path"], size)
             return self._cut(evidence, source)
 

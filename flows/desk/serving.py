@@ -61,7 +61,7 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
             yield Desk(
                 layout=layout,
                 board=board,
-                clips=ClipShelf(folder, layout, composition.previews, options.archive, composition.copies),
+                clips=_open_shelf(composition, layout, folder, options.archive),
                 composition=composition,
                 searcher=open_searcher(composition, layout),
                 uploads=Uploads(folder),
@@ -70,6 +70,11 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
                 password_hash=hashed,
                 user=current_user(),
             )
+
+
+def _open_shelf(composition: Composition, layout: StoreLayout, folder: Path, archive: Path | None) -> ClipShelf:
+    wait_seconds = composition.settings.archive.wait_seconds
+    return ClipShelf(folder, layout, composition.previews, archive, composition.copies, wait_seconds)
 
 
 def is_loopback(host: str) -> bool:

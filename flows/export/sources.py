@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from anomalylmm.errors import UnreachedError, VideoError
+from anomalylmm.errors import ArchiveError, UnreachedError, VideoError
 from flows.archives.copies import Copies
-from flows.archives.files import check_archive, is_file, read_status
+from flows.archives.files import check_archive, is_folder, read_status
 from flows.index.listing.archive_files import list_archive
 from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address, to_address
@@ -34,10 +34,17 @@ class Sources:
         """Finds the file with a video's content. Of a remote file it gives a copy, until the next one is asked for.
 
         Raises:
-            VideoError: It is not there, can't be copied, or what is there has another content.
+            UnreachedError: The server fails now, so that it is not known.
+            VideoError: It is not there, or what is there has another content.
         """
         if video_id not in self._found:
-            self._found[video_id] = self._look(video_id, path, size_bytes)
+            try:
+                self._found[video_id] = self._look(video_id, path, size_bytes)
+            except (OSError, ArchiveError) as error:
+                if self._archive is None or not is_address(self._archive):
+                    raise
+                address, reason = to_address(self._archive / path), getattr(error, "strerror", None) or error
+                raise UnreachedError(f"{address} can't be read: {reason}") from error
         found = self._found[video_id]
         if isinstance(found, str):
             raise VideoError(found)
@@ -74,7 +81,7 @@ class Sources:
         if self._archive is None:
             return "no archive was named, so there is no clip; name the folder that was indexed"
         place = self._archive / path
-        is_there = _is_inside(path) and is_file(place)
+        is_there = _is_inside(path) and _is_there(place)
         if is_there and video_id in (_digest(place), _digest(place, size_bytes)):  # the latter if it has grown since
             return place
         for other in self._by_size.get(size_bytes, ()):
@@ -100,9 +107,22 @@ def _is_inside(path: str) -> bool:
     return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is a file; raises if its server does not tell."""
+    if not is_address(path):
+        return path.is_file()
+    try:
+        read_status(path)
+    except FileNotFoundError:
+        return False
+    return not is_folder(path)
+
+
 def _digest(path: Path, size_bytes: int | None = None) -> str:
-    """The digest of a file's content or of its beginning; empty where it can't be read."""
+    """The digest of a file's content or of its beginning; empty where it can't be read, unless its server fails."""
     try:
         return content_digest(path, size_bytes)
-    except OSError:
+    except OSError as error:
+        if is_address(path) and not isinstance(error, FileNotFoundError):
+            raise
         return ""

@@ -11,6 +11,7 @@ from anomalylmm.query.masking import check_text
 from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
+from flows.archives.asking import hurried
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.moments.fetching import describe_missing, fetch_moments, lacks_moment
@@ -92,7 +93,8 @@ def _search(
     with run.stage("fetch"):
         is_wanted = request.is_judged and composition.adjudicator.wants_moment(query)
         wanted = loaded[: query.top_n] if is_wanted else ()
-        moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive)
+        with hurried(composition.settings.archive.wait_seconds):
+            moments = fetch_moments(composition, layout, gallery, wanted, archive=request.archive)
     with closing(moments), run.stage("judge"):
         found = _judge(composition, query, moments.attach(loaded, wanted=is_wanted), request, build_hints(views, best))
     listener.advance("judge", len(candidates))

@@ -27,6 +27,13 @@ class ArchiveSettings(Section):
         description="files changed this recently are left to a later run, unless all were, as in a copy; 0: read all",
     )
 
+    wait_seconds: Seconds = Field(
+        20.0,
+        gt=0,
+        le=3600,
+        description="time that the server of a remote archive has for each answer, or for 8 MiB of a video, where a "
+        "person waits: in searches and at the review desk; other work asks three times, for a minute each",
+    )
     scratch: str = Field(
         "/var/tmp",  # noqa: S108 - what is made there can be opened by this user only
         min_length=1,

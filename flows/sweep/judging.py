@@ -37,7 +37,7 @@ from storage.gallery.gallery import Gallery
 from storage.hits.rows import HitRecord, JudgementRecord
 from storage.hits.writer import HitStore
 
-QUERIES_AT_ONCE = 4  # where workers judge, so that none waits for the last candidates of one query
+QUERIES_AT_ONCE = 8  # where workers judge, so that none waits for the last candidates of one query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

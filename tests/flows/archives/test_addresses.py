@@ -2,19 +2,23 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
-from anomalylmm.errors import ArchiveError
+from anomalylmm.errors import ArchiveError, UnreachedError, VideoError
 from flows.archives import asking, remote
 from flows.archives.copies import Copies
 from flows.archives.remote import RemoteFiles, connect
+from flows.export.sources import Sources
 from flows.index.indexing import index_archive
 from flows.index.listing.archive_files import list_archive
+from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address, to_address
 from storage.disk.layout import StoreLayout
 from storage.hits.gaps import list_archives
@@ -176,11 +180,48 @@ def test_a_server_that_does_not_answer_is_left_alone_after_some_failures(monkeyp
 
     server = asking.Server()
     for _ in range(asking.MAX_FAILURES + 2):
-        with pytest.raises(OSError, match="the server failed") as caught:
+        with pytest.raises(OSError, match=r"the server (has )?failed") as caught:
             server.ask(fail)
         assert "secret" not in str(caught.value)
         assert "abc" not in str(caught.value)
     assert len(asked) == asking.MAX_FAILURES
+
+
+def test_where_a_person_waits_a_silent_server_is_asked_once_and_then_left_alone() -> None:
+    server, asked, silent = asking.Server(), list[int](), threading.Event()
+
+    def hang() -> None:
+        asked.append(1)
+        silent.wait(20)
+
+    with asking.hurried(0.05):
+        with pytest.raises(OSError, match=r"no answer for 0.05 s.*archive.wait_seconds"):
+            server.ask(hang)
+        with pytest.raises(OSError, match=r"no answer for 0.05 s\) and is left alone for 30 s"):
+            server.ask(hang)
+    silent.set()
+    assert asked == [1]
+
+
+def test_a_server_that_fails_does_not_make_a_video_one_that_has_changed(
+    memory: Any, clip: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(memory, GATE, clip)
+    path = tmp_path / "clip.mp4"
+    video_id = content_digest(path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("cut")
+
+    with closing(Sources(ARCHIVE, Copies(tmp_path / "copies", 1 << 30))) as sources:
+        for name in ("cat_ranges", "info"):
+            with monkeypatch.context() as patch:
+                patch.setattr(type(memory), name, fail)
+                with pytest.raises(UnreachedError, match=f"{to_address(ARCHIVE / GATE)} can't be read: .*cut"):
+                    sources.find(video_id, GATE, len(clip))
+        assert sources.find(video_id, GATE, len(clip)).read_bytes() == clip
+        with pytest.raises(VideoError, match="is not in the archive"):
+            sources.find("another", YARD, len(clip))
 
 
 @pytest.mark.parametrize(

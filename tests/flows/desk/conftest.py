@@ -67,7 +67,7 @@ def desk(layout: StoreLayout, desk_archive: Path, tmp_path: Path) -> Iterator[De
     yield Desk(
         layout=layout,
         board=board,
-        clips=ClipShelf(clips, layout, COMPOSITION.previews, desk_archive, COMPOSITION.copies),
+        clips=ClipShelf(clips, layout, COMPOSITION.previews, desk_archive, COMPOSITION.copies, 20.0),
         composition=COMPOSITION,
         searcher=Searcher(COMPOSITION, layout),
         uploads=Uploads(clips),

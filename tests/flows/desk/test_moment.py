@@ -71,7 +71,7 @@ def test_the_longest_unused_clips_are_removed(desk: Desk, monkeypatch: pytest.Mo
 def test_without_the_archive_pictures_stay_and_the_clip_says_why_not(desk: Desk, tmp_path: Path) -> None:
     missing = tmp_path / "not mounted"
     for archive, reason in ((None, "--archive"), (missing, "is not a folder")):
-        shelf = ClipShelf(tmp_path, desk.layout, desk.composition.previews, archive, desk.composition.copies)
+        shelf = ClipShelf(tmp_path, desk.layout, desk.composition.previews, archive, desk.composition.copies, 20.0)
         with Browser(replace(desk, clips=shelf, archive=archive)) as browser:
             browser.look("/incidents")
             hit = best_hit(desk)
