@@ -38,7 +38,7 @@ class EvaluateForm(StoreForm):
     variants: list[str] = Field(
         default_factory=list,
         title="Variants",
-        description="Names or groups (stages, presets, N, slots) of variants; empty for all",
+        description="Names or groups (stages, presets, options, N, slots) of variants; empty for all",
     )
 
     def request(self) -> EvaluationRequest:

@@ -21,6 +21,12 @@ LATER_STAGES: tuple[tuple[str, Mapping[str, Any], str], ...] = (
     ("gate", {"gate": True}, "only candidates judged that could come first"),
     ("same", {"same_cosine": 0.98}, "near-identical pictures judged once"),
 )
+# One change each to the profile: name, changed settings, note.
+OPTIONS: tuple[tuple[str, Mapping[str, Any], str], ...] = (
+    ("filter", {"filter": 0.1}, "a first question about the behaviors alone, which ends the hopeless"),
+    ("gate", {"gate": True}, "only candidates judged that could come first"),
+    ("mirror", {"mirror": True}, "a mirrored copy of each view"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,7 @@ class Variant:
     """One row of the ablation."""
 
     name: str
-    group: str  # stages, presets, N, slots
+    group: str  # stages, presets, options, N, slots
     note: str
     kinds: tuple[SlotKind, ...] = DEFAULT_KINDS
     settings: RerankSettings | None  # None: the coarse order alone
@@ -55,6 +61,10 @@ def list_variants(profile: RerankSettings) -> tuple[Variant, ...]:
         *(
             (name, "presets", f"preset {name}", _limit(replace(preset, batch_size=profile.batch_size)))
             for name, preset in PRESETS.items()
+        ),
+        *(
+            (f"profile+{name}", "options", f"the profile + {note}", replace(profile, **changes))
+            for name, changes, note in OPTIONS
         ),
         *((f"N={size}", "N", f"first {size} candidates judged", replace(profile, top_n=size)) for size in SIZES),
     ]
