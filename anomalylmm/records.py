@@ -324,6 +324,7 @@ class Verdict:
     seconds: float
     cached: bool = False
     evidence: str = STORED_CROPS  # what was shown, and why it was not the moment if that was asked for
+    description: str = ""  # of what was shown, in the judge's own words; empty if it was not asked for any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from anomalylmm.rerank.interview import Begin
 from anomalylmm.rerank.prompts import GRAY
 from anomalylmm.rerank.score import PRESETS, RerankSettings
 from anomalylmm.rerank.stages import Adjudicator
-from flows.settings.judge_checks import check_yes_no_only, read_key
+from flows.settings.judge_checks import check_describes, check_yes_no_only, read_key
 from flows.settings.model import Settings
 from flows.settings.views import FrameView
 from flows.video_parts import VideoParts
@@ -291,11 +291,15 @@ class Composition(VideoParts):
         """Builds the three stages with some judge.
 
         Raises:
-            ConfigurationError: The settings ask for more than a re-ranker can do.
+            ConfigurationError: The settings ask for more than a re-ranker or the shipped judge can do.
         """
-        if self.settings.judge.family == "reranker":
+        own = self.settings.judge
+        if own.family == "reranker":
             check_yes_no_only(self.rerank)
-        return Adjudicator(judge, self.lexicon, self.rerank, mapper=self.mapper, begin=begin)
+        if own.family != "endpoint":
+            is_shipped = self._find(own.weights, "judge").source == "shipped"
+            check_describes(self.rerank, own.weights, is_shipped=is_shipped)
+        return Adjudicator(judge, self.lexicon, self.rerank, mapper=self.mapper, begin=begin, encoder=self.encoder)
 
     @cached_property
     def mapper(self) -> PatchTextMapper:

@@ -66,7 +66,8 @@ class Asker:
         """Builds a look, with the key of its evidence: judge, pictures, prompts and answers."""
         asked = self._questions
         digests = digest_views(views)
-        prompts = [asked.cloze_prompt if asked.slots else "", asked.affirm_prompt if asked.affirm else ""]
+        cloze_prompt = asked.cloze_prompt if asked.slots or asked.generate else ""
+        prompts = [cloze_prompt, asked.affirm_prompt if asked.affirm else ""]
         key = self._key(digests, [*prompts, *asked.facet_prompts], asked.likelihood, asked.generate)
         return Look(key=key, views=views if isinstance(views, Clip) else tuple(views), moment=moment)
 

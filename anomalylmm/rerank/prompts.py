@@ -29,6 +29,7 @@ NO_WORDS = ("no", "No", "NO")
 GRAY = np.full((224, 224, 3), 128, np.uint8)  # the picture shown with a question that is not about a picture
 PAIR_PROMPT = "Here are two pictures. Which one shows: {text}? Answer first or second."
 PAIR_ANSWERS = ("first", "second")
+DESCRIBE_PROMPT = "What does the person shown here look like and do? Answer in one sentence."
 REASON_PROMPT = "What in this picture shows: {text}? Answer in one short sentence."
 MASKING_PROMPT = (
     'Which words of this sentence say what a person does (kind "action"), and which are colors (kind "color")? '

@@ -52,6 +52,7 @@ class RerankSettings:
     gate: bool = False  # judge only candidates that could be first (see ``gate.py``)
     gate_margin: float = 1.0  # z-scores below the best, within which a candidate could be first
     same_cosine: float = 0.0  # of best crops, from which candidates share one judgement; 0: never
+    description_weight: float = 0.0  # in S, of how like the query the judge describes a candidate; 0: not asked
     explain: bool = False  # ask the judge for a reason, for accepted candidates only
     moment_frames: int = 0  # frames of the archive around the best time that the judge sees; 0: it sees stored crops
     moment_seconds: float = 2.0  # length of the moment
@@ -60,11 +61,9 @@ class RerankSettings:
 
     def __post_init__(self) -> None:
         """Checks the weights and margins."""
-        weights = (self.match_weight, self.affirm_weight, self.rank_weight)
-        if min(*weights, self.coarse_weight) < 0 or self.match_weight + self.affirm_weight <= 0:
-            raise ConfigurationError(
-                f"re-ranking weights {(*weights, self.coarse_weight)} must not be negative, nor a and b both 0"
-            )
+        weights = (self.match_weight, self.affirm_weight, self.rank_weight, self.coarse_weight, self.description_weight)
+        if min(weights) < 0 or self.match_weight + self.affirm_weight <= 0:
+            raise ConfigurationError(f"re-ranking weights {weights} must not be negative, nor a and b both 0")
         if not 0 <= self.posture_weight <= 1:
             raise ConfigurationError(f"posture_weight is {self.posture_weight}, but must be in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:

@@ -1,25 +1,22 @@
 """Runs the three stages of the method on candidates with a judge; knows no model and no store."""
 
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalylmm.footage.crops import cut
-from anomalylmm.protocols import Judge, PatchTextMapper
+from anomalylmm.protocols import Judge, PatchTextMapper, TextEncoder
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated
 from anomalylmm.query.negation import find_absent
-from anomalylmm.records import Candidate, Floats, Image, Query, RankedCandidate, Slot, Verdict
+from anomalylmm.records import Candidate, Query, RankedCandidate, Slot, Verdict
 from anomalylmm.rerank.asking import Asker
 from anomalylmm.rerank.evidence import JudgementCache, Look, Questions, join_moments
-from anomalylmm.rerank.filtering import ask_filter, build_filter_questions
 from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.rerank.interview import Begin
-from anomalylmm.rerank.moments import mirrored, split_moment, split_views
+from anomalylmm.rerank.looks import cut_focus_crops, iter_looks, names_a_side, split_moment, split_views
 from anomalylmm.rerank.order import find_orders
 from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
 from anomalylmm.rerank.prompts import (
@@ -31,13 +28,17 @@ from anomalylmm.rerank.prompts import (
     write_pair_prompt,
     write_reason_prompt,
 )
-from anomalylmm.rerank.saliency import focus_box
 from anomalylmm.rerank.score import DEFAULT, RerankSettings, agreement_logit, order_scored, put_in_places
-from anomalylmm.rerank.verdicts import VerdictReader, add_reason, choose_facets, share_verdict
+from anomalylmm.rerank.side_questions import (
+    DESCRIPTION,
+    ask_descriptions,
+    ask_filter,
+    build_filter_questions,
+    compare_descriptions,
+)
+from anomalylmm.rerank.verdicts import VerdictReader, add_descriptions, add_reason, choose_facets, share_verdict
 
-MAX_FOCUS_AREA = 0.8  # share of the image; a larger focus crop shows nothing new
 PAIR_VIEWS = 2  # pictures that a judge must take to compare two candidates
-SIDES = frozenset({"left", "right", "leftmost", "rightmost", "lefthand", "righthand", "clockwise", "counterclockwise"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +92,20 @@ class Adjudicator:
         settings: RerankSettings = DEFAULT,
         mapper: PatchTextMapper | None = None,
         begin: Begin | None = None,
+        encoder: TextEncoder | None = None,
     ) -> None:
+        """Remembers what it judges with.
+
+        Args:
+            judge: Is asked about candidates.
+            lexicon: Knows words that mean the same.
+            settings: Which questions are asked, and how their answers count.
+            mapper: Finds where a picture shows a behavior; None: no focus crops.
+            begin: Begins to ask; None: in this thread.
+            encoder: Compares descriptions with queries; None: none are asked for.
+        """
         self.judge, self.lexicon, self.settings = judge, lexicon, settings
-        self.mapper, self.begin = mapper, begin
+        self.mapper, self.begin, self.encoder = mapper, begin, encoder
 
     def adjudicate(
         self,
@@ -214,6 +226,7 @@ class Adjudicator:
             if all(look.key in found for look in looks):
                 heard = join_moments([(look, found[look.key]) for look in looks])
                 case.verdicts[position] = reader.read(case.candidates[position], heard)
+        self._describe(case, [position for position in open_looks if position in case.verdicts])
 
     def _filter(self, case: _Case) -> None:
         """Gives a verdict to each leader that surely shows nothing of the kind."""
@@ -224,6 +237,18 @@ class Adjudicator:
             if verdict is not None:
                 case.verdicts[position] = verdict
         case.asker.add_calls(asker)
+
+    def _describe(self, case: _Case, judged: Sequence[int]) -> None:
+        """Adds to the verdicts of the judged how they are described, and to S how like the query that is."""
+        if not self.settings.description_weight or self.encoder is None:
+            return
+        asker = self._asker(DESCRIPTION, case.cache, case.asker.budget_left)
+        looks = {position: look for position in judged if (look := _telling_look(case, position))}
+        described = ask_descriptions(asker, looks)
+        case.asker.add_calls(asker)
+        likeness = compare_descriptions(self.encoder, case.query.text, described)
+        verdicts = {position: case.verdicts[position] for position in described}
+        case.verdicts |= add_descriptions(verdicts, described, likeness, self.settings.description_weight)
 
     def _share(self, case: _Case) -> None:
         for position, leader in case.plan.leader_of.items():
@@ -273,10 +298,10 @@ class Adjudicator:
         prompt = write_reason_prompt(case.query.text)
         for position in order if self.settings.explain else ():
             verdict = case.verdicts.get(position)
-            if verdict is None or not verdict.accepted or position not in case.looks:
+            look = _telling_look(case, position)
+            if verdict is None or not verdict.accepted or look is None:
                 continue
-            looks, has_moment = case.looks[position], case.candidates[position].moment is not None
-            written = case.asker.write(looks[len(looks) // 2 if has_moment else 0], prompt)
+            written = case.asker.write(look, prompt)
             if written is not None:
                 reason = f"the judge writes: {read_reason(written) or 'nothing that can be read'}"
                 case.verdicts[position] = add_reason(verdict, reason)
@@ -295,47 +320,23 @@ class Adjudicator:
         size = max(1, self.judge.max_views)
         views_of = [[] if item.moment else list(item.images[: self.settings.max_images]) for item in chosen]
         if self.settings.focus and self.mapper:
-            focus_of = self._focus_crops(query, views_of, self.mapper)
+            focus_of = cut_focus_crops(query, views_of, self.mapper)
             views_of = [[*views, *focus] for views, focus in zip(views_of, focus_of, strict=True)]
         mirror = self.settings.mirror and not names_a_side(query.text)
         return [
-            list(_iter_looks(shown, asker, mirror=mirror))
+            list(iter_looks(shown, asker, mirror=mirror))
             for shown in (
                 split_moment(item.moment, self.judge) if item.moment else split_views(views, size)
                 for item, views in zip(chosen, views_of, strict=True)
             )
         ]
 
-    def _focus_crops(
-        self, query: Query, views_of: Sequence[Sequence[Image]], mapper: PatchTextMapper
-    ) -> list[list[Image]]:
-        """Cuts the region of each candidate's best view that shows the behavior most, unless it is nearly all of it."""
-        words = [slot.word for slot in query.cloze.slots if slot.kind == "action"]
-        text = f"a person is {' and '.join(words)}" if words else query.text
-        best = [views[0] for views in views_of if views]
-        maps = iter(mapper.patch_maps(best, text)) if best else iter(())
-        return [_focus_crop(views[0], next(maps)) if views else [] for views in views_of]
 
-
-def _iter_looks(groups: Iterable[Sequence[Image]], asker: Asker, *, mirror: bool) -> Iterator[Look]:
-    """Yields a look for each group of views, and each of them mirrored; every group is a moment of its own."""
-    for moment, shown in enumerate(groups):
-        yield asker.build_look(shown, moment)
-        if mirror:
-            yield asker.build_look(mirrored(shown), moment)
-
-
-def names_a_side(text: str) -> bool:
-    """Returns whether a sentence mentions left or right, which a mirrored picture swaps."""
-    return any(word in SIDES for word in re.findall(r"[a-z]+", text.lower()))
-
-
-def _focus_crop(image: Image, patch_map: Floats) -> list[Image]:
-    height, width = image.shape[:2]
-    left, top, right, bottom = focus_box(patch_map, width, height)
-    if (right - left) * (bottom - top) > MAX_FOCUS_AREA * width * height:
-        return []
-    return [cut(image, (left, top, right, bottom))]
+def _telling_look(case: _Case, position: int) -> Look | None:
+    """Returns the look by which a candidate is described: a moment's middle, else the best crop; None without any."""
+    looks = case.looks.get(position, [])
+    middle = len(looks) // 2 if case.candidates[position].moment is not None else 0
+    return looks[middle] if looks else None
 
 
 def _rank(case: _Case, order: Sequence[int]) -> tuple[RankedCandidate, ...]:

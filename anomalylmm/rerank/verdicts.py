@@ -1,7 +1,7 @@
 """Reads what the judge said of a candidate into a verdict; asks nothing and orders nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -222,6 +222,30 @@ def share_verdict(verdict: Verdict, leader: Candidate, candidate: Candidate, set
 def add_reason(verdict: Verdict, more: str) -> Verdict:
     """Adds a part to a verdict's reason."""
     return replace(verdict, reason=f"{verdict.reason}; {more}")
+
+
+def add_descriptions(
+    verdicts: Mapping[int, Verdict], described: Mapping[int, str], likeness: Mapping[int, float], weight: float
+) -> dict[int, Verdict]:
+    """Adds descriptions to verdicts, and to S by how much more like the query each is than the mean of them.
+
+    So who has no description is neither raised nor lowered.
+
+    Args:
+        verdicts: By position.
+        described: What the judge wrote of each.
+        likeness: Cosine of each description and the query.
+        weight: Of that difference in S.
+    """
+    mean = sum(likeness.values()) / max(1, len(likeness))
+    return {
+        position: replace(
+            add_reason(verdict, f"its description is {likeness[position]:.2f} like the query"),
+            score=verdict.score + weight * (likeness[position] - mean),
+            description=described[position],
+        )
+        for position, verdict in verdicts.items()
+    }
 
 
 def _read_likelihood(

@@ -62,7 +62,9 @@ def evaluate_by_benchmark(
     ] = None,
     variants: Annotated[
         str,
-        typer.Option("--variants", help="Names or groups of variants, separated by commas: stages,presets,options,N,slots."),
+        typer.Option(
+            "--variants", help="Names or groups of variants, separated by commas: stages,presets,options,N,slots."
+        ),
     ] = "",
     captions: Annotated[
         str, typer.Option("--captions", help="Key of the sentences to use, e.g. captions_held_out.")

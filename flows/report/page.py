@@ -33,6 +33,7 @@ class Card:
     reason: str
     slots: tuple[SlotVerdict, ...] = ()
     evidence: str = ""  # what the judge was shown
+    description: str = ""  # of it, in the judge's own words
     hit_id: str = ""
     feedback: str = ""  # what a person said of the hit
     is_new: bool = False  # no earlier sweep reported the event

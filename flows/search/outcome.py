@@ -54,6 +54,7 @@ class Result:
     reason: str
     slots: tuple[SlotVerdict, ...]
     evidence: str = ""  # what the judge was shown
+    description: str = ""  # of it, in the judge's own words
     crop_id: str = ""  # the best one
     shard_id: str = ""
     video_id: str = ""

@@ -225,6 +225,7 @@ def _build_result(gallery: Gallery, item: RankedCandidate, row: CropRow, jpeg: b
         best_seconds=row.pts_seconds,
         picture=jpeg,
         evidence=verdict.evidence if verdict else "",
+        description=verdict.description if verdict else "",
     )
 
 
@@ -262,6 +263,7 @@ def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
             reason=result.reason,
             slots=result.slots,
             evidence=result.evidence,
+            description=result.description,
         )
         for result in report.results
     )

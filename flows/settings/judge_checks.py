@@ -25,9 +25,28 @@ def check_yes_no_only(settings: RerankSettings) -> None:
     Raises:
         ConfigurationError: They do; the message names the settings.
     """
-    fitting = {"reading": "likelihood", "masking": "lexicon", "explain": False, "pairwise": False}
+    fitting = {
+        "reading": "likelihood",
+        "masking": "lexicon",
+        "explain": False,
+        "pairwise": False,
+        "description_weight": 0.0,
+    }
     wrong = [f"rerank.{name} = {json.dumps(fit)}" for name, fit in fitting.items() if getattr(settings, name) != fit]
     if wrong:
         raise ConfigurationError(
             f'a re-ranker can only answer yes or no; with judge.family = "reranker" set {", ".join(wrong)}'
+        )
+
+
+def check_describes(settings: RerankSettings, weights: str, *, is_shipped: bool) -> None:
+    """Checks that no description is asked of the shipped judge, which writes single words only.
+
+    Raises:
+        ConfigurationError: One is; the message names the settings.
+    """
+    if settings.description_weight and is_shipped:
+        raise ConfigurationError(
+            f"rerank.description_weight is {settings.description_weight:g}, but the judge {weights!r} writes single "
+            "words and can't describe a person; name another judge under [judge], or set rerank.description_weight = 0"
         )

@@ -129,6 +129,12 @@ class RerankSettingsSection(Section):
     same_cosine: float | None = Field(
         None, ge=0, le=1, description="cosine from which pictures share one judgement; 0: never"
     )
+    description_weight: float | None = Field(
+        None,
+        ge=0,
+        description="weight in the order of how like the query the judge's own description of a candidate is; "
+        "0: do not ask for one",
+    )
     explain: bool | None = Field(None, description="let the judge explain why it accepts a candidate")
     moment_frames: Annotated[int | None, Unit("frames")] = Field(
         None,

@@ -76,6 +76,7 @@ def build_hit(
         picture_path=f"pictures/{make_hit_id(query.version, candidate.tracklet_id, pipeline)}.jpg",
         created_utc=now,
         evidence=verdict.evidence,
+        description=verdict.description,
     )
 
 

@@ -118,6 +118,7 @@ def build_card(hit: Row, slots: list[Row], last_sweep: str) -> Card:
         reason=hit["reason"],
         slots=tuple(read_slot(row) for row in slots),
         evidence=hit.get("evidence") or "",
+        description=hit.get("description") or "",
         hit_id=hit["hit_id"],
         feedback=hit.get("feedback") or "",
         is_new=hit["sweep_id"] == last_sweep and hit.get("first_found_utc") == hit["created_utc"],

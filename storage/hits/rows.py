@@ -84,6 +84,7 @@ class HitRecord:
     picture_path: str  # overlay, relative to the store's reports
     created_utc: datetime
     evidence: str = STORED_CROPS  # what the judge was shown
+    description: str = ""  # of it, in the judge's own words
     first_found_utc: datetime | None = None  # when an earlier sweep first reported the event; None: it is new
 
     @property

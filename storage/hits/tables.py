@@ -89,7 +89,7 @@ HITS = _table(
     "Accepted candidates, with place, time and reason.",
     "hit_id",
     text="hit_id query_name query_version sweep_id pipeline camera video_path video_id tracklet_id crop_id shard_id "
-    "clock_source time_zone reason judge_id picture_path evidence",
+    "clock_source time_zone reason judge_id picture_path evidence description",
     utc="start_utc stop_utc best_utc created_utc first_found_utc",
     real="start_seconds stop_seconds best_seconds cosine z_score score confidence affirm",
     int="rank",
@@ -100,7 +100,7 @@ JUDGEMENTS = _table(
     "Every candidate that the judge was asked about, whether it became a hit or not.",
     "query_version tracklet_id pipeline",
     text="query_name query_version sweep_id pipeline camera video_id tracklet_id crop_id shard_id reason judge_id "
-    "evidence",
+    "evidence description",
     int="coarse_rank final_rank num_calls",
     real="cosine z_score confidence score affirm seconds",
     bool="accepted cached",

@@ -28,7 +28,7 @@ from storage.hits.snapshot import synchronize, write_snapshot
 _NOT_OPEN = "The hits database is not open: use HitStore in a with block."
 _VERDICT_COLUMNS = (
     *("tracklet_id", "accepted", "confidence", "score", "affirm"),
-    *("reason", "judge_id", "num_calls", "seconds", "cached", "evidence"),
+    *("reason", "judge_id", "num_calls", "seconds", "cached", "evidence", "description"),
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.records import Clip, Image
-from anomalylmm.rerank.moments import thin
+from anomalylmm.rerank.looks import thin
 
 PROMPT = "does this show a man falling down"
 ANSWERS = ["running", "falling down", "lying on the ground", "no"]

@@ -111,7 +111,8 @@ class _Runner:
     ) -> Outcome:
         if variant.settings is None or self._judge is None:
             return Outcome(ranks=coarse.ranks, first=coarse.places[:KEPT_PLACES])
-        adjudicator = Adjudicator(self._judge, self._composition.lexicon, variant.settings, mapper=self._mapper)
+        lexicon, encoder = self._composition.lexicon, self._composition.encoder
+        adjudicator = Adjudicator(self._judge, lexicon, variant.settings, mapper=self._mapper, encoder=encoder)
         query = self._build_query(number, variant, answers)
         result = adjudicator.adjudicate(query, candidates, cache=answers, hints=coarse.hints)
         return _read_outcome(coarse, result, answers.take_spent() + Spent(seconds=self._mapper.take_seconds()))

@@ -104,7 +104,11 @@ def needs_writing(variant: Variant) -> bool:
     """Whether the judge must write text or compare pictures; a re-ranker, which only says yes or no, can't."""
     settings = variant.settings
     return settings is not None and (
-        settings.reading != "likelihood" or settings.pairwise or settings.explain or settings.masking == "judge"
+        settings.reading != "likelihood"
+        or settings.pairwise
+        or settings.explain
+        or settings.masking == "judge"
+        or settings.description_weight > 0
     )
 
 

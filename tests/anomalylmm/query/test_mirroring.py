@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from anomalylmm.rerank.evidence import Evidence, Look, join_moments
+from anomalylmm.rerank.looks import names_a_side
 from anomalylmm.rerank.score import DEFAULT, PAPER, RerankSettings
-from anomalylmm.rerank.stages import Adjudicator, names_a_side
+from anomalylmm.rerank.stages import Adjudicator
 from tests.anomalylmm.scripted import LEXICON, ScriptedJudge, candidate_of, query_of
 
 FALL_IN_RED = "a man in a red jacket falls down"

@@ -9,7 +9,7 @@ from anomalylmm.errors import ConfigurationError
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import mask_query
 from anomalylmm.records import Clip
-from anomalylmm.rerank.moments import thin
+from anomalylmm.rerank.looks import thin
 from anomalylmm.rerank.order import Order, Phases, find_orders, score_order
 from anomalylmm.rerank.prompts import layout_answers
 from anomalylmm.rerank.score import RerankSettings
