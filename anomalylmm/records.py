@@ -21,6 +21,7 @@ Box = tuple[float, float, float, float]
 ClockSource = Literal["path_pattern", "path_date", "container", "container_end", "file_end", "file_time", "corrected"]
 DecodeStatus = Literal["complete", "partial", "failed"]
 SlotKind = Literal["action", "color", "garment", "object", "person", "place"]
+MomentCut = Literal["fixed", "follow"]  # whether the frames of a moment show one place, or follow the person
 UNKNOWN = "UNKNOWN"
 STORED_CROPS = "stored crops"  # what a judge is shown unless it is a moment from the archive
 
@@ -108,7 +109,12 @@ class MomentPlace:
     """A moment wanted of a video: when, and where in the frame."""
 
     pts_seconds: tuple[float, ...]  # rising; the frame nearest to each is wanted
-    box_share: Box  # of the frame's width and height, 0..1
+    boxes_share: tuple[Box, ...]  # one for each time; of the frame's width and height, 0..1
+
+    def __post_init__(self) -> None:
+        """Checks that each time has its box."""
+        if len(self.boxes_share) != len(self.pts_seconds):
+            raise ShapeError.of("boxes_share", f"({len(self.pts_seconds)},)", (len(self.boxes_share),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ the judge is measured. A fall shown backward is somebody who gets up.
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from anomalylmm.footage.crops import context_box, limit_size
-from anomalylmm.footage.moments import moment_times
-from anomalylmm.records import Candidate, Clip, Image, MomentPlace, Query
+from anomalylmm.footage.moments import even_out, follow_boxes, moment_times
+from anomalylmm.records import Box, Candidate, Clip, Image, MomentCut, MomentPlace, Query
 from anomalylmm.rerank.stages import Adjudicator
 from benchmarks.rendered.scoring import Event, read_truth
 from flows.composition import Composition
@@ -31,9 +31,14 @@ QUERIES = {
     "crouching": "a person crouching",
 }
 EVERY = {"falling": 1, "lying": 1, "crouching": 1, "walking": 4, "standing": 4}  # one of so many is taken
+CUTS: tuple[MomentCut, ...] = ("fixed", "follow")
 WAYS: dict[str, dict[str, Any]] = {
     "one crop": {"moment_frames": 0},
-    **{f"frames, {join}": {"moment_frames": 8, "moment_join": join} for join in ("best", "mean", "order")},
+    **{
+        f"{cut} frames, {join}": {"moment_frames": 8, "moment_cut": cut, "moment_join": join}
+        for cut in CUTS
+        for join in ("best", "mean", "order")
+    },
 }
 SECONDS, FRAMES, CROP_PX = 1.0, 8, 320
 WIDTH, HEIGHT = 960, 540  # of rendered frames
@@ -46,7 +51,7 @@ class Moment:
 
     behavior: str
     crop: Image
-    clip: Clip
+    clips: Mapping[str, Clip]  # by how they are cut
 
 
 def iter_moments(composition: Composition, archive: Path) -> Iterator[Moment]:
@@ -61,28 +66,35 @@ def iter_moments(composition: Composition, archive: Path) -> Iterator[Moment]:
             places = plan(event, events, composition.settings.tracklets.margin)
             found = dict(reader.iter_moments(archive / event.video, places))
             if len(found) == len(places):
-                crop = limit_size(found[1][0], CROP_PX)
-                yield Moment(behavior=event.behavior, crop=crop, clip=found[0])
+                *shown, middle = (found[number] for number in range(len(places)))
+                crop = limit_size(middle[0], CROP_PX)
+                clips = {cut: even_out(clip, clip.pts_seconds[0]) for cut, clip in zip(CUTS, shown, strict=True)}
+                yield Moment(behavior=event.behavior, crop=crop, clips=clips)
                 if event.behavior == "falling":
-                    backward = Clip(found[0][::-1], found[0].pts_seconds)
-                    yield Moment(behavior="falling, shown backward", crop=crop, clip=backward)
+                    backward = {cut: Clip(clip[::-1], clip.pts_seconds) for cut, clip in clips.items()}
+                    yield Moment(behavior="falling, shown backward", crop=crop, clips=backward)
 
 
 def plan(event: Event, events: Sequence[Event], margin: float) -> list[MomentPlace]:
-    """Plans the frames of an event around its middle, and its crop."""
+    """Plans the frames of an event around its middle in each way to cut them, and its crop."""
     middle = (event.start_seconds + event.stop_seconds) / 2
     same = [item for item in events if (item.video, item.person_id) == (event.video, event.person_id)]
     own = event.box_at(middle)
-    near = [box for item in same for time, box in item.boxes if abs(time - middle) <= SECONDS]
-    boxes = np.array([own, *near])
+    near = [(middle, own)] + [item for one in same for item in one.boxes if abs(item[0] - middle) <= SECONDS]
+    boxes, times = np.array([box for _, box in near]), moment_times(middle, SECONDS, FRAMES)
     whole = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-    wanted = ((moment_times(middle, SECONDS, FRAMES), whole), ((middle,), boxes[0].tolist()))
-    places = []
-    for times, box in wanted:
-        left, top, right, bottom = context_box(tuple(box), WIDTH, HEIGHT, margin=margin)
-        share = (left / WIDTH, top / HEIGHT, right / WIDTH, bottom / HEIGHT)
-        places.append(MomentPlace(pts_seconds=times, box_share=share))
-    return places
+    following = follow_boxes([time for time, _ in near], boxes, times)
+    return [
+        MomentPlace(pts_seconds=moments, boxes_share=tuple(to_share(box, margin) for box in wanted))
+        for moments, wanted in ((times, [whole] * len(times)), (times, following), ((middle,), [boxes[0].tolist()]))
+    ]
+
+
+def to_share(box: Sequence[float], margin: float) -> Box:
+    """Grows a box by its surroundings, as shares of the frame."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = context_box((x0, y0, x1, y1), WIDTH, HEIGHT, margin=margin)
+    return left / WIDTH, top / HEIGHT, right / WIDTH, bottom / HEIGHT
 
 
 def build_queries(composition: Composition) -> dict[str, Query]:
@@ -108,7 +120,7 @@ def read_confidences(adjudicator: Adjudicator, query: Query, moments: Sequence[M
             z_score=0.0,
             rank=rank,
             images=(moment.crop,),
-            moment=moment.clip if wanted else None,
+            moment=moment.clips[adjudicator.settings.moment_cut] if wanted else None,
         )
         for rank, moment in enumerate(moments)
     ]

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalylmm.footage.crops import context_box
-from anomalylmm.records import Box, Clip, CropRow, Floats, Image, MomentPlace
+from anomalylmm.records import Box, Clip, CropRow, Floats, Image, MomentCut, MomentPlace
 
 REACH_SECONDS = 1.0  # boxes of crops this long before and after a moment still say where its person is
 SHAPE_TOLERANCE = 0.05  # of a ratio of width to height; 4:3 and 16:9 differ by 0.33
@@ -23,11 +24,18 @@ def moment_times(best_seconds: float, span_seconds: float, count: int) -> tuple[
 
 
 def plan_moment(
-    best: CropRow, crops: Sequence[CropRow], *, span_seconds: float, count: int, margin: float
+    best: CropRow,
+    crops: Sequence[CropRow],
+    *,
+    span_seconds: float,
+    count: int,
+    margin: float,
+    moment_cut: MomentCut = "fixed",
 ) -> MomentPlace:
     """Plans the moment around a tracklet's best crop.
 
-    The part of the frame is a square that holds the person's boxes over the whole span, with surroundings.
+    The part of the frame is a square with the person and the surroundings. A fixed one holds the person's boxes over
+    the whole span; one that follows has the mean size of these boxes, and the person in its middle.
 
     Args:
         best: The crop that the coarse search found.
@@ -35,18 +43,39 @@ def plan_moment(
         span_seconds: Length of the moment.
         count: Frames wanted.
         margin: On each side of the boxes, as a share of their longer side.
+        moment_cut: Whether the square stays where it is or follows the person.
     """
     width, height = best.frame_width_px, best.frame_height_px
     reach = span_seconds / 2 + REACH_SECONDS
     near = [crop for crop in (best, *crops) if abs(crop.pts_seconds - best.pts_seconds) <= reach]
     alike = [crop for crop in near if _is_alike((crop.frame_height_px, crop.frame_width_px), (height, width))]
     boxes = np.array([np.array(crop.box_xyxy_px) * width / crop.frame_width_px for crop in alike])
-    whole: Box = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-    left, top, right, bottom = context_box(whole, width, height, margin=margin)
-    return MomentPlace(
-        pts_seconds=moment_times(best.pts_seconds, span_seconds, count),
-        box_share=(left / width, top / height, right / width, bottom / height),
-    )
+    times = moment_times(best.pts_seconds, span_seconds, count)
+    if moment_cut == "follow":
+        wanted = follow_boxes([crop.pts_seconds for crop in alike], boxes, times)
+    else:
+        wanted = [(*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())] * len(times)
+    cuts = (context_box(box, width, height, margin=margin) for box in wanted)
+    shares = ((left / width, top / height, right / width, bottom / height) for left, top, right, bottom in cuts)
+    return MomentPlace(pts_seconds=times, boxes_share=tuple(shares))
+
+
+def follow_boxes(seen_seconds: Sequence[float], boxes: NDArray[np.float64], times: Sequence[float]) -> list[Box]:
+    """Gives a square for each of T times around the middle of a person, who moves evenly between the boxes.
+
+    The size of the squares is the mean of the boxes' longer sides, so that a picture's scale does not change within
+    a moment. Before the first box and after the last, the person stays there.
+
+    Args:
+        seen_seconds: The times of N boxes.
+        boxes: (N, 4), xyxy.
+        times: T times.
+    """
+    seen, first = np.unique(np.array(seen_seconds), return_index=True)
+    side = float((boxes[:, 2:] - boxes[:, :2]).max(axis=1).mean())
+    middles = (boxes[first, :2] + boxes[first, 2:]) / 2
+    across, down = (np.interp(times, seen, middles[:, axis]).tolist() for axis in (0, 1))
+    return [(x - side / 2, y - side / 2, x + side / 2, y + side / 2) for x, y in zip(across, down, strict=True)]
 
 
 def even_out(clip: Clip, best_seconds: float) -> Clip:
@@ -74,7 +103,8 @@ def shows_crop(clip: Clip, place: MomentPlace, best: CropRow, picture: Image) ->
     left, top, right, bottom = best.context_xyxy_px
     stored = _cut_share(picture, best.box_xyxy_px, (left, top, right, bottom))
     width, height = best.frame_width_px, best.frame_height_px
-    x0, y0, x1, y1 = place.box_share
+    shown = int(np.abs(np.array(place.pts_seconds) - best.pts_seconds).argmin())
+    x0, y0, x1, y1 = place.boxes_share[shown]
     fetched = _cut_share(clip[nearest], best.box_xyxy_px, (x0 * width, y0 * height, x1 * width, y1 * height))
     return float(np.abs(_shrink_gray(stored) - _shrink_gray(fetched)).mean()) < SAME_PICTURE
 

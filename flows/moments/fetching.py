@@ -138,7 +138,12 @@ def _plan(
         own = [crop for crop in crops if crop.video_id == candidate.video_id]
         best = next(crop for crop in own if crop.crop_id == candidate.best_crop_id)
         place = plan_moment(
-            best, own, span_seconds=settings.moment_seconds, count=settings.moment_frames, margin=margin
+            best,
+            own,
+            span_seconds=settings.moment_seconds,
+            count=settings.moment_frames,
+            margin=margin,
+            moment_cut=settings.moment_cut,
         )
         if candidate.video_id not in planned:
             videos = gallery.shard(candidate.shard_id).manifest.videos

@@ -32,7 +32,7 @@ def fetch_frame(
     """
     patience_seconds = composition.settings.decode.stall_seconds
     places = VideoPlaces(layout, archive, composition.copies, patience_seconds=patience_seconds)
-    place = MomentPlace(pts_seconds=(pts_seconds,), box_share=(0.0, 0.0, 1.0, 1.0))
+    place = MomentPlace(pts_seconds=(pts_seconds,), boxes_share=((0.0, 0.0, 1.0, 1.0),))
     reader = composition.build_moment_reader(max_side_px=FRAME_SIDE_PX)
     with closing(places), closing(reader), hurried(composition.settings.archive.wait_seconds):
         for _, clip in reader.iter_moments(places.find(video), [place]):

@@ -145,6 +145,9 @@ class RerankSettingsSection(Section):
     moment_seconds: Annotated[float | None, Unit("s")] = Field(
         None, gt=0, le=60, description="length of the moment that these frames show"
     )
+    moment_cut: Literal["fixed", "follow"] | None = Field(
+        None, description="part of the frames: a fixed one with all of the person's places, or one that follows them"
+    )
     moment_join: Literal["best", "mean", "order"] | None = Field(
         None,
         description="for judges that see one picture at a time: the frame that shows a behavior best, the mean of all, "

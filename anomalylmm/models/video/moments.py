@@ -102,9 +102,9 @@ class VideoMoments:
 def _list_wanted(places: dict[int, MomentPlace]) -> list[tuple[float, int, bool, tuple[float, ...]]]:
     """Lists time, moment, whether it is the moment's last time, and box, times rising."""
     wanted = [
-        (time, moment, time == place.pts_seconds[-1], place.box_share)
+        (time, moment, time == place.pts_seconds[-1], box)
         for moment, place in places.items()
-        for time in place.pts_seconds
+        for time, box in zip(place.pts_seconds, place.boxes_share, strict=True)
     ]
     return sorted(wanted, key=lambda item: item[:2])
 

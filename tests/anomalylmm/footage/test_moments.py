@@ -8,8 +8,8 @@ import pytest
 
 from anomalylmm.errors import ShapeError
 from anomalylmm.footage.crops import cut
-from anomalylmm.footage.moments import even_out, moment_times, plan_moment, shows_crop
-from anomalylmm.records import Box, Clip, CropRow, Image
+from anomalylmm.footage.moments import even_out, follow_boxes, moment_times, plan_moment, shows_crop
+from anomalylmm.records import Box, Clip, CropRow, Image, MomentCut, MomentPlace
 from tests.storage.examples import make_row
 
 
@@ -46,7 +46,7 @@ def test_a_moment_does_not_begin_before_the_video() -> None:
 def test_the_part_of_the_frame_holds_the_person_over_the_whole_span() -> None:
     best = make_crop(10.0, (100, 60, 120, 140))
     crops = [make_crop(9.0, (60, 60, 80, 140)), best, make_crop(11.0, (150, 100, 200, 140))]
-    left, top, right, bottom = plan_moment(best, crops, span_seconds=2.0, count=5, margin=0.1).box_share
+    left, top, right, bottom = plan_moment(best, crops, span_seconds=2.0, count=5, margin=0.1).boxes_share[0]
     assert left * 400 <= 60
     assert right * 400 >= 200
     assert top * 200 <= 60
@@ -61,11 +61,40 @@ def test_boxes_long_before_and_after_do_not_count() -> None:
     assert plan_moment(best, far, span_seconds=2.0, count=5, margin=0.1) == alone
 
 
-def test_a_moment_of_the_same_frame_is_told_from_one_of_another_time() -> None:
+def test_a_cut_that_follows_has_the_person_in_its_middle_at_every_time_and_one_size() -> None:
     best = make_crop(10.0, (100, 60, 120, 140))
+    crops = [make_crop(9.0, (60, 60, 80, 140)), best, make_crop(11.0, (200, 70, 220, 150))]
+    place = plan_moment(best, crops, span_seconds=2.0, count=5, margin=0.1, moment_cut="follow")
+    boxes = np.array(place.boxes_share) * (400, 200, 400, 200)
+    np.testing.assert_allclose((boxes[:, 0] + boxes[:, 2]) / 2, [70, 90, 110, 160, 210], atol=1)
+    np.testing.assert_allclose((boxes[:, 1] + boxes[:, 3]) / 2, [100, 100, 100, 105, 110], atol=1)
+    np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], 96)
+
+
+def test_a_cut_that_follows_stays_in_the_frame_and_where_the_person_was_seen_last() -> None:
+    best = make_crop(10.0, (370, 60, 390, 140))
+    place = plan_moment(best, [best], span_seconds=2.0, count=3, margin=0.1, moment_cut="follow")
+    assert len(set(place.boxes_share)) == 1
+    left, _, right, _ = place.boxes_share[0]
+    assert (left * 400, right * 400) == (400 - 96, 400)
+
+
+def test_a_cut_that_follows_a_still_person_is_a_crop_of_them() -> None:
+    assert follow_boxes([9.0, 10.0], np.array([(0, 0, 20, 80), (0, 0, 20, 80)]), (9.5,)) == [(-30, 0, 50, 80)]
+
+
+def test_a_place_needs_a_box_for_each_time() -> None:
+    with pytest.raises(ShapeError, match="boxes_share"):
+        MomentPlace(pts_seconds=(1.0, 2.0), boxes_share=((0.0, 0.0, 1.0, 1.0),))
+
+
+@pytest.mark.parametrize("moment_cut", ["fixed", "follow"])
+def test_a_moment_of_the_same_frame_is_told_from_one_of_another_time(moment_cut: MomentCut) -> None:
+    best = make_crop(10.0, (100, 60, 120, 140))
+    crops = [make_crop(9.0, (60, 60, 80, 140)), best]
     stored = cut(draw_frame(100), best.context_xyxy_px)
-    place = plan_moment(best, [best], span_seconds=2.0, count=3, margin=0.5)
-    left, top, right, bottom = place.box_share
+    place = plan_moment(best, crops, span_seconds=2.0, count=3, margin=0.5, moment_cut=moment_cut)
+    left, top, right, bottom = place.boxes_share[1]
     region = (left * 800, top * 400, right * 800, bottom * 400)  # the source has twice the resolution
     seen, elsewhere = (cut(cv2.resize(draw_frame(x), (800, 400)), region) for x in (100, 124))
     times = (9.0, 10.0, 11.0)

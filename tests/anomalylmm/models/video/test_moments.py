@@ -22,7 +22,7 @@ def reader(request: pytest.FixtureRequest) -> Iterator[VideoMoments]:
 
 
 def at(*times: float) -> MomentPlace:
-    return MomentPlace(pts_seconds=times, box_share=WHOLE)
+    return MomentPlace(pts_seconds=times, boxes_share=(WHOLE,) * len(times))
 
 
 def numbers(clip: Clip) -> list[int]:
@@ -58,7 +58,7 @@ def test_a_changing_frame_rate_gives_frames_of_the_right_time(reader: VideoMomen
 
 def test_a_part_of_the_frame_is_cut_and_made_smaller(reader: VideoMoments, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "large.mp4", times_ms=every(20), size=(640, 480))
-    place = MomentPlace(pts_seconds=(1.0,), box_share=(0.0, 0.0, 0.5, 1.0))
+    place = MomentPlace(pts_seconds=(1.0,), boxes_share=((0.0, 0.0, 0.5, 1.0),))
     ((_, clip),) = reader.iter_moments(path, [place])
     assert clip[0].shape == (200, 133, 3)
 
