@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ from anomalylmm.models.encode.lmm_encoder import LmmEncoder
 from anomalylmm.models.judge.reranker import RerankerJudge
 from anomalylmm.models.judge.transformers_judge import TransformersJudge
 from anomalylmm.models.weights import WeightsKind
+from anomalylmm.records import Clip
+from anomalylmm.rerank.looks import thin
+from anomalylmm.rerank.prompts import DESCRIBE_PROMPT
+from anomalylmm.rerank.score import RerankSettings
+from anomalylmm.rerank.stages import Adjudicator
 from flows.settings.model import load_settings
 from tests.adapters import build_dual_encoder, build_judge, build_lmm_encoder, build_reranker
 from tests.anomalylmm.models import hub_folders
 from tests.anomalylmm.models.tiny_models import resolved
+from tests.anomalylmm.scripted import LEXICON, candidate_of, query_of
+from tests.fakes import ColorEncoder
 
 RNG = np.random.default_rng(4)
 TALL = RNG.integers(0, 255, (200, 90, 3), dtype=np.uint8)  # a person, as crops are
@@ -246,3 +254,19 @@ def test_the_rerankers_margin_is_the_last_state_along_yes_minus_no(reranker: Rer
         state = reranker._model.model(**inputs).last_hidden_state[0, -1]
         expected = float(state @ (head[yes] - head[no]))
     np.testing.assert_allclose(reranker.affirm([[TALL]], "a man is falling"), [expected], atol=1e-4)
+
+
+def test_a_family_is_shown_the_whole_moment_to_describe_it(
+    judge: TransformersJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    monkeypatch.setattr(judge, "_generate", lambda inputs: seen.append(inputs) or ["A man falls."])
+    clip = Clip([TALL, TALL[:, ::-1].copy()], (1.0, 1.5))
+    settings = RerankSettings(affirm_weight=0.0, focus=False, description_weight=1.0)
+    adjudicator = Adjudicator(judge, LEXICON, settings, encoder=ColorEncoder())
+    candidate = replace(candidate_of(0, 1), moment=clip)
+    (ranked,) = adjudicator.adjudicate(query_of("a man falling"), [candidate]).ranked
+    shown = clip if judge.moment_way == "video" else thin(clip, judge.max_views)
+    assert ranked.verdict is not None
+    assert ranked.verdict.description == "A man falls."
+    torch.testing.assert_close(seen[0]["input_ids"], judge._chat.inputs_of(shown, DESCRIBE_PROMPT)["input_ids"])

@@ -64,8 +64,10 @@ def test_the_page_lists_what_each_frame_shows_and_what_was_shown() -> None:
         reason="",
         slots=(slot,),
         evidence="stored crops: the archive <x> can't be reached",
+        description="A man <i>lies</i> there.",
     )
     section = Section(title="fall", text="", cloze="", cards=(card,))
     text = render("report.html", page=Page(title="", subtitle="", facts={}, sections=(section,)))
     assert "falling, frame by frame: standing 0.90 &rarr; &lt;b&gt;lying&lt;/b&gt; 0.80" in text
     assert "judged by stored crops: the archive &lt;x&gt; can" in text
+    assert "<q>A man &lt;i&gt;lies&lt;/i&gt; there.</q>" in text

@@ -120,3 +120,9 @@ def test_models_with_graphs_run_without_torch_unless_the_settings_need_it() -> N
 def test_graphs_that_can_not_do_what_is_asked_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="onnxruntime"):
         Settings.model_validate({"judge": {"runtime": "onnxruntime", **changed}})
+
+
+def test_a_judge_that_writes_single_words_is_asked_for_no_description() -> None:
+    composition = Composition(Settings.model_validate({"rerank": {"description_weight": 1.0}}))
+    with pytest.raises(ConfigurationError, match=r"'pocket/judge' writes single words .* name another judge"):
+        _ = composition.adjudicator

@@ -1,5 +1,6 @@
 """The judge behind an endpoint: what it asks, what it believes, and what it does when the server misbehaves."""
 
+import json
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -12,9 +13,14 @@ import pytest
 from anomalylmm.errors import ConfigurationError, JudgeError
 from anomalylmm.models.judge.endpoint import EndpointJudge, write_data_url
 from anomalylmm.records import Image
+from anomalylmm.rerank.prompts import DESCRIBE_PROMPT
+from anomalylmm.rerank.score import RerankSettings
+from anomalylmm.rerank.stages import Adjudicator
 from tests.adapters import build_endpoint
 from tests.anomalylmm.models.judge.judge_server import read_data_url
 from tests.anomalylmm.models.judge.serving import Script, scripted_server
+from tests.anomalylmm.scripted import LEXICON, candidate_of, query_of
+from tests.fakes import ColorEncoder
 
 VIEW = np.full((40, 30, 3), 200, np.uint8)
 Serve = Callable[..., EndpointJudge]
@@ -319,3 +325,17 @@ def test_candidates_without_images_and_empty_answers_are_refused(serve: Serve) -
         judge.affirm([[]], "Is it?")
     with pytest.raises(JudgeError, match="no token"):
         judge.score_answers([[VIEW]], "What?", [" "])
+
+
+def test_a_server_is_asked_to_describe_each_candidate_in_a_question_of_its_own(serve: Serve) -> None:
+    def reply(body: dict[str, Any]) -> bytes:
+        is_asked = body["messages"][0]["content"][-1]["text"] == DESCRIBE_PROMPT
+        return json.dumps(chat("A man\x1b[2J falls\nover." if is_asked else "falling")).encode()
+
+    script = Script([(200, reply)])
+    settings = RerankSettings(reading="generate", affirm_weight=0.0, focus=False, description_weight=1.0)
+    adjudicator = Adjudicator(serve(script), LEXICON, settings, encoder=ColorEncoder())
+    result = adjudicator.adjudicate(query_of("a man falling"), [candidate_of(0, 1), candidate_of(1, 2)])
+    texts = [body["messages"][0]["content"][-1]["text"] for body in script.bodies]
+    assert (len(texts), texts.count(DESCRIBE_PROMPT), result.num_calls) == (4, 2, 4)
+    assert [item.verdict.description for item in result.ranked if item.verdict] == ["A man [2J falls over."] * 2
