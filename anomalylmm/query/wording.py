@@ -1,5 +1,6 @@
 """Says which words of a query have no effect, and what to do about them; knows no model."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -16,17 +17,23 @@ LEFT_OUT = (
     "asked about it if rerank.negation is on)"
 )
 NOBODY = "{} is read as people of whom it is not true; a search finds people, so it can't tell that nobody is there"
+WEAKENED = "{} is not understood; the rest is searched for as if it were not there, so look at the hits for it yourself"
+ONE_PERSON = (
+    "{} is asked about the same person as the rest of the sentence, though it may be said of another; describe only "
+    "the person to be found"
+)
 NOT_ASKED = "the judge is not asked about what must not be seen: {}; look at the hits for it yourself"
-FUNCTION_WORDS = frozenset(
-    "a about after again against all along also although am an and another any anyone are around as at away be because"
-    " been before behind being below beside between both but by can could did do does down during each either else ever"
-    " every everybody everyone few first for from further get gets got had has have having he her here hers him his how"
-    " i if in inside into is it its just last left less like many may me meanwhile might more most much must my near"
-    " next no nobody none nor not now of off on once one only onto or other others our out outside over own past please"
-    " quickly quite right same several shall she should since slowly so some somebody someone something still such than"
-    " that the their them then there these they this those though three through time to together too toward towards"
-    " two under until up upon very was we were what when where which while who whom whose why will with within without"
-    " would yet you your longer never instead except neither cannot minus".split()
+WEAKENING = frozenset("hardly barely scarcely rarely seldom almost nearly".split())
+FUNCTION_WORDS = WEAKENING | frozenset(
+    "a about after again against all along also although am an and another any anybody anyone anything are around as"
+    " at away be because been before behind being below beside between both but by can could did do does down during"
+    " each either else ever every everybody everyone few first for from further get gets got had has have having he"
+    " her here hers him his how i if in inside into is it its just last left less like many may me meanwhile might"
+    " more most much must my near next no nobody none nor not now of off on once one only onto or other others our out"
+    " outside over own past please quickly quite right same several shall she should since slowly so some somebody"
+    " someone something still such than that the their them then there these they this those though three through time"
+    " to together too toward towards two under until up upon very was we were what when where which while who whom"
+    " whose why will with within without would yet you your longer never instead except neither cannot minus".split()
 )
 
 
@@ -41,17 +48,18 @@ def describe_wording(
         lexicon: Gives the words that are known all the same, and those to suggest.
         asked_absent: Kinds of things that the judge is asked about if they must not be seen.
     """
-    asked = find_absent(query, lexicon, asked_absent)
-    negated = [
-        query.text[start:stop]
-        for start, stop in find_negated(query.text, lexicon)
-        if not any(start <= slot.start < stop for slot in asked)
-    ]
-    messages = [(NOT_ASKED if asked_absent else LEFT_OUT).format(_quote(negated))] if negated else []
-    nobody = [query.text[start:stop] for start, stop in find_negated(query.text, lexicon)]
-    nobody = [phrase for phrase in nobody if phrase.casefold().startswith(("nobody", "no one", "none"))]
-    messages += [NOBODY.format(_quote(nobody))] if nobody else []
     found = lexicon.find_words(query.text)
+    asked = find_absent(query, lexicon, asked_absent)
+    spans = find_negated(query.text, lexicon)
+    negated = [query.text[start:stop] for start, stop in spans if not any(start <= slot.start < stop for slot in asked)]
+    messages = [(NOT_ASKED if asked_absent else LEFT_OUT).format(_quote(negated))] if negated else []
+    phrases = [query.text[start:stop] for start, stop in spans]
+    nobody = [phrase for phrase in phrases if phrase.casefold().startswith(("nobody", "no one", "none"))]
+    messages += [NOBODY.format(_quote(nobody))] if nobody else []
+    weakening = [word for word in re.findall(r"[a-z]+", query.text.casefold()) if word in WEAKENING]
+    messages += [WEAKENED.format(_quote(weakening))] if weakening else []
+    others = _list_others_colors(query, found)
+    messages += [ONE_PERSON.format(_quote(others))] if others else []
     strange = [word for word in unknown if not _is_familiar(word, lexicon)]
     if not strange:
         return tuple(messages)
@@ -64,6 +72,13 @@ def describe_wording(
         named = [f"{word}{_suggest(word, lexicon)}" for word in strange[:MAX_NAMED]]
         messages.append(f"the encoder does not know these words, so they have no effect: {', '.join(named)}")
     return tuple(messages)
+
+
+def _list_others_colors(query: Query, found: Sequence[Slot]) -> list[str]:
+    """Lists the colors asked for that stand behind a second person of the sentence."""
+    persons = [slot.start for slot in found if slot.kind == "person"]
+    second = min(persons[1:], default=len(query.text))
+    return [slot.word for slot in query.cloze.slots if slot.kind == "color" and slot.start > second]
 
 
 def _is_familiar(word: str, lexicon: Lexicon) -> bool:
@@ -96,5 +111,6 @@ def _suggest(word: str, lexicon: Lexicon) -> str:
 
 def _quote(words: Sequence[str], lexicon: Lexicon | None = None) -> str:
     """Lists words in quotation marks, with what was perhaps meant if there is a lexicon."""
+    words = list(dict.fromkeys(words))
     more = f" and {len(words) - MAX_NAMED} more" if len(words) > MAX_NAMED else ""
     return ", ".join(f'"{word}"{_suggest(word, lexicon) if lexicon else ""}' for word in words[:MAX_NAMED]) + more

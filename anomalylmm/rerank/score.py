@@ -56,7 +56,7 @@ class RerankSettings:
     explain: bool = False  # ask the judge for a reason, for accepted candidates only
     moment_frames: int = 0  # frames of the archive around the best time that the judge sees; 0: it sees stored crops
     moment_seconds: float = 2.0  # length of the moment
-    moment_cut: MomentCut = "fixed"  # whether its frames show one place, or follow the person
+    moment_cut: MomentCut = "follow"  # whether its frames show one place, or follow the person
     moment_join: MomentJoin = "best"  # how readings of single frames become one, for judges of one picture
     budget_calls: int = 0  # questions put to the judge for one query at most; 0: no limit
 

@@ -159,7 +159,8 @@ class Adjudicator:
         budget_calls: int | None,
         hints: Hints,
     ) -> _Case:
-        absent = find_absent(query, self.lexicon, self.settings.negation_kinds) if self.settings.negation else ()
+        named = find_absent(query, self.lexicon, self.settings.negation_kinds) if self.settings.negation else ()
+        absent = tuple({(slot.word, slot.kind): slot for slot in named}.values())  # each once
         query = leave_out_negated(query, self.lexicon)
         settings, questions = self.settings, self._questions(query, absent)
         budget = budget_calls if budget_calls is not None else settings.budget_calls or None

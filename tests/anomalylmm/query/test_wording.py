@@ -55,6 +55,21 @@ def test_a_correct_word_gets_no_suggestion(word: str) -> None:
     assert message.endswith(f"no effect: {word}")
 
 
+@pytest.mark.parametrize("text", ["Hardly anybody walking", "a man almost falling", "a woman who nearly, nearly falls"])
+def test_a_word_that_weakens_what_follows_is_named_as_not_understood(text: str) -> None:
+    (message,) = describe(text, *text.casefold().replace(",", "").split())
+    assert message.startswith('"')
+    assert "is not understood" in message
+    assert message.count('"') == 2
+
+
+def test_a_color_behind_a_second_person_is_said_to_be_asked_of_the_first() -> None:
+    (message,) = describe("a woman in a red coat falls while a boy in yellow waves")
+    assert message.startswith('"yellow" is asked about the same person')
+    assert describe("a man in a red coat pushing another man") == ()
+    assert describe("a woman in a red coat and a blue hat") == ()
+
+
 def test_function_words_and_words_of_the_lexicon_are_not_unknown() -> None:
     assert describe("a man drags his bag off while he squatted", "his", "off", "while", "he", "drags", "squatted") == ()
 

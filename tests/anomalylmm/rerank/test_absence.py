@@ -35,6 +35,11 @@ def test_a_bag_that_must_not_be_seen_decides(logit: float, accepted: bool, answe
     assert verdict.confidence <= slot.match
 
 
+def test_what_is_negated_twice_is_asked_about_once() -> None:
+    verdict = judge("a man falling, no bag, without a bag", {BAG: -3.0}, candidate_of(0, 1))
+    assert [slot.word for slot in verdict.slots] == ["falling", "no bag"]
+
+
 def test_without_negation_the_bag_is_not_asked_about() -> None:
     verdict = judge("a man falling without a bag", {BAG: 3.0}, candidate_of(0, 1), replace(ASKED, negation=False))
     assert verdict.accepted
