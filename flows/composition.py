@@ -111,11 +111,6 @@ class Composition(VideoParts):
         detector = self._detectors[view.image_size]
         return TiledDetector(detector, view.tiles) if view.tiles > 1 else detector
 
-    @property
-    def keenest_view(self) -> FrameView:
-        """The view of the camera whose frames are searched for the smallest people."""
-        return max(self.views.all, key=lambda view: (view.tiles * view.image_size, view))
-
     @cached_property
     def _detectors(self) -> dict[int, PersonDetector]:
         """A detector for each size at which frames are seen."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import av
@@ -24,7 +25,14 @@ SIZE = (320, 240)
 def write_video(path: Path, blocks: Sequence[tuple[str, float, float]], *, seconds: float = 6.0, fps: int = 8) -> Path:
     """Writes an H.264 clip in which colored blocks (color, start, stop seconds) walk through a gray street."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
+    path.write_bytes(_encode(path.suffix, tuple(blocks), seconds, fps))
+    return path
+
+
+@cache
+def _encode(suffix: str, blocks: tuple[tuple[str, float, float], ...], seconds: float, fps: int) -> bytes:
+    """The content of a clip, encoded once for all tests that want it."""
+    with NamedTemporaryFile(suffix=suffix) as file, av.open(file.name, "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.time_base = Fraction(1, fps)
@@ -34,7 +42,8 @@ def write_video(path: Path, blocks: Sequence[tuple[str, float, float]], *, secon
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return path
+        container.close()
+        return Path(file.name).read_bytes()
 
 
 def draw(blocks: Sequence[tuple[str, float, float]], at: float, seconds: float) -> Image:

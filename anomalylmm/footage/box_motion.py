@@ -61,13 +61,13 @@ class BoxMotion:
         return BoxMotion(mean, self.covariance - gain @ expected @ gain.transpose(0, 2, 1))
 
 
-def overlaps(one: Numbers, other: Numbers) -> Numbers:
+def overlaps(one: NDArray[np.floating], other: NDArray[np.floating]) -> Numbers:
     """Intersection over union of boxes (N, 4) and (M, 4); shape (N, M)."""
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    return shared / (areas[0][:, None] + areas[1][None, :] - shared + 1e-7)
+    return np.asarray(shared / (areas[0][:, None] + areas[1][None, :] - shared + 1e-7), np.float64)
 
 
 def _to_places(boxes: Numbers) -> Numbers:

@@ -91,7 +91,9 @@ def average_precision(ranks: Sequence[int], num_positives: int | None = None, li
     """
     total = len(ranks) if num_positives is None else num_positives
     if total < 1 or total < len(ranks):
-        raise ShapeError(f"a query must have at least one positive and {len(ranks)} were found, but {total} are said")
+        raise ShapeError(
+            f"a query must have at least one positive and {len(ranks)} were found, but num_positives is {total}"
+        )
     hits = sorted(rank for rank in ranks if limit is None or rank < limit)
     best = total if limit is None else min(total, limit)
     return sum((number + 1) / (rank + 1) for number, rank in enumerate(hits)) / best

@@ -86,7 +86,9 @@ def _locate(name: str, kind: WeightsKind, folder: Path | None, allow_network: bo
         if folder is not None and (folder / name).exists():
             return folder / name, "fetched"
     except (OSError, RuntimeError) as error:  # a name too long for a file, a home of nobody, links in a circle
-        raise WeightsError(f"the {kind} weights {name[:200]!r} are no usable path: {error}; set another one") from error
+        raise WeightsError(
+            f"the {kind} weights {name[:200]!r} are not a usable path: {error}; set another one"
+        ) from error
     if kind in FILE_KINDS or not HUB_NAME.fullmatch(name):
         raise _missing_error(name, kind)
     found = _from_hub(name, allow_network=False)

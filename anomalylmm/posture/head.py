@@ -36,15 +36,13 @@ class Perceptrons:
             members = tuple(_layers(arrays, number) for number in range(count_members(arrays)))
             made = cls(mean=arrays["mean"], scale=arrays["scale"], members=members)
         except KeyError as error:
-            raise WeightsError(
-                f"the posture head has no array {error}; take the one that this version ships"
-            ) from error
+            raise WeightsError(f"the posture head has no array {error}; use the one that this version ships") from error
         for member in members:
             sizes = {len(made.mean), len(made.scale), member[0][0].shape[1]}, member[-1][0].shape[0]
             if sizes != ({inputs}, outputs):
                 raise WeightsError(
                     f"the posture head reads {min(sizes[0])} numbers and knows {sizes[1]} behaviors, but this version "
-                    f"has {inputs} and {outputs}; take the head that this version ships"
+                    f"has {inputs} and {outputs}; use the head that this version ships"
                 )
         return made
 

@@ -166,7 +166,7 @@ class Lexicon:
                         f"the lexicon's {entry.word} names {other}, which is no {entry.kind} in it"
                     )
             if bool(entry.before) != bool(entry.after):
-                raise ConfigurationError(f"the lexicon's {entry.word} needs both before and after, or none of them")
+                raise ConfigurationError(f"the lexicon's {entry.word} needs both before and after, or neither")
             if {entry.word, *entry.near} & set(entry.contrasts):
                 raise ConfigurationError(f"the lexicon's {entry.word} has itself or a near word among its contrasts")
 

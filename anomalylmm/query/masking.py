@@ -276,7 +276,7 @@ def _check_number(text: str, slots: Sequence[Slot]) -> None:
     """Checks that a query does not ask for more words than a judge can be asked about: each costs many answers."""
     if len(slots) > MAX_MASKS:
         raise QueryError(
-            f"the query {text[:80]!r} has {len(slots)} words to mask, at most {MAX_MASKS} are asked about; shorten "
+            f"the query {text[:80]!r} has {len(slots)} words to mask, but may have {MAX_MASKS}; shorten "
             "it, or name the words that matter as its masks"
         )
 
@@ -285,7 +285,7 @@ def _complete(text: str, slot: Slot, lexicon: Lexicon) -> Slot:
     inside = 0 <= slot.start < slot.stop <= len(text)
     span = text[slot.start : slot.stop] if inside else ""
     if not any(character.isalpha() for character in span):
-        raise QueryError(f"a mask spans characters {slot.start} to {slot.stop}, which are no word of {text!r}")
+        raise QueryError(f"a mask spans characters {slot.start} to {slot.stop}, which are not a word of {text!r}")
     word = lexicon.canonical(slot.word or span, slot.kind)
     return replace(slot, word=word, contrasts=slot.contrasts or lexicon.contrasts(word, slot.kind))
 

@@ -21,6 +21,7 @@ from flows.commands.common import (
     say,
 )
 from flows.runs.stopping import explain_when_stopped
+from storage.disk.files import read_stamp
 from storage.disk.layout import StoreLayout
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def sweep(
 
     composition, layout = compose(profile, settings), StoreLayout(store)
     notify = composition.settings.notify
-    before = _published_at(layout)
+    before = read_stamp(layout.snapshot)
     with (
         explain_when_stopped(lambda: _describe_sweep(layout, before)),
         TerminalProgress(quiet=quiet) as progress,
@@ -188,13 +189,9 @@ def sweep(
         _print_sweep(report)
 
 
-def _published_at(layout: StoreLayout) -> int:
-    return layout.snapshot.stat().st_mtime_ns if layout.snapshot.exists() else 0
-
-
-def _describe_sweep(layout: StoreLayout, before: int) -> str:
+def _describe_sweep(layout: StoreLayout, before: tuple[int, int, int]) -> str:
     """Says what a sweep that was stopped has kept, and how to go on."""
-    if _published_at(layout) != before:
+    if read_stamp(layout.snapshot) != before:
         return "the hits were already published. Run the same command again to be sure that nothing is left."
     return (
         "no hit of this sweep was published. The judge's answers so far are kept. "

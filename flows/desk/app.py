@@ -21,8 +21,8 @@ from flows.desk.wording import FILTERS
 from flows.runs.terminal import visible
 
 FOLDER = Path(__file__).resolve().parent
-NO_SUCH_PAGE = "There is no such page. The incident or result may have been erased, or found anew by a later sweep."
-UNFORESEEN = "The desk made an error that nobody foresaw. Its log, where it was started, says more."
+NO_SUCH_PAGE = "There is no such page. The incident or result may have been erased, or replaced by a later sweep."
+UNFORESEEN = "The desk failed unexpectedly. Its log, where it was started, says more."
 STATUS_TEXTS = {404: NO_SUCH_PAGE, 405: "This address can't be used in this way."}
 
 

@@ -5,7 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flows.clock import utc_now
@@ -155,12 +155,8 @@ def preview_retention(layout: StoreLayout, settings: Settings) -> Preview | None
     Raises:
         StoreError: The store can't be read.
     """
-    rules = build_rules(settings.retention, _later(utc_now()))
+    rules = build_rules(settings.retention, utc_now() + timedelta(days=NEXT_DAYS))
     return preview_erasure(layout, rules) if rules else None
-
-
-def _later(now: datetime) -> datetime:
-    return now + timedelta(days=NEXT_DAYS)
 
 
 def allow_retry(layout: StoreLayout, video_id: str) -> int:

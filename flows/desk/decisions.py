@@ -49,7 +49,9 @@ def decide(
     board.refresh()
     hits = [hit for hit in board.hits(incident_ids) if not hit_ids or hit["hit_id"] in hit_ids]
     if not hits:
-        raise QueryError("None of this is in the store any more; it was erased or found anew. Load the page again.")
+        raise QueryError(
+            "None of this is in the store any more; it was erased, or replaced by a later sweep. Load the page again."
+        )
     known = tuple(dict.fromkeys(hit["incident_id"] for hit in hits))
     own = tuple(hit["hit_id"] for hit in hits)
     before = _newest(board, own)

@@ -22,7 +22,7 @@ MAX_KEPT = 50  # jobs with their results
 MAX_WAITING = 20
 POLL_SECONDS, BEAT_SECONDS = 0.25, 15.0
 _log = logging.getLogger(__name__)
-FAILED = "This failed for a reason that nobody foresaw; the desk's log has it."
+FAILED = "This failed unexpectedly; the desk's log says why."
 JobState = Literal["waiting", "running", "done", "failed"]
 
 

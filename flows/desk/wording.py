@@ -46,21 +46,6 @@ def write_utc(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "–"
 
 
-def explain_clock(source: str) -> str:
-    """Says how a video's wall-clock time is known."""
-    return CLOCKS.get(source, source)
-
-
-def explain_doubts(doubts: str | None) -> list[str]:
-    """Says why a wall-clock time may be wrong."""
-    return [DOUBTS.get(word, word) for word in (doubts or "").split()]
-
-
-def write_percent(share: float) -> str:
-    """Writes a share as a whole percentage."""
-    return f"{share:.0%}"
-
-
 def write_seconds(seconds: float | None) -> str:
     """Writes a duration in the unit that fits."""
     if seconds is None:
@@ -84,9 +69,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "local": write_local,
     "utc": write_utc,
     "media_time": media_time,
-    "clock": explain_clock,
-    "doubts": explain_doubts,
-    "percent": write_percent,
+    "clock": lambda source: CLOCKS.get(source, source),
+    "doubts": lambda doubts: [DOUBTS.get(word, word) for word in (doubts or "").split()],
+    "percent": "{:.0%}".format,
     "duration": write_seconds,
     "bytes": write_bytes,
     "state": lambda state: STATES.get(state, state),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anomalylmm.footage.box_motion import overlaps
 from anomalylmm.records import Box, Floats
 
 HEAD_SHARE = 0.25  # of a standing person's height, from the top
@@ -27,21 +28,11 @@ class Sighting:
     box_xyxy_px: Box
 
 
-def overlaps(boxes: Floats, box: Box | Floats) -> Floats:
-    """Intersection over union of N boxes with one; (N,)."""
-    first = np.maximum(boxes[:, :2], box[:2])
-    last = np.minimum(boxes[:, 2:], box[2:])
-    shared = np.prod(np.maximum(last - first, 0.0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    own = max(0.0, float(box[2] - box[0])) * max(0.0, float(box[3] - box[1]))
-    return np.asarray(shared / np.maximum(areas + own - shared, 1e-9), dtype=np.float32)
-
-
 def find_same(boxes: Floats, box: Box | Floats) -> int:
     """Position of the box that is the same person's, or -1 where none is near enough."""
     if len(boxes) == 0:
         return -1
-    found = overlaps(boxes, box)
+    found = overlaps(boxes, np.atleast_2d(box))[:, 0]
     best = int(found.argmax())
     return best if found[best] >= MIN_OVERLAP else -1
 
@@ -79,7 +70,7 @@ def others(boxes: Floats, mine: int) -> Floats:
     """The boxes that are not the asked person's (position ``mine``; -1 for nobody), nor second ones around them."""
     if mine < 0:
         return boxes
-    return boxes[overlaps(boxes, boxes[mine]) < SAME_PERSON]
+    return boxes[overlaps(boxes, boxes[[mine]])[:, 0] < SAME_PERSON]
 
 
 def head_region(box: Box | Floats) -> Box:

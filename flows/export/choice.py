@@ -133,10 +133,12 @@ def _find_hits(snapshot: Snapshot, choice: Choice, most: int) -> list[Row]:
     _refuse_unknown(snapshot, choice)
     if not hits:
         raise ConfigurationError(
-            'no published hit fits what was chosen; look at what there is: anomalylmm sql "from hits"'
+            'no published hit meets the conditions; to see what there is: anomalylmm sql "from hits"'
         )
     if len(hits) > most:
-        raise ConfigurationError(f"{len(hits)} hits are chosen, at most {most} are exported at once; choose fewer")
+        raise ConfigurationError(
+            f"{len(hits)} hits are chosen, but at most {most} are exported at once; choose fewer, or allow more"
+        )
     return hits
 
 

@@ -163,7 +163,7 @@ def build_looker(composition: Composition) -> Looker:
     Raises:
         WeightsError: The detector is missing.
     """
-    view = composition.keenest_view
+    view = max(composition.views.all, key=lambda view: (view.tiles * view.image_size, view))
     width = view.image_size if view.tiles == 1 else None  # tiles are cut from frames of full size
     return Looker(detector=composition.build_detector(view), max_width_px=width)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from anomalylmm.footage.box_motion import overlaps
 from anomalylmm.protocols import ClipCutter, PersonDetector
 from anomalylmm.records import Box, CropRow, Floats, Image
-from flows.export.bystanders import HOLD_SECONDS, MIN_OVERLAP, Sighting, bystander_heads, follow, overlaps
+from flows.export.bystanders import HOLD_SECONDS, MIN_OVERLAP, Sighting, bystander_heads, follow
 
 GAP_SECONDS = 0.34  # between two looks where little changes
 MIN_GAP_SECONDS = 0.1  # well below the time for which a blurred head is held
@@ -111,9 +112,11 @@ def pair_boxes(first: Floats, last: Floats) -> list[int] | None:
     """For each box of one frame the place of the same person's in another; None where they are not the same people."""
     if len(first) != len(last):
         return None
-    shared = [overlaps(last, box) for box in first]
-    pairs = [int(row.argmax()) for row in shared]
-    is_sure = all(row.max() >= MIN_OVERLAP for row in shared) and len(set(pairs)) == len(pairs)
+    if len(first) == 0:
+        return []
+    shared = overlaps(first, last)
+    pairs = shared.argmax(axis=1).tolist()
+    is_sure = bool((shared.max(axis=1) >= MIN_OVERLAP).all()) and len(set(pairs)) == len(pairs)
     return pairs if is_sure else None
 
 

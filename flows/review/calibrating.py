@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 
 from anomalylmm.measure.calibration import Calibration, ReviewedHit, calibrate, keep
 from anomalylmm.records import Query
@@ -94,7 +95,8 @@ def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[R
     """Gathers what was said by text, masked text and judge; a hit whose newest verdict decides nothing is left out."""
     groups: dict[tuple[str, str, str], list[ReviewedHit]] = defaultdict(list)
     reviews = list(reviews)
-    newest = {review.feedback.hit_id: review.feedback for review in sorted(reviews, key=_by_time)}
+    ordered = sorted(reviews, key=attrgetter("feedback.created_utc", "feedback.verdict"))
+    newest = {review.feedback.hit_id: review.feedback for review in ordered}
     for review in reviews:
         if newest[review.feedback.hit_id].verdict not in ("confirm", "reject"):
             continue
@@ -106,10 +108,6 @@ def _group(reviews: Iterable[ReviewRecord]) -> dict[tuple[str, str, str], list[R
         )
         groups[review.text, review.masked, review.judge_id].append(hit)
     return groups
-
-
-def _by_time(review: ReviewRecord) -> tuple[datetime, str]:
-    return review.feedback.created_utc, review.feedback.verdict
 
 
 def _calibrate(accept: float, is_wanted: bool, reviewed: Sequence[ReviewedHit]) -> Calibration:

@@ -98,7 +98,7 @@ def read_csv(path: Path, who: str) -> list[Remark]:
         _check_columns(str(path), reader.fieldnames or ())
         return [_build_remark(f"{path}, line {reader.line_num}", row, who) for row in reader]
     except csv.Error as error:
-        raise ConfigurationError(f"{path}, line {reader.reader.line_num}: {error}; mend that line") from error
+        raise ConfigurationError(f"{path}, line {reader.reader.line_num}: {error}; correct that line") from error
 
 
 def read_sql(layout: StoreLayout, sql: str, who: str) -> list[Remark]:
@@ -111,7 +111,9 @@ def read_sql(layout: StoreLayout, sql: str, who: str) -> list[Remark]:
     """
     columns, rows = run_sql(layout, sql, limits=SQL_LIMITS)
     _check_columns("the SQL", columns)
-    cells = [dict(zip(columns, map(_write_cell, row), strict=True)) for row in rows]
+    cells = [
+        {name: "" if value is None else str(value) for name, value in zip(columns, row, strict=True)} for row in rows
+    ]
     return [_build_remark(f"row {number} of the SQL", row, who) for number, row in enumerate(cells, 1)]
 
 
@@ -161,10 +163,6 @@ def _build_remark(place: str, row: Mapping[Any, Any], who: str) -> Remark:
         note=cells.get("note", ""),
         who=cells.get("by", "").strip() or who,
     )
-
-
-def _write_cell(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _check(remark: Remark, now: datetime) -> FeedbackRecord:

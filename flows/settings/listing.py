@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from anomalylmm.rerank.score import PRESETS
 from flows.settings.judging_sections import RerankSettingsSection
@@ -52,13 +51,9 @@ def _iter_rows(loaded: LoadedSettings, section: BaseModel, path: tuple[str, ...]
             section=".".join(path),
             name=name,
             value=shown,
-            unit=_unit_of(field),
+            unit=next((item.name for item in field.metadata if isinstance(item, Unit)), ""),
             description=field.description or "",
             origin=origin,
         )
     for name, value in inner:
         yield from _iter_rows(loaded, value, (*path, name))
-
-
-def _unit_of(field: FieldInfo) -> str:
-    return next((item.name for item in field.metadata if isinstance(item, Unit)), "")

@@ -106,8 +106,8 @@ class Claim:
             self.lost.set()
             raise LostClaimError(
                 f"This run showed no sign of life for too long, because it was paused or cut off from "
-                f"{self._layout.root}, and another run has taken over its work. Nothing of it is published any more. "
-                "Run again: what is still missing is done."
+                f"{self._layout.root}, and another run has taken over its work. It publishes nothing more. "
+                "Run it again to do what is still missing."
             )
 
     @contextmanager

@@ -92,6 +92,7 @@ class StoreLayout:
     identity = _Below("identity")  # which store this is, for workers on other machines
     locks = _Below("locks")
     hits_lock = _Below("locks", "hits.lock")  # held by the one writer of the hits database
+    indexes_lock = _Below("locks", "indexes.lock")  # held while compacted indexes are built or removed
 
     def __post_init__(self) -> None:
         """Makes the root absolute, so that a later change of the working directory does not move the store."""

@@ -75,7 +75,7 @@ def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: in
     layout.create()
     built: list[BuiltIndex] = []
     num_indexes = num_loose = 0
-    with writer_lock(_lock_path(layout)):
+    with writer_lock(layout.indexes_lock):
         removed = _remove_useless(layout)
         for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
             groups = plan_indexes(Gallery.open(layout, digest), max_rows, max(min_rows, CENTROIDS))
@@ -129,7 +129,7 @@ def drop_indexes(layout: StoreLayout, shard_ids: Iterable[str]) -> tuple[Path, .
     doomed = set(shard_ids)
     if not doomed:
         return ()
-    with waiting_lock(_lock_path(layout)):
+    with waiting_lock(layout.indexes_lock):
         gone = tuple(directory for directory in iter_index_dirs(layout) if _may_hold(directory, doomed))
         for directory in gone:
             remove_index(layout, directory)
@@ -171,10 +171,6 @@ def remove_index(layout: StoreLayout, directory: Path) -> None:
     if aside:
         reach("compaction.moved_aside")
         remove_path(aside)
-
-
-def _lock_path(layout: StoreLayout) -> Path:
-    return layout.locks / "indexes.lock"
 
 
 def _may_hold(directory: Path, shard_ids: set[str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk.claims import Claim, Holder, Watch, forget, hold, is_open, iter_claims, revoke
-from storage.disk.files import create_directories, fsync_path, guarded, unique_name
+from storage.disk.files import create_directories, fsync_path, guarded, read_stamp, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import locked_directory
 
@@ -73,14 +73,9 @@ def _move_database(layout: StoreLayout, folder: Path) -> None:
 def _copy_unchanged(paths: list[Path], folder: Path) -> None:
     """Copies files of which none changes meanwhile."""
     for _ in range(_NUM_TRIES):
-        before = [_stamp(path) for path in paths]
+        before = [read_stamp(path) for path in paths]
         for path in paths:
             shutil.copyfile(path, folder / path.name)
-        if before == [_stamp(path) for path in paths]:
+        if before == [read_stamp(path) for path in paths]:
             return
     raise StoreError(f"{paths[-1]} keeps changing: end the programs that write to it, then run again.")
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns

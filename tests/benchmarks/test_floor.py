@@ -1,5 +1,7 @@
 """Stand-ins for models on a device of their own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from benchmarks.floor import OnDevice, Took, compare
@@ -8,7 +10,7 @@ from tests.fakes import BlockDetector, draw
 
 def test_a_stand_in_answers_as_its_model_did_and_asks_it_once(monkeypatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("benchmarks.floor.time.sleep", waited.append)
+    monkeypatch.setattr("benchmarks.floor.time", SimpleNamespace(sleep=waited.append))
     frames = [draw([("red", 0, 6)], at, 6.0) for at in (0.0, 1.0, 2.0)]
     model = BlockDetector()
     device = OnDevice(model, 0.5)

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ def test_steps_add_up_and_medians_are_shown() -> None:
 
 def test_what_was_forgotten_is_in_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     laps = Laps()
-    monkeypatch.setattr(shelves.time, "perf_counter", iter([100.0, 102.0]).__next__)
+    monkeypatch.setattr(shelves, "time", SimpleNamespace(perf_counter=iter([100.0, 102.0]).__next__))
     laps.begin()
     laps.end("load")
     assert laps.seconds["load"] == 2

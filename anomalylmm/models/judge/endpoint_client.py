@@ -86,7 +86,7 @@ class EndpointClient:
             for piece in response.iter_raw():
                 answer += piece
                 if len(answer) > MAX_BYTES:
-                    raise JudgeError(f"{self.url} does not stop answering (over {MAX_BYTES >> 20} MB); see its logs")
+                    raise JudgeError(f"{self.url} keeps sending its answer (over {MAX_BYTES >> 20} MB); see its logs")
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout(f"still answering after {self._timeout:g} s")
         return response, bytes(answer)
@@ -100,9 +100,13 @@ class EndpointClient:
         try:
             payload = json.loads(answer)
         except (ValueError, RecursionError) as error:
-            raise JudgeError(f"{self.url} answered no JSON: {self._quote(answer)}; {_remedy(response)}") from error
+            raise JudgeError(
+                f"{self.url} did not answer with JSON: {self._quote(answer)}; {_remedy(response)}"
+            ) from error
         if not isinstance(payload, dict):
-            raise JudgeError(f"{self.url} answered {self._quote(answer)}, no chat completion; {_remedy(response)}")
+            raise JudgeError(
+                f"{self.url} answered {self._quote(answer)}, which is not a chat completion; {_remedy(response)}"
+            )
         return payload
 
     def _quote(self, words: bytes | str) -> str:
@@ -123,7 +127,7 @@ def _checked(base_url: str) -> str:
         raise ConfigurationError(f"the endpoint's base_url is {base_url!r}; use one like http://127.0.0.1:8000/v1")
     if url.userinfo or url.query or url.fragment:
         raise ConfigurationError(
-            "the endpoint's base_url holds a user, a query or a fragment; keep the address only, and name the "
+            "the endpoint's base_url contains a user, a query or a fragment; give only the address, and name the "
             "environment variable of a key with api_key_env"
         )
     return base_url.rstrip("/")

@@ -82,7 +82,9 @@ class RerankerJudge(TransformersJudge):
         """The two tokens the model was trained to choose from."""
         vocabulary = self._chat.tokenizer.get_vocab()
         if "yes" not in vocabulary or "no" not in vocabulary:
-            raise JudgeError(f"{self.judge_id} has no tokens for yes and no; name a re-ranker that answers so")
+            raise JudgeError(
+                f"{self.judge_id} has no tokens for yes and no; choose a re-ranker that answers with yes or no"
+            )
         return [vocabulary["yes"]], [vocabulary["no"]]
 
 

@@ -40,7 +40,7 @@ class PixelReader:
             mean, spread = (tuple(factor * value for value in found[name]) for name in ("image_mean", "image_std"))
             height, width = int(size["height"]), int(size["width"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WeightsError(f"{path} is no usable description of how pictures are scaled: {error!r}") from error
+            raise WeightsError(f"{path} does not describe how pictures are scaled: {error!r}") from error
         wanted = {"do_resize": True, "do_rescale": True, "do_normalize": True, "do_center_crop": False}
         if found.get("resample") != BILINEAR or any(found.get(name) != value for name, value in wanted.items()):
             raise WeightsError(f'{path} asks for more than scaling; set runtime = "torch" for this model')

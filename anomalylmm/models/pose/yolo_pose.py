@@ -5,9 +5,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalylmm.errors import WeightsError
+from anomalylmm.footage.box_motion import overlaps
 from anomalylmm.models.detect.yolo import choose_file, import_ultralytics, keeping_threads, same_size_batches
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.posture.features import NUM_JOINTS
@@ -35,7 +35,9 @@ class YoloPose:
         except Exception as error:  # the errors of onnxruntime and ultralytics have no base in common
             raise WeightsError(f"{weights.path} can't be loaded as a YOLO pose model: {error}") from error
         if result.keypoints is None or result.keypoints.data.shape[1:] not in {(NUM_JOINTS, 3), (0, 3)}:
-            raise WeightsError(f"{weights.path} gives no {NUM_JOINTS} joints a person; use a model trained on COCO's")
+            raise WeightsError(
+                f"{weights.path} does not give {NUM_JOINTS} joints for each person; use one trained on COCO's joints"
+            )
 
     def estimate(self, images: Sequence[Image], persons: Sequence[Detections]) -> list[Floats]:
         """Finds the joints of the persons of N frames.
@@ -57,18 +59,9 @@ def give_joints(result: Any, persons: Detections) -> Floats:
     found = result.keypoints.data.cpu().numpy().astype(np.float32)
     if not len(found) or not len(persons):
         return joints
-    overlaps = overlap(persons.boxes_xyxy_px, result.boxes.xyxy.cpu().numpy())
-    while overlaps.max() >= MIN_OVERLAP:
-        person, number = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
+    shared = overlaps(persons.boxes_xyxy_px, result.boxes.xyxy.cpu().numpy())
+    while shared.max() >= MIN_OVERLAP:
+        person, number = np.unravel_index(int(shared.argmax()), shared.shape)
         joints[person] = found[number]
-        overlaps[person], overlaps[:, number] = -1.0, -1.0
+        shared[person], shared[:, number] = -1.0, -1.0
     return joints
-
-
-def overlap(ours: Floats, theirs: Floats) -> NDArray[np.float32]:
-    """Intersection over union of boxes (N, 4) and (M, 4); shape (N, M)."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (ours, theirs)]
-    return (shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-6)).astype(np.float32)

@@ -81,5 +81,5 @@ def show_crop(request: Request, hit_id: Id, number: int, mapped: bool = False) -
 def _find(desk: Desk, hit_id: str) -> Evidence:
     evidence = read_evidence(desk.layout, hit_id)
     if evidence is None:
-        raise HTTPException(404, "This hit is not in the store any more; it was erased or found anew.")
+        raise HTTPException(404, "This hit is not in the store any more; it was erased, or replaced by a later sweep.")
     return evidence

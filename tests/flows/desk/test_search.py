@@ -134,7 +134,7 @@ def test_an_error_in_a_job_is_told_and_the_next_one_runs(monkeypatch: pytest.Mon
     while not found[-1].is_over:
         pass
     assert [job.state for job in found] == ["failed", "failed", "done"]
-    assert "nobody foresaw" in found[0].message
+    assert "failed unexpectedly" in found[0].message
     assert found[1].message == "too many <b>"
     monkeypatch.setattr(jobs, "MAX_WAITING", 0)
     with pytest.raises(ConfigurationError, match="waiting already"):

@@ -3,6 +3,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_what_another_run_finishes_meanwhile_is_not_indexed_again(
         late.folder.rmdir()
         publish(layout, "a")
 
-    monkeypatch.setattr("flows.index.sharing.time.sleep", finish)
+    monkeypatch.setattr("flows.index.sharing.time", SimpleNamespace(sleep=finish))
     run.share(make_unit("ab"))
     assert (run.rounds, run.done) == ([1, 1], ["gate/b.mp4"])
 

@@ -118,7 +118,7 @@ def test_a_server_that_drips_without_end_is_left_after_the_timeout(serve: Serve)
 
 def test_an_answer_without_end_is_cut_off(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomalylmm.models.judge.endpoint_client.MAX_BYTES", 10_000)
-    with pytest.raises(JudgeError, match="does not stop answering"):
+    with pytest.raises(JudgeError, match="keeps sending its answer"):
         serve(Script([(200, chat("walking " * 5000))])).complete([[VIEW]], "What?")
 
 
@@ -129,9 +129,9 @@ def test_an_overlong_answer_is_cut_where_the_parser_notes_it(serve: Serve) -> No
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (b"<html>hello</html>", "answered no JSON: <html>"),
-        (b"[" * 100_000, "answered no JSON"),
-        (b"[1, 2]", "no chat completion"),
+        (b"<html>hello</html>", "did not answer with JSON: <html>"),
+        (b"[" * 100_000, "did not answer with JSON"),
+        (b"[1, 2]", "not a chat completion"),
         ({}, "no choices"),
         ({"choices": []}, "no choices"),
         ({"choices": ["a"]}, "no choices"),

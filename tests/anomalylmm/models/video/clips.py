@@ -3,7 +3,9 @@
 import contextlib
 import struct
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import av
 import numpy as np
@@ -42,20 +44,38 @@ def write_clip(
     encoder: dict[str, str] | None = None,
 ) -> Path:
     """Writes numbered frames at the given presentation times."""
-    with av.open(str(path), "w", options=options or {}) as container:
+    given = tuple(sorted((options or {}).items())), tuple(sorted((encoder or {}).items()))
+    path.write_bytes(_encode(path.suffix, tuple(times_ms), codec, size, gop, start_ms, *given))
+    return path
+
+
+@cache
+def _encode(
+    suffix: str,
+    times_ms: tuple[int, ...],
+    codec: str,
+    size: tuple[int, int],
+    gop: int,
+    start_ms: int,
+    options: tuple[tuple[str, str], ...],
+    encoder: tuple[tuple[str, str], ...],
+) -> bytes:
+    """The content of a clip, encoded once for all tests that want it."""
+    with NamedTemporaryFile(suffix=suffix) as file, av.open(file.name, "w", options=dict(options)) as container:
         stream = container.add_stream(codec, rate=Fraction(10))
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = gop
         if codec in ("libx264", "libx265"):
-            stream.options = {"preset": "veryfast", **(encoder or {})}
+            stream.options = {"preset": "veryfast", **dict(encoder)}
         stream.codec_context.time_base = Fraction(1, TICKS)
         for number, time in enumerate(times_ms):
             frame = av.VideoFrame.from_ndarray(draw_number(number, *size), format="rgb24")
             frame.pts, frame.time_base = time + start_ms, Fraction(1, TICKS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return path
+        container.close()
+        return Path(file.name).read_bytes()
 
 
 def every(count: int, step_ms: int = 100) -> list[int]:
