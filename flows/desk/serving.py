@@ -19,7 +19,7 @@ from flows.desk.desk import Desk
 from flows.desk.searches import Uploads
 from flows.runs.user import current_user
 from flows.search.searcher import open_searcher
-from storage.disk.files import create_directories, guarded, unique_name
+from storage.disk.files import create_directories, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import locked_directory
 from storage.hits.board import Board
@@ -55,8 +55,7 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
         check_archive(options.archive)
     with closing(Board(layout)) as board:
         folder = layout.temporary / unique_name("desk")
-        with guarded("create", layout.temporary):
-            create_directories(layout.temporary)
+        create_directories(layout.temporary)
         with locked_directory(folder):
             yield Desk(
                 layout=layout,

@@ -76,13 +76,31 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def create_directories(path: Path) -> None:
-    """Creates a directory and its missing parents, durably."""
-    if path.is_dir():
-        return
-    create_directories(path.parent)
-    path.mkdir(exist_ok=True)
-    fsync_path(path.parent)
+def create_directories(*paths: Path) -> None:
+    """Creates directories and their missing parents, durably.
+
+    Raises:
+        StoreError: If one can't be created.
+    """
+    for path in paths:
+        with guarded("create", path):
+            if not path.is_dir():
+                create_directories(path.parent)
+                path.mkdir(exist_ok=True)
+                fsync_path(path.parent)
+
+
+def write_last(path: Path, text: str, crash_point: str) -> None:
+    """Writes the file that makes a folder valid, durably; what else belongs to the folder is on the disk already.
+
+    Raises:
+        StoreError: If it can't be written.
+    """
+    with guarded("write", path):
+        path.write_text(text, encoding="utf-8")
+        fsync_path(path)
+        fsync_path(path.parent)
+    reach(crash_point)
 
 
 def put_in_place(built: Path, final: Path, crash_point: str) -> None:

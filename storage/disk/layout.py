@@ -135,9 +135,8 @@ class StoreLayout:
         Raises:
             StoreError: If one can't be created.
         """
-        for path in (self.shards, self.temporary, self.quarantine, self.erasures, self.inbox, self.reports, self.locks):
-            with guarded("create", path):
-                create_directories(path)
+        folders = (self.shards, self.temporary, self.quarantine, self.erasures, self.inbox, self.reports, self.locks)
+        create_directories(*folders)
 
     def check_writable(self) -> None:
         """Checks that files can be written to the store and published.

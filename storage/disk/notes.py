@@ -52,9 +52,7 @@ def write_file(layout: StoreLayout, path: Path, content: bytes) -> None:
     Raises:
         StoreError: If it can't be written.
     """
-    for directory in (path.parent, layout.temporary):
-        with guarded("create", directory):
-            create_directories(directory)
+    create_directories(path.parent, layout.temporary)
     replace_file(path, content, scratch=layout.temporary)
 
 

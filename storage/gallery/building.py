@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from anomalylmm.records import Floats
 from storage.disk.crashpoints import reach
-from storage.disk.files import fsync_path, guarded
+from storage.disk.files import fsync_path, guarded, write_last
 from storage.disk.notes import seal
 from storage.gallery.compacted import (
     MANIFEST_FILE,
@@ -59,7 +59,7 @@ def build_index_files(directory: Path, shards: Sequence[GalleryShard]) -> IndexM
         files={name: FileEntry.of(directory / name) for name in (VECTORS_FILE, ROWS_FILE)},
         created_utc=datetime.now(UTC),
     )
-    _write_manifest(directory, manifest)
+    write_last(directory / MANIFEST_FILE, seal(manifest), "compaction.manifest_written")
     return manifest
 
 
@@ -73,15 +73,6 @@ def _train(shards: Sequence[GalleryShard]) -> Any:
     index.pq.cp.min_points_per_centroid = 1  # no warning where there are few
     index.train(np.ascontiguousarray(sample))
     return index
-
-
-def _write_manifest(directory: Path, manifest: IndexManifest) -> None:
-    path = directory / MANIFEST_FILE
-    with guarded("write", path):
-        path.write_text(seal(manifest), encoding="utf-8")
-        fsync_path(path)
-        fsync_path(directory)
-    reach("compaction.manifest_written")
 
 
 def _write_rows(path: Path, shards: Sequence[GalleryShard]) -> None:

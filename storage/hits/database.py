@@ -36,8 +36,7 @@ def open_working(layout: StoreLayout, folder: Path) -> duckdb.DuckDBPyConnection
     Raises:
         StoreError: If it can't be created or opened.
     """
-    with guarded("create", layout.working.parent):
-        create_directories(layout.working.parent)
+    create_directories(layout.working.parent)
     try:
         if not layout.working.exists():
             _create(layout, folder)

@@ -11,8 +11,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from storage.disk.addresses import is_address, to_address
-from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout
+from storage.disk.leftovers import remove_path
 from storage.disk.notes import Utc, find_note, write_note
 from storage.hits.tables import GAPS, record_row
 from storage.shards.schema import clean_text
@@ -77,9 +77,7 @@ def remove_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
     Raises:
         StoreError: If the note can't be removed.
     """
-    path = _path(layout, note.archive)
-    with guarded("remove", path):
-        path.unlink(missing_ok=True)
+    remove_path(_path(layout, note.archive))
 
 
 def list_archives(layout: StoreLayout) -> tuple[str, ...]:

@@ -29,8 +29,7 @@ def hold_place(layout: StoreLayout, lease_seconds: float) -> Iterator[Claim]:
         StoreError: If the place can't be taken.
     """
     folder = layout.temporary / unique_name("hits-place")
-    with guarded("create", layout.temporary):
-        create_directories(layout.temporary)
+    create_directories(layout.temporary)
     with locked_directory(folder), hold(layout, AREA, folder, lease_seconds) as claim:
         is_taken_over = False
         while holder := claim.take([ITEM]):

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from anomalylmm.errors import StoreError
 from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
 from storage.disk.layout import StoreLayout
+from storage.disk.leftovers import remove_path
 from storage.disk.locks import acquire, release
 from storage.disk.notes import Utc, revive, to_json
 from storage.hits.tables import RUNS, record_row
@@ -77,9 +78,7 @@ class OpenRun:
         """
         self.record = record
         self._layout, self._path = layout, layout.runs / f"{record.run_id}.json"
-        for directory in (layout.runs, layout.temporary):
-            with guarded("create", directory):
-                create_directories(directory)
+        create_directories(layout.runs, layout.temporary)
         self._lock = _publish_locked(self._path, to_json(record), layout.temporary)
         drop_old_runs(layout)
 
@@ -102,8 +101,7 @@ class OpenRun:
             StoreError: If it can't be removed.
         """
         try:
-            with guarded("remove", self._path):
-                self._path.unlink(missing_ok=True)
+            remove_path(self._path)
         finally:
             release(self._lock)
 
@@ -140,8 +138,7 @@ def drop_old_runs(layout: StoreLayout, max_runs: int = MAX_RUNS) -> list[Path]:
     """
     old = _paths(layout)[:-max_runs]
     for path in old:
-        with guarded("remove", path):
-            path.unlink(missing_ok=True)
+        remove_path(path)
     return old
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from storage.disk.files import guarded
 from storage.disk.layout import StoreLayout, encode_name
+from storage.disk.leftovers import remove_path
 from storage.disk.notes import Utc, find_note, write_note
 
 
@@ -83,9 +83,7 @@ def clear_quarantine(layout: StoreLayout, pipeline_digest: str, video_id: str) -
     Raises:
         StoreError: If it can't be removed.
     """
-    path = _path(layout, pipeline_digest, video_id)
-    with guarded("remove", path):
-        path.unlink(missing_ok=True)
+    remove_path(_path(layout, pipeline_digest, video_id))
 
 
 def _path(layout: StoreLayout, pipeline_digest: str, video_id: str) -> Path:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from anomalylmm.errors import LostClaimError, ShardError, StoreBusyError, StoreError
 from anomalylmm.records import CropRow
 from storage.disk.crashpoints import reach
-from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name
+from storage.disk.files import create_directories, fsync_path, guarded, replace_file, unique_name, write_last
 from storage.disk.layout import (
     CROPS_FILE,
     INDEX_FILE,
@@ -150,12 +150,7 @@ class ShardWriter:
         write_index(build_index(self.directory / CROPS_FILE, self._dimension), self.directory / INDEX_FILE)
         reach("shard.index_written")
         manifest = self._describe(videos, seconds)
-        path = self.directory / MANIFEST_FILE
-        with guarded("write", path):
-            path.write_text(manifest.to_json(), encoding="utf-8")
-            fsync_path(path)
-            fsync_path(self.directory)
-        reach("shard.manifest_written")
+        write_last(self.directory / MANIFEST_FILE, manifest.to_json(), "shard.manifest_written")
         return manifest
 
     def _flush(self) -> None:
