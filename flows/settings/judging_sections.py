@@ -150,7 +150,7 @@ class RerankSettingsSection(Section):
     )
     moment_join: Literal["best", "mean", "order"] | None = Field(
         None,
-        description="for judges that see one picture at a time: the frame that shows a behavior best, the mean of all, "
-        "or for behaviors with a before and after their order",
+        description="for judges that see one picture at a time: best (the frame that shows a behavior best), mean (of "
+        "all frames) or order (for behaviors with a before and an after)",
     )
     budget_calls: int | None = Field(None, ge=0, description="maximum number of questions for one query; 0: no limit")

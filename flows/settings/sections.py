@@ -80,7 +80,7 @@ class GateSettings(Section):
         16.0,
         ge=0,
         description="longest time without a frame in a scene where nothing has moved and nobody was seen for more than "
-        "a minute; not longer than max_idle_seconds: as often as with somebody there",
+        "a minute; without effect up to max_idle_seconds",
     )
 
 
@@ -171,7 +171,7 @@ class ShardSettings(Section):
 
     max_videos: int = Field(32, ge=1, description="maximum number of videos in one shard")
     max_bytes: Annotated[int, Unit("bytes")] = Field(
-        4 << 30, ge=1 << 20, description="size of the maximum number of videos in one shard"
+        4 << 30, ge=1 << 20, description="maximum size of all videos in one shard"
     )
     jpeg_quality: int = Field(88, ge=30, le=100, description="JPEG quality of the crops")
     at_once: int = Field(
@@ -238,9 +238,11 @@ class GapSettings(Section):
     """When footage counts as missing; the table ``gaps`` lists it."""
 
     min_minutes: Annotated[float, Unit("minutes")] = Field(
-        5, ge=0, description="shorter pauses of a camera that normally records through are no gaps"
+        5,
+        ge=0,
+        description="pauses shorter than this are not gaps; only cameras that normally record without a break have any",
     )
-    ignore_cameras: tuple[str, ...] = Field((), description="cameras whose gaps are not told, such as removed ones")
+    ignore_cameras: tuple[str, ...] = Field((), description="cameras whose gaps are not reported, such as removed ones")
 
 
 class NotifySettings(Section):

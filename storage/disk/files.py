@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,10 @@ def create_directories(*paths: Path) -> None:
     """
     for path in paths:
         with guarded("create", path):
-            if not path.is_dir():
-                create_directories(path.parent)
-                path.mkdir(exist_ok=True)
-                fsync_path(path.parent)
+            missing = takewhile(lambda folder: not folder.is_dir(), (path, *path.parents))
+            for folder in reversed(list(missing)):
+                folder.mkdir(exist_ok=True)
+                fsync_path(folder.parent)
 
 
 def write_last(path: Path, text: str, crash_point: str) -> None:
