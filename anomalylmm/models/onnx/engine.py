@@ -18,30 +18,31 @@ GPU_PROVIDER = "CUDAExecutionProvider"
 class OnnxEngine:
     """A model that is called with batches."""
 
-    def __init__(self, path: Path, *, device: str, runtime: str) -> None:
+    def __init__(self, path: Path, *, device: str, runtime: str, per_request: int = 1) -> None:
         """Loads the model.
 
         Args:
             path: The ``.onnx`` file.
             device: ``"cpu"`` or ``"cuda:0"``.
             runtime: ``"openvino"``, ``"onnxruntime"``, or ``"auto"`` for the first that can.
+            per_request: Most pictures that OpenVINO computes at once on one stream; small ones take less that way.
 
         Raises:
             WeightsError: The file is damaged, or nothing that is installed can run it on this device.
         """
         try:
-            self._run: Any = self._open(path, device, runtime)
+            self._run: Any = self._open(path, device, runtime, per_request)
         except WeightsError:
             raise
         except Exception as error:  # the errors of onnxruntime and openvino have no base in common
             raise WeightsError(f"{path} can't be loaded as an ONNX model: {error}; fetch it again") from error
         self.input_shape: tuple[int, ...] = self._run.input_shape  # -1 where a side may be any
 
-    def _open(self, path: Path, device: str, runtime: str) -> Any:
+    def _open(self, path: Path, device: str, runtime: str, per_request: int) -> Any:
         if not wants_openvino(path, device, runtime):
             return _Session(path, device)
         try:
-            return StreamedModel(path, min(MAX_STREAMS, num_cores()))
+            return StreamedModel(path, min(MAX_STREAMS, num_cores()), per_request)
         except RuntimeError as error:
             if runtime == "openvino":
                 raise WeightsError(

@@ -16,7 +16,6 @@ from anomalylmm.errors import ArchiveError
 
 CHILD = "anomalylmm.models.video.children.decoding_child"
 Fields = dict[str, Any]
-PIECE_BYTES = 1 << 17  # of a frame; a Connection sets aside room for a whole message again at each read
 LEAVING_SECONDS = 2.0  # from the end of the connection to the end of the process
 
 
@@ -71,16 +70,16 @@ class Child:
         ours = socket.socket(fileno=self._connection.fileno())
         patience = struct.pack("ll", *divmod(max(1, int(patience_seconds * 1e6)), 1_000_000))  # 0 would wait forever
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)  # also ends a wait within a message
-        ours.detach()
         try:
             fields: Fields = json.loads(self._connection.recv_bytes())
-            pixels, filled = bytearray(fields.get("height", 0) * fields.get("width", 0) * 3), 0
-            while filled < len(pixels):
-                filled += self._connection.recv_bytes_into(pixels, filled)
+            pixels = bytearray(fields.get("height", 0) * fields.get("width", 0) * 3)
+            _fill(ours, memoryview(pixels))
         except BlockingIOError as error:
             raise ChildLostError(f"the decoder gave no sign of life for {patience_seconds:.0f} s") from error
         except (EOFError, OSError) as error:
             raise ChildLostError(f"the decoder ended unasked ({self._how_it_ended()})") from error
+        finally:
+            ours.detach()
         return fields, pixels
 
     def _how_it_ended(self) -> str:
@@ -106,6 +105,19 @@ class Child:
     def process_id(self) -> int:
         """Number of the process."""
         return self._process.pid
+
+
+def _fill(connection: socket.socket, room: memoryview) -> None:
+    """Reads bytes straight to where they belong; a ``Connection`` would copy them twice.
+
+    Raises:
+        EOFError: The connection ended before.
+    """
+    while room:
+        number = connection.recv_into(room)
+        if not number:
+            raise EOFError
+        room = room[number:]
 
 
 class ChildSupply:

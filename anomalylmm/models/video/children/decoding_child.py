@@ -22,7 +22,7 @@ import numpy as np
 from anomalylmm.footage.sampling import Sampler
 from anomalylmm.footage.stillness import UsualSizes
 from anomalylmm.models.allocator import return_free_pages
-from anomalylmm.models.video.child_process import PIECE_BYTES, Fields
+from anomalylmm.models.video.child_process import Fields
 from anomalylmm.models.video.reading.decord_walk import DamageError, first_line, walk_decord
 from anomalylmm.models.video.reading.pictures import shrink
 from anomalylmm.models.video.reading.probe import Probe
@@ -75,10 +75,11 @@ class Outlet:
         self.covered_seconds = 0.0
 
     def send(self, fields: Fields, payload: memoryview | bytes = b"") -> None:
-        """Sends one message."""
+        """Sends one message, then the bytes of a picture, whose number the message tells."""
         self._connection.send_bytes(json.dumps(fields).encode())
-        for start in range(0, len(payload), PIECE_BYTES):
-            self._connection.send_bytes(payload[start : start + PIECE_BYTES])
+        rest = memoryview(payload)
+        while rest:
+            rest = rest[os.write(self._connection.fileno(), rest) :]
         self._last = time.monotonic()
 
     def send_picture(self, picture: Picture, max_width_px: int | None) -> None:

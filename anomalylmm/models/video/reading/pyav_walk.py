@@ -133,7 +133,7 @@ class PyavWalk:
 
 def length_seconds(item: Any) -> float:
     """How long a packet or frame is shown; 0.0 where it does not say."""
-    return float((item.duration or 0) * (item.time_base or 0))
+    return float((item.duration or 0) * float(item.time_base or 0))
 
 
 def num_threads() -> int:
