@@ -180,3 +180,10 @@ def test_loading_leaves_torch_its_threads(pocket: ResolvedWeights) -> None:
         assert torch.get_num_threads() == threads + 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_several_pictures_of_one_request_give_what_each_gives_alone() -> None:
+    path = resolve("pocket/pose", "pose").path
+    pictures = np.random.default_rng(0).uniform(0, 255, (7, 3, 192, 192)).astype(np.float32)
+    alone, together = (openvino_streams.StreamedModel(path, 2, number)(pictures)[0] for number in (1, 3))
+    np.testing.assert_array_equal(alone, together)
