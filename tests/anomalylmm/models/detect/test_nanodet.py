@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalylmm.errors import WeightsError
-from anomalylmm.models.detect.nanodet import inner_size, letterbox, scaled, suppress
+from anomalylmm.models.detect.nanodet import inner_size, letterbox, suppress
 from anomalylmm.records import Image
 from tests.adapters import build_nanodet
 from tests.anomalylmm.models.tiny_models import resolved, save_detector, save_nanodet
@@ -33,16 +33,6 @@ def test_sides_are_multiples_of_32_whatever_the_frame(height: int, width: int) -
     canvas = letterbox(_frame(height, width), 416)
     assert max(canvas.shape[1:]) == 416
     assert all(side % 32 == 0 for side in canvas.shape[1:])
-
-
-@pytest.mark.parametrize("width", [416, 600, 700, 1920])
-def test_stripes_too_fine_for_the_smaller_picture_become_gray(width: int) -> None:
-    stripes = np.zeros((540, 960, 3), np.uint8)
-    stripes[:, ::2] = 200
-    small = scaled(stripes, width, round(width * 540 / 960)).astype(float)
-    assert small.mean() == pytest.approx(100, abs=3)
-    if width < 480:
-        assert small.std() < 1
 
 
 def test_of_boxes_that_overlap_the_strongest_stays() -> None:
