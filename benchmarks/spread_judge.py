@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -108,7 +107,8 @@ def measure(name: str, workers: int, options: argparse.Namespace) -> Trial:
         facts = JudgeFacts(judge_id="waits", max_views=PICTURES, moment_way="pictures")
         job = JudgeJob(store=str(layout.root), store_id="", settings=settings, judge_id="", asked=NOTHING, pictures="")
         with HitStore(layout) as hits, hits.scratch() as scratch:
-            judge = SpreadJudge(engine, facts, job, scratch, partial(wait_for_device, options.device_seconds))
+            waiting = replace(engine, submit=lambda _, job: engine.submit(wait_for_device, options.device_seconds, job))
+            judge = SpreadJudge(waiting, facts, job, scratch)
             rerank = replace(RerankSettings(), focus=False, batch_size=options.batch_size)
             adjudicator = Adjudicator(judge, Lexicon.load(), rerank, begin=judge.begin)
             cache = StoredCache(hits, ["s"], Lock())

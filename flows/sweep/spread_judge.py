@@ -55,9 +55,7 @@ def open_spread(composition: Composition, layout: StoreLayout, folder: Path) -> 
 class SpreadJudge:
     """Implements ``Judge`` and ``Begin`` by sending the questions to an engine; may be used by several threads."""
 
-    def __init__(
-        self, engine: Engine, facts: JudgeFacts, job: JudgeJob, folder: Path, work: Callable[[JudgeJob], Any] = answer
-    ) -> None:
+    def __init__(self, engine: Engine, facts: JudgeFacts, job: JudgeJob, folder: Path) -> None:
         """Remembers where to ask.
 
         Args:
@@ -65,10 +63,9 @@ class SpreadJudge:
             facts: The judge that the workers have.
             job: What all jobs share.
             folder: For pictures.
-            work: What a worker does with a job.
         """
         self.judge_id, self.max_views, self.moment_way = facts.judge_id, facts.max_views, facts.moment_way
-        self._engine, self._job, self._folder, self._work = engine, job, folder, work
+        self._engine, self._job, self._folder = engine, job, folder
         self._numbers = count()
 
     def begin(self, questions: Questions, batches: Sequence[Sequence[Views]]) -> list[Answer]:
@@ -95,7 +92,7 @@ class SpreadJudge:
         path = self._folder / f"{next(self._numbers)}.npz"
         looks = write_views(path, views) if views else ()
         job = replace(self._job, asked=asked, pictures=str(path) if views else "", looks=looks)
-        return partial(self._wait, self._engine.submit(self._work, job), path)
+        return partial(self._wait, self._engine.submit(answer, job), path)
 
     def _wait(self, future: Any, path: Path) -> Any:
         result = wait_for(self._engine, future)
