@@ -83,7 +83,7 @@ def plan(event: Event, events: Sequence[Event], margin: float) -> list[MomentPla
     near = [(middle, own)] + [item for one in same for item in one.boxes if abs(item[0] - middle) <= SECONDS]
     boxes, times = np.array([box for _, box in near]), moment_times(middle, SECONDS, FRAMES)
     whole = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-    following = follow_boxes([time for time, _ in near], boxes, times)
+    following = follow_boxes([time for time, _ in near], boxes, times, (WIDTH, HEIGHT))
     return [
         MomentPlace(pts_seconds=moments, boxes_share=tuple(to_share(box, margin) for box in wanted))
         for moments, wanted in ((times, [whole] * len(times)), (times, following), ((middle,), [boxes[0].tolist()]))

@@ -52,7 +52,7 @@ def plan_moment(
     boxes = np.array([np.array(crop.box_xyxy_px) * width / crop.frame_width_px for crop in alike])
     times = moment_times(best.pts_seconds, span_seconds, count)
     if moment_cut == "follow":
-        wanted = follow_boxes([crop.pts_seconds for crop in alike], boxes, times)
+        wanted = follow_boxes([crop.pts_seconds for crop in alike], boxes, times, (width, height))
     else:
         wanted = [(*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())] * len(times)
     cuts = (context_box(box, width, height, margin=margin) for box in wanted)
@@ -60,21 +60,28 @@ def plan_moment(
     return MomentPlace(pts_seconds=times, boxes_share=tuple(shares))
 
 
-def follow_boxes(seen_seconds: Sequence[float], boxes: NDArray[np.float64], times: Sequence[float]) -> list[Box]:
+def follow_boxes(
+    seen_seconds: Sequence[float], boxes: NDArray[np.float64], times: Sequence[float], size: tuple[int, int]
+) -> list[Box]:
     """Gives a square for each of T times around the middle of a person, who moves evenly between the boxes.
 
     The size of the squares is the mean of the boxes' longer sides, so that a picture's scale does not change within
-    a moment. Before the first box and after the last, the person stays there.
+    a moment; at the border they are shifted into the frame. Before the first box and after the last, the person stays
+    there.
 
     Args:
         seen_seconds: The times of N boxes.
         boxes: (N, 4), xyxy.
         times: T times.
+        size: Width and height of the frame.
     """
     seen, first = np.unique(np.array(seen_seconds), return_index=True)
-    side = float((boxes[:, 2:] - boxes[:, :2]).max(axis=1).mean())
-    middles = (boxes[first, :2] + boxes[first, 2:]) / 2
-    across, down = (np.interp(times, seen, middles[:, axis]).tolist() for axis in (0, 1))
+    corners, others = boxes[first, :2], boxes[first, 2:]
+    side, middles = float((others - corners).max(axis=1).mean()), (corners + others) / 2
+    across, down = (
+        np.clip(np.interp(times, seen, middles[:, axis]), side / 2, max(side, size[axis]) - side / 2).tolist()
+        for axis in (0, 1)
+    )
     return [(x - side / 2, y - side / 2, x + side / 2, y + side / 2) for x, y in zip(across, down, strict=True)]
 
 

@@ -80,7 +80,16 @@ def test_a_cut_that_follows_stays_in_the_frame_and_where_the_person_was_seen_las
 
 
 def test_a_cut_that_follows_a_still_person_is_a_crop_of_them() -> None:
-    assert follow_boxes([9.0, 10.0], np.array([(0, 0, 20, 80), (0, 0, 20, 80)]), (9.5,)) == [(-30, 0, 50, 80)]
+    boxes = np.array([(100, 0, 120, 80), (100, 0, 120, 80)])
+    assert follow_boxes([9.0, 10.0], boxes, (9.5,), (400, 200)) == [(70, 0, 150, 80)]
+
+
+def test_a_cut_that_follows_a_large_person_out_of_the_frame_keeps_its_shape() -> None:
+    best = make_crop(10.0, (100, 0, 400, 200))
+    crops = [make_crop(9.0, (0, 0, 300, 200)), best, make_crop(11.0, (380, 0, 400, 200))]
+    place = plan_moment(best, crops, span_seconds=2.0, count=8, margin=0.2, moment_cut="follow")
+    sizes = {(round((right - left) * 400), round((low - top) * 200)) for left, top, right, low in place.boxes_share}
+    assert sizes == {(374, 200)}
 
 
 def test_a_place_needs_a_box_for_each_time() -> None:
