@@ -123,7 +123,8 @@ def judge_queries(
             _load_case(run, *case, moments, wants_moment=wants(case[0]))
             for case in zip(queries, found, views, strict=True)
         )
-        number = QUERIES_AT_ONCE if adjudicator.begin else 1
+        shares = adjudicator.settings.description_weight > 0  # descriptions are asked for once for all queries
+        number = QUERIES_AT_ONCE if adjudicator.begin and not shares else 1
         judged = work_ahead(partial(_judge_case, run, adjudicator, defaultdict(Lock)), cases, number)
         for query, ids in zip(queries, shards, strict=True):
             with run.recorded.stage("judge"):

@@ -129,13 +129,14 @@ def read_tables(layout: StoreLayout, *names: str) -> dict[str, Any]:
     [
         {"pairwise": True, "explain": True, "pair_window": 9.0},
         {"reading": "both", "mirror": True, "filter": 0.01},
+        {"description_weight": 0.5},
     ],
 )
 def test_workers_find_and_are_asked_what_the_sweep_alone_finds_and_asks(
     layout: StoreLayout, queries: Path, cluster: list[Any], judge: ColorJudge, tmp_path: Path, rerank: dict[str, Any]
 ) -> None:
     shutil.copytree(layout.root, tmp_path / "alone")
-    sections = {"rerank": rerank, "judge": {"batch_size": 1}}
+    sections = {"rerank": rerank, "judge": {"batch_size": 1, "family": "endpoint", "endpoint": {"model": "m"}}}
     alone, spread = compose(**sections), compose(**sections, workers=SPREAD)
     sweep_store(alone, StoreLayout(tmp_path / "alone"), queries)
     sweep_store(spread, layout, queries)
