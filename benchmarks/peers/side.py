@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import loops
 from benchmarks.peers.seen import Look
 from flows.composition import Composition
 from flows.index.indexing import index_archive
@@ -24,9 +23,11 @@ PROFILE = "pocket"
 Told = dict[str, Any]
 
 
-def _index_by(loop: Callable[[Settings, Path, Path], list[Look]]) -> "Side":
+def _index_by(loop: str) -> "Side":
     def index(settings: Settings, archive: Path, store: Path) -> tuple[list[Look], Told]:
-        return loop(settings, archive, store), {}
+        from benchmarks.peers import loops  # loads torch, which our side does not
+
+        return getattr(loops, loop)(settings, archive, store), {}
 
     return index
 
@@ -57,9 +58,9 @@ def cpu_seconds() -> float:
 Side = Callable[[Settings, Path, Path], tuple[list[Look], Told]]
 SIDES: Mapping[str, Side] = {
     "ours": index_ours,
-    "every_frame": _index_by(loops.index_every_frame),
-    "tuned": _index_by(loops.index_tuned),
-    "same_models": _index_by(loops.index_same_models),
+    "every_frame": _index_by("index_every_frame"),
+    "tuned": _index_by("index_tuned"),
+    "same_models": _index_by("index_same_models"),
 }
 
 
