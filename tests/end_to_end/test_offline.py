@@ -17,6 +17,7 @@ from tests.end_to_end.network_recorder import Recorder, build_recorder
 from tests.signals import hear_ctrl_c
 
 VIDEO_SECONDS = 4
+SETTINGS = '[tracker]\nname = "botsort"\n'  # which brings ultralytics and torch, which nothing else here loads
 QUERIES = '[[query]]\nname = "lying"\ntext = "a person lying on the ground"\n'
 SENTENCE = "a man in an orange sweater lying on the ground"
 EXPECTED = (".cache/anomalylmm/", ".prefect/")
@@ -97,10 +98,12 @@ def shown(recorder: Recorder) -> dict[str, str]:
     """What the commands printed; those that load the models run one after another in a process of their own."""
     cut_video(SQUARE, recorder.folder / "archive" / SQUARE, VIDEO_SECONDS)
     (recorder.folder / "queries.toml").write_text(QUERIES)
+    (recorder.folder / "own.toml").write_text(SETTINGS)
+    own = ("--settings", "own.toml", "--quiet")
     commands = [
-        ["index", "archive", "--quiet"],
-        ["sweep", "--queries", "queries.toml", "--quiet"],
-        ["search", SENTENCE, "--quiet"],
+        ["index", "archive", *own],
+        ["sweep", "--queries", "queries.toml", *own],
+        ["search", SENTENCE, *own],
     ]
     job = recorder.run("-c", JOB.format(commands=commands))
     return {"job": job, "doctor": recorder.run("-m", "flows.cli", "doctor"), "serve": serve_for_a_moment(recorder)}

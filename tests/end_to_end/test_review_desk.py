@@ -119,6 +119,7 @@ def test_several_words_become_one_mask_by_mouse_and_by_keys(page: Page) -> None:
     words.nth(0).press("Enter")
     expect(cloze).to_have_text("a person walking")
     words.nth(0).press("Enter")
+    expect(cloze).to_have_text("[MASK] person walking")
     words.nth(2).press("Shift+Enter")
     expect(cloze).to_have_text("[MASK]")
     page.get_by_role("button", name="Masks by the lexicon").click()

@@ -9,6 +9,7 @@ const form = document.getElementById("change");
 const curve = document.getElementById("curve");
 const counts = curve ? JSON.parse(curve.dataset.counts) : null;
 let anchor = null; // where in the sentence the word begins that was clicked last
+let lastAsked = 0; // number of the newest question about masks: answers to older ones come too late
 let masks = box.dataset.by === "user" ? JSON.parse(box.dataset.masks) : null;
 
 function element(name, properties = {}, ...children) {
@@ -106,7 +107,9 @@ function maskItem(words, place) {
 
 async function showMasks(wanted, focused = null) {
   await attempt(async () => {
+    const number = ++lastAsked;
     const found = await ask(`/queries/${box.dataset.name}/masks`, { masks: wanted });
+    if (number !== lastAsked) return;
     masks = wanted;
     let start = 0;
     const words = found.words.map((word) => { const own = { ...word, word: word.text, start }; start += word.text.length; return own; });
