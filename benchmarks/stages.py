@@ -69,7 +69,7 @@ def _index(composition: Composition, archive: Path, unit: Unit, clock: Clock) ->
     settings = composition.settings
     detector = Timed(composition.detector, "detect", clock, "detector")
     bodies = Timed(composition.bodies, "read", clock, "joints") if composition.bodies else None
-    stream = CropStream(settings, detector, composition.build_tracker, bodies)  # type: ignore[arg-type]
+    stream = CropStream(settings, detector, composition.build_tracker, bodies)  # type: ignore[arg-type] - stands in for both
     frames = clock.run(
         "decoding", lambda: list(iter_frames(unit.videos, archive, composition.source, settings.decode.sample_fps))
     )

@@ -23,7 +23,7 @@ def command_lines(program: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("line", command_lines("anomalylmm"), ids=lambda line: line[0])
 def test_each_unit_gives_a_command_options_that_it_knows(line: list[str]) -> None:
-    command = typer.main.get_command(app).commands[line[0]]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).commands[line[0]]  # type: ignore[attr-defined] - a group, as it has commands
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in line if word.startswith("--")} <= known
 

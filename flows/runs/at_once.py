@@ -41,7 +41,7 @@ def work_at_once(work: Callable[[Item, threading.Event], Result], items: Iterabl
         try:
             for failed in filter(Future.exception, wait(futures, return_when=FIRST_EXCEPTION).done):
                 failed.result()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: the other threads are to end, and what waits is not begun
             stop.set()
             threads.shutdown(cancel_futures=True)
             raise
@@ -65,7 +65,7 @@ def work_ahead(work: Callable[[Item], Result], items: Iterable[Item], number: in
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()
-        except BaseException:
+        except BaseException:  # Ctrl-C and a closed generator, too: what waits is not begun
             threads.shutdown(cancel_futures=True)
             raise
 

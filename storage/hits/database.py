@@ -64,7 +64,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # Ctrl-C, too: half of a block must not stay
         with suppress(duckdb.Error):  # DuckDB may have ended it already; the first error says why
             connection.execute("ROLLBACK")
         raise

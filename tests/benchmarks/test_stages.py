@@ -8,7 +8,7 @@ from tests.drawn import compose_small, write_archive
 
 def test_every_stage_of_a_small_archive_is_measured_and_drawn(tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "archive", decodes=True)
-    measured = measure(compose_small(decodes=True), archive)  # type: ignore[arg-type]
+    measured = measure(compose_small(decodes=True), archive)  # type: ignore[arg-type] - a fake one
     assert list(measured) == list(STAGES)
     assert measured["decoding"] > 0
     draw(tmp_path / "stages.png", {"small": measured})

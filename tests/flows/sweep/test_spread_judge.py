@@ -87,7 +87,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, judge: ColorJudge) -> Iterator[list
 
     def work(sent: bytes) -> Any:
         function, arguments = pickle.loads(sent)  # noqa: S301 - our own
-        return pickle.loads(pickle.dumps(function(*arguments)))  # noqa: S301
+        return pickle.loads(pickle.dumps(function(*arguments)))  # noqa: S301 - our own
 
     with ThreadPoolExecutor(4) as threads:
 
@@ -97,6 +97,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, judge: ColorJudge) -> Iterator[list
             for change in changes:
                 submit = change(submit)
             died, ended = (WorkerDiedError,), (ClusterEndedError,)
+            # No runner: no task of Prefect is submitted here.
             yield Engine(name="the cluster at head:1", runner=None, submit=submit, lost=died, gone=ended)  # type: ignore[arg-type]
 
         monkeypatch.setattr(spread_judge, "open_engine", opened)

@@ -57,10 +57,11 @@ def _is_mirrored(frame: Any) -> bool:
     return bool(a * d - b * c < 0)
 
 
-def resized(frame: Any, width_px: int) -> Any:
+def resized(frame: Any, width_px: int) -> Image:
     """The frame as RGB of that width, in proportion, each pixel the mean of what it covers."""
     height_px = max(1, round(frame.height * width_px / frame.width))
-    return frame.reformat(width=width_px, height=height_px, format="rgb24", interpolation="AREA")
+    small = _small_scaler().reformat(frame, width_px, height_px, "rgb24", interpolation="AREA")
+    return np.asarray(small.to_ndarray(), np.uint8)
 
 
 def shrink(image: Image, max_width_px: int | None) -> Image:
@@ -69,8 +70,7 @@ def shrink(image: Image, max_width_px: int | None) -> Image:
     if max_width_px is None or width <= max_width_px:
         return image
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    small: Image = resized(frame, max_width_px).to_ndarray()
-    return small
+    return resized(frame, max_width_px)
 
 
 def lacks_hd_tag(frame: Any) -> bool:
@@ -95,6 +95,12 @@ def _to_rgb(frame: Any, **size: Any) -> Image:
 @cache
 def _scaler() -> VideoReformatter:
     """One scaler for all frames: a frame's own one holds threads and memory until Python collects its garbage."""
+    return VideoReformatter()
+
+
+@cache
+def _small_scaler() -> VideoReformatter:
+    """Another one, since a scaler is set up anew for each other size."""
     return VideoReformatter()
 
 

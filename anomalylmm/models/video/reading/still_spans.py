@@ -11,9 +11,9 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from anomalylmm.footage.stillness import Background, UsualSizes
+from anomalylmm.models.video.reading.pictures import resized
 from anomalylmm.records import Floats
 
 SMALL_WIDTH = 96
@@ -38,7 +38,7 @@ class StillSpans:
         """
         self._stream, self._min_share, self._leave_out = stream, min_share, leave_out
         self._usual = usual
-        self._scout, self._scaler = _scout_of(stream), VideoReformatter()
+        self._scout = _scout_of(stream)
         self._scouted: tuple[int | None, Any, Floats | None] = None, None, None  # time, frame, and made small
         self._left_out = False  # the span before
         self._has_plain_frames = (
@@ -114,9 +114,7 @@ class StillSpans:
             return None, None
         frame = frames[0]
         frame.time_base = packet.time_base
-        height = max(1, round(frame.height * SMALL_WIDTH / frame.width))
-        small = self._scaler.reformat(frame, SMALL_WIDTH, height, "rgb24", interpolation="AREA").to_ndarray()
-        return frame, small.astype(np.float32)
+        return frame, resized(frame, SMALL_WIDTH).astype(np.float32)
 
 
 def _are_alike(first: Floats | None, second: Floats | None, min_share: float) -> bool:
