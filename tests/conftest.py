@@ -1,4 +1,4 @@
-"""What all tests share: no network, one thread, no settings from outside."""
+"""What all tests share: no network, one thread, ordinary priority, no settings from outside."""
 
 import os
 from collections.abc import Iterator
@@ -24,6 +24,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("ANOMALYLMM_") and name not in ("ANOMALYLMM_VENV", "ANOMALYLMM_GPU", "ANOMALYLMM_WEIGHTS"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_priority() -> Iterator[None]:
+    """Fails a test that leaves its process with real-time priority, which would hold up all tests beside it."""
+    yield
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER, "the test, or a library it called, left real-time scheduling"
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -62,7 +63,7 @@ def encode(clip: Clip) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clip.{clip.container}"
         options = {"movflags": "faststart"} if clip.faststart else {}
-        with av.open(str(path), "w", options=options) as container:
+        with _same_priority(), av.open(str(path), "w", options=options) as container:
             picture = _add_picture(container, clip) if clip.has_picture else None
             sounds = [_add_sound(container) for _ in range(clip.num_sounds)]
             for number in range(clip.num_frames):
@@ -73,6 +74,20 @@ def encode(clip: Clip) -> bytes:
             for stream in [*([picture] if picture is not None else []), *sounds]:
                 container.mux(stream.encode(None))
         return path.read_bytes()
+
+
+@contextmanager
+def _same_priority() -> Iterator[None]:
+    """Takes back what SVT-AV1 does where it is allowed to, as root: its caller keeps real-time priority for good.
+
+    Then whatever runs later in this thread and its children goes before every other process. Two such threads that
+    wait for a third by spinning, as those of OpenMP do, hold up the whole machine.
+    """
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def iter_whole() -> Iterator[Clip]:
