@@ -60,7 +60,7 @@ def index(
     from flows.index.preview import preview_archive
     from flows.runs.notifying import notify_failure, notify_report
     from flows.runs.progress import TerminalProgress
-    from storage.gallery.opening import iter_shard_dirs
+    from storage.shards.manifest import iter_shard_dirs
 
     composition, layout = compose(profile, settings), StoreLayout(store)
     if dry_run:
@@ -86,8 +86,7 @@ def index(
 
 def _describe_finished(layout: StoreLayout, before: frozenset[Path]) -> str:
     """Says what an index run that was stopped has finished, and how to go on."""
-    from storage.gallery.opening import iter_shard_dirs
-    from storage.shards.manifest import read_manifest
+    from storage.shards.manifest import iter_shard_dirs, read_manifest
 
     shards = [directory for directory in iter_shard_dirs(layout) if directory not in before]
     videos = sum(len(read_manifest(directory).videos) for directory in shards)

@@ -28,7 +28,7 @@ from flows.index.wallclock import (
 from flows.settings.model import Settings
 from flows.settings.views import CameraViews, FrameView
 from storage.disk.addresses import is_address, to_address
-from storage.gallery.shard import StoredVideo
+from storage.shards.manifest import Footage
 from storage.shards.schema import clean_text
 
 MAX_NAMED = 5  # files named in an error
@@ -179,7 +179,7 @@ def plan_archive(
     is_erased: Callable[[Video], bool] = lambda _: False,
     correct: Callable[[Video], Video] = lambda video: video,
     only: Collection[str] | None = None,
-    stored: Sequence[StoredVideo] = (),
+    stored: Sequence[Footage] = (),
     identify: Callable[[Sequence[Path]], Iterator[str | OSError]] = iter_ids,
 ) -> Plan:
     """Finds new videos, optionally only those with a path in ``only``, and divides them into units.
@@ -294,7 +294,7 @@ def _check_patterns(reader: PathReader, settings: Settings) -> None:
         )
 
 
-def _drop_duplicates(videos: Sequence[Video], stored: Mapping[str, StoredVideo]) -> tuple[list[Video], list[Duplicate]]:
+def _drop_duplicates(videos: Sequence[Video], stored: Mapping[str, Footage]) -> tuple[list[Video], list[Duplicate]]:
     """Keeps one video of each content: the one that is stored, otherwise the first."""
     kept: dict[str, Video] = {}
     for video in videos:

@@ -13,9 +13,8 @@ from anomalylmm.records import ClockSource, Video
 from flows.index.wallclock import build_patterns, clock_of
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
-from storage.gallery.opening import iter_manifests
 from storage.shards.facts import Corrections, VideoFacts
-from storage.shards.manifest import VideoEntry
+from storage.shards.manifest import VideoEntry, iter_manifests
 from storage.shards.schema import clean_text
 
 SHIFT = re.compile(r"([+-]?)(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")

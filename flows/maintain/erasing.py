@@ -10,8 +10,8 @@ from flows.runs.progress import Listener, Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.page import write_latest_page
 from storage.disk.layout import StoreLayout, require_store
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
+from storage.shards.manifest import iter_shard_dirs
 from storage.upkeep.erasure import ErasureReport, erase_footage, finish_erasures
 from storage.upkeep.erasure_log import AffectedShard, ErasureRule
 from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure

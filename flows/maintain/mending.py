@@ -20,8 +20,9 @@ from storage.hits.analyst import open_snapshot
 from storage.hits.rows import IncidentRecord
 from storage.hits.writer import HitStore
 from storage.shards.facts import read_corrections, write_correction
+from storage.shards.manifest import Footage
 from storage.shards.quarantine import correct_cameras, read_quarantine
-from storage.upkeep.erasure_log import ErasedFootage, Footage
+from storage.upkeep.erasure_log import ErasedFootage
 from storage.upkeep.mending import find_outdated, mend_shards
 
 _HITS_SQL = """

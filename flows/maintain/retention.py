@@ -14,7 +14,8 @@ from flows.runs.progress import Listener
 from flows.settings.model import Settings
 from flows.settings.sections import RetentionSettings
 from storage.disk.layout import StoreLayout
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, matches_any
+from storage.shards.manifest import Footage
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, matches_any
 
 BUSY_PAUSE_SECONDS = 300.0
 BUSY_TRIES = 96  # eight hours

@@ -19,7 +19,7 @@ from flows.moments.frames import fetch_frame
 from flows.report.page import local_time
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
-from storage.gallery.shard import GalleryShard
+from storage.gallery.opening import GalleryShard
 from storage.shards.manifest import VideoEntry
 from storage.shards.reading import read_columns
 
@@ -59,7 +59,7 @@ def read_moment(
     shard, video = find_video(gallery, name)
     wanted = read_time(moment.strip(), video)
     frame, pts_seconds = fetch_frame(composition, layout, video, wanted, archive=archive)
-    detector = composition.build_detector(composition.views.find(shard.camera, video.path))
+    detector = composition.build_detector(composition.views.find(shard.manifest.key.camera, video.path))
     chosen = choose_person(detector.detect([frame])[0].boxes_xyxy_px, frame.shape, box)
     place = f"{video.path} at {pts_seconds:.1f} s ({_local(video, pts_seconds)})"
     if chosen is None:

@@ -180,7 +180,7 @@ def list_warnings(composition: Composition, gallery: Gallery, query: Query, requ
         warnings.append(NO_TEXT)
     elif not query.cloze.slots:
         warnings.append(f"no action or color word was found in the text; {say_without_slots(composition, query)}")
-    known = {shard.camera for shard in gallery.shards}
+    known = {shard.manifest.key.camera for shard in gallery.shards}
     missing = sorted(set(request.cameras) - known)
     if missing:
         warnings.append(f"there is no camera {', '.join(missing)}; the cameras are {', '.join(sorted(known))}")

@@ -84,6 +84,7 @@ class StoreLayout:
     erasures = _Below("erasures")  # notes on what was erased, and on what may be indexed again anyway
     corrections = _Below("corrections")  # cameras and clocks of videos that a person corrected
     archives = _Below("archives")  # what each archive held, and what is missing from it
+    indexes = _Below("indexes")  # compacted vectors of many shards: <pipeline>/<digest>
     snapshot = _Below("hits", "hits.duckdb")  # the published database that analysts open
     inbox = _Below("hits", "inbox")  # searches and feedback waiting for the writer to save them
     unpublished = _Below("hits", "unpublished")  # feedback that the writer has saved and not published yet
@@ -128,6 +129,10 @@ class StoreLayout:
     def pipeline_dir(self, pipeline_digest: str) -> Path:
         """The directory of all shards of one pipeline."""
         return self.shards / encode_name(pipeline_digest)
+
+    def indexes_dir(self, pipeline_digest: str) -> Path:
+        """The directory of the compacted indexes of one pipeline."""
+        return self.indexes / encode_name(pipeline_digest)
 
     def create(self) -> None:
         """Creates the directories that are missing.

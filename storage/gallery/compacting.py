@@ -8,30 +8,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalylmm.errors import ShardError
+from anomalylmm.errors import ShardError, StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.files import create_directories, digest_json, fsync_path, guarded, unique_name
 from storage.disk.layout import StoreLayout
 from storage.disk.leftovers import count_bytes, locked_directory, move_away, remove_path
 from storage.disk.locks import waiting_lock, writer_lock
-from storage.gallery.building import CENTROIDS, build_index_files
-from storage.gallery.compacted import (
+from storage.gallery.gallery import Gallery
+from storage.gallery.index_files import (
+    CENTROIDS,
+    CompactedIndex,
     CompactedShard,
-    IndexManifest,
-    indexes_dir,
     iter_index_dirs,
     open_indexes,
     read_index_manifest,
-    verify_index,
+    write_index_files,
 )
-from storage.gallery.gallery import Gallery
-from storage.gallery.opening import open_shards
-from storage.gallery.shard import GalleryShard
-from storage.shards.rewriting import remove_shard
+from storage.gallery.opening import GalleryShard, open_shards
+from storage.shards.rewriting import REMOVED
 
 MAX_ROWS = 1 << 20  # of one index, which a search holds in memory: 108 MB for 206 dimensions
 MIN_ROWS = 1000  # fewer are searched as quickly in their shards
 FULL_SHARE = 0.5  # an index as full as this is not built again for the shards that come after it
+_REMEDY = " Nothing is lost with it. Run: anomalylmm compact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: in
     with writer_lock(layout.indexes_lock):
         removed = _remove_useless(layout)
         for digest in sorted(path.name for path in layout.shards.iterdir() if path.is_dir()):
-            groups = plan_indexes(Gallery.open(layout, digest), max_rows, max(min_rows, CENTROIDS))
+            groups = _plan_indexes(Gallery.open(layout, digest), max_rows, max(min_rows, CENTROIDS))
             built += [made for made in (_make(layout, group) for group in groups) if made]
             removed += _remove_useless(layout)
             gallery = Gallery.open(layout, digest)
@@ -87,33 +86,34 @@ def compact_store(layout: StoreLayout, *, max_rows: int = MAX_ROWS, min_rows: in
     return CompactionReport(built=tuple(built), removed=tuple(removed), num_indexes=num_indexes, num_loose=num_loose)
 
 
-def plan_indexes(gallery: Gallery, max_rows: int, min_rows: int) -> list[tuple[GalleryShard, ...]]:
+def _plan_indexes(gallery: Gallery, max_rows: int, min_rows: int) -> list[list[GalleryShard]]:
     """The groups of shards to build an index of: neighbors by camera and date, so that a scope takes whole indexes."""
-    full = [index.manifest for index in gallery.indexes if index.manifest.rows >= FULL_SHARE * max_rows]
-    settled = frozenset[str]().union(*(manifest.shard_ids for manifest in full))
+    there = {index.manifest.shard_ids: index.manifest.rows for index in gallery.indexes}
+    settled = frozenset[str]().union(*(shard_ids for shard_ids, rows in there.items() if rows >= FULL_SHARE * max_rows))
     groups: list[list[GalleryShard]] = []
     room = 0
     for shard in gallery.shards:
-        if shard.rows == 0 or shard.shard_id in settled:
-            continue
-        if shard.rows > room:
-            groups.append([])
-            room = max_rows
-        groups[-1].append(shard)
-        room -= shard.rows
-    there = {index.manifest.shard_ids for index in gallery.indexes}
-    worth = [group for group in groups if len(group) > 1 and sum(shard.rows for shard in group) >= min_rows]
-    return [tuple(group) for group in worth if {shard.shard_id for shard in group} not in there]
+        rows = shard.manifest.rows
+        if rows and shard.shard_id not in settled:
+            if rows > room:
+                groups.append([])
+                room = max_rows
+            groups[-1].append(shard)
+            room -= rows
+    worth = [group for group in groups if len(group) > 1 and sum(shard.manifest.rows for shard in group) >= min_rows]
+    return [group for group in worth if frozenset(shard.shard_id for shard in group) not in there]
 
 
 def remove_shards(layout: StoreLayout, directories: Sequence[Path]) -> None:
-    """Removes shards, and then the indexes that hold rows of them (see ``drop_indexes``).
+    """Removes shards, each in one step, and then the indexes that hold rows of them (see ``drop_indexes``).
 
     Raises:
         StoreError: If one can't be removed.
     """
     for directory in directories:
-        remove_shard(layout, directory)
+        aside = move_away(layout, directory, REMOVED)
+        if aside:
+            remove_path(aside)
     drop_indexes(layout, [directory.name for directory in directories])
 
 
@@ -140,25 +140,24 @@ def find_useless_indexes(layout: StoreLayout) -> tuple[Path, ...]:
     """The indexes that are damaged, that name shards which are gone, or whose shards others hold too."""
     directories = tuple(iter_index_dirs(layout))
     digests = {directory.parent.name for directory in directories}
-    used = {
-        index.directory for digest in digests for index in open_indexes(layout, digest, open_shards(layout, digest)[0])
-    }
+    usable = (open_indexes(layout, digest, open_shards(layout, digest)[0]) for digest in digests)
+    used = {index.directory for indexes in usable for index in indexes}
     return tuple(directory for directory in directories if directory not in used)
 
 
 def find_index_problems(layout: StoreLayout, *, deep: bool) -> Iterator[str]:
     """What is wrong with the indexes, a line each; that another holds the same shards is not."""
     directories = tuple(iter_index_dirs(layout))
-    digests = {path.parent.name for path in directories}
-    there = {digest: _name_shards(layout, digest) for digest in digests}
+    there = {digest: _name_shards(layout, digest) for digest in {path.parent.name for path in directories}}
     for directory in directories:
-        problem = verify_index(directory, deep=deep)
-        lost = set() if problem else {*read_index_manifest(directory).shards} - there[directory.parent.name]
-        if lost:
-            example = min(shard.shard_id for shard in lost)
-            problem = f"{directory} is of {len(lost)} shards that are gone or changed, such as {example}."
-        if problem:
-            yield f"{problem} Nothing is lost with it. Run: anomalylmm compact"
+        try:
+            index = CompactedIndex(directory, deep=deep)
+        except StoreError as error:
+            yield f"{error}{_REMEDY}"
+        else:
+            lost = sorted(shard.shard_id for shard in {*index.manifest.shards} - there[directory.parent.name])
+            if lost:
+                yield f"{directory} is of {len(lost)} shards that are gone or changed, such as {lost[0]}.{_REMEDY}"
 
 
 def remove_index(layout: StoreLayout, directory: Path) -> None:
@@ -190,32 +189,26 @@ def _remove_useless(layout: StoreLayout) -> list[Path]:
 def _make(layout: StoreLayout, shards: Sequence[GalleryShard]) -> BuiltIndex | None:
     """Builds and publishes one index; None where a shard went away meanwhile."""
     digest = shards[0].manifest.key.pipeline_digest
-    name = digest_json([shard.crops_sha256 for shard in shards])[:32]
-    final = indexes_dir(layout, digest) / name
+    name = digest_json([CompactedShard.of(shard).crops_sha256 for shard in shards])[:32]
+    final, building = layout.indexes_dir(digest) / name, layout.temporary / unique_name(f"{name}.index")
     try:
-        manifest = _publish(layout, final, shards)
+        with locked_directory(building):
+            manifest = write_index_files(building, shards)
+            if final.exists():
+                remove_index(layout, final)  # a useless one that has come back, or it would not be made anew
+            with guarded("publish", final):
+                create_directories(final.parent)
+                building.rename(final)
+                fsync_path(final.parent)
     except ShardError:
         if all(shard.directory.exists() for shard in shards):
             raise
         return None  # an erasure has taken one; the next compaction makes an index of the others
+    reach("compaction.renamed")
     if not _name_shards(layout, digest).issuperset(manifest.shards):
         remove_index(layout, final)
         return None
     return BuiltIndex(directory=final, num_shards=len(shards), num_crops=manifest.rows, num_bytes=count_bytes(final))
-
-
-def _publish(layout: StoreLayout, final: Path, shards: Sequence[GalleryShard]) -> IndexManifest:
-    directory = layout.temporary / unique_name(f"{final.name}.index")
-    with locked_directory(directory):
-        manifest = build_index_files(directory, shards)
-        if final.exists():
-            remove_index(layout, final)  # a useless one that has come back, or it would not be made anew
-        with guarded("publish", final):
-            create_directories(final.parent)
-            directory.rename(final)
-            fsync_path(final.parent)
-    reach("compaction.renamed")
-    return manifest
 
 
 def _name_shards(layout: StoreLayout, digest: str) -> frozenset[CompactedShard]:

@@ -1,24 +1,22 @@
 """All searchable crops of one pipeline: its valid shards, searched together."""
 
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from anomalylmm.errors import PipelineMismatchError, ShapeError, ShardError
 from anomalylmm.records import CropRow, Floats
 from storage.disk.layout import StoreLayout
-from storage.gallery.compacted import ROW_COLUMNS, CompactedIndex, open_indexes
-from storage.gallery.opening import InvalidShard, iter_manifests, open_shards
+from storage.gallery.index_files import ROW_COLUMNS, CompactedIndex, open_indexes
+from storage.gallery.opening import GalleryShard, InvalidShard, open_shards
 from storage.gallery.scope import Scope
 from storage.gallery.search import Rows, ShardRows, search_rows
-from storage.gallery.shard import GalleryShard, StoredVideo
-from storage.shards.manifest import ShardManifest
+from storage.shards.manifest import Footage, iter_manifests
 from storage.shards.reading import load_tracklet, read_rows
 
 KEPT_TRACKLETS = 512  # whose crops are kept, tens of kilobytes each: the queries of a sweep often find the same ones
@@ -39,29 +37,19 @@ class FoundCrop:
 
 
 class Gallery:
-    """The valid shards of one pipeline at the moment of opening."""
+    """The valid shards of one pipeline at the moment of opening; ``open`` reads them."""
 
     def __init__(
         self,
         shards: Sequence[GalleryShard],
-        invalid: Sequence[InvalidShard] = (),
-        indexes: Sequence[CompactedIndex] = (),
-        pending: Sequence[GalleryShard] = (),
+        invalid: Sequence[InvalidShard],
+        pending: Sequence[GalleryShard],
+        indexes: Sequence[CompactedIndex],
     ) -> None:
-        """Joins shards of one encoder.
-
-        Args:
-            shards: The valid ones.
-            invalid: Those that are left out.
-            indexes: Compacted indexes of some of the valid ones, each shard in one at most.
-            pending: Valid ones that are left out until the shards with the shorter versions of their videos are gone.
-
-        Raises:
-            PipelineMismatchError: If their vectors can't be compared.
-        """
         self.shards = tuple(sorted(shards, key=_PLACE))
-        self.invalid, self.pending = tuple(invalid), tuple(pending)
-        makes = {(shard.manifest.encoder_id, shard.dimension) for shard in self.shards}
+        self.invalid = tuple(invalid)  # left out
+        self.pending = tuple(pending)  # left out until the shards with the shorter versions of their videos are gone
+        makes = {(shard.manifest.encoder_id, shard.manifest.dimension) for shard in self.shards}
         if len(makes) > 1:
             raise PipelineMismatchError(
                 f"Shards of {len(makes)} encoders are mixed: {sorted(makes)}. "
@@ -69,8 +57,8 @@ class Gallery:
             )
         self.encoder_id, self.dimension = next(iter(makes), ("", 0))
         self._by_id = {shard.shard_id: shard for shard in self.shards}
-        self._placed = ShardRows(self.shards, np.cumsum([0, *(shard.rows for shard in self.shards)]))
-        self.indexes = tuple(indexes)
+        self._placed = ShardRows(self.shards, np.cumsum([0, *(shard.manifest.rows for shard in self.shards)]))
+        self.indexes = tuple(indexes)  # compacted ones of some of the valid shards, each in one at most
         self._index_of = {shard_id: index for index in indexes for shard_id in index.manifest.shard_ids}
         self._load_tracklet = lru_cache(maxsize=KEPT_TRACKLETS)(load_tracklet)
 
@@ -82,12 +70,12 @@ class Gallery:
             PipelineMismatchError: If shards of different encoders lie under this digest.
         """
         valid, invalid = open_shards(layout, pipeline_digest)
-        present = frozenset[str]().union(*(shard.video_ids for shard in valid))
+        present = frozenset[str]().union(*(shard.manifest.video_ids for shard in valid))
         shards, pending = list[GalleryShard](), list[GalleryShard]()
         for shard in valid:
             is_pending = any(not present.isdisjoint(video.grown_from) for video in shard.manifest.videos)
             (pending if is_pending else shards).append(shard)
-        return cls(shards, invalid, open_indexes(layout, pipeline_digest, shards), pending)
+        return cls(shards, invalid, pending, open_indexes(layout, pipeline_digest, shards))
 
     @property
     def num_crops(self) -> int:
@@ -100,26 +88,15 @@ class Gallery:
         return tuple(shard.shard_id for shard in self.shards)
 
     @property
-    def videos(self) -> tuple[StoredVideo, ...]:
-        """The videos of all valid shards, including pending ones."""
-        return tuple(
-            StoredVideo(
-                video_id=video.video_id,
-                path=video.path,
-                camera=shard.camera,
-                size_bytes=video.size_bytes,
-                stored_utc=shard.manifest.created_utc.isoformat(),
-                grown_from=video.grown_from,
-                body_id=video.body_id,
-            )
-            for shard in (*self.shards, *self.pending)
-            for video in shard.manifest.videos
-        )
+    def videos(self) -> tuple[Footage, ...]:
+        """The videos of all valid shards, including pending ones; those stored last come first."""
+        newest = sorted((*self.shards, *self.pending), key=attrgetter("manifest.created_utc"), reverse=True)
+        return tuple(video for shard in newest for video in shard.manifest.footage)
 
     @property
     def video_ids(self) -> frozenset[str]:
         """The videos that need not be indexed again: valid shards hold them, maybe as the beginning of longer ones."""
-        return frozenset(video_id for video in self.videos for video_id in (video.video_id, *video.grown_from))
+        return frozenset[str]().union(*(video.ids for video in self.videos))
 
     def search(self, queries: Floats, k: int, scope: Scope = _WHOLE) -> tuple[list[FoundCrop], ...]:
         """The ``k`` best crops in scope for each query, best first, equal ones by their ids, with exact cosines.
@@ -138,9 +115,15 @@ class Gallery:
         """
         self._check_queries(queries)
         wanted = np.ascontiguousarray(queries, dtype=np.float32)
-        found = search_rows(self._placed, self.indexes, wanted, min(k, self.num_crops), scope)
-        known = self._look_up(np.unique(np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in found)])))
-        return tuple(_sort(cosines, [known[row] for row in rows.tolist()]) for cosines, rows in found)
+        cosines, rows = search_rows(self._placed, self.indexes, wanted, min(k, self.num_crops), scope)
+        known = self._look_up(np.unique(rows))
+        return tuple(
+            sorted(
+                (FoundCrop(cosine=cosine, **known[row]) for cosine, row in zip(*pair, strict=True) if row >= 0),
+                key=lambda crop: (-crop.cosine, crop.crop_id, crop.shard_id),
+            )
+            for pair in zip(cosines.tolist(), rows.tolist(), strict=True)
+        )
 
     def background_scores(self, queries: Floats, max_crops: int = 4096) -> Floats:
         """Cosines of the queries with crops spread evenly over the gallery, (Q, B); always the same ones.
@@ -183,30 +166,18 @@ class Gallery:
         found: dict[int, dict[str, str]] = {}
         for number, own in self._placed.locate(rows):
             shard, places = self.shards[number], rows[own] - self._placed.firsts[number]
-            entries = self._read_table(shard, places).to_pylist()
-            for row, entry in zip(rows[own].tolist(), entries, strict=True):
-                found[row] = {**entry, "camera": shard.camera, "shard_id": shard.shard_id}
+            index = self._index_of.get(shard.shard_id)
+            table = index.read_rows(shard.shard_id, places) if index else None
+            table = read_rows(shard.directory, places, ROW_COLUMNS) if table is None else table
+            for row, entry in zip(rows[own].tolist(), table.to_pylist(), strict=True):
+                found[row] = {**entry, "camera": shard.manifest.key.camera, "shard_id": shard.shard_id}
         return found
-
-    def _read_table(self, shard: GalleryShard, places: Rows) -> pa.Table:
-        """``ROW_COLUMNS`` of some rows of a shard, from its compacted index where there still is one."""
-        index = self._index_of.get(shard.shard_id)
-        with suppress(ShardError):
-            if index:
-                return index.read_table(shard.shard_id).select(ROW_COLUMNS).take(places)
-        return read_rows(shard.directory, places, ROW_COLUMNS)
 
 
 def count_crops(layout: StoreLayout) -> dict[str, int]:
     """Number of crops by pipeline digest, newest pipeline first."""
-    manifests: dict[str, list[ShardManifest]] = {}
-    for _, manifest in iter_manifests(layout):
-        manifests.setdefault(manifest.key.pipeline_digest, []).append(manifest)
-    newest = sorted(manifests, key=lambda digest: max(item.created_utc for item in manifests[digest]), reverse=True)
-    return {digest: sum(manifest.rows for manifest in manifests[digest]) for digest in newest}
-
-
-def _sort(cosines: Floats, entries: Sequence[dict[str, str]]) -> list[FoundCrop]:
-    """Sorts again, since equal crops come in the order of their ids."""
-    found = [FoundCrop(cosine=cosine, **entry) for cosine, entry in zip(cosines.tolist(), entries, strict=True)]
-    return sorted(found, key=lambda crop: (-crop.cosine, crop.crop_id, crop.shard_id))
+    counts = Counter[str]()
+    manifests = (manifest for _, manifest in iter_manifests(layout))
+    for manifest in sorted(manifests, key=attrgetter("created_utc"), reverse=True):
+        counts[manifest.key.pipeline_digest] += manifest.rows
+    return counts

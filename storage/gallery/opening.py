@@ -1,16 +1,35 @@
 """Which shards of a pipeline are valid, by their manifests, and whether the gallery has changed since."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from anomalylmm.errors import StoreError
 from storage.disk.files import read_stamp
 from storage.disk.layout import INDEX_FILE, MANIFEST_FILE, StoreLayout
-from storage.gallery.compacted import indexes_dir
-from storage.gallery.shard import GalleryShard
-from storage.shards.manifest import ShardManifest, read_manifest
-from storage.shards.writer import ShardProblem, find_problems
+from storage.shards.manifest import ShardManifest, iter_shard_dirs
+from storage.shards.vectors import open_or_rebuild
+from storage.shards.writer import ShardProblem, inspect_shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GalleryShard:
+    """A valid shard as it was when the gallery was opened."""
+
+    directory: Path
+    manifest: ShardManifest = field(repr=False)
+
+    @property
+    def shard_id(self) -> str:
+        """Its id."""
+        return self.manifest.key.shard_id
+
+    def open_index(self, *, whole: bool) -> Any:
+        """Its FAISS index (see ``open_or_rebuild``).
+
+        Raises:
+            ShardError: If its vectors can't be read.
+        """
+        return open_or_rebuild(self.directory, self.manifest.rows, self.manifest.dimension, whole=whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,34 +47,13 @@ def open_shards(layout: StoreLayout, pipeline_digest: str) -> tuple[list[Gallery
     """
     valid, invalid = [], []
     for directory in iter_shard_dirs(layout, pipeline_digest):
-        try:
-            manifest = read_manifest(directory)
-            found = find_problems(directory, manifest, deep=False)
-            problems = [problem for problem in found if problem.file != INDEX_FILE]
-        except StoreError as error:
-            problems = [ShardProblem(file=MANIFEST_FILE, message=str(error))]
-        if problems:
-            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
-        else:
+        manifest, found = inspect_shard(directory, deep=False)
+        problems = tuple(problem for problem in found if problem.file != INDEX_FILE)
+        if manifest and not problems:
             valid.append(GalleryShard(directory=directory, manifest=manifest))
+        else:
+            invalid.append(InvalidShard(directory=directory, problems=problems))
     return valid, invalid
-
-
-def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> Iterator[Path]:
-    """The directories where shards lie, valid or not, of one pipeline or of all, in order."""
-    top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
-    pattern = "*/*/*/*" if pipeline_digest is None else "*/*/*"
-    yield from sorted(path for path in top.glob(pattern) if path.is_dir())
-
-
-def iter_manifests(layout: StoreLayout) -> Iterator[tuple[Path, ShardManifest]]:
-    """All shards with their manifests, in order; damaged ones are left out, since ``verify`` names them."""
-    for directory in iter_shard_dirs(layout):
-        try:
-            manifest = read_manifest(directory)
-        except StoreError:
-            continue
-        yield directory, manifest
 
 
 def gallery_stamp(layout: StoreLayout, pipeline_digest: str) -> tuple[object, ...]:
@@ -64,5 +62,5 @@ def gallery_stamp(layout: StoreLayout, pipeline_digest: str) -> tuple[object, ..
     Take it before the gallery is opened: what changes in between then counts as a change.
     """
     manifests = [directory / MANIFEST_FILE for directory in iter_shard_dirs(layout, pipeline_digest)]
-    paths = [*manifests, *sorted(indexes_dir(layout, pipeline_digest).glob("*"))]
+    paths = [*manifests, *sorted(layout.indexes_dir(pipeline_digest).glob("*"))]
     return tuple((str(path), read_stamp(path)) for path in paths)

@@ -1,8 +1,9 @@
 """Which crops a search may find, as masks over the rows of one shard, applied before the top-k."""
 
-from collections.abc import Mapping
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalylmm.errors import StoreError
-from storage.gallery.shard import GalleryShard
+from storage.gallery.opening import GalleryShard
 from storage.shards.schema import require_utc
 
 SCOPE_COLUMNS = ("video_id", "wall_clock_utc")  # what decides whether a row is in scope
-_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +39,14 @@ class Scope:
             if moment is not None:
                 object.__setattr__(self, name, require_utc(name, moment))
         for name in ("daily_start", "daily_stop"):
-            if getattr(self, name):
-                _seconds_of_day(name, getattr(self, name))
+            _read_time(name, getattr(self, name))
 
     def admits(self, shard: GalleryShard) -> bool:
         """Whether the shard can hold anything in scope."""
-        if self.shard_ids is not None and shard.shard_id not in self.shard_ids:
-            return False
-        if self.cameras is not None and shard.camera not in self.cameras:
-            return False
+        is_named = self.shard_ids is None or shard.shard_id in self.shard_ids
+        is_seen = self.cameras is None or shard.manifest.key.camera in self.cameras
         starts = [video.start_utc for video in shard.manifest.videos] if self.stop_utc else []
-        return not (self.stop_utc and starts and min(starts) >= self.stop_utc)
+        return is_named and is_seen and not (self.stop_utc and starts and min(starts) >= self.stop_utc)
 
     def admits_whole(self, shard: GalleryShard) -> bool:
         """Whether all rows of the shard are in scope, as far as can be told without reading them."""
@@ -63,48 +60,41 @@ class Scope:
             StoreError: If a time zone of the shard is not known.
         """
         moments = table.column("wall_clock_utc")
-        mask = np.ones(table.num_rows, np.bool_)
-        if self.start_utc is not None:
-            mask &= pc.greater_equal(moments, self.start_utc).to_numpy()
-        if self.stop_utc is not None:
-            mask &= pc.less(moments, self.stop_utc).to_numpy()
+        mask = _is_within(moments, self.start_utc, self.stop_utc)
         if self.daily_start or self.daily_stop:
-            zones = {video.video_id: video.time_zone for video in shard.manifest.videos}
-            mask &= self._daily_mask(table, zones)
+            start, stop = _read_time("daily_start", self.daily_start), _read_time("daily_stop", self.daily_stop)
+            videos = defaultdict[str, list[str]](list)
+            for video in shard.manifest.videos:
+                videos[video.time_zone].append(video.video_id)
+            for zone, video_ids in videos.items():
+                times = _to_local(moments, zone)
+                if start and stop and start >= stop:
+                    is_inside = _is_within(times, start, None) | _is_within(times, None, stop)
+                else:
+                    is_inside = _is_within(times, start, stop)
+                mask &= is_inside | ~pc.is_in(table.column("video_id"), pa.array(video_ids)).to_numpy()
         return mask
 
-    def _daily_mask(self, table: pa.Table, zones: Mapping[str, str]) -> NDArray[np.bool_]:
-        seconds = _local_seconds(table, zones)
-        start = _seconds_of_day("daily_start", self.daily_start or "00:00")
-        stop = _seconds_of_day("daily_stop", self.daily_stop) if self.daily_stop else 86_400
-        if start < stop:
-            return (seconds >= start) & (seconds < stop)
-        return (seconds >= start) | (seconds < stop)
+
+def _is_within(moments: Any, start: datetime | time | None, stop: datetime | time | None) -> NDArray[np.bool_]:
+    mask = np.ones(len(moments), np.bool_)
+    if start is not None:
+        mask &= pc.greater_equal(moments, start).to_numpy()
+    if stop is not None:
+        mask &= pc.less(moments, stop).to_numpy()
+    return mask
 
 
-def _local_seconds(table: pa.Table, zones: Mapping[str, str]) -> NDArray[np.int64]:
-    """Seconds since local midnight of each row, (N,)."""
-    if table.num_rows == 0:
-        return np.zeros(0, np.int64)
-    videos = pa.concat_arrays(table.column("video_id").chunks).dictionary_encode()
-    own_zones = np.array([zones.get(video_id, "UTC") for video_id in videos.dictionary.to_pylist()])
-    row_zones = own_zones[videos.indices.to_numpy()]
-    seconds = np.zeros(table.num_rows, np.int64)
-    for zone in np.unique(own_zones):
-        rows = np.flatnonzero(row_zones == zone)
-        moments = table.column("wall_clock_utc").take(pa.array(rows))
-        try:
-            local = pc.local_timestamp(moments.cast(pa.timestamp("us", tz=str(zone))))
-        except pa.ArrowException as error:
-            raise StoreError(f"Time zone {str(zone)!r} is not known here: {error}") from error
-        microseconds = np.asarray(local.cast(pa.int64()).to_numpy())
-        seconds[rows] = microseconds // _MICROSECONDS % 86_400
-    return seconds
-
-
-def _seconds_of_day(name: str, text: str) -> int:
+def _to_local(moments: pa.ChunkedArray, zone: str) -> Any:
+    """The time of day of each row, (N,)."""
     try:
-        moment = time.fromisoformat(text)
+        return pc.local_timestamp(moments.cast(pa.timestamp("us", tz=zone))).cast(pa.time64("us"))
+    except pa.ArrowException as error:
+        raise StoreError(f"Time zone {zone!r} is not known here: {error}") from error
+
+
+def _read_time(name: str, text: str) -> time | None:
+    try:
+        return time.fromisoformat(text) if text else None
     except ValueError as error:
         raise StoreError(f"{name} must be a time of day like 22:00, but is {text!r}") from error
-    return moment.hour * 3600 + moment.minute * 60 + moment.second

@@ -13,11 +13,10 @@ from anomalylmm.errors import StoreError
 from storage.disk.crashpoints import reach
 from storage.disk.files import guarded, put_in_place
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits import tables
 from storage.hits.database import temporary_database, transaction
 from storage.hits.feedback_sql import NEWEST_SQL
-from storage.shards.manifest import read_manifest
+from storage.shards.manifest import iter_shard_dirs, read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_tracklet_table
 from storage.shards.schema import BODY_SQL_TYPES, crops_view_schema

@@ -1,8 +1,10 @@
 """A shard's manifest: its videos, pipeline and checksums. Written last; without one there is no shard."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from pydantic import TypeAdapter
 from anomalylmm.errors import ShardError, StoreError
 from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader
 from storage.disk.files import digest_json, guarded, sha256_file
-from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey
+from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey, StoreLayout
 from storage.disk.notes import Utc, revive, seal, to_json
 from storage.shards.schema import READABLE_VERSIONS, SCHEMA_VERSION
 
@@ -62,6 +64,24 @@ class VideoEntry:
             body_id=video.body_id,
             clock_doubt=video.clock_doubt,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footage:
+    """A recording that the store knows: what identifies it, and where and when it was made."""
+
+    video_id: str
+    path: str  # empty: unknown
+    camera: str
+    start_utc: datetime
+    grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter
+    size_bytes: int = 0  # 0: unknown
+    body_id: str = ""  # digest of the content after the header; empty if it is not known
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All ids that the recording has had."""
+        return frozenset((self.video_id, *self.grown_from))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +145,27 @@ class ShardManifest:
             if name in {"", ".", ".."} or {"/", "\\", "\0"} & set(name):
                 raise ShardError(f"Shard {self.key.shard_id} lists {name[:200]!r}, not a file in its directory.")
 
+    @property
+    def video_ids(self) -> frozenset[str]:
+        """The ids of its videos."""
+        return frozenset(video.video_id for video in self.videos)
+
+    @property
+    def footage(self) -> tuple[Footage, ...]:
+        """What identifies its videos, and where and when they were made."""
+        return tuple(
+            Footage(
+                video_id=video.video_id,
+                path=video.path,
+                camera=self.key.camera,
+                start_utc=video.start_utc,
+                grown_from=video.grown_from,
+                size_bytes=video.size_bytes,
+                body_id=video.body_id,
+            )
+            for video in self.videos
+        )
+
     def to_json(self) -> str:
         """The text of ``manifest.json``, including its own checksum."""
         content = json.loads(to_json(self))
@@ -187,3 +228,16 @@ def read_manifest(directory: Path) -> ShardManifest:
         return revive(content, _MANIFEST)
     except StoreError as error:
         raise ShardError(f"{path}: a field of the manifest is missing or wrong: {error}") from error
+
+
+def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> Iterator[Path]:
+    """The directories where shards lie, valid or not, of one pipeline or of all, in order."""
+    top = layout.shards if pipeline_digest is None else layout.pipeline_dir(pipeline_digest)
+    yield from sorted(top.glob("*/*/*/*/" if pipeline_digest is None else "*/*/*/"))
+
+
+def iter_manifests(layout: StoreLayout) -> Iterator[tuple[Path, ShardManifest]]:
+    """All shards with their manifests, in order; damaged ones are left out, since ``verify`` names them."""
+    for directory in iter_shard_dirs(layout):
+        with suppress(StoreError):
+            yield directory, read_manifest(directory)

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from anomalylmm.errors import ShardError
 from anomalylmm.records import CropRow
 from storage.disk.layout import CROPS_FILE, ShardKey, StoreLayout
-from storage.disk.leftovers import move_away, remove_path
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import ShardManifest, VideoEntry, read_manifest
 from storage.shards.schema import table_to_rows
@@ -49,17 +48,6 @@ def rewrite_shard(
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"Can't read {directory / CROPS_FILE}: {error}. Run: anomalylmm verify") from error
         return writer.publish(list(changed.values()), manifest.seconds)
-
-
-def remove_shard(layout: StoreLayout, directory: Path) -> None:
-    """Moves a shard away in one step, then deletes it; readers that have its files open keep reading them.
-
-    Raises:
-        StoreError: If it can't be removed.
-    """
-    aside = move_away(layout, directory, REMOVED)
-    if aside:
-        remove_path(aside)
 
 
 def _change_video(video: VideoEntry, facts: VideoFacts | None) -> VideoEntry:

@@ -190,22 +190,22 @@ def verify_shard(directory: Path, *, deep: bool) -> list[ShardProblem]:
 
     With ``deep``, not only sizes are compared: every byte is read, and digests and counts are compared too.
     """
+    return inspect_shard(directory, deep=deep)[1]
+
+
+def inspect_shard(directory: Path, *, deep: bool) -> tuple[ShardManifest | None, list[ShardProblem]]:
+    """The manifest of a shard, None if it can't be read, and what is wrong with the shard (see ``verify_shard``)."""
     try:
         manifest = read_manifest(directory)
     except StoreError as error:
-        return [ShardProblem(file=MANIFEST_FILE, message=str(error))]
-    return find_problems(directory, manifest, deep=deep)
-
-
-def find_problems(directory: Path, manifest: ShardManifest, *, deep: bool) -> list[ShardProblem]:
-    """What contradicts the manifest of a shard (see ``verify_shard``)."""
+        return None, [ShardProblem(file=MANIFEST_FILE, message=str(error))]
     problems = _check_place(directory, manifest)
     for name, entry in manifest.files.items():
         message = entry.find_problem(directory / name, deep=deep)
         problems += [ShardProblem(file=name, message=message)] if message else []
     if deep and not problems:
         problems += _check_content(directory, manifest)
-    return problems
+    return manifest, problems
 
 
 def repair_index(layout: StoreLayout, directory: Path) -> None:
@@ -225,10 +225,10 @@ def repair_index(layout: StoreLayout, directory: Path) -> None:
 
 def _find_holder(layout: StoreLayout, built: ShardManifest) -> ShardManifest | None:
     """The shard of the same camera and day in which another run has meanwhile published all videos of ``built``."""
-    own = {video.video_id for video in built.videos}
+    own = built.video_ids
     place = layout.shard_dir(built.key)
     siblings = [manifest for manifest in read_siblings(place.parent) if manifest.key.shard_id != place.name]
-    others = [(manifest, own & {video.video_id for video in manifest.videos}) for manifest in siblings]
+    others = [(manifest, own & manifest.video_ids) for manifest in siblings]
     held = set[str]().union(*(ids for _, ids in others))
     if held and held != own:
         paths = sorted(video.path for video in built.videos if video.video_id in held)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from storage.gallery.gallery import Gallery
-from storage.gallery.shard import GalleryShard
+from storage.gallery.opening import GalleryShard
 from storage.hits.writer import HitStore
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import VideoEntry

@@ -18,10 +18,9 @@ from storage.disk.layout import StoreLayout, require_store
 from storage.disk.leftovers import remove_old_catalogs, remove_path
 from storage.disk.orphans import iter_orphans
 from storage.gallery.compacting import remove_shards
-from storage.gallery.opening import iter_manifests
 from storage.hits.database import COPY_STEM
 from storage.hits.writer import HitStore
-from storage.shards.manifest import ShardManifest, read_manifest
+from storage.shards.manifest import ShardManifest, iter_manifests, read_manifest
 from storage.shards.quarantine import clear_quarantine, read_quarantine
 from storage.shards.rewriting import REMOVED, rewrite_shard
 from storage.shards.writer import verify_shard
@@ -34,7 +33,7 @@ from storage.upkeep.erasure_log import (
     read_unfinished,
     write_erasure,
 )
-from storage.upkeep.erasure_plan import ErasurePlan, iter_footage, plan_erasure, rest_of
+from storage.upkeep.erasure_plan import ErasurePlan, plan_erasure, rest_of
 from storage.upkeep.erasure_rows import count_rows, delete_rows, iter_pictures
 
 SETTLE_SECONDS = 1.0  # an unlocked entry of ``temporary`` that old has no running writer
@@ -128,7 +127,7 @@ def withdraw_erased(layout: StoreLayout, pipeline_digest: str, manifest: ShardMa
 
 
 def _blocked(manifest: ShardManifest, erased: ErasedFootage) -> tuple[str, ...]:
-    return tuple(footage.video_id for footage in iter_footage(manifest) if erased.blocks(footage))
+    return tuple(footage.video_id for footage in manifest.footage if erased.blocks(footage))
 
 
 def _begin(layout: StoreLayout, hits: HitStore, rules: Sequence[ErasureRule], plan: ErasurePlan) -> Erasure:
@@ -206,7 +205,7 @@ def publish_rest(layout: StoreLayout, directory: Path, rest_id: str, erased: set
         StoreError: If the new one can't be written.
     """
     manifest = read_manifest(directory)
-    kept = {video.video_id for video in manifest.videos} - erased
+    kept = manifest.video_ids - erased
     return rewrite_shard(layout, directory, replace(manifest.key, shard_id=rest_id), kept, {})
 
 

@@ -16,28 +16,11 @@ from anomalylmm.errors import StoreError
 from storage.disk.files import digest_json
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import Utc, read_note, write_note
+from storage.shards.manifest import Footage
 from storage.shards.schema import clean_text, require_utc
 
 ErasureStamp = tuple[tuple[str, int], ...]
 _LIFT = "lift-"  # in the names of notes that lift erasures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footage:
-    """What decides whether a video is to be erased."""
-
-    video_id: str
-    path: str  # empty: unknown
-    camera: str
-    start_utc: datetime
-    grown_from: tuple[str, ...] = ()  # ids of the same recording when its file was shorter
-    size_bytes: int = 0  # 0: unknown
-    body_id: str = ""  # digest of the content after the header; empty if it is not known
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """All ids that the recording has had."""
-        return frozenset((self.video_id, *self.grown_from))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,12 @@ import pyarrow.compute as pc
 
 from anomalylmm.errors import ShardError, StoreError
 from storage.disk.layout import INDEX_FILE, StoreLayout, encode_name, make_shard_id
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.tables import Reader
-from storage.shards.manifest import ShardManifest, read_manifest
+from storage.shards.manifest import Footage, ShardManifest, iter_shard_dirs, read_manifest
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import read_columns
 from storage.shards.writer import verify_shard
-from storage.upkeep.erasure_log import AffectedShard, ErasedFile, ErasureRule, Footage, matches_any
+from storage.upkeep.erasure_log import AffectedShard, ErasedFile, ErasureRule, matches_any
 
 _MAX_UTC_OFFSET = timedelta(hours=14)  # a local day begins at most this long before the same day in UTC
 _ORPHANS_SQL = """
@@ -60,7 +59,7 @@ def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader
             manifests[directory] = read_manifest(directory)
         except StoreError:
             damaged.append(directory)
-    footage = [item for manifest in manifests.values() for item in iter_footage(manifest)]
+    footage = [item for manifest in manifests.values() for item in manifest.footage]
     footage += _iter_quarantined(layout)
     if read is not None:
         footage += _iter_orphans(read, [directory.name for directory in (*manifests, *damaged)])
@@ -83,7 +82,7 @@ def plan_erasure(layout: StoreLayout, rules: Sequence[ErasureRule], read: Reader
 
 def rest_of(manifest: ShardManifest, erased: Iterable[str]) -> str:
     """The id of the shard for the videos to keep; empty if there are none."""
-    kept = sorted({video.video_id for video in manifest.videos} - set(erased))
+    kept = sorted(manifest.video_ids.difference(erased))
     return make_shard_id(kept, manifest.key.pipeline_digest) if kept else ""
 
 
@@ -93,7 +92,7 @@ def _place(layout: StoreLayout, directory: Path) -> str:
 
 def _inspect(layout: StoreLayout, directory: Path, manifest: ShardManifest, video_ids: set[str]) -> AffectedShard:
     """Finds what to erase of a shard: a damaged one is erased whole, as no gallery uses it and it is indexed again."""
-    erased = {video.video_id for video in manifest.videos} & video_ids
+    erased = manifest.video_ids & video_ids
     rest_id, num_crops = rest_of(manifest, erased), manifest.rows
     if erased and any(problem.file != INDEX_FILE for problem in verify_shard(directory, deep=False)):
         rest_id = ""
@@ -118,20 +117,6 @@ def _may_match(directory: Path, rule: ErasureRule) -> bool:
     except ValueError:
         return True
     return rule.before_utc is None or earliest < rule.before_utc
-
-
-def iter_footage(manifest: ShardManifest) -> Iterator[Footage]:
-    """The videos of a shard."""
-    for video in manifest.videos:
-        yield Footage(
-            video_id=video.video_id,
-            path=video.path,
-            camera=manifest.key.camera,
-            start_utc=video.start_utc,
-            grown_from=video.grown_from,
-            size_bytes=video.size_bytes,
-            body_id=video.body_id,
-        )
 
 
 def _iter_quarantined(layout: StoreLayout) -> Iterator[Footage]:

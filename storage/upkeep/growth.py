@@ -14,7 +14,7 @@ from storage.disk.crashpoints import reach
 from storage.disk.layout import StoreLayout
 from storage.gallery.compacting import remove_shards
 from storage.gallery.gallery import Gallery
-from storage.gallery.shard import GalleryShard
+from storage.gallery.opening import GalleryShard
 from storage.hits.writer import HitStore
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import VideoEntry
@@ -82,7 +82,7 @@ def _iter_growth(gallery: Gallery) -> Iterator[_Growth]:
                 if known is None or len(known[1].grown_from) < len(video.grown_from):
                     longest[old_id] = (shard, video)
     for shard in (*gallery.shards, *gallery.pending):
-        if not longest.keys().isdisjoint(shard.video_ids):
+        if not longest.keys().isdisjoint(shard.manifest.video_ids):
             for video in shard.manifest.videos:
                 if video.video_id in longest:
                     new_shard, new = longest[video.video_id]

@@ -14,12 +14,12 @@ from storage.disk.leftovers import count_bytes, remove_old_catalogs, remove_path
 from storage.disk.locks import writer_lock
 from storage.disk.orphans import iter_old_claims, iter_orphans
 from storage.gallery.compacting import find_index_problems, find_useless_indexes, remove_index, remove_shards
-from storage.gallery.opening import InvalidShard, iter_shard_dirs, open_shards
+from storage.gallery.opening import InvalidShard, open_shards
 from storage.hits.analyst import open_snapshot
 from storage.hits.runs import drop_old_runs, find_damaged_runs
 from storage.shards.facts import read_corrections
-from storage.shards.manifest import read_manifest
-from storage.shards.writer import repair_index, verify_shard
+from storage.shards.manifest import iter_shard_dirs, read_manifest
+from storage.shards.writer import inspect_shard, repair_index
 from storage.upkeep.erasure import erase_returned, find_returned, finish_erasures
 from storage.upkeep.erasure_log import Erasure, read_unfinished
 from storage.upkeep.mending import find_outdated
@@ -74,15 +74,15 @@ def verify_store(layout: StoreLayout, *, deep: bool, repair: bool = False) -> Ve
     invalid, rebuilt, num_shards, num_crops = [], [], 0, 0
     for directory in iter_shard_dirs(layout):
         num_shards += 1
-        problems = verify_shard(directory, deep=deep)
+        manifest, problems = inspect_shard(directory, deep=deep)
         if repair and problems and all(problem.file == INDEX_FILE for problem in problems):
             repair_index(layout, directory)
             rebuilt.append(directory / INDEX_FILE)
-            problems = verify_shard(directory, deep=deep)
-        if problems:
-            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
+            manifest, problems = inspect_shard(directory, deep=deep)
+        if manifest and not problems:
+            num_crops += manifest.rows
         else:
-            num_crops += read_manifest(directory).rows
+            invalid.append(InvalidShard(directory=directory, problems=tuple(problems)))
     return VerifyReport(
         num_shards=num_shards,
         num_crops=num_crops,
@@ -138,10 +138,10 @@ def _iter_replaced(layout: StoreLayout) -> Iterator[Path]:
     """Damaged shards of which nothing is missing, because valid ones of the same pipeline hold their videos."""
     for folder in sorted(layout.shards.glob("*")):
         valid, invalid = open_shards(layout, folder.name)
-        held = frozenset[str]().union(*(shard.video_ids for shard in valid))
+        held = frozenset[str]().union(*(shard.manifest.video_ids for shard in valid))
         for shard in invalid:
             with suppress(StoreError):  # of a damaged manifest it is not known what it held
-                if held.issuperset(video.video_id for video in read_manifest(shard.directory).videos):
+                if held >= read_manifest(shard.directory).video_ids:
                     yield shard.directory
 
 

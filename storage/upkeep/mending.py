@@ -16,10 +16,9 @@ from storage.disk.crashpoints import reach
 from storage.disk.files import digest_json
 from storage.disk.layout import ShardKey, StoreLayout
 from storage.gallery.compacting import remove_shards
-from storage.gallery.opening import iter_manifests
 from storage.hits.writer import HitStore
 from storage.shards.facts import Corrections, VideoFacts
-from storage.shards.manifest import ShardManifest
+from storage.shards.manifest import ShardManifest, iter_manifests
 from storage.shards.rewriting import rewrite_shard
 from storage.upkeep.moving import build_move, move_rows
 

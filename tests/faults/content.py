@@ -10,10 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot
 from storage.hits.tables import PUBLISHED
-from storage.shards.manifest import read_manifest
+from storage.shards.manifest import iter_shard_dirs, read_manifest
 
 OF_THE_RUN = frozenset(  # when and by which run; numbers of calls fall where answers are remembered
     "sweep_id created_utc first_found_utc started_utc finished_utc first_utc last_utc "

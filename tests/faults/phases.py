@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout
-from storage.gallery.opening import iter_shard_dirs
-from storage.shards.manifest import FileEntry, read_manifest
+from storage.shards.manifest import FileEntry, iter_shard_dirs, read_manifest
 from tests.drawn import write_archive, write_queries
 from tests.faults import jobs
 from tests.faults.forks import one

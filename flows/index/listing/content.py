@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalylmm.records import Video
 from flows.archives.files import read_pieces, read_status
-from storage.gallery.shard import StoredVideo
+from storage.shards.manifest import Footage
 from storage.upkeep.erasure_log import ErasedFile
 
 DIGEST_SAMPLES = 16
@@ -58,20 +58,21 @@ def modified_time_ns(path: Path) -> int | None:
         return None
 
 
-def find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[StoredVideo]) -> list[Video]:
+def find_shorter(videos: Sequence[Video], archive: Path, stored: Sequence[Footage]) -> list[Video]:
     """Notes which stored videos are the beginning of a new one: same path, and the file has only grown since.
 
     The header may differ: Matroska, AVI and others write the duration there when a recording ends. Only the newest
-    videos are compared, because recorders that fill a ring of files use the same paths again and again.
+    videos are compared, because recorders that fill a ring of files use the same paths again and again; in ``stored``,
+    they come first.
     """
-    by_path: dict[str, list[StoredVideo]] = {video.path: [] for video in videos}
-    for item in sorted(stored, key=lambda item: item.stored_utc, reverse=True):
+    by_path: dict[str, list[Footage]] = {video.path: [] for video in videos}
+    for item in stored:
         if item.path in by_path:
             by_path[item.path].append(item)
     return [_with_shorter(video, archive / video.path, by_path[video.path][:MAX_SHORTER]) for video in videos]
 
 
-def _with_shorter(video: Video, path: Path, candidates: Sequence[StoredVideo]) -> Video:
+def _with_shorter(video: Video, path: Path, candidates: Sequence[Footage]) -> Video:
     with suppress(OSError):  # decoding it will tell
         video = replace(video, body_id=body_digest(path, video.size_bytes))
         for item in candidates:
@@ -88,7 +89,7 @@ def find_erased(path: Path, size_bytes: int, erased: Sequence[ErasedFile]) -> tu
     return ()
 
 
-def _begins_with(path: Path, item: StoredVideo | ErasedFile) -> bool:
+def _begins_with(path: Path, item: Footage | ErasedFile) -> bool:
     if item.body_id:
         return body_digest(path, item.size_bytes) == item.body_id
     return content_digest(path, item.size_bytes) == item.video_id

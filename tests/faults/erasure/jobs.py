@@ -13,11 +13,11 @@ from flows.search.outcome import SearchRequest
 from flows.search.searching import search_store
 from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import MANIFEST_FILE, StoreLayout
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback
 from storage.hits.rows import FeedbackRecord
 from storage.hits.writer import HitStore
+from storage.shards.manifest import iter_shard_dirs
 from storage.upkeep.erasure_log import ErasureRule
 from storage.upkeep.maintenance import collect_garbage, verify_store
 from tests.drawn import Blocks, SmallComposition, compose_small, write_archive

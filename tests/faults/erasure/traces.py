@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from storage.disk.layout import CROPS_FILE, StoreLayout
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import run_sql
+from storage.shards.manifest import iter_shard_dirs
 from storage.shards.quarantine import read_quarantine
 
 PIECE_BYTES = 32

@@ -16,8 +16,7 @@ from anomalylmm.models.video.frames import STARTING_SECONDS, ChildSession, Video
 from flows.index.indexing import IndexReport, index_archive
 from flows.settings.model import Settings
 from storage.disk.layout import StoreLayout
-from storage.gallery.opening import iter_shard_dirs
-from storage.shards.manifest import VideoEntry, read_manifest
+from storage.shards.manifest import VideoEntry, iter_shard_dirs, read_manifest
 from storage.shards.quarantine import QuarantineEntry, read_quarantine
 from tests.fakes import FakeComposition
 from tests.faults.footage.clips import FPS

@@ -16,7 +16,7 @@ from flows.index.listing.content import MAX_SHORTER, content_digest
 from flows.index.planning import Plan, divide, plan_archive
 from flows.settings.model import Settings
 from flows.settings.sections import CameraSettings, ShardSettings
-from storage.gallery.shard import StoredVideo
+from storage.shards.manifest import Footage
 
 
 def no_probe(path: Path) -> None:
@@ -120,15 +120,14 @@ def test_links_out_of_the_archive_are_not_followed(tmp_path: Path) -> None:
     assert [path.name for path in list_archive(archive).videos] == ["a.mp4"]
 
 
-def stored(path: Path, archive: Path, *, size: int | None = None, **more: Any) -> StoredVideo:
+def stored(path: Path, archive: Path, *, size: int | None = None, **more: Any) -> Footage:
     """What the store knows about the first bytes of a file."""
     values = {"video_id": content_digest(path, size), "size_bytes": size or path.stat().st_size}
-    return StoredVideo(
-        **values, path=path.relative_to(archive).as_posix(), camera="gate", **({"stored_utc": "2026"} | more)
-    )
+    name, start = path.relative_to(archive).as_posix(), datetime(2026, 3, 1, tzinfo=UTC)
+    return Footage(**values, path=name, camera="gate", start_utc=start, **more)
 
 
-def plan_after(archive: Path, *videos: StoredVideo) -> Plan:
+def plan_after(archive: Path, *videos: Footage) -> Plan:
     known = frozenset(video.video_id for video in videos)
     return plan_archive(archive, Settings(), known=known, quarantined=frozenset(), probe_start=no_probe, stored=videos)
 
@@ -167,13 +166,13 @@ def test_another_recording_under_the_same_name_is_no_growth(tmp_path: Path) -> N
 
 def test_growth_is_looked_for_in_the_newest_recordings_of_a_path_only(tmp_path: Path) -> None:
     path = put(tmp_path, "ring/00.ts", b"first")
-    videos = [stored(path, tmp_path, stored_utc="2020")]
+    videos = [stored(path, tmp_path)]
     for number in range(MAX_SHORTER):
         path.write_bytes(b"xx" + bytes([number]))
-        videos.append(stored(path, tmp_path, stored_utc="2026"))
+        videos.insert(0, stored(path, tmp_path))
     path.write_bytes(b"first and more")
     assert plan_after(tmp_path, *videos).grown == 0
-    assert plan_after(tmp_path, *videos[:-1]).grown == 1
+    assert plan_after(tmp_path, *videos[1:]).grown == 1
 
 
 def test_a_duplicate_is_named_with_the_camera_that_the_store_has(tmp_path: Path) -> None:

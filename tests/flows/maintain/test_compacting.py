@@ -10,7 +10,7 @@ from flows.maintain.flow import maintain
 from flows.settings.forms import MaintainForm
 from storage.disk.layout import StoreLayout
 from storage.disk.locks import writer_lock
-from storage.gallery.compacted import iter_index_dirs
+from storage.gallery.index_files import iter_index_dirs
 from tests.storage.examples import make_rows, publish_shard, unit_vectors
 
 RUNNER = CliRunner()

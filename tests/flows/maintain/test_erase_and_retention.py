@@ -31,8 +31,9 @@ from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
+from storage.shards.manifest import Footage
 from storage.upkeep import erasure
-from storage.upkeep.erasure_log import ErasureRule, Footage, read_erasures, read_unfinished
+from storage.upkeep.erasure_log import ErasureRule, read_erasures, read_unfinished
 from storage.upkeep.maintenance import GcReport, verify_store
 from tests.drawn import write_queries
 from tests.faults.erasure import jobs as erasure_jobs

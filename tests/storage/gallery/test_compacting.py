@@ -19,13 +19,13 @@ from storage.disk import crashpoints
 from storage.disk.layout import CROPS_FILE, StoreLayout
 from storage.disk.locks import writer_lock
 from storage.gallery import compacting
-from storage.gallery.compacted import MANIFEST_FILE, ROWS_FILE, VECTORS_FILE, iter_index_dirs
 from storage.gallery.compacting import (
     drop_indexes,
     find_index_problems,
     find_useless_indexes,
 )
 from storage.gallery.gallery import FoundCrop, Gallery
+from storage.gallery.index_files import MANIFEST_FILE, ROWS_FILE, VECTORS_FILE, iter_index_dirs
 from storage.gallery.scope import Scope
 from tests.storage.examples import (
     NOON,

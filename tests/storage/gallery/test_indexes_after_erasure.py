@@ -8,7 +8,7 @@ import pytest
 
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, StoreLayout
 from storage.gallery import compacting
-from storage.gallery.compacted import VECTORS_FILE, iter_index_dirs
+from storage.gallery.index_files import VECTORS_FILE, iter_index_dirs
 from storage.upkeep import erasure
 from storage.upkeep.erasure import erase_footage
 from storage.upkeep.maintenance import collect_garbage, verify_store

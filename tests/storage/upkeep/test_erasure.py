@@ -11,13 +11,13 @@ import pytest
 from anomalylmm.errors import StoreError
 from storage.disk.layout import StoreLayout, make_shard_id
 from storage.gallery.gallery import Gallery
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits.analyst import open_snapshot, run_sql
 from storage.hits.writer import HitStore
+from storage.shards.manifest import Footage, iter_shard_dirs
 from storage.shards.quarantine import read_quarantine
 from storage.shards.reading import load_crops
 from storage.upkeep.erasure import erase_footage, find_returned
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, erasure_stamp, lift_erasures
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, erasure_stamp, lift_erasures
 from storage.upkeep.maintenance import verify_store
 from tests.storage.erased_stores import (
     EVENING,

@@ -12,14 +12,14 @@ from anomalylmm.errors import StoreBusyError, StoreError
 from storage.disk import crashpoints
 from storage.disk.layout import StoreLayout
 from storage.gallery.gallery import Gallery
-from storage.gallery.opening import iter_shard_dirs
 from storage.hits import database
 from storage.hits.analyst import run_sql
 from storage.hits.writer import HitStore
+from storage.shards.manifest import Footage, iter_shard_dirs
 from storage.shards.quarantine import read_quarantine, record_quarantine
 from storage.upkeep import erasure
 from storage.upkeep.erasure import erase_footage, erase_returned, find_returned, finish_erasures, withdraw_erased
-from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, Footage, read_erasures
+from storage.upkeep.erasure_log import ErasedFootage, ErasureRule, read_erasures
 from storage.upkeep.erasure_plan import plan_erasure
 from storage.upkeep.maintenance import collect_garbage, verify_store
 from tests.storage.erased_stores import (

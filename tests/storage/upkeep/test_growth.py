@@ -131,7 +131,7 @@ def test_an_interrupted_replacement_is_finished_by_the_next(
     with pytest.raises(KeyboardInterrupt):
         replace_outgrown(layout, PIPELINE)
     shown = Gallery.open(layout, PIPELINE)
-    assert (LONG in {video_id for shard in shown.shards for video_id in shard.video_ids}) == (
+    assert (LONG in {video_id for shard in shown.shards for video_id in shard.manifest.video_ids}) == (
         point in ("growth.shards_removed", "snapshot.written")
     )
     replace_outgrown(layout, PIPELINE)
