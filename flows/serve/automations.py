@@ -1,7 +1,8 @@
 """An automation on the Prefect server that marks runs as crashed when their process has died.
 
-Without it such a run would stay Running forever and block the nightly sweep. Prefect emits heartbeat events while a
-flow runs. If a heartbeat is followed neither by another nor by the end of the run, the process has died.
+Without it such a run would stay Pending or Running forever and block the nightly sweep. A run is Pending while its
+process starts. Prefect emits heartbeat events while a flow runs. If neither a heartbeat nor the end of the run follows
+the one or the other, the process has died.
 """
 
 import logging
@@ -19,9 +20,12 @@ from prefect.settings import get_current_settings
 
 NAME = "anomalylmm: runs whose process died"
 TAG = "anomalylmm"  # of all deployments
-HEARTBEAT = "prefect.flow-run.heartbeat"
+HEARTBEAT, TAKEN = "prefect.flow-run.heartbeat", "prefect.flow-run.Pending"
 # events are named after states, so states with custom names such as Degraded must be listed
-ENDS = ("Completed", "Degraded", "Failed", "TimedOut", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry")
+ENDS = (
+    *("Completed", "Degraded", "Failed", "TimedOut", "Cancelled", "Crashed"),
+    *("Paused", "Suspended", "AwaitingRetry", "AwaitingConcurrencySlot"),  # for a while
+)
 MISSED = 3  # heartbeats after which a run counts as dead
 MESSAGE = "No heartbeat from the run's process: it was killed or its machine has stopped. Start the run again."
 LOGGER = logging.getLogger(__name__)
@@ -33,7 +37,7 @@ def build_zombie_automation(heartbeat_seconds: int) -> AutomationCore:
         name=NAME,
         description="Created by `anomalylmm serve` and updated whenever it starts.",
         trigger=EventTrigger(
-            after={HEARTBEAT},
+            after={TAKEN, HEARTBEAT},
             expect={HEARTBEAT, *(f"prefect.flow-run.{name}" for name in ENDS)},
             match=ResourceSpecification.model_validate({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification.model_validate(

@@ -176,6 +176,7 @@ def test_serving_twice_makes_one_automation_that_ends_killed_runs() -> None:
         assert len(client.read_automations_by_name(NAME)) == 1
     assert isinstance(made.trigger, EventTrigger)
     assert {"prefect.flow-run.heartbeat", "prefect.flow-run.Degraded"} <= made.trigger.expect
+    assert made.trigger.after == {"prefect.flow-run.heartbeat", "prefect.flow-run.Pending"}  # it may die at its start
     assert (made.trigger.posture, made.trigger.within.total_seconds()) == (Posture.Proactive, 540)
     (action,) = made.actions
     assert isinstance(action, ChangeFlowRunState)
