@@ -1,5 +1,6 @@
 """The files that an operator copies: systemd accepts them, and our commands know the options in them."""
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -39,6 +40,22 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     complaints = [line for line in ran.stderr.splitlines() if "anomalylmm" in line]
     assert (ran.returncode, complaints) == (0, [])
+
+
+def timer_lines() -> list[tuple[str, str]]:
+    lines = [(unit.name, line) for unit in UNITS for line in unit.read_text().splitlines()]
+    return [(name, line.partition("=")[2]) for name, line in lines if line.startswith("OnCalendar=")]
+
+
+@pytest.mark.parametrize(("unit", "when"), timer_lines())
+def test_each_timer_elapses_once_a_day(unit: str, when: str) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    command = ["systemd-analyze", "calendar", "--base-time=2026-03-27 13:00:00 UTC", "--iterations=3", f"{when} UTC"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env={"TZ": "UTC"})
+    elapses = [line.partition(": ")[2] for line in ran.stdout.splitlines() if re.search("Next elapse:|Iter. #", line)]
+    hour = when.partition(" ")[2]
+    assert elapses == [f"{day} {hour} UTC" for day in ("Sat 2026-03-28", "Sun 2026-03-29", "Mon 2026-03-30")]
 
 
 def _with_program(line: str, stand_in: str) -> str:
