@@ -79,7 +79,7 @@ def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: 
             listener=listener,
         )
         _check_readable(indexed)
-        sweep_store(composition, layout, queries_file, archive=request.folder, listener=listener)
+        swept = sweep_store(composition, layout, queries_file, archive=request.folder, listener=listener)
         pipeline = composition.pipeline.digest
         hits, pictures = _read_hits(layout, pipeline, queries, labels.files)
         clips = {path: (float(seconds), number) for path, seconds, number in run_sql(layout, CLIPS_SQL, [pipeline])[1]}
@@ -92,7 +92,7 @@ def evaluate_clips(composition: Composition, request: ClipRequest, *, listener: 
         **_describe_scores(composition, request, scores),
         "clips_without_person": [file for file in seconds if not clips[file][1]],
         "unreadable": [asdict(item) for item in indexed.unreadable],
-        "warnings": warnings,
+        "warnings": [*warnings, *swept.warnings],
         "seconds": round(time.monotonic() - began, 1),
     }
     _write(request.out, document, draw_hit_sheet(scores, pictures))

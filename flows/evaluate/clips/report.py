@@ -52,7 +52,7 @@ def write_clip_markdown(document: Mapping[str, Any]) -> str:
         "Missed events": [say_event(event) for event in document["events"] if not event["found"]],
         "Normal clips flagged": document["normal_clips_flagged"],
         "Clips in which no person was found": document["clips_without_person"],
-        "Left out": document["warnings"],
+        "Notes": document["warnings"],
     }
     columns = ("query", "events", "found", "right", "akin", "false")
     models = ", ".join(f"{role.replace('_', ' ')} {code(name)}" for role, name in document["models"].items())
