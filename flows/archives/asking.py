@@ -34,6 +34,14 @@ def hurried(wait_seconds: float) -> Iterator[None]:
         _wait_seconds.reset(token)
 
 
+class ServerFailedError(OSError):
+    """A server failed at every try."""
+
+
+class NoAnswerError(ServerFailedError):
+    """A server did not answer in time at any try, or is left alone."""
+
+
 class Server:
     """A server that is asked again if it fails, and left alone for some minutes after several failures in a row."""
 
@@ -44,11 +52,12 @@ class Server:
         """Does work that needs the server.
 
         Raises:
-            OSError: It failed at every try, or the answer is that a file is missing or access is denied.
+            ServerFailedError: It failed at every try, or is left alone.
+            OSError: The answer is that a file is missing or access is denied.
         """
         rest_seconds = self._rests_until - time.monotonic()
         if rest_seconds > 0:
-            raise OSError(
+            raise NoAnswerError(
                 errno.EHOSTDOWN,
                 f"the server has failed ({self._reason}) and is left alone for {rest_seconds:.0f} s; try again then",
             )
@@ -56,7 +65,7 @@ class Server:
         limit = STALL_SECONDS if stall_seconds is None else stall_seconds
         for pause in (None,) if wait_seconds else (*PAUSES_SECONDS, None):
             try:
-                result = within(min(limit, wait_seconds or limit), work)
+                return within(min(limit, wait_seconds or limit), work)
             except Exception as error:  # the errors of fsspec's libraries have no base in common
                 lasting = _explain_lasting(error)
                 if lasting is not None:
@@ -64,12 +73,13 @@ class Server:
                 if pause is None:
                     raise self._give_up(error, wait_seconds) from error
                 time.sleep(pause)
-            else:
-                self._failures = 0
-                return result
         raise AssertionError("the last pause is None")
 
-    def _give_up(self, error: Exception, wait_seconds: float | None) -> OSError:
+    def forgive(self) -> None:
+        """Forgets the failures: content has come. A status proves little, as a server may know files it can't read."""
+        self._failures = 0
+
+    def _give_up(self, error: Exception, wait_seconds: float | None) -> ServerFailedError:
         self._failures, self._reason = self._failures + 1, say(error)
         if wait_seconds:
             self._rests_until = time.monotonic() + HURRIED_REST_SECONDS
@@ -79,7 +89,8 @@ class Server:
         if wait_seconds and isinstance(error, TimeoutError):
             remedy += ", or give it more time (archive.wait_seconds)"
         tries = "the server failed" if wait_seconds else "the server failed at every try, the last time with"
-        return OSError(errno.EIO, f"{tries}: {self._reason}; {remedy}")
+        kind = NoAnswerError if isinstance(error, TimeoutError) else ServerFailedError
+        return kind(errno.EIO, f"{tries}: {self._reason}; {remedy}")
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:

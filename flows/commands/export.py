@@ -21,6 +21,7 @@ from flows.commands.common import (
 from flows.commands.search import DAY_FORMATS, end_of
 from flows.export import MAX_HITS
 from flows.runs.stopping import explain_when_stopped
+from flows.runs.terminal import visible
 from storage.disk.layout import StoreLayout
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ def export(
     sweep: Annotated[str, typer.Option("--sweep", help="Hits of the sweep with this id.")] = "",
     incident: Annotated[str, typer.Option("--incident", help="Hits of the incident with this id.")] = "",
     sql: Annotated[str, typer.Option("--sql", help="SELECT on the published tables that returns hit_id.")] = "",
+    put_off_by: Annotated[
+        Path | None,
+        typer.Option(
+            "--put-off-by",
+            help="Hits whose videos could not be reached when this earlier export (folder or zip file) was made.",
+        ),
+    ] = None,
     margin: Annotated[
         float, typer.Option("--margin", min=0, max=600, help="Seconds of video before and after the person is seen.")
     ] = 2.0,
@@ -76,7 +84,8 @@ def export(
     was deleted or changed, this is reported and the rest is exported.
 
     Exit codes: 0 done · 2 no hit matches, or the output exists · 3 the detector's weights are missing · 4 no such
-    archive · 5 no sweep has published, or the output can't be written · 8 with --strict: part of a hit is missing
+    archive, or it can't be reached · 5 no sweep has published, or the output can't be written · 8 with --strict: part
+    of a hit is missing
 
     Example: `anomalylmm export fall.zip --query fall --since 2026-03-01 --archive /media/cameras`
 
@@ -84,12 +93,14 @@ def export(
     """
     from flows.export.choice import Choice
     from flows.export.clips import ClipStyle
+    from flows.export.earlier import read_put_off
     from flows.export.exporting import ExportRequest, export_hits
     from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
     from flows.runs.progress import TerminalProgress
 
     choice = Choice(
         hit_ids=tuple(hit or ()),
+        put_off=read_put_off(put_off_by) if put_off_by else (),
         query_name=query,
         start_utc=since.replace(tzinfo=UTC) if since else None,
         stop_utc=end_of(until),
@@ -115,7 +126,7 @@ def export(
 
 def _print(report: "ExportReport", json: bool) -> None:
     if json:
-        names = ("output", "state", "num_hits", "num_clips", "num_pictures", "problems", "seconds")
+        names = ("output", "state", "num_hits", "num_clips", "num_pictures", "num_put_off", "problems", "seconds")
         print_json({name: getattr(report, name) for name in names})
         return
     for problem in report.problems:
@@ -124,3 +135,8 @@ def _print(report: "ExportReport", json: bool) -> None:
         f"{report.output}: {report.num_hits} hits, {report.num_clips} clips, {report.num_pictures} pictures, "
         f"{report.state}, {report.seconds:.1f} s"
     )
+    if report.num_put_off:
+        say(
+            f"{report.num_put_off} clips are missing because their videos could not be reached; when they can be: "
+            f"anomalylmm export NEW --put-off-by {visible(report.output)}"
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from anomalylmm.errors import ConfigurationError
+from flows.archives.asking import hurried
 from flows.archives.files import check_archive
 from flows.composition import Composition
 from flows.desk.access import read_hash
@@ -52,7 +53,8 @@ def open_desk(composition: Composition, layout: StoreLayout, options: DeskOption
         )
     hashed = read_hash(options.password_file) if options.password_file else ""
     if options.archive is not None:
-        check_archive(options.archive)
+        with hurried(composition.settings.archive.wait_seconds):
+            check_archive(options.archive)
     with closing(Board(layout)) as board:
         folder = layout.temporary / unique_name("desk")
         create_directories(layout.temporary)

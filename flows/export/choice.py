@@ -24,6 +24,7 @@ LEFT JOIN (SELECT shard_id, directory FROM shards) AS places USING (shard_id)
 _ORDER = " ORDER BY confidence DESC, hit_id"
 _CONDITIONS = {
     "hit_ids": "hit_id IN (SELECT unnest(?::VARCHAR[]))",
+    "put_off": "hit_id IN (SELECT unnest(?::VARCHAR[]))",
     "query_name": "query_name = ?",
     "start_utc": "stop_utc >= ?::TIMESTAMP",
     "stop_utc": "start_utc < ?::TIMESTAMP",
@@ -44,6 +45,7 @@ class Choice:
     """Which hits: all that is given must hold, and something must be given."""
 
     hit_ids: tuple[str, ...] = ()
+    put_off: tuple[str, ...] = ()  # ids of hits as well, but some may have been erased since
     query_name: str = ""
     start_utc: datetime | None = None
     stop_utc: datetime | None = None
@@ -70,7 +72,7 @@ class Choice:
         given: dict[str, object] = {name: getattr(self, name) for name in _CONDITIONS if getattr(self, name)}
         times = {name: value for name, value in given.items() if isinstance(value, datetime)}
         given |= {name: value.astimezone(UTC).replace(tzinfo=None) for name, value in times.items()}
-        return given | ({"hit_ids": list(self.hit_ids)} if self.hit_ids else {})
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

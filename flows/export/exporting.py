@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from anomalylmm import __version__
-from anomalylmm.errors import AnomalyLMMError, ConfigurationError
+from anomalylmm.errors import AnomalyLMMError, ConfigurationError, UnreachedError
 from anomalylmm.protocols import ClipCutter
 from flows.clock import utc_now
 from flows.composition import Composition
 from flows.export import MAX_HITS
 from flows.export.choice import Choice, Evidence, gather
 from flows.export.clips import ClipNote, ClipStyle, write_clip
-from flows.export.files import Exported, building, write_index, write_manifest, write_tables
+from flows.export.files import PUT_OFF, Exported, building, write_index, write_manifest, write_tables
 from flows.export.looking import Looker, Scene
 from flows.export.sources import Sources
 from flows.export.stills import build_still
@@ -70,6 +70,11 @@ class ExportReport:
     problems: tuple[Problem, ...]
     items: tuple[Exported, ...] = field(repr=False)
     seconds: float
+
+    @property
+    def num_put_off(self) -> int:
+        """The hits whose videos could not be reached; another export may make their clips."""
+        return sum(item.is_put_off for item in self.items)
 
     @property
     def state(self) -> str:
@@ -223,6 +228,7 @@ class _Begun:
     problems: list[str]
     digest: str = ""
     picture: str = ""
+    is_put_off: bool = False
     clip: Future[ClipNote] | None = None
 
     @property
@@ -244,6 +250,7 @@ def _begin(run: _Run, pool: Executor, evidence: Evidence) -> _Begun:
             wait([hit.clip])  # the copy is kept only until the next one is made
     except (AnomalyLMMError, OSError) as error:
         hit.problems.append(f"no clip: {error}")
+        hit.is_put_off = isinstance(error, UnreachedError)
     picture = f"pictures/{evidence.name}.jpg"
     try:
         (run.folder / picture).write_bytes(_build_picture(run, evidence, scene))
@@ -269,6 +276,7 @@ def _finish(run: _Run, hit: _Begun) -> Exported:
         clip_note=note,
         video_sha256=hit.digest,
         problems=tuple(hit.problems),
+        is_put_off=hit.is_put_off,
     )
 
 
@@ -302,6 +310,7 @@ def _describe(request: ExportRequest, blur_detector: str, items: list[Exported])
         "times_burnt_in": request.style.burn_times,
         "num_hits": len(items),
         "problems": [asdict(problem) for problem in _list_problems(items)],
+        PUT_OFF: [item.evidence.hit_id for item in items if item.is_put_off],
     }
 
 

@@ -22,6 +22,8 @@ from storage.disk.files import create_directories, fsync_path, guarded, sha256_f
 from storage.shards.schema import clean_text
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
+MANIFEST = "manifest.json"
+PUT_OFF = "put_off"  # the manifest's list of hits whose videos could not be reached
 PACKED = (".mp4", ".jpg")  # not worth compressing again
 CSV_NAMES = (
     "number hit_id query_name text camera best_utc best_local start_utc stop_utc time_zone clock_source video_path "
@@ -71,6 +73,7 @@ class Exported:
     clip_note: ClipNote | None = None
     video_sha256: str = ""
     problems: tuple[str, ...] = ()
+    is_put_off: bool = False  # its video could not be reached, but perhaps can be later
 
 
 def describe_hit(item: Exported) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
         name: {"num_bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
         for name in list_files(folder)
     }
-    (folder / "manifest.json").write_text(dump_json({**facts, "files": files}), encoding="utf-8")
+    (folder / MANIFEST).write_text(dump_json({**facts, "files": files}), encoding="utf-8")
     lines = [f"{sha256_file(folder / name)}  {name}\n" for name in list_files(folder)]
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 

@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 
 from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
+from flows.export.earlier import read_put_off
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
 from flows.runs.artifacts import NOT_KEPT, RunProgress, completed, degraded, show_markdown, show_table
 from flows.runs.notifying import CALLER_ERRORS, notify_failure, notify_report
@@ -19,10 +20,11 @@ def build_request(form: ExportForm) -> ExportRequest:
     """Builds the request of a form.
 
     Raises:
-        ConfigurationError: Nothing is chosen, or the window is empty.
+        ConfigurationError: Nothing is chosen, the window is empty, or the earlier export put nothing off.
     """
     choice = Choice(
         hit_ids=tuple(form.hits),
+        put_off=read_put_off(Path(form.put_off_by)) if form.put_off_by else (),
         query_name=form.query,
         start_utc=datetime.combine(form.start, time.min, UTC) if form.start else None,
         stop_utc=datetime.combine(form.stop, time.min, UTC) + timedelta(days=1) if form.stop else None,

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from anomalylmm.errors import ArchiveError, UnreachedError, VideoError
 from flows.archives.copies import Copies
 from flows.archives.files import check_archive, is_folder, read_status
+from flows.archives.patience import Patience
 from flows.index.listing.archive_files import list_archive
 from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address, to_address
@@ -17,15 +18,16 @@ from storage.disk.files import sha256_file
 class Sources:
     """The videos of one archive; each is looked for and digested once."""
 
-    def __init__(self, archive: Path | None, copies: Copies) -> None:
-        """Remembers the archive, and what makes local copies of its videos if it is remote.
+    def __init__(self, archive: Path | None, copies: Copies, patience: Patience | None = None) -> None:
+        """Remembers the archive, what makes local copies of its videos, and which servers the run has given up.
 
         Raises:
             ArchiveError: It is not a folder, or its address can't be read.
         """
+        self._archive, self._copies, self._patience = archive, copies, patience or Patience()
         if archive is not None:
-            check_archive(archive)
-        self._archive, self._copies = archive, copies
+            with self._patience.asking(archive):
+                check_archive(archive)
         self._copy: tuple[Path, ExitStack] | None = None  # of which remote file, and what removes it
         self._found: dict[str, Path | str] = {}
         self._digests: dict[Path, str] = {}
@@ -34,21 +36,24 @@ class Sources:
         """Finds the file with a video's content. Of a remote file it gives a copy, until the next one is asked for.
 
         Raises:
-            UnreachedError: The server fails now, so that it is not known.
+            UnreachedError: The server fails now, or was given up, so that it is not known.
             VideoError: It is not there, or what is there has another content.
         """
-        if video_id not in self._found:
-            try:
-                self._found[video_id] = self._look(video_id, path, size_bytes)
-            except (OSError, ArchiveError) as error:
-                if self._archive is None or not is_address(self._archive):
-                    raise
-                address, reason = to_address(self._archive / path), getattr(error, "strerror", None) or error
-                raise UnreachedError(f"{address} can't be read: {reason}") from error
-        found = self._found[video_id]
-        if isinstance(found, str):
-            raise VideoError(found)
-        return self._fetch(found) if is_address(found) else found
+        if self._archive is None or not is_address(self._archive):
+            return self._check(self._look_once(video_id, path, size_bytes))
+        if self._copy is not None and self._found.get(video_id) == self._copy[0]:
+            return self._local
+        address = to_address(self._archive / path)
+        try:
+            with self._patience.asking(self._archive):
+                found = self._look_once(video_id, path, size_bytes)
+                return self._fetch(found) if isinstance(found, Path) else self._check(found)
+        except OSError as error:
+            raise UnreachedError(f"{address} can't be read: {error.strerror or error}") from error
+        except VideoError:
+            raise
+        except ArchiveError as error:
+            raise UnreachedError(str(error)) from error
 
     def close(self) -> None:
         """Removes the copy of a remote file."""
@@ -60,10 +65,7 @@ class Sources:
         if self._copy is None or self._copy[0] != path:
             self.close()
             held = ExitStack()
-            try:
-                self._local = held.enter_context(self._copies.local(path))
-            except OSError as error:
-                raise UnreachedError(f"{to_address(path)} can't be copied: {error.strerror or error}") from error
+            self._local = held.enter_context(self._copies.local(path))
             self._copy = path, held
         return self._local
 
@@ -76,6 +78,17 @@ class Sources:
         if path not in self._digests:
             self._digests[path] = sha256_file(path)
         return self._digests[path]
+
+    def _look_once(self, video_id: str, path: str, size_bytes: int | None) -> Path | str:
+        if video_id not in self._found:
+            self._found[video_id] = self._look(video_id, path, size_bytes)
+        return self._found[video_id]
+
+    @staticmethod
+    def _check(found: Path | str) -> Path:
+        if isinstance(found, str):
+            raise VideoError(found)
+        return found
 
     def _look(self, video_id: str, path: str, size_bytes: int | None) -> Path | str:
         if self._archive is None:

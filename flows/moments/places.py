@@ -6,6 +6,7 @@ from pathlib import Path
 from anomalylmm.errors import AnomalyLMMError, ArchiveError, UnreachedError, VideoError
 from flows.archives.asking import within
 from flows.archives.copies import Copies
+from flows.archives.patience import Patience
 from flows.export.sources import Sources
 from storage.disk.addresses import is_address, to_address
 from storage.disk.layout import StoreLayout
@@ -28,7 +29,7 @@ class VideoPlaces:
         known = [Path(name) for name in list_archives(layout)]
         self._archives = [path for path in dict.fromkeys((archive, *known)) if path is not None]
         self._sources: dict[Path, Sources | str] = {}
-        self._copies, self._patience_seconds = copies, patience_seconds
+        self._copies, self._patience, self._patience_seconds = copies, Patience(), patience_seconds
 
     def close(self) -> None:
         """Removes the copy of a remote video."""
@@ -66,7 +67,7 @@ class VideoPlaces:
     def _open(self, archive: Path) -> Sources | str:
         if archive not in self._sources:
             try:
-                build = partial(Sources, archive, self._copies)
+                build = partial(Sources, archive, self._copies, self._patience)
                 self._sources[archive] = build() if is_address(archive) else within(self._patience_seconds, build)
             except (OSError, AnomalyLMMError) as error:
                 reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not there"

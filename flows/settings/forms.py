@@ -153,6 +153,12 @@ class ExportForm(StoreForm):
         description="One SELECT on the published tables that returns hit_id; leave empty for none",
         max_length=20_000,
     )
+    put_off_by: str = Field(
+        "",
+        title="Put off by",
+        description="An earlier export, as folder or zip file: only hits whose videos could not be reached when it was "
+        "made; leave empty for all",
+    )
     margin: float = Field(
         2.0, title="Margin", description="Seconds of video before and after the person is seen", ge=0, le=600
     )

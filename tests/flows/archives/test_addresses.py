@@ -213,15 +213,15 @@ def test_a_server_that_fails_does_not_make_a_video_one_that_has_changed(
     def fail(*_: object, **__: object) -> None:
         raise ConnectionError("cut")
 
-    with closing(Sources(ARCHIVE, Copies(tmp_path / "copies", 1 << 30))) as sources:
-        for name in ("cat_ranges", "info"):
+    for name in ("cat_ranges", "info"):
+        with closing(Sources(ARCHIVE, Copies(tmp_path / "copies", 1 << 30))) as sources:
             with monkeypatch.context() as patch:
                 patch.setattr(type(memory), name, fail)
                 with pytest.raises(UnreachedError, match=f"{to_address(ARCHIVE / GATE)} can't be read: .*cut"):
                     sources.find(video_id, GATE, len(clip))
-        assert sources.find(video_id, GATE, len(clip)).read_bytes() == clip
-        with pytest.raises(VideoError, match="is not in the archive"):
-            sources.find("another", YARD, len(clip))
+            assert sources.find(video_id, GATE, len(clip)).read_bytes() == clip
+            with pytest.raises(VideoError, match="is not in the archive"):
+                sources.find("another", YARD, len(clip))
 
 
 @pytest.mark.parametrize(
