@@ -57,8 +57,8 @@ class Sight:
         if self._longest_seconds >= FROZEN_SECONDS:
             minutes = self._longest_seconds / 60
             found.append(
-                f"the picture does not change for {minutes:.0f} minutes; check whether the camera hangs, or whether "
-                "the scene is still and strong compression has removed the noise"
+                f"the picture does not change for {minutes:.0f} minutes; check whether the camera has frozen, or "
+                "whether the scene is still and strong compression has removed the noise"
             )
         return found
 

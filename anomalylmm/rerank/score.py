@@ -213,7 +213,7 @@ def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: S
         parts += [f"saw {' and '.join(seen)}"] if seen else []
         parts += [f"could not tell about {', '.join(unseen)}"] if unseen else []
         joints = [f"{slot.word} {slot.posture:.2f}" for slot in slots if slot.posture is not None]
-        parts += [f"keypoints: {', '.join(joints)}"] if joints else []
+        parts += [f"joints: {', '.join(joints)}"] if joints else []
         parts.append(f"asked for {', '.join(slot.word for slot in slots)}")
     else:
         parts.append("the query has no slots, only the whole sentence was asked")

@@ -55,8 +55,8 @@ def erase(
     `--camera` alone selects all footage of that camera up to now. Erased footage is not indexed again unless you run
     `index --erased`. Without any rule, an interrupted erasure is finished.
 
-    Exit codes: 0 done, or nothing to erase · 1 not confirmed · 2 wrong arguments · 6 a sweep or another erasure is
-    running · 8 done, but damaged shards could not be checked.
+    Exit codes: 0 done, or nothing to erase · 1 not confirmed · 2 wrong arguments · 5 no store, or not writable ·
+    6 a sweep or another erasure is running · 8 done, but damaged shards could not be read and may hold a named video.
 
     Example: `anomalylmm erase --camera gate --older-than 30 --dry-run`
     """

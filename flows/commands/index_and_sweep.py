@@ -207,7 +207,8 @@ def _print_sweep(report: "SweepReport") -> None:
     name = f"sweep {report.sweep_id}" if report.sweep_id else "nothing new to sweep"
     say(
         f"{name}: {report.state}, {report.num_hits} hits ({report.num_new} new) in {report.num_incidents} incidents, "
-        f"{report.num_calls} judge calls, {report.num_cached} answers from the cache, {report.seconds:.1f} s"
+        f"{report.num_calls} questions to the judge, {report.num_cached} answered from the cache, "
+        f"{report.seconds:.1f} s"
     )
     if report.report_path:
         say(f"report: {report.report_path}")

@@ -164,16 +164,14 @@ def _print(
     if plan.changes:
         print_table(COLUMNS, [_cells(*row) for row in summarize(plan.changes)])
     elif plan.num_chosen:
-        say(f"nothing to change: {plan.num_chosen} videos are as you say already")
+        say(f"nothing to change: {plan.num_chosen} videos already have this camera and time")
     else:
         cameras = sorted({item.facts.camera for item in list_indexed(layout)})
         say(f"no indexed video fits; the store's cameras: {', '.join(cameras) or 'none'}")
     if plan.num_left:
-        say(
-            f"note: {plan.num_left} videos were corrected by hand before and are left; name their camera to change them"
-        )
+        say(f"note: {plan.num_left} videos were corrected by hand and stay; name their camera to change them")
     if plan.num_unread:
-        say(f"note: {plan.num_unread} videos are left, because no pattern fits their paths any more")
+        say(f"note: {plan.num_unread} videos stay as they are, because no pattern fits their paths any more")
     for name in consequences.queries:
         say(
             f"note: the query {name!r} names {' or '.join(sorted(plan.cameras_gone))}, which has no video left; edit it"
@@ -189,7 +187,7 @@ def _print(
 
 def _print_report(report: "MendingReport") -> None:
     if report.num_shards:
-        say(f"{report.num_shards} shards were written again; the next sweep asks what a query newly covers")
+        say(f"{report.num_shards} shards were rewritten; the next sweep judges what a query newly covers")
     for problem in report.problems:
         say(f"warning: not corrected: {problem}", err=True)
 

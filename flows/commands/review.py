@@ -94,7 +94,11 @@ def _note(layout: StoreLayout, remarks: "list[Remark]", json: bool) -> None:
     if json:
         print_json(noted)
     else:
-        typer.echo(f"noted: {noted.num_confirmed} confirmed, {noted.num_rejected} rejected; the next sweep counts them")
+        rest = {"unsure": noted.num_unsure, "cleared": noted.num_cleared}
+        more = "".join(f", {number} {name}" for name, number in rest.items() if number)
+        typer.echo(
+            f"noted: {noted.num_confirmed} confirmed, {noted.num_rejected} rejected{more}; the next sweep counts them"
+        )
 
 
 def _show_list(listed: "list[Listed]", json: bool) -> None:

@@ -78,6 +78,8 @@ def gc(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
 def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Combines the vectors of many shards so that searches read less. Results stay the same. It is safe to repeat.
 
+    Exit codes: 0 done, or nothing to do · 5 no store, or not writable · 6 another compaction is running.
+
     Example: `anomalylmm compact`
     """
     from storage.gallery.compacting import compact_store

@@ -173,7 +173,7 @@ def iter_notes(gaps: Iterable[GapRecord], now_utc: datetime) -> Iterator[str]:
         longest = max(found, key=lambda gap: gap.seconds or 0.0)
         span = f"from {_moment(longest.start_utc)} to {_moment(longest.stop_utc or now_utc)}"
         more = f"; {len(found) - 1} shorter gaps are in the table gaps" if len(found) > 1 else ""
-        yield f"camera {camera!r} normally records through, but has nothing {span}{more}"
+        yield f"camera {camera!r} normally records without a break, but has nothing {span}{more}"
 
 
 def iter_overlaps(indexed: Sequence[IndexedVideo], fresh: AbstractSet[str]) -> Iterator[str]:

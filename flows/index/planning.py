@@ -98,8 +98,8 @@ class Plan:
         return _count(
             {
                 "files have grown since they were indexed; they are indexed again, and their hits are kept": self.grown,
-                "files changed a moment ago, as all others, and are read as a new copy; "
-                "what is still being written is read again when it has grown": self.all_recent,
+                "files all changed a moment ago, so they are taken for a fresh copy and read; "
+                "a file that is still being written is read again when it has grown": self.all_recent,
                 "files that look like videos were passed over, each for the reason given": len(self.passed_over),
             }
         )

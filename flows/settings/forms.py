@@ -180,7 +180,7 @@ class MaintainForm(StoreForm):
     action: Literal["verify", "verify every byte", "collect garbage", "apply retention", "compact indexes"] = Field(
         "verify",
         title="Action",
-        description="verify: check sizes and manifests; every byte: also check digests; collect garbage: remove "
+        description="verify: check sizes and manifests; verify every byte: also check digests; collect garbage: remove "
         "abandoned builds; apply retention: erase what is older than [retention] in the settings allows; compact "
         "indexes: combine the vectors of many shards for faster searches",
     )

@@ -97,17 +97,23 @@ class DetectorSettings(Section):
     confidence: float = Field(0.3, gt=0, lt=1, description="minimum confidence of a detection (0 to 1)")
     tiles: Tiles = Field(
         1,
-        description="for small people, N x N overlapping parts of a frame are searched, too; each costs as much as the "
+        description="also search N x N overlapping parts of the frame for small people; each costs as much as the "
         "whole frame. 1: none",
     )
-    zoom: bool = Field(True, description="look closer at the part of a frame where something moves, at no cost")
+    zoom: bool = Field(
+        True, description="look closer at the part of the frame where something moves; takes no more time"
+    )
     runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
 
 
 class PoseSettings(Section):
     """Which models find the joints of detected people and classify their posture."""
 
-    family: Literal["none", "movenet", "yolo-pose"] = Field("movenet", description="none: neither joints nor postures")
+    family: Literal["none", "movenet", "yolo-pose"] = Field(
+        "movenet",
+        description="movenet: an ONNX file of this project; yolo-pose: a model that ultralytics can load; "
+        "none: no joints",
+    )
     weights: str = Field("pocket/pose", description="path or name of shipped weights")
     head: str = Field("pocket/posture", description="weights of the classifier of postures")
     runtime: Runtime = Field("auto", description="library that runs ONNX weights on a CPU; auto: OpenVINO if possible")
@@ -178,7 +184,7 @@ class ShardSettings(Section):
         0,
         ge=0,
         le=64,
-        description="number of shards (one day of one camera) made at once; 0: two, or one for every eight cores",
+        description="number of shards made at once; 0: two, or one for every eight cores",
     )
     lease_seconds: Seconds = Field(
         120.0,

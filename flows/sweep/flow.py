@@ -68,7 +68,8 @@ def write_summary(report: SweepReport, layout: StoreLayout) -> str:
     lines = [
         f"# {_count_hits(report)}",
         "",
-        f"{report.num_calls} questions to the judge, {report.num_cached} answered by the cache, {report.seconds:.0f} s",
+        f"{report.num_calls} questions to the judge, {report.num_cached} answered from the cache, "
+        f"{report.seconds:.0f} s",
         "",
         *(f"**{escape(warning)}**\n" for warning in report.warnings),
     ]

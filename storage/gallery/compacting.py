@@ -58,7 +58,7 @@ class CompactionReport:
         num_bytes = sum(made.num_bytes for made in self.built)
         return (
             f"made {len(self.built)} indexes from {num_shards} shards ({num_crops} crops, {num_bytes / 1e6:.1f} MB), "
-            f"removed {len(self.removed)}; now there are {self.num_indexes}; {self.num_loose} shards are in none"
+            f"removed {len(self.removed)}; now there are {self.num_indexes}; {self.num_loose} shards are not compacted"
         )
 
 

@@ -89,7 +89,7 @@ def test_who_falls_is_found_by_the_joints_though_the_judge_sees_a_walk(layout: S
     _sweep(layout, "fall", "a person falling to the ground")
     _, hits = run_sql(layout, "select reason, best_seconds from hits where query_name = 'fall'")
     assert len(hits) == 1
-    assert "keypoints: falling 0." in hits[0][0]
+    assert "joints: falling 0." in hits[0][0]
     _, slots = run_sql(layout, "select word, probability, posture, match from judgement_slots where word = 'falling'")
     _, judged, seen, match = slots[0]
     assert judged < 0.1

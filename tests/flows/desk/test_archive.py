@@ -44,7 +44,9 @@ def test_an_unreadable_file_is_named_with_its_reason_and_can_be_tried_again(brow
     assert browser.ask("/archive/retry", {"video": "abc123"}).status_code == 404
 
 
-@pytest.mark.parametrize(("days", "said"), [(0, "Everything is kept"), (30, "<b>1</b> videos with 2 hits go within")])
+@pytest.mark.parametrize(
+    ("days", "said"), [(0, "Everything is kept"), (30, "<b>1</b> videos with 2 hits will be erased within")]
+)
 def test_the_retention_says_what_it_takes_next(desk: Desk, days: int, said: str) -> None:
     own = compose(time_zone="Europe/Berlin", retention={"days": days})
     with Browser(replace(desk, composition=own)) as browser:

@@ -158,7 +158,8 @@ def test_a_hole_is_told_once_and_stays_in_the_table_until_it_is_filled(layout: S
     lost.unlink()
     report = index(layout, archive)
     assert report.notes == (
-        "camera 'gate' normally records through, but has nothing from 2026-03-14 22:30 UTC to 2026-03-14 22:50 UTC",
+        "camera 'gate' normally records without a break, but has nothing from 2026-03-14 22:30 UTC to "
+        "2026-03-14 22:50 UTC",
     )
     assert index(layout, archive).notes == ()
     assert list_gaps(layout) == [("gate", "hole")]

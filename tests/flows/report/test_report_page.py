@@ -15,7 +15,7 @@ from storage.hits.rows import SweepContent
 from storage.hits.writer import HitStore
 from tests.storage.examples import make_hit, make_judgement, make_query, make_sweep
 
-HEADING = "<th>keypoints</th>"
+HEADING = "<th>joints</th>"
 FALLING = SlotVerdict(
     word="falling", kind="action", answer="falling", match=1.0, probability=0.9, prior=0.2, saliency=0.8
 )

@@ -256,6 +256,15 @@ def test_the_page_shows_each_threshold_with_its_evidence_escaped(layout: StoreLa
     assert page.count("rejected by a person") == 1
 
 
+def test_the_page_says_that_a_person_is_unsure(layout: StoreLayout) -> None:
+    from flows.report.page import render
+
+    said = run(layout, IDS[0], "unsure")
+    assert "0 rejected, 1 unsure; " in said.stdout
+    publish(layout, make_threshold())
+    assert "a person is unsure" in render("report.html", page=build_page(layout))
+
+
 def test_a_snapshot_of_an_earlier_version_is_still_shown(layout: StoreLayout) -> None:
     import duckdb
 
