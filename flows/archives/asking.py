@@ -13,6 +13,7 @@ STALL_SECONDS = 60.0  # in which a server must answer, or send a piece of a file
 PAUSES_SECONDS = (1.0, 5.0)  # before the second and the third try
 MAX_FAILURES = 5  # in a row, after which a server is left alone for a while
 REST_SECONDS = 300.0
+MAX_HURRIED_FAILURES = 2  # in a row where a person waits; a server that does not answer is left alone at once
 HURRIED_REST_SECONDS = 30.0
 _SECRETS = re.compile(r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]*(?:sig|token|key|credential)[^=&\s]*=[^&\s]+", re.IGNORECASE)
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "UnauthorizedSSOTokenError")
@@ -25,7 +26,8 @@ _wait_seconds: ContextVar[float | None] = ContextVar("wait_seconds", default=Non
 def hurried(wait_seconds: float) -> Iterator[None]:
     """Lets a server have only some seconds for each answer in this block, because a person waits.
 
-    It is asked once, and left alone for a moment after a failure, so that the next video does not wait as long.
+    It is asked once. If it does not answer, or fails twice, it is left alone for a moment, so that the next video does
+    not wait as long.
     """
     token = _wait_seconds.set(wait_seconds)
     try:
@@ -81,15 +83,16 @@ class Server:
 
     def _give_up(self, error: Exception, wait_seconds: float | None) -> ServerFailedError:
         self._failures, self._reason = self._failures + 1, say(error)
-        if wait_seconds:
+        is_silent = isinstance(error, TimeoutError)
+        if wait_seconds and (is_silent or self._failures >= MAX_HURRIED_FAILURES):
             self._rests_until = time.monotonic() + HURRIED_REST_SECONDS
         elif self._failures >= MAX_FAILURES:
             self._rests_until = time.monotonic() + REST_SECONDS
         remedy = "see whether it runs and can be reached from here"
-        if wait_seconds and isinstance(error, TimeoutError):
+        if wait_seconds and is_silent:
             remedy += ", or give it more time (archive.wait_seconds)"
         tries = "the server failed" if wait_seconds else "the server failed at every try, the last time with"
-        kind = NoAnswerError if isinstance(error, TimeoutError) else ServerFailedError
+        kind = NoAnswerError if is_silent else ServerFailedError
         return kind(errno.EIO, f"{tries}: {self._reason}; {remedy}")
 
 

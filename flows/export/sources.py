@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from anomalylmm.errors import ArchiveError, UnreachedError, VideoError
 from flows.archives.copies import Copies
-from flows.archives.files import check_archive, is_folder, read_status
+from flows.archives.files import check_archive, read_status
 from flows.archives.patience import Patience
+from flows.archives.remote import connect
 from flows.index.listing.archive_files import list_archive
 from flows.index.listing.content import content_digest
 from storage.disk.addresses import is_address, to_address
@@ -124,11 +125,12 @@ def _is_there(path: Path) -> bool:
     """Whether there is a file; raises if its server does not tell."""
     if not is_address(path):
         return path.is_file()
+    remote = connect(path)
     try:
-        read_status(path)
+        remote.status(path)
     except FileNotFoundError:
         return False
-    return not is_folder(path)
+    return not remote.is_folder(path)
 
 
 def _digest(path: Path, size_bytes: int | None = None) -> str:

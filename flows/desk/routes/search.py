@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Path, Request
 from pydantic import BaseModel
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from flows.archives.asking import hurried
 from flows.desk.app import desk_of, page, session_of
 from flows.desk.desk import Desk
 from flows.desk.jobs import Job, follow
@@ -14,6 +15,7 @@ from flows.desk.routes.incidents import Id, IdField
 from flows.desk.searches import SearchForm, build_search, find_result, result_evidence, would_hit
 from flows.export.choice import Choice
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
+from flows.runs.progress import Listener
 from flows.search.outcome import Result
 
 router = APIRouter()
@@ -107,8 +109,7 @@ def start_export(request: Request, form: ExportForm) -> dict[str, str]:
     )
     asked = ExportRequest(output=output, choice=Choice(hit_ids=hits), archive=desk.archive, who=who)
     title = f"export of {hits[0][:8]} ({len(hits)} hits)"
-    work = partial(export_hits, desk.composition, desk.layout, asked)
-    job = desk.jobs.submit("export", title, who, hits, lambda listener: work(listener=listener))
+    job = desk.jobs.submit("export", title, who, hits, lambda listener: _export(desk, asked, listener))
     return {"id": job.job_id, "address": f"/jobs/{job.job_id}"}
 
 
@@ -128,6 +129,12 @@ def send_export(request: Request, job_id: Id) -> Response:
     if not isinstance(report, ExportReport) or desk.board.known(job.asked) != set(job.asked):
         raise HTTPException(404, "There is no such file: the export is not done, or its footage was erased.")
     return FileResponse(report.output, media_type="application/zip", filename=f"export-{job_id}.zip")
+
+
+def _export(desk: Desk, asked: ExportRequest, listener: Listener) -> ExportReport:
+    """Makes an export; searches wait for it, so that an archive's server has seconds and not minutes to answer."""
+    with hurried(desk.composition.settings.archive.wait_seconds):
+        return export_hits(desk.composition, desk.layout, asked, listener=listener)
 
 
 def _show(request: Request, form: SearchForm, job: Job | None) -> Response:

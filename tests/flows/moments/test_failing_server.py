@@ -123,3 +123,14 @@ def test_a_search_asks_a_silent_server_once(server: FaultyServer, store: StoreLa
     assert server.num_faults == 1
     assert report.state == "Degraded"
     assert any("was given up in this run" in result.evidence for result in report.results)
+
+
+@pytest.mark.parametrize("fault", ["denied", "failing", "cut"])
+def test_one_video_that_fails_costs_a_search_no_other(
+    server: FaultyServer, store: StoreLayout, tmp_path: Path, fault: str
+) -> None:
+    request = SearchRequest(text="a person in a red jacket walking")
+    with server.failing(fault, where="dock"):
+        report = search_store(composition(tmp_path), store, request)
+    found = {result.camera: is_moment(result.evidence) for result in report.results}
+    assert found == {"dock": False, "gate": True, "yard": True}
