@@ -66,7 +66,7 @@ def describe_wording(
     if _is_not_understood(query.text, strange, found):
         messages.append(
             f"the sentence was not understood, the encoder does not know {_quote(strange, lexicon)}; write in English "
-            'who is to be found and what they do, such as "a man in a red jacket falling"'
+            'who to find and what they do, such as "a man in a red jacket falling"'
         )
     else:
         named = [f"{word}{_suggest(word, lexicon)}" for word in strange[:MAX_NAMED]]

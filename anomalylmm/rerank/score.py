@@ -64,7 +64,7 @@ class RerankSettings:
         """Checks the weights and margins."""
         weights = (self.match_weight, self.affirm_weight, self.rank_weight, self.coarse_weight, self.description_weight)
         if min(weights) < 0 or self.match_weight + self.affirm_weight <= 0:
-            raise ConfigurationError(f"re-ranking weights {weights} must not be negative, nor a and b both 0")
+            raise ConfigurationError(f"re-ranking weights {weights} must not be negative, nor match and affirm both 0")
         if not 0 <= self.posture_weight <= 1:
             raise ConfigurationError(f"posture_weight is {self.posture_weight}, but must be in [0, 1]")
         if self.top_n < 0 or min(self.max_images, self.batch_size) < 1:
@@ -216,10 +216,10 @@ def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: S
         parts += [f"joints: {', '.join(joints)}"] if joints else []
         parts.append(f"asked for {', '.join(slot.word for slot in slots)}")
     else:
-        parts.append("the query has no slots, only the whole sentence was asked")
+        parts.append("the query has no masked words, so only the whole sentence was asked")
     if affirm is not None:
         parts.append(f"sentence as a whole {affirm:.2f}")
-    parts += [f"trouble: {problem}" for problem in dict.fromkeys(problems)]
+    parts += [f"problem: {problem}" for problem in dict.fromkeys(problems)]
     return "; ".join(parts)
 
 

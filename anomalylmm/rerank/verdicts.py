@@ -30,7 +30,7 @@ from anomalylmm.rerank.score import (
 Posteriors = Sequence[NDArray[np.float64]]  # one per slot, (L, W) for L looks and W words
 UNSURE = 0.5  # neither yes nor no
 _NO_COLOR = "no color: the picture is gray"
-_UNASKED = "not judged: the query has no slots and these settings ask nothing else, so the coarse order stays"
+_UNASKED = "not judged: the query has no masked words and these settings ask nothing else, so the coarse order stays"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ def add_descriptions(
     mean = sum(likeness.values()) / max(1, len(likeness))
     return {
         position: replace(
-            add_reason(verdict, f"its description is {likeness[position]:.2f} like the query"),
+            add_reason(verdict, f"its description and the query have a cosine of {likeness[position]:.2f}"),
             score=verdict.score + weight * (likeness[position] - mean),
             description=described[position],
         )

@@ -100,7 +100,7 @@ def models(
     if not all(row.found for row in rows):
         raise typer.Exit(3)
     if to:
-        say(f"next: copy {to} to the other computer and set models_folder to where it is there", err=True)
+        say(f"next: copy {to} to the other computer and set models_folder to its place there", err=True)
 
 
 def _fetch(chosen: "Settings", to: Path | None, yes: bool) -> None:

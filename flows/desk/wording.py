@@ -25,7 +25,7 @@ DOUBTS = {
     "two_dates": "the path has dates of different days",
     "impossible_date": "the path has a date that does not exist",
     "clock_not_set": "the path has a date from before the camera's clock was set",
-    "clock_reset": "the camera's clock may have begun again after a power cut",
+    "clock_reset": "the camera's clock may have been reset by a power cut",
     "frame_rate": "the stream has no times; 25 frames a second are assumed",
     "repeated_hour": "clocks were put back, and it is unknown which of two hours it was",
     "missing_hour": "clocks were put forward, but not this camera's",

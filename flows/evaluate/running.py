@@ -83,7 +83,7 @@ def evaluate_benchmark(
     }
     document = build_document(composition, ablation, failures, facts)
     if document["num_judgements_failed"]:
-        listener.warn(f"the judge gave no usable answer on {document['num_judgements_failed']} candidates")
+        listener.warn(f"the judge gave no usable answer for {document['num_judgements_failed']} candidates")
     files = _draw(ablation, document, failures)
     _write(request.out, document, files)
     return EvaluationReport(document=document, folder=request.out, sheet=files.get(SHEET, b""))

@@ -139,7 +139,7 @@ def _find_hits(snapshot: Snapshot, choice: Choice, most: int) -> list[Row]:
         )
     if len(hits) > most:
         raise ConfigurationError(
-            f"{len(hits)} hits are chosen, but at most {most} are exported at once; choose fewer, or allow more"
+            f"{len(hits)} hits are chosen, but at most {most} are exported at once; choose fewer, or raise --most"
         )
     return hits
 

@@ -140,15 +140,15 @@ def _by_container(given: datetime, end: datetime, duration: timedelta, zone: str
 
 
 DOUBTS = {
-    "file_time": "have no time but that of their file, which changes when a file is copied",
-    "date_only": "have a date but no time of day; 12:00 stands for the day",
+    "file_time": "have no time except that of their file, which changes when a file is copied",
+    "date_only": "have a date but no time of day; 12:00 is assumed",
     "hour_only": "have a date and an hour, but no minute",
     "day_or_month": "have a date whose day and month may be swapped",
     "short_year": "have a year of two digits",
     "two_dates": "have different dates in their path; the one in the file name counts",
     "impossible_date": "have an impossible date in their path, which is ignored",
-    "clock_not_set": "have a date before 1990 or in January 2000, as a camera whose clock is not set; it is ignored",
-    "clock_reset": "are of a January 1st, far from all else of their camera, whose clock may have begun again",
+    "clock_not_set": "have a date before 1990 or in January 2000, as if the camera's clock was not set; it is ignored",
+    "clock_reset": "are of a January 1st, far from all other videos of their camera, whose clock may have been reset",
     "repeated_hour": "began in the hour that occurs twice when clocks are put back; it is unknown which one",
     "missing_hour": "have a time that was skipped when clocks were put forward; the camera's clock was not put forward",
     "container_end": "have a container whose time is the end of the recording; the start is computed",
@@ -184,7 +184,7 @@ def describe_paths(reader: PathReader, paths: Sequence[str]) -> tuple[str, ...]:
     """Says which of the user's patterns match no path of the archive, and whether the zone of paths may be wrong."""
     stems = [strip_suffix(path) for path in reader.known]
     unmatched = [item.text for item in reader.patterns if not any(item.regex.fullmatch(stem) for stem in stems)]
-    notes = tuple(f"the camera pattern {text!r} matches no path; built-in rules read all others" for text in unmatched)
+    notes = tuple(f"the camera pattern {text!r} matches no path; built-in rules are used instead" for text in unmatched)
     return (*(notes if paths else ()), *_describe_zone(reader, paths), *_describe_twins(reader))
 
 

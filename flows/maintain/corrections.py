@@ -127,7 +127,7 @@ def parse_shift(text: str) -> timedelta:
         days, hours, minutes, seconds = (int(number or 0) for number in numbers)
         span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError as error:
-        raise ConfigurationError(f"--shift {text} is too long; no clock is that wrong") from error
+        raise ConfigurationError(f"--shift {text} is too long; check it") from error
     return -span if sign == "-" else span
 
 

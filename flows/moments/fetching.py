@@ -21,7 +21,7 @@ from storage.shards.manifest import VideoEntry
 MAX_BYTES = 512 << 20  # of the pictures of one query's candidates, unpacked
 OTHER_PICTURE = "the archive shows another picture at this time"
 NO_FRAME = "the video has no frame there"
-TOO_MANY = f"the moments of the candidates before fill the {MAX_BYTES >> 20} MiB for them"
+TOO_MANY = f"the moments of earlier candidates fill the {MAX_BYTES >> 20} MiB for moments"
 MAX_REASONS = 3  # told; the verdicts have all
 _LACKING = f"{STORED_CROPS}: "  # begins what is said of a verdict without its moment
 

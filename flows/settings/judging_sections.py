@@ -89,7 +89,7 @@ class RerankSettingsSection(Section):
     rank_weight: float | None = Field(None, ge=0, description="weight of the coarse rank in the mean")
     coarse_weight: float | None = Field(None, ge=0, description="weight of the coarse z-score in the product")
     posture_weight: float | None = Field(
-        None, ge=0, le=1, description="weight of the joints compared with the judge, for behaviors that joints show"
+        None, ge=0, le=1, description="share of the joints next to the judge (0 to 1), for behaviors that joints show"
     )
     reading: Literal["generate", "likelihood", "both"] | None = Field(
         None,
@@ -98,7 +98,7 @@ class RerankSettingsSection(Section):
     saliency: bool | None = Field(None, description="weight masked words by how much the picture decides them")
     focus: bool | None = Field(None, description="add a view of the region that shows the behavior")
     max_images: Annotated[int | None, Unit("images")] = Field(
-        None, ge=1, le=16, description="moments of a candidate that the judge sees; judge.max_views limits them"
+        None, ge=1, le=16, description="crops of a candidate that the judge sees; judge.max_views limits them"
     )
     masking: Literal["lexicon", "judge"] = Field(
         "lexicon", description="who chooses the masked words if a query does not; the judge's choice is kept"
@@ -118,7 +118,7 @@ class RerankSettingsSection(Section):
     )
     pair_top: int | None = Field(None, ge=2, description="number of top places in which pairs are compared")
     mirror: bool | None = Field(
-        None, description="also ask about each view mirrored; steadier answers for twice the calls"
+        None, description="also ask about each view mirrored; steadier answers for twice the questions"
     )
     gate: bool | None = Field(
         None, description="judge only candidates that could come first; the others can't become hits"
@@ -132,8 +132,8 @@ class RerankSettingsSection(Section):
     description_weight: float | None = Field(
         None,
         ge=0,
-        description="weight in the order of how like the query the judge's own description of a candidate is; "
-        "0: do not ask for one",
+        description="weight of how well the judge's own description of a candidate fits the query; changes "
+        "only the order. 0: do not ask for one",
     )
     explain: bool | None = Field(None, description="let the judge explain why it accepts a candidate")
     moment_frames: Annotated[int | None, Unit("frames")] = Field(
@@ -146,7 +146,8 @@ class RerankSettingsSection(Section):
         None, gt=0, le=60, description="length of the moment that these frames show"
     )
     moment_cut: Literal["fixed", "follow"] | None = Field(
-        None, description="part of the frames: a fixed one with all of the person's places, or one that follows them"
+        None,
+        description="what is cut out of the frames: fixed (all places of the person) or follow (the person, moving)",
     )
     moment_join: Literal["best", "mean", "order"] | None = Field(
         None,

@@ -152,7 +152,7 @@ class _Pool:
         elif time.monotonic() - self._moved > IDLE_SECONDS:
             self._moved = time.monotonic()
             self._listener.warn(
-                f"no worker has taken one of {len(self._open)} units for {IDLE_SECONDS / 60:.0f} minutes; start some, "
+                f"no worker has taken any of {len(self._open)} units for {IDLE_SECONDS / 60:.0f} minutes; start some, "
                 "for example: prefect worker start --pool anomalylmm"
             )
 

@@ -157,7 +157,7 @@ def find_index_problems(layout: StoreLayout, *, deep: bool) -> Iterator[str]:
         else:
             lost = sorted(shard.shard_id for shard in {*index.manifest.shards} - there[directory.parent.name])
             if lost:
-                yield f"{directory} is of {len(lost)} shards that are gone or changed, such as {lost[0]}.{_REMEDY}"
+                yield f"{directory} covers {len(lost)} shards that are gone or changed, such as {lost[0]}.{_REMEDY}"
 
 
 def remove_index(layout: StoreLayout, directory: Path) -> None:

@@ -86,7 +86,7 @@ class Snapshot:
             return cursor.fetchall()
         rows = cursor.fetchmany(self._max_rows + 1)
         if len(rows) > self._max_rows:
-            raise QueryError(f"The result has over {self._max_rows:,} rows: add LIMIT, or allow more.")
+            raise QueryError(f"The result has over {self._max_rows:,} rows: add LIMIT, or raise the limit (--rows).")
         return rows
 
     def _check(self, sql: str) -> None:

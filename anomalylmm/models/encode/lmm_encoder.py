@@ -113,7 +113,7 @@ class LmmEncoder:
         inputs = self._image_inputs(images)
         if "image_grid_thw" not in inputs:
             raise ConfigurationError(
-                f"{type(self._model).__name__} does not say how its image tokens are laid out; switch focus maps off"
+                f"{type(self._model).__name__} does not say how its image tokens are laid out; set rerank.focus = false"
             )
         hidden = self._model(**inputs, use_cache=False).last_hidden_state
         merge = self._processor.image_processor.merge_size

@@ -20,7 +20,7 @@ def patch_vectors(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     """
     tower = getattr(model, "vision_model", None)
     if tower is None:
-        raise ConfigurationError(f"{type(model).__name__} has no vision tower with patches; switch focus maps off")
+        raise ConfigurationError(f"{type(model).__name__} has no vision tower with patches; set rerank.focus = false")
     if hasattr(tower, "head"):
         return _through_pooling_head(tower, inputs)
     if hasattr(tower, "post_layernorm") and hasattr(model, "visual_projection"):
@@ -65,7 +65,7 @@ def as_grid(tokens: Tensor, tower: Any, inputs: dict[str, Tensor]) -> Tensor:
     patch_height, patch_width = (patch, patch) if isinstance(patch, int) else patch
     pixels = inputs["pixel_values"]
     if pixels.ndim != 4:
-        raise ConfigurationError("the encoder cuts images into patches of free layout; switch focus maps off")
+        raise ConfigurationError("the encoder cuts images into patches of free layout; set rerank.focus = false")
     rows, columns = pixels.shape[-2] // patch_height, pixels.shape[-1] // patch_width
     extra = tokens.shape[1] - rows * columns
     if extra < 0:

@@ -158,6 +158,6 @@ def check_judge(ablation: Ablation) -> None:
     outcomes = [item for found in ablation.outcomes.values() for item in found if item.num_judged]
     if outcomes and all(item.num_failed == item.num_judged for item in outcomes):
         raise JudgeError(
-            f"the judge gave no answer on any of {sum(item.num_failed for item in outcomes)} candidates; "
+            f"the judge gave no answer for any of {sum(item.num_failed for item in outcomes)} candidates; "
             "see `anomalylmm models` and `anomalylmm doctor`"
         )

@@ -55,7 +55,7 @@ def _write_head(document: Mapping[str, Any]) -> str:
         f"{code(document['settings_digest'])}: {document['tuning']}.",
         f"Models: dual encoder {code(document['models']['dual_encoder'])}, judge {code(document['models']['judge'])}.",
         f"Best on this split by mAP: **{escape(document['best'])}**." if document["best"] else "",
-        f"The judge gave no usable answer on {num_failed} candidates." if num_failed else "",
+        f"The judge gave no usable answer for {num_failed} candidates." if num_failed else "",
     ]
     return "\n\n".join(line for line in lines if line) + "\n"
 

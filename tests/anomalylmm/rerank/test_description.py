@@ -72,7 +72,7 @@ def test_who_is_described_like_the_query_goes_up_and_nobody_is_accepted_by_it() 
     assert names(result) == ["t2", "t1", "t0"]
     fall = verdicts(result)["t2"]
     assert fall.description == "A man is falling."
-    assert "its description is 1.00 like the query" in fall.reason
+    assert "its description and the query have a cosine of 1.00" in fall.reason
     cosines = [0.5, 1 / np.sqrt(2), 1.0]
     assert fall.score - verdicts(plain)["t2"].score == pytest.approx(2.0 * (1.0 - np.mean(cosines)))
     assert [verdicts(result)[name].confidence for name in "t0 t1 t2".split()] == [

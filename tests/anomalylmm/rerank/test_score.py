@@ -92,7 +92,7 @@ def test_the_reason_says_whose_probability_it_is_where_something_else_was_seen()
 
 def test_the_reason_names_what_could_not_be_told():
     reason = write_reason([slot("action", 0.0, answer=UNKNOWN)], None, ["0 of 1 blanks answered"])
-    assert reason == "could not tell about falling; asked for falling; trouble: 0 of 1 blanks answered"
+    assert reason == "could not tell about falling; asked for falling; problem: 0 of 1 blanks answered"
 
 
 def test_the_agreement_is_found_again_in_a_score():

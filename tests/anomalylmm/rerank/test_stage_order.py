@@ -314,4 +314,4 @@ def test_ten_hostile_queries_and_answers_break_nothing_and_the_verdict_says_what
         assert "the judge writes: " in verdict.reason
         assert len(verdict.reason) < 5000
         if not answer.startswith("red, "):
-            assert "trouble: " in verdict.reason
+            assert "problem: " in verdict.reason

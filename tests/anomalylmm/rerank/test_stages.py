@@ -78,7 +78,7 @@ def test_a_query_without_slots_is_judged_by_the_sentence_and_says_so():
     candidates = [candidate_of(0, 1), candidate_of(1, 2)]
     result = adjudicator(judge).adjudicate(query_of("a suspicious person"), candidates)
     assert order(result) == ["t1", "t0"]
-    assert "no slots" in verdict_of(result, "t1").reason
+    assert "no masked words" in verdict_of(result, "t1").reason
     assert judge.num_blind == 0
 
 
@@ -88,7 +88,7 @@ def test_a_query_without_slots_stays_in_coarse_order_under_the_paper_preset():
     result = adjudicator(judge, PAPER).adjudicate(query_of("a suspicious person"), candidates)
     assert order(result) == ["t0", "t1"]
     assert result.num_calls == 0
-    assert "no slots" in verdict_of(result, "t0").reason
+    assert "no masked words" in verdict_of(result, "t0").reason
 
 
 def test_the_budget_leaves_the_rest_unjudged_in_coarse_order():
