@@ -11,7 +11,7 @@ import numpy as np
 from anomalylmm.posture.classes import READINGS
 from anomalylmm.posture.words import read_word
 from anomalylmm.records import Floats, Slot, SlotVerdict
-from anomalylmm.rerank.score import join_experts
+from anomalylmm.rerank.score import join_experts, sigmoid
 
 
 def read_absent(
@@ -29,7 +29,7 @@ def read_absent(
         posture_scores: (N, P) of the crops whose joints count for that moment; None if no poses are estimated.
         weight: Of the joints compared with the judge.
     """
-    seen = _sigmoid(_choose(slot, logits, best))
+    seen = sigmoid(_choose(slot, logits, best))
     shown = read_word(slot.word, slot.kind, posture_scores) if weight else None
     if shown is not None:
         seen = join_experts(seen, shown, weight * READINGS[slot.word].weight)
@@ -68,7 +68,3 @@ def _choose(slot: Slot, logits: Sequence[float], best: int | None) -> float:
     if slot.kind == "action" and best is not None:
         return logits[best]
     return float(np.mean(logits)) if slot.kind == "color" else max(logits)
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

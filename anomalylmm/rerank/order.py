@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Cloze
+from anomalylmm.rerank.score import softmax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,7 @@ def find_orders(cloze: Cloze, lexicon: Lexicon) -> dict[int, Order]:
 
 def read_phases(log_scores: NDArray[np.float64], phases: Phases) -> NDArray[np.float64]:
     """Turns log-likelihoods of answers (T, A) into each frame's distribution over the phases' words; (T, W)."""
-    scores = log_scores[:, list(phases.group)]
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)
+    return softmax(log_scores[:, list(phases.group)])
 
 
 def score_order(shares: NDArray[np.float64], phases: Phases) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anomalylmm.errors import ShapeError
 from anomalylmm.records import Box, Floats, Image, Slot, SlotKind, SlotVerdict
 from anomalylmm.rerank.prompts import AnswerLayout
+from anomalylmm.rerank.score import softmax
 
 # Weight of a kind if the picture decides it, and the share of it that stays if the picture says nothing.
 KIND_WEIGHTS: dict[SlotKind, float] = {
@@ -39,7 +40,7 @@ def slot_posteriors(log_scores: NDArray[np.float64], layout: AnswerLayout) -> tu
     expected = len(layout.answers)
     if log_scores.ndim != 2 or log_scores.shape[1] != expected:
         raise ShapeError.of("log_scores", f"(N, {expected})", log_scores.shape)
-    return tuple(_softmax(log_scores[:, list(group)]) for group in layout.groups)
+    return tuple(softmax(log_scores[:, list(group)]) for group in layout.groups)
 
 
 def slot_saliency(posterior: NDArray[np.float64], prior: NDArray[np.float64]) -> float:
@@ -86,8 +87,8 @@ def focus_box(patch_map: Floats, image_width: int, image_height: int, share: flo
     return left, top, right, bottom
 
 
-def overlay(image: Image, patch_map: Floats, box: Box | None = None) -> Image:
-    """Paints a patch map (rows, columns) over an image (H, W, 3), with the focus box if one is given; RGB."""
+def overlay(image: Image, patch_map: Floats) -> Image:
+    """Paints a patch map (rows, columns) over an image (H, W, 3); RGB."""
     height, width = image.shape[:2]
     values = np.nan_to_num(np.asarray(patch_map, dtype=np.float32), posinf=0.0, neginf=0.0)
     span = float(values.max() - values.min())
@@ -95,12 +96,7 @@ def overlay(image: Image, patch_map: Floats, box: Box | None = None) -> Image:
     smooth = np.clip(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_CUBIC), 0.0, 1.0)
     heat = cv2.cvtColor(cv2.applyColorMap((smooth * 255).astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     strength = (0.15 + 0.4 * smooth)[:, :, None]  # the person stays visible where nothing happens
-    painted = np.ascontiguousarray((image * (1 - strength) + heat * strength).astype(np.uint8))
-    if box is not None:
-        left, top, right, bottom = (round(corner) for corner in box)
-        thickness = max(1, round(min(height, width) / 100))
-        cv2.rectangle(painted, (left, top), (right - 1, bottom - 1), (255, 255, 255), thickness)
-    return painted
+    return np.ascontiguousarray((image * (1 - strength) + heat * strength).astype(np.uint8))
 
 
 def _grow(first: int, last: int, cells: int, pixels: int, share: float) -> tuple[float, float]:
@@ -108,8 +104,3 @@ def _grow(first: int, last: int, cells: int, pixels: int, share: float) -> tuple
     size = min(float(pixels), max(stop - start, share * pixels))
     left = min(max(0.0, (start + stop - size) / 2), pixels - size)
     return float(left), float(left + size)
-
-
-def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)

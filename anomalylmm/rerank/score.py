@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.records import UNKNOWN, Candidate, MomentCut, SlotKind, SlotVerdict
 
@@ -226,3 +229,14 @@ def write_reason(slots: Sequence[SlotVerdict], affirm: float | None, problems: S
 def _of_asked(slot: SlotVerdict) -> str:
     """Names whose probability it is where something else than the word asked for was seen."""
     return "" if slot.answer == slot.word else f"{slot.word}: "
+
+
+def sigmoid(logit: float) -> float:
+    """The probability of a logit, of any size."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distributions of rows of logits (N, W)."""
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -18,7 +18,7 @@ from anomalylmm.rerank.gate import Hints, JudgingPlan, plan_judging, weave
 from anomalylmm.rerank.interview import Begin
 from anomalylmm.rerank.looks import cut_focus_crops, iter_looks, names_a_side, split_moment, split_views
 from anomalylmm.rerank.order import find_orders
-from anomalylmm.rerank.pairs import PairReading, Promotion, pivot_promote
+from anomalylmm.rerank.pairs import PairReading, pivot_promote
 from anomalylmm.rerank.prompts import (
     layout_answers,
     read_reason,
@@ -49,9 +49,6 @@ class Adjudication:
     num_calls: int  # questions put to the judge: one is one prompt on one look
     num_cached: int  # questions answered by the cache, or by an equal picture
     seconds: float
-    num_gated: int = 0  # candidates that needed no judge
-    num_shared: int = 0  # candidates judged as another with nearly the same picture
-    num_promoted: int = 0  # places won in comparisons of two candidates
     unjudged: tuple[Candidate, ...] = ()  # those that the judge should have judged and did not
     notes: tuple[str, ...] = ()  # what could not be done, and why
 
@@ -129,7 +126,6 @@ class Adjudicator:
         """
         started = time.perf_counter()
         case = self._open_case(query, candidates, cache, budget_calls, hints or {})
-        promotions: list[Promotion] = []
         if case.questions.num_calls == 0:
             reader = self._reader(case, None)
             case.verdicts = {position: reader.unasked(candidates[position]) for position in case.plan.chosen}
@@ -137,16 +133,13 @@ class Adjudicator:
         else:
             self._judge_leaders(case)
             self._share(case)
-            order, promotions = self._order(case)
+            order = self._order(case)
             self._explain(case, order)
         return Adjudication(
             ranked=_rank(case, order),
             num_calls=case.asker.num_calls,
             num_cached=case.asker.num_cached,
             seconds=time.perf_counter() - started,
-            num_gated=len(case.plan.waiting),
-            num_shared=sum(leader != position for position, leader in case.plan.leader_of.items()),
-            num_promoted=len(promotions),
             unjudged=tuple(candidates[position] for position in case.unjudged),
             notes=self._note(case),
         )
@@ -257,12 +250,11 @@ class Adjudicator:
                 candidates = case.candidates[leader], case.candidates[position]
                 case.verdicts[position] = share_verdict(case.verdicts[leader], *candidates, self.settings)
 
-    def _order(self, case: _Case) -> tuple[list[int], list[Promotion]]:
+    def _order(self, case: _Case) -> list[int]:
         """Orders the chosen by score, then close neighbors by comparison; those without a score keep their place."""
         chosen = case.plan.chosen
         scores = [case.score_of(position) for position in chosen]
         ordered = order_scored(scores)
-        promotions: list[Promotion] = []
         if self.settings.pairwise:
             ordered, promotions = pivot_promote(
                 ordered,
@@ -272,9 +264,9 @@ class Adjudicator:
                 margin=self.settings.pair_margin,
                 top=self.settings.pair_top,
             )
-        for promotion in promotions:
-            self._note_promotion(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
-        return list(put_in_places(chosen, ordered)), promotions
+            for promotion in promotions:
+                self._note_promotion(case, chosen[promotion.item], chosen[promotion.before], promotion.reading)
+        return list(put_in_places(chosen, ordered))
 
     def _compare(self, case: _Case, earlier: int, later: int) -> PairReading | None:
         """Compares two candidates by their best pictures, or by their scores if the judge takes only one."""

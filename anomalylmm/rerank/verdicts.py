@@ -1,6 +1,5 @@
 """Reads what the judge said of a candidate into a verdict; asks nothing and orders nothing."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +23,7 @@ from anomalylmm.rerank.score import (
     join_experts,
     product_score,
     score,
+    sigmoid,
     write_reason,
 )
 
@@ -98,7 +98,7 @@ class VerdictReader:
 
     def read_filter(self, candidate: Candidate, heard: Sequence[Evidence]) -> Verdict | None:
         """Reads the filter's answers on all looks of one candidate; None if one look passes and the judge goes on."""
-        likelihood = _sigmoid(max(evidence.affirm_logit for evidence in heard))
+        likelihood = sigmoid(max(evidence.affirm_logit for evidence in heard))
         if likelihood >= self.settings.filter:
             return None
         return Verdict(
@@ -178,7 +178,7 @@ class VerdictReader:
             shown = [evidence.facet_logits[index] for evidence in usable if index < len(evidence.facet_logits)]
             if shown:
                 logits.append(max(shown) if slot.kind == "action" else float(np.mean(shown)))
-        return _sigmoid(min(logits))
+        return sigmoid(min(logits))
 
 
 def add_frames(
@@ -292,10 +292,6 @@ def _best_look(posteriors: Posteriors, slots: Sequence[Slot]) -> int | None:
     if not actions or not posteriors:
         return None
     return int(np.argmax(sum(np.log(posteriors[index][:, 0] + 1e-12) for index in actions)))
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
 def _blank_verdict(slot: Slot) -> SlotVerdict:

@@ -3,9 +3,9 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -40,22 +40,22 @@ def create_app(desk: Desk) -> Guard:
     return Guard(app, desk.sessions, None if desk.password_hash else desk.user)
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk that answers a request."""
-    found: Desk = request.app.state.desk
-    return found
+async def _desk_of(request: Request) -> Any:
+    return request.app.state.desk
 
 
-def session_of(request: Request) -> Session:
-    """The session of a request; the guard lets none pass without one."""
-    found: Session = request.state.session
-    return found
+async def _session_of(request: Request) -> Any:
+    return request.state.session  # the guard lets no request pass without one
+
+
+OwnDesk = Annotated[Desk, Depends(_desk_of)]
+OwnSession = Annotated[Session, Depends(_session_of)]
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Renders a page."""
-    desk, session = desk_of(request), getattr(request.state, "session", None)
-    shared = {"session": session, "has_password": bool(desk.password_hash), "path": request.url.path}
+    session, has_password = getattr(request.state, "session", None), bool(request.app.state.desk.password_hash)
+    shared = {"session": session, "has_password": has_password, "path": request.url.path}
     text = _templates().get_template(template).render(**shared, version=__version__, **values)
     return HTMLResponse(text.encode("utf-8", "replace"), status)
 

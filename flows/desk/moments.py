@@ -9,7 +9,7 @@ from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import CropRow
 from anomalylmm.rerank.saliency import overlay
 from flows.desk.clips import read_track
-from flows.desk.words import Word, read_slots, split_words
+from flows.desk.sentences import Word, read_slots, split_words
 from flows.export.choice import Choice, Evidence, gather
 from flows.index.units.cropping import read_jpeg, write_jpeg
 from flows.report.pictures import draw_box

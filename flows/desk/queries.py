@@ -14,10 +14,9 @@ from anomalylmm.measure.calibration import Calibration
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.records import Query, SlotKind
 from flows.desk.searches import LAST_DAY
-from flows.desk.words import Word, split_words
+from flows.desk.sentences import Word, split_words
 from flows.review.calibrating import read_thresholds
 from flows.sweep.query_file import SavedQuery, default_query_file, read_saved
-from flows.sweep.query_writing import read_text
 from storage.disk.layout import StoreLayout
 from storage.hits.analyst import open_snapshot
 from storage.hits.board import Board
@@ -155,11 +154,6 @@ def _outcome(state: str | None) -> Outcome:
     return "confirmed" if state == "confirmed" else "rejected" if state == "rejected" else "open"
 
 
-def read_versions(board: Board, name: str) -> list[dict[str, Any]]:
-    """The versions of a query, newest first."""
-    return board.select(VERSIONS_SQL, [name])
-
-
 def list_changes(form: QueryForm, saved: SavedQuery) -> dict[str, Any]:
     """The keys of the file that a form changes; what it leaves as it is stays as it is written."""
     query = saved.query
@@ -183,8 +177,3 @@ def list_changes(form: QueryForm, saved: SavedQuery) -> dict[str, Any]:
 def describe_mask(word: Word) -> dict[str, Any]:
     """A mask as the page sends it."""
     return {"word": word.text, "kind": word.kind, "means": word.means, "contrasts": list(word.contrasts)}
-
-
-def digest_of(path: Path) -> str:
-    """The digest with which a change of the file must come."""
-    return read_text(path)[1]

@@ -16,10 +16,8 @@ from flows.runs.notifying import notify_failure, notify_report
 from flows.runs.progress import Listener
 from flows.runs.terminal import escape
 from flows.settings.forms import IndexForm, SweepForm
-from flows.workers.engines import open_engine
-from flows.workers.jobs import UnitJob, build_jobs, work_on
-from flows.workers.pools import index_in_pool
-from flows.workers.spreading import gather
+from flows.workers.engines import Engine
+from flows.workers.jobs import UnitJob, work_on
 
 
 @task(name="index-unit", task_run_name="{job.name}", retries=1, retry_delay_seconds=10, **NOT_KEPT)
@@ -33,16 +31,12 @@ def index_unit_task(job: UnitJob) -> UnitReport:
 def run_as_tasks(form: IndexForm | SweepForm, listener: Listener) -> RunUnits:
     """Runs each unit as a task of the current flow, several at once on the engine of the settings."""
 
-    def run(units: Sequence[Unit]) -> list[UnitReport]:
-        if not units:
-            return []
-        composition = form.compose()
-        jobs, workers = build_jobs(composition, form.layout(), Path(form.archive), units), composition.settings.workers
-        if workers.engine == "pool":
-            return index_in_pool(jobs, workers.queue, listener)
+    def submit(engine: Engine, job: UnitJob) -> Any:
         task: Any = index_unit_task  # Prefect's type hints expect a coroutine
-        with open_engine(composition.settings, len(units)) as engine:
-            return gather(engine, jobs, lambda job: engine.runner.submit(task, {"job": job}), listener)
+        return engine.runner.submit(task, {"job": job})
+
+    def run(units: Sequence[Unit]) -> list[UnitReport]:
+        return indexing.run_elsewhere(form.compose(), form.layout(), Path(form.archive), listener, units, submit)
 
     return run
 

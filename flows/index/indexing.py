@@ -139,7 +139,8 @@ def build_plan(
     identities = Identities(layout, archive)
     digest, max_tries = composition.pipeline.digest, composition.settings.decode.max_tries
     notes = read_quarantine(layout, digest)
-    waiting = [note for note in notes if not _is_due(note, archive, retry=retry, max_tries=max_tries)]
+    modified = {note.path: modified_time_ns(archive / note.path) for note in notes}
+    waiting = [note for note in notes if not note.is_due(modified[note.path], retry=retry, max_tries=max_tries)]
     gallery, corrections = Gallery.open(layout, digest), read_corrections(layout)
     plan = plan_archive(
         archive,
@@ -179,10 +180,6 @@ def _lift(layout: StoreLayout, archive: Path, plan: Plan) -> None:
     videos = [video for unit in plan.units for video in unit.videos]
     shorter = [find_erased(archive / video.path, video.size_bytes, known.files_at(video.path)) for video in videos]
     lift_erasures(layout, (*(video.video_id for video in videos), *(name for names in shorter for name in names)))
-
-
-def _is_due(note: QuarantineEntry, archive: Path, *, retry: bool, max_tries: int) -> bool:
-    return note.is_due(modified_time_ns(archive / note.path), retry=retry, max_tries=max_tries)
 
 
 def _drop_outdated(layout: StoreLayout, notes: Sequence[QuarantineEntry], plan: Plan) -> list[QuarantineEntry]:
@@ -238,7 +235,7 @@ def index_archive(
             listener.warn(note)
         listener.start("index MB", plan.num_bytes / 1e6)
         is_local = composition.settings.workers.engine == "threads"
-        run_here = partial(_run_in_threads if is_local else _run_elsewhere, composition, layout, archive, listener)
+        run_here = partial(_run_in_threads if is_local else run_elsewhere, composition, layout, archive, listener)
         lease_seconds = composition.settings.shards.lease_seconds
         digest = composition.pipeline.digest
         units = run_shared(run_units or run_here, plan.units, layout, digest, lease_seconds, listener)
@@ -264,10 +261,15 @@ def _run_in_threads(
     return work_at_once(work, units, number)
 
 
-def _run_elsewhere(
-    composition: Composition, layout: StoreLayout, archive: Path, listener: Listener, units: Sequence[Unit]
+def run_elsewhere(
+    composition: Composition,
+    layout: StoreLayout,
+    archive: Path,
+    listener: Listener,
+    units: Sequence[Unit],
+    submit: Callable[[Any, Any], Any] | None = None,
 ) -> list[UnitReport]:
-    """Processes the units by the engine that the settings name."""
+    """Processes the units by the engine that the settings name; ``submit`` gives it a job in another way than usual."""
     from flows.workers.engines import open_engine  # imports Prefect, which takes a second
     from flows.workers.jobs import build_jobs, work_on
     from flows.workers.pools import index_in_pool
@@ -279,7 +281,8 @@ def _run_elsewhere(
     if workers.engine == "pool":
         return index_in_pool(jobs, workers.queue, listener)
     with open_engine(composition.settings, len(units)) as engine:
-        return gather(engine, jobs, lambda job: engine.submit(work_on, job), listener)
+        start = partial(submit, engine) if submit else partial(engine.submit, work_on)
+        return gather(engine, jobs, start, listener)
 
 
 def _replace_outgrown(layout: StoreLayout, pipeline_digest: str, listener: Listener) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import duckdb
 from anomalylmm.errors import StoreBusyError
 from anomalylmm.measure.incidents import group_incidents
 from flows.maintain.corrections import Correction, CorrectionPlan
-from flows.runs.progress import Listener, Silence
+from flows.runs.progress import Silence
 from flows.runs.recording import list_reasons, recording
 from flows.sweep.findings import read_interval, record_incident
 from flows.sweep.page import write_latest_page
@@ -53,9 +53,7 @@ class Consequences:
     num_erased: int  # videos that an earlier erasure matches then
 
 
-def correct_store(
-    layout: StoreLayout, plan: CorrectionPlan, correction: Correction, listener: Listener | None = None
-) -> MendingReport:
+def correct_store(layout: StoreLayout, plan: CorrectionPlan, correction: Correction) -> MendingReport:
     """Saves the correction, rewrites the shards it contradicts, and publishes hits and incidents again.
 
     Raises:
@@ -70,7 +68,7 @@ def correct_store(
             "an earlier correction was interrupted and has just been finished; nothing else was changed. Look at the "
             "videos, and repeat the command if it asks for more"
         )
-    with HitStore(layout) as hits, recording(layout, "recamera", listener or Silence()) as run:
+    with HitStore(layout) as hits, recording(layout, "recamera", Silence()) as run:
         if plan.changes or correction.renamed:
             write_correction(
                 layout,

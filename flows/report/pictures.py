@@ -12,7 +12,7 @@ from anomalylmm.protocols import PatchTextMapper
 from anomalylmm.records import Clip, CropRow, Image, Query
 from anomalylmm.rerank.saliency import overlay
 from flows.index.units.cropping import read_jpeg, write_jpeg
-from flows.report.strips import draw_strip
+from flows.report.strips import center, draw_strip, fit
 
 SIDE_PX = 320
 
@@ -35,7 +35,8 @@ def draw_pair(row: CropRow, patch_map: np.ndarray) -> Image:
     crop = read_jpeg(row.jpeg)
     warm = overlay(crop, patch_map)
     boxed = draw_box(crop.copy(), row)
-    return np.hstack([_center(_draw_body(_resize(boxed), row)), _center(_resize(warm))])
+    crop, warm = (fit(image, SIDE_PX, cv2.INTER_CUBIC) for image in (boxed, warm))
+    return np.hstack([center(_draw_body(crop, row), SIDE_PX), center(warm, SIDE_PX)])
 
 
 def draw_box(crop: Image, row: CropRow) -> Image:
@@ -59,23 +60,6 @@ def place_in_crop(image: Image, row: CropRow, places: np.ndarray) -> np.ndarray:
     left, top, right, bottom = row.context_xyxy_px
     scale = image.shape[1] / max(1.0, right - left), image.shape[0] / max(1.0, bottom - top)
     return np.asarray((places - (left, top)) * scale)
-
-
-def _resize(image: Image) -> Image:
-    """Makes the longer side ``SIDE_PX``."""
-    height, width = image.shape[:2]
-    scale = SIDE_PX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
-
-
-def _center(image: Image) -> Image:
-    """Puts a picture into the middle of a black square."""
-    height, width = image.shape[:2]
-    canvas = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
-    top, left = (SIDE_PX - height) // 2, (SIDE_PX - width) // 2
-    canvas[top : top + height, left : left + width] = image
-    return canvas
 
 
 def draw_results(

@@ -27,18 +27,6 @@ class Engine:
     gone: tuple[type[BaseException], ...] = ()  # what it raises if the cluster ended
 
 
-@contextmanager
-def open_task_runner(settings: Settings, num_tasks: int) -> Iterator[TaskRunner[Any]]:
-    """Starts or reaches the engine like ``open_engine`` and gives Prefect's task runner for it.
-
-    Raises:
-        ConfigurationError: The engine's extra is not installed.
-        EngineError: The cluster can't be reached, has no workers, or has other versions than this program.
-    """
-    with open_engine(settings, num_tasks) as engine:
-        yield engine.runner
-
-
 def open_engine(settings: Settings, num_tasks: int) -> AbstractContextManager[Engine]:
     """Starts or reaches the engine of the settings.
 

@@ -18,9 +18,8 @@ from anomalylmm.errors import QueryError, StoreError
 from storage.disk.layout import CROPS_FILE, StoreLayout, require_store
 from storage.hits.database import CONNECTION_SETTINGS
 from storage.hits.gaps import read_gaps_table
-from storage.hits.indexed import add_indexed, create_unpublished
 from storage.hits.runs import read_runs_table
-from storage.hits.snapshot import NO_CROPS_SQL, crop_columns_sql, is_whole
+from storage.hits.snapshot import NO_CROPS_SQL, add_indexed, create_unpublished, crop_columns_sql, is_whole
 from storage.hits.tables import quote_text
 from storage.shards.schema import crops_view_schema
 

@@ -18,6 +18,7 @@ from storage.disk.layout import StoreLayout, require_store
 from storage.hits import tables
 from storage.hits.board_filter import ALL, BoardFilter, Cursor, Facet
 from storage.hits.database import CONNECTION_SETTINGS
+from storage.hits.feedback_sql import known_hits
 from storage.hits.inbox import read_waiting
 from storage.hits.rows import FeedbackRecord
 
@@ -188,9 +189,13 @@ class Board:
         """All that people said of some hits, newest first."""
         return self.select(f"SELECT * FROM said WHERE hit_id {_OF_IDS} ORDER BY created_utc DESC", [list(hit_ids)])  # noqa: S608 - values are bound
 
+    def cameras(self) -> list[str]:
+        """The cameras of the published shards."""
+        return [camera for (camera,) in self.read("SELECT DISTINCT camera FROM shards ORDER BY camera")]
+
     def known(self, hit_ids: Iterable[str]) -> set[str]:
         """The ids among ``hit_ids`` that belong to hits."""
-        return {hit_id for (hit_id,) in self.read(f"SELECT hit_id FROM hits WHERE hit_id {_OF_IDS}", [list(hit_ids)])}  # noqa: S608 - values are bound
+        return known_hits(self.read, hit_ids)
 
     def select(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Rows of one SELECT that we wrote ourselves, by the names of their columns."""

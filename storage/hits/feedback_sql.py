@@ -1,8 +1,7 @@
 """Joins feedback to the hits it is about; the same SQL reads the writer's and the published database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC
-from typing import Any
 
 from storage.hits.rows import FeedbackRecord, ReviewRecord
 from storage.hits.tables import Reader
@@ -16,11 +15,12 @@ _FEEDBACK_SQL = """
 SELECT hit_id, verdict, who, created_utc, note FROM feedback
 WHERE verdict IN ('confirm', 'reject', 'unsure', 'clear') ORDER BY created_utc, feedback_id
 """
-_HITS_SQL = """
-SELECT hit_id, confidence, judge_id, query_name, text, masked
+_FACTS = ("confidence", "judge_id", "query_name", "text", "masked")
+_HITS_SQL = f"""
+SELECT hit_id, {", ".join(_FACTS)}
 FROM hits JOIN (SELECT query_version, text, masked FROM queries) USING (query_version)
 WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))
-"""
+"""  # noqa: S608 - names are our own
 _KNOWN_SQL = "SELECT hit_id FROM hits WHERE hit_id IN (SELECT unnest(?::VARCHAR[]))"
 
 
@@ -35,17 +35,10 @@ def read_reviews(read: Reader, waiting: Iterable[FeedbackRecord] = ()) -> list[R
     ]
     feedback = {record.feedback_id: record for record in (*saved, *waiting)}.values()
     rows = read(_HITS_SQL, [sorted({clean_text(record.hit_id) for record in feedback})])
-    hits = {hit_id: facts for hit_id, *facts in rows}
-    return [_join(record, hits[record.hit_id]) for record in feedback if record.hit_id in hits]
+    hits = {hit_id: dict(zip(_FACTS, facts, strict=True)) for hit_id, *facts in rows}
+    return [ReviewRecord(feedback=record, **hits[record.hit_id]) for record in feedback if record.hit_id in hits]
 
 
 def known_hits(read: Reader, hit_ids: Iterable[str]) -> set[str]:
     """The ids among ``hit_ids`` that belong to hits."""
     return {hit_id for (hit_id,) in read(_KNOWN_SQL, [sorted({clean_text(hit_id) for hit_id in hit_ids})])}
-
-
-def _join(feedback: FeedbackRecord, facts: Sequence[Any]) -> ReviewRecord:
-    confidence, judge_id, query_name, text, masked = facts
-    return ReviewRecord(
-        feedback=feedback, confidence=confidence, judge_id=judge_id, query_name=query_name, text=text, masked=masked
-    )

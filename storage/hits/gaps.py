@@ -67,8 +67,7 @@ def read_archive_note(layout: StoreLayout, archive: Path) -> ArchiveNote | None:
 
 def read_other_notes(layout: StoreLayout, archive: Path) -> list[ArchiveNote]:
     """What is noted about all other archives."""
-    notes = (find_note(path, _NOTE) for path in sorted(layout.archives.glob("*.json")))
-    return [note for note in notes if note and note.archive != name_archive(archive)]
+    return [note for note in _read_notes(layout) if note.archive != name_archive(archive)]
 
 
 def remove_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
@@ -82,8 +81,7 @@ def remove_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
 
 def list_archives(layout: StoreLayout) -> tuple[str, ...]:
     """The archives that were indexed into a store, the one seen last first."""
-    notes = (find_note(path, _NOTE) for path in layout.archives.glob("*.json"))
-    return tuple(note.archive for note in sorted(filter(None, notes), key=lambda note: note.seen_utc, reverse=True))
+    return tuple(note.archive for note in sorted(_read_notes(layout), key=lambda note: note.seen_utc, reverse=True))
 
 
 def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
@@ -97,8 +95,12 @@ def write_archive_note(layout: StoreLayout, note: ArchiveNote) -> None:
 
 def read_gaps_table(layout: StoreLayout) -> pa.Table:
     """The gaps of all archives as an Arrow table; times are UTC without a zone."""
+    return GAPS.to_arrow(record_row(GAPS, gap) for note in _read_notes(layout) for gap in note.gaps)
+
+
+def _read_notes(layout: StoreLayout) -> list[ArchiveNote]:
     notes = (find_note(path, _NOTE) for path in sorted(layout.archives.glob("*.json")))
-    return GAPS.to_arrow(record_row(GAPS, gap) for note in notes if note for gap in note.gaps)
+    return [note for note in notes if note]
 
 
 def _path(layout: StoreLayout, archive: str) -> Path:

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from flows.desk.access import check_password
-from flows.desk.app import desk_of, page
+from flows.desk.app import OwnDesk, page
 from flows.desk.guard import read_cookie, write_cookie
 
 MAX_NAME = 80
@@ -15,17 +15,16 @@ router = APIRouter()
 
 
 @router.get("/login")
-def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
+def show_login(request: Request, desk: OwnDesk, next: str = "/") -> Response:  # noqa: A002 - the name in the address
     """Asks for name and password."""
-    if not desk_of(request).password_hash:
+    if not desk.password_hash:
         return RedirectResponse("/", 303)
     return page(request, "login.html", next=_local(next), message="", name="")
 
 
 @router.post("/login")
-async def log_in(request: Request) -> Response:
+async def log_in(request: Request, desk: OwnDesk) -> Response:
     """Checks the password, and begins a session under a new key."""
-    desk = desk_of(request)
     fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
     name, password, wanted = (fields.get(key, [""])[0] for key in ("name", "password", "next"))
     name, address = " ".join(name.split())[:MAX_NAME], request.client.host if request.client else ""
@@ -48,9 +47,9 @@ async def log_in(request: Request) -> Response:
 
 
 @router.post("/logout")
-def log_out(request: Request) -> Response:
+def log_out(request: Request, desk: OwnDesk) -> Response:
     """Ends the session."""
-    desk_of(request).sessions.end(read_cookie(request.headers))
+    desk.sessions.end(read_cookie(request.headers))
     return JSONResponse({"next": "/login"}, headers={"set-cookie": write_cookie("", request.scope)})
 
 

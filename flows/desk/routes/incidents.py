@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from flows.clock import utc_now
-from flows.desk.app import desk_of, page, session_of
+from flows.desk.app import OwnDesk, OwnSession, page
 from flows.desk.decisions import MAX_INCIDENTS, MAX_UNDONE, Verdict, decide, take_back
 from flows.desk.wording import write_utc
 from storage.hits.board import STATES, Board, State
@@ -81,9 +81,9 @@ def show_first() -> Response:
 
 
 @router.get("/incidents")
-def show_incidents(request: Request, wanted: Annotated[Wanted, Query()]) -> Response:
+def show_incidents(request: Request, desk: OwnDesk, wanted: Annotated[Wanted, Query()]) -> Response:
     """Shows incidents, or only what a script needs of the page."""
-    board, chosen, cursor = desk_of(request).board, wanted.to_filter(), wanted.to_cursor()
+    board, chosen, cursor = desk.board, wanted.to_filter(), wanted.to_cursor()
     board.refresh()
     filters = request.url.remove_query_params(["part", "after"]).query
     values: dict[str, Any] = {"wanted": wanted, "states": STATES, "filters": filters}
@@ -107,9 +107,8 @@ def show_incidents(request: Request, wanted: Annotated[Wanted, Query()]) -> Resp
 
 
 @router.post("/decisions")
-def make_decision(request: Request, asked: DecisionRequest) -> dict[str, object]:
+def make_decision(desk: OwnDesk, session: OwnSession, asked: DecisionRequest) -> dict[str, object]:
     """Notes a decision, and says how the incidents stand now."""
-    desk, session = desk_of(request), session_of(request)
     decision = decide(
         desk.layout,
         desk.board,
@@ -125,9 +124,8 @@ def make_decision(request: Request, asked: DecisionRequest) -> dict[str, object]
 
 
 @router.post("/decisions/undo")
-def undo_decision(request: Request) -> dict[str, object]:
+def undo_decision(desk: OwnDesk, session: OwnSession) -> dict[str, object]:
     """Takes back the last decision of this browser."""
-    desk, session = desk_of(request), session_of(request)
     if not session.decisions:
         raise HTTPException(409, "There is nothing to undo.")
     decision = session.decisions.pop()
@@ -136,9 +134,8 @@ def undo_decision(request: Request) -> dict[str, object]:
 
 
 @router.get("/pictures/{hit_id}.jpg")
-def show_picture(request: Request, hit_id: Id) -> Response:
+def show_picture(desk: OwnDesk, hit_id: Id) -> Response:
     """The picture of a hit: the crop with its box, and beside it the map of where the words apply."""
-    desk = desk_of(request)
     hit = desk.board.hit(hit_id)
     reports = desk.layout.reports.resolve()
     path = (reports / hit["picture_path"]).resolve() if hit else reports

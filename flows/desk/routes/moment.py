@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import FileResponse, Response
 
-from flows.desk.app import desk_of, page
+from flows.desk.app import OwnDesk, page
 from flows.desk.clips import read_track
 from flows.desk.desk import Desk
 from flows.desk.moments import choose, draw_crop, read_evidence, read_moment
@@ -18,9 +18,8 @@ router = APIRouter()
 
 
 @router.get("/incidents/{incident_id}")
-def show_incident(request: Request, incident_id: Id, wanted: Annotated[Wanted, Query()]) -> Response:
+def show_incident(request: Request, desk: OwnDesk, incident_id: Id, wanted: Annotated[Wanted, Query()]) -> Response:
     """Shows one incident; the filters in the address decide what is before and after it."""
-    desk = desk_of(request)
     moment = read_moment(desk.layout, desk.board, incident_id)
     if moment is None:
         raise HTTPException(404)
@@ -37,18 +36,16 @@ def show_incident(request: Request, incident_id: Id, wanted: Annotated[Wanted, Q
 
 
 @router.post("/clips/{hit_id}")
-def make_clip(request: Request, hit_id: Id) -> dict[str, object]:
+def make_clip(desk: OwnDesk, hit_id: Id) -> dict[str, object]:
     """Cuts the clip of a hit, and says where it is."""
-    desk = desk_of(request)
     desk.forget_erased()
     clip = desk.clips.cut(_find(desk, hit_id))
     return clip.describe(f"/clips/{hit_id}.mp4")
 
 
 @router.get("/clips/{hit_id}.mp4")
-def play_clip(request: Request, hit_id: Id) -> Response:
+def play_clip(desk: OwnDesk, hit_id: Id) -> Response:
     """The clip, or the part of it that the browser asks for."""
-    desk = desk_of(request)
     desk.forget_erased()
     path = desk.clips.path(hit_id)
     if path is None:
@@ -57,9 +54,8 @@ def play_clip(request: Request, hit_id: Id) -> Response:
 
 
 @router.get("/crops/{hit_id}/{number}.jpg")
-def show_crop(request: Request, hit_id: Id, number: int, mapped: bool = False) -> Response:
+def show_crop(desk: OwnDesk, hit_id: Id, number: int, mapped: bool = False) -> Response:
     """One picture of a hit's strip; ``mapped`` shows where the words apply."""
-    desk = desk_of(request)
     evidence = _find(desk, hit_id)
     crops = choose(read_track(desk.layout, evidence))
     if not 0 <= number < len(crops):

@@ -10,22 +10,21 @@ from starlette.responses import Response
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import Mask, mask_query, mask_words
-from flows.desk.app import desk_of, page
+from flows.desk.app import OwnDesk, page
 from flows.desk.desk import Desk
 from flows.desk.queries import (
     BINS,
+    VERSIONS_SQL,
     MaskForm,
     QueryForm,
     ShownQuery,
     describe_mask,
-    digest_of,
     list_changes,
     read_curve,
     read_shown,
-    read_versions,
 )
-from flows.desk.words import Word, split_words
-from flows.sweep.query_writing import add_query, change_query
+from flows.desk.sentences import Word, split_words
+from flows.sweep.query_writing import add_query, change_query, read_text
 
 NO_FILE = "The desk may not change the shipped queries. Copy them, and start the desk with --queries and your copy."
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -47,20 +46,17 @@ class MaskedText(BaseModel):
 
 
 @router.get("/queries")
-def show_queries(request: Request) -> Response:
+def show_queries(request: Request, desk: OwnDesk) -> Response:
     """Lists the saved queries."""
-    desk = desk_of(request)
     shown = read_shown(desk.layout, desk.board, desk.queries_file, desk.composition.lexicon)
     return page(request, "queries.html", shown=shown, file=desk.queries_file, no_file=NO_FILE)
 
 
 @router.get("/queries/{name}")
-def show_query(request: Request, name: Name) -> Response:
+def show_query(request: Request, desk: OwnDesk, name: Name) -> Response:
     """Shows one query."""
-    desk = desk_of(request)
     item = _find(desk, name)
     curve = read_curve(desk.layout, desk.board, item.query)
-    cameras = [camera for (camera,) in desk.board.read("SELECT DISTINCT camera FROM shards ORDER BY camera")]
     return page(
         request,
         "query.html",
@@ -68,26 +64,24 @@ def show_query(request: Request, name: Name) -> Response:
         masks=[describe_mask(word) for word in item.words if word.kind],
         curve=curve,
         bins=BINS,
-        cameras=sorted({*cameras, *item.query.cameras}),
-        versions=read_versions(desk.board, name),
-        digest=digest_of(desk.queries_file) if desk.queries_file else "",
+        cameras=sorted({*desk.board.cameras(), *item.query.cameras}),
+        versions=desk.board.select(VERSIONS_SQL, [name]),
+        digest=read_text(desk.queries_file)[1] if desk.queries_file else "",
         no_file=NO_FILE,
     )
 
 
 @router.post("/queries")
-def save_query(request: Request, asked: NewQuery) -> dict[str, str]:
+def save_query(desk: OwnDesk, asked: NewQuery) -> dict[str, str]:
     """Adds a query to the file."""
-    desk = desk_of(request)
     row = {"name": asked.name, "text": asked.text.strip(), "cameras": asked.cameras or None}
     add_query(_file(desk), row, desk.composition.lexicon)
     return {"name": asked.name, "address": f"/queries/{asked.name}"}
 
 
 @router.post("/queries/{name}")
-def change(request: Request, name: Name, form: QueryForm) -> dict[str, str]:
+def change(desk: OwnDesk, name: Name, form: QueryForm) -> dict[str, str]:
     """Changes a query of the file; the next sweep uses it."""
-    desk = desk_of(request)
     file, item = _file(desk), _find(desk, name)
     changed = change_query(file, name, list_changes(form, item.saved), form.digest, desk.composition.lexicon)
     version = next(saved.query.version for saved in changed if saved.query.name == name)
@@ -95,9 +89,8 @@ def change(request: Request, name: Name, form: QueryForm) -> dict[str, str]:
 
 
 @router.post("/queries/{name}/masks")
-def try_masks(request: Request, name: Name, asked: MaskedText) -> dict[str, object]:
+def try_masks(desk: OwnDesk, name: Name, asked: MaskedText) -> dict[str, object]:
     """Says what masks would make of the sentence, and changes nothing."""
-    desk = desk_of(request)
     text, lexicon = _find(desk, name).query.text, desk.composition.lexicon
     if asked.masks is None:
         cloze = mask_query(text, lexicon)

@@ -58,7 +58,7 @@ def test_the_overlay_is_a_picture_of_the_same_size_warm_at_the_peak():
     image = np.full((40, 60, 3), 100, dtype=np.uint8)
     patch_map = np.zeros((4, 6), dtype=np.float32)
     patch_map[0, 0] = 1.0
-    painted = overlay(image, patch_map, (0, 0, 30, 20))
+    painted = overlay(image, patch_map)
     assert painted.shape == image.shape
     assert painted.dtype == np.uint8
     assert int(painted[8, 8, 0]) > int(painted[8, 8, 2])

@@ -42,7 +42,6 @@ def test_a_close_neighbor_that_wins_both_orders_goes_up_and_its_verdict_says_so(
     result = run(judge, PAIRS, candidates_of(3))
     assert order(result) == ["t1", "t0", "t2"]
     assert judge.pairs == [(0, 1), (1, 0), (0, 2), (2, 0)]
-    assert result.num_promoted == 1
     assert "put before tracklet t0 by comparison (+2.00 logits)" in verdict_of(result, "t1").reason
     assert result.num_calls == 1 + 3 * 2 + 4
 
@@ -87,7 +86,7 @@ def test_the_gate_judges_few_and_the_rest_have_no_verdict_and_their_order():
     result = run(judge, RerankSettings(gate=True, gate_margin=1.0), candidates_of(6))
     assert order(result) == ["t1", "t0", "t2", "t3", "t4", "t5"]
     assert [ranked.verdict is not None for ranked in result.ranked] == [True, True, False, False, False, False]
-    assert (result.num_gated, result.num_calls) == (4, 1 + 2 * 2)
+    assert result.num_calls == 1 + 2 * 2
 
 
 def test_a_candidate_that_a_wording_prefers_passes_the_gate():
@@ -103,7 +102,7 @@ def test_near_identical_candidates_are_judged_once_and_the_verdict_says_from_whi
     hints = {"t0": CoarseHint(vector=same), "t1": CoarseHint(vector=same), "t2": CoarseHint(vector=other)}
     result = run(judge, RerankSettings(same_cosine=0.98), candidates_of(3), hints=hints)
     assert order(result) == ["t0", "t1", "t2"]
-    assert (result.num_shared, result.num_calls) == (1, 1 + 2 * 2)
+    assert result.num_calls == 1 + 2 * 2
     shared, own = verdict_of(result, "t1"), verdict_of(result, "t0")
     assert shared.reason.startswith("judged as tracklet t0, whose picture is nearly the same; saw red")
     assert (shared.accepted, shared.confidence, shared.slots) == (True, own.confidence, own.slots)

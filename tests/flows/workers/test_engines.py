@@ -21,9 +21,9 @@ def settings(**workers: Any) -> Settings:
 
 
 def test_threads_are_the_usual_engine_and_as_many_as_shards_are_made_at_once() -> None:
-    with engines.open_task_runner(Settings(shards={"at_once": 3}), 5) as runner:
-        assert isinstance(runner, ThreadPoolTaskRunner)
-        assert runner._max_workers == 3
+    with engines.open_engine(Settings(shards={"at_once": 3}), 5) as engine:
+        assert isinstance(engine.runner, ThreadPoolTaskRunner)
+        assert engine.runner._max_workers == 3
 
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])
@@ -31,7 +31,7 @@ def test_an_engine_that_is_not_installed_is_named_with_its_extra(engine: str, mo
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
     with (
         pytest.raises(ConfigurationError, match=rf"pip install 'anomalylmm\[{engine}\]'"),
-        engines.open_task_runner(settings(engine=engine), 2),
+        engines.open_engine(settings(engine=engine), 2),
     ):
         pass
 
@@ -42,7 +42,7 @@ def test_an_address_where_nobody_listens_is_an_error_at_once(engine: str) -> Non
     address = f"127.0.0.1:{CLOSED_PORT}"
     with (
         pytest.raises(EngineError, match=rf"can't be reached at {address}.*correct workers.address"),
-        engines.open_task_runner(settings(engine=engine, address=address), 2),
+        engines.open_engine(settings(engine=engine, address=address), 2),
     ):
         pass
 
