@@ -254,7 +254,7 @@ def test_a_file_changed_a_moment_ago_is_left_to_a_later_run(tmp_path: Path) -> N
     old, new = put(tmp_path, "a.mp4", b"1"), put(tmp_path, "b.mp4", b"2")
     planned = plan(tmp_path)
     assert planned.num_videos == 2
-    assert "as a new copy" in planned.remarks()[0]
+    assert "for a fresh copy" in planned.remarks()[0]
     os.utime(old, (0, 1_700_000_000))
     planned = plan(tmp_path)
     assert [item.path for item in planned.passed_over] == ["b.mp4"]
