@@ -101,7 +101,7 @@ function maskItem(words, place) {
   const kind = element("select", { disabled: Boolean(box.dataset.fixed) }, ...KINDS.map((name) => element("option", { textContent: name, selected: name === word.kind })));
   kind.setAttribute("aria-label", `Kind of ${word.text}`);
   kind.addEventListener("change", () => showMasks(words.filter((other) => other.kind).map((other) => (other === word ? { ...describe(word), kind: kind.value, contrasts: [] } : describe(other)))));
-  const against = word.contrasts.length ? `against ${word.contrasts.join(", ")}` : "against nothing: add contrasts in the file";
+  const against = word.contrasts.length ? `against ${word.contrasts.join(", ")}` : "no contrasts: add them in the file";
   return element("li", {}, element("b", { textContent: word.text }), kind, ...longerButtons(words, place), element("span", { className: "soft", textContent: `asks for ${word.means}, ${against}` }));
 }
 
@@ -128,7 +128,7 @@ form.addEventListener("submit", (event) => {
     const daily = fields.get("daily_start") && fields.get("daily_stop") ? [fields.get("daily_start"), fields.get("daily_stop")] : null;
     const asked = { digest: form.dataset.digest, accept: Number(fields.get("accept")), enabled: fields.has("enabled"), calibrate: fields.has("calibrate"), cameras: fields.getAll("cameras"), start: fields.get("start") || null, stop: fields.get("stop") || null, daily, masks };
     const found = await ask(`/queries/${box.dataset.name}`, asked);
-    say(found.is_new_version ? "Saved as a new version. The next sweep asks it on the whole archive." : "Saved. The next sweep uses it.");
+    say(found.is_new_version ? "Saved as a new version. The next sweep runs it on the whole archive." : "Saved. The next sweep uses it.");
     setTimeout(() => location.reload(), 1500);
   });
 });

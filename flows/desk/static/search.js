@@ -68,6 +68,6 @@ document.getElementById("save-form")?.addEventListener("submit", (event) => {
     const cameras = [...form.querySelectorAll("[name=cameras]")].filter((box) => box.defaultChecked).map((box) => box.value);
     const found = await ask("/queries", { name: fields.get("name"), text, cameras });
     document.getElementById("save").close();
-    say(`Saved as ${found.name}. The next sweep asks it.`, { button: "Show", act: () => { location.href = found.address; } });
+    say(`Saved as ${found.name}. The next sweep runs it.`, { button: "Show", act: () => { location.href = found.address; } });
   });
 });

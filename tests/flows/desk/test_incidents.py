@@ -19,7 +19,7 @@ def test_filters_choose_and_are_counted(browser: Browser) -> None:
     assert len(ids(page.text)) == 1
     assert ">red<" in page.text
     for nothing in ("camera=other", "since=2026-03-15", "first_hour=11", "state=confirmed", "confidence=1"):
-        assert "Nothing fits" in browser.look(f"/incidents?{nothing}").text
+        assert "Nothing matches" in browser.look(f"/incidents?{nothing}").text
 
 
 def test_pages_follow_each_other_without_a_gap(browser: Browser, monkeypatch) -> None:  # type: ignore[no-untyped-def]
