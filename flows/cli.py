@@ -28,8 +28,8 @@ from flows.runs.terminal import MessageConsole, prepare_streams, visible
 EXIT_CODES = """\
 Exit codes: 0 done · 1 other error · 2 wrong argument, setting or query · 3 weights missing or refused ·
 4 archive or video unreadable · 5 store damaged or not writable · 6 another process is writing ·
-7 the judge did not answer · 8 done, but something could not be read (with --strict; erase always) ·
-130 stopped by Ctrl-C · 143 stopped by SIGTERM
+7 the judge did not answer · 8 done, but something could not be read (index and export
+with --strict; erase and recamera always) · 130 stopped by Ctrl-C · 143 stopped by SIGTERM
 """
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
