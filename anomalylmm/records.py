@@ -5,10 +5,10 @@ Images are RGB uint8 (H, W, 3). Boxes are ``xyxy_px``. Scores are higher-is-bett
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -340,3 +340,9 @@ class RankedCandidate:
     candidate: Candidate
     rank: int  # 0-based after re-ranking
     verdict: Verdict | None
+
+
+def shared_fields(kind: type, *records: object) -> dict[str, Any]:
+    """The values that records have under the names of the fields of another kind of record; the first one counts."""
+    names = [item.name for item in fields(kind)]
+    return {name: getattr(record, name) for record in reversed(records) for name in names if hasattr(record, name)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from anomalylmm.errors import ArchiveError
-from anomalylmm.records import ClockSource, ContainerTime, Video
+from anomalylmm.records import ClockSource, ContainerTime, Video, shared_fields
 from flows.clocks.neighbors import names_place
 from flows.index.listing.archive_files import PassedOver, list_archive
 from flows.index.listing.content import content_digest
@@ -122,14 +122,8 @@ def _iter_examples(
 
 
 def _example(video: Video) -> Example:
-    return Example(
-        path=video.path,
-        camera=video.camera,
-        start_local=f"{video.start_utc.astimezone(ZoneInfo(video.time_zone)):%Y-%m-%d %H:%M:%S}",
-        time_zone=video.time_zone,
-        clock_source=video.clock_source,
-        clock_doubt=video.clock_doubt,
-    )
+    start_local = f"{video.start_utc.astimezone(ZoneInfo(video.time_zone)):%Y-%m-%d %H:%M:%S}"
+    return Example(start_local=start_local, **shared_fields(Example, video))
 
 
 def _doubts(reader: PathReader) -> list[str]:

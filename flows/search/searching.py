@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalylmm.errors import QueryError, StoreError
 from anomalylmm.query.masking import check_text
-from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate
+from anomalylmm.records import Candidate, Cloze, CropRow, Floats, Query, RankedCandidate, shared_fields
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication
 from flows.archives.asking import hurried
@@ -249,22 +249,7 @@ def _log(layout: StoreLayout, request: SearchRequest, num_results: int, seconds:
 
 def _with_page(report: SearchReport, layout: StoreLayout) -> SearchReport:
     cards = tuple(
-        Card(
-            where=result.camera,
-            when=result.when,
-            video=result.video,
-            moment=result.moment,
-            pictures=(data_url(result.picture),),
-            judged=result.judged,
-            accepted=result.accepted,
-            confidence=result.confidence,
-            cosine=result.cosine,
-            z_score=result.z_score,
-            reason=result.reason,
-            slots=result.slots,
-            evidence=result.evidence,
-            description=result.description,
-        )
+        Card(where=result.camera, pictures=(data_url(result.picture),), **shared_fields(Card, result))
         for result in report.results
     )
     page = Page(

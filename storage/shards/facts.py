@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from anomalylmm.errors import StoreError
-from anomalylmm.records import ClockSource, Video
+from anomalylmm.records import ClockSource, Video, shared_fields
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import Utc, read_note, write_note
 from storage.shards.manifest import ShardManifest, VideoEntry
@@ -30,13 +30,7 @@ class VideoFacts:
     @classmethod
     def of(cls, manifest: ShardManifest, video: VideoEntry) -> "VideoFacts":
         """What a shard says about one of its videos."""
-        return cls(
-            camera=manifest.key.camera,
-            start_utc=video.start_utc,
-            time_zone=video.time_zone,
-            clock_source=video.clock_source,
-            clock_doubt=video.clock_doubt,
-        )
+        return cls(**shared_fields(cls, video, manifest.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

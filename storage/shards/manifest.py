@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from anomalylmm.errors import ShardError, StoreError
-from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader
+from anomalylmm.records import ClockSource, DecodeReport, DecodeStatus, Video, VideoHeader, shared_fields
 from storage.disk.files import digest_json, guarded, sha256_file
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, ShardKey, StoreLayout
 from storage.disk.notes import Utc, revive, seal, to_json
@@ -44,26 +44,7 @@ class VideoEntry:
     @classmethod
     def of(cls, video: Video, header: VideoHeader, report: DecodeReport) -> "VideoEntry":
         """Combines what the plan, the container and the decoder report about one video."""
-        return cls(
-            video_id=video.video_id,
-            path=video.path,
-            size_bytes=video.size_bytes,
-            start_utc=video.start_utc,
-            clock_source=video.clock_source,
-            time_zone=video.time_zone,
-            width_px=header.width_px,
-            height_px=header.height_px,
-            seconds_promised=report.seconds_promised,
-            seconds_decoded=report.seconds_decoded,
-            num_frames=report.num_frames,
-            decoder=report.decoder,
-            status=report.status,
-            coverage=report.coverage,
-            message=report.message,
-            grown_from=video.grown_from,
-            body_id=video.body_id,
-            clock_doubt=video.clock_doubt,
-        )
+        return cls(**shared_fields(cls, video, header, report))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,18 +134,7 @@ class ShardManifest:
     @property
     def footage(self) -> tuple[Footage, ...]:
         """What identifies its videos, and where and when they were made."""
-        return tuple(
-            Footage(
-                video_id=video.video_id,
-                path=video.path,
-                camera=self.key.camera,
-                start_utc=video.start_utc,
-                grown_from=video.grown_from,
-                size_bytes=video.size_bytes,
-                body_id=video.body_id,
-            )
-            for video in self.videos
-        )
+        return tuple(Footage(**shared_fields(Footage, video, self.key)) for video in self.videos)
 
     def to_json(self) -> str:
         """The text of ``manifest.json``, including its own checksum."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from anomalylmm.errors import ShardError
-from anomalylmm.records import CropRow
+from anomalylmm.records import CropRow, shared_fields
 from storage.disk.layout import CROPS_FILE, ShardKey, StoreLayout
 from storage.shards.facts import VideoFacts
 from storage.shards.manifest import ShardManifest, VideoEntry, read_manifest
@@ -53,13 +53,7 @@ def rewrite_shard(
 def _change_video(video: VideoEntry, facts: VideoFacts | None) -> VideoEntry:
     if facts is None:
         return video
-    return replace(
-        video,
-        start_utc=facts.start_utc,
-        time_zone=facts.time_zone,
-        clock_source=facts.clock_source,
-        clock_doubt=facts.clock_doubt,
-    )
+    return replace(video, **shared_fields(VideoEntry, facts))
 
 
 def _change_row(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomalylmm.errors import ShardError, StoreError
+from anomalylmm.records import shared_fields
 from storage.disk.layout import INDEX_FILE, StoreLayout, encode_name, make_shard_id
 from storage.hits.tables import Reader
 from storage.shards.manifest import Footage, ShardManifest, iter_shard_dirs, read_manifest
@@ -122,13 +123,7 @@ def _may_match(directory: Path, rule: ErasureRule) -> bool:
 def _iter_quarantined(layout: StoreLayout) -> Iterator[Footage]:
     """Videos in the quarantine, of which we only know that they began before they were first tried."""
     for entry in read_quarantine(layout):
-        yield Footage(
-            video_id=entry.video_id,
-            path=entry.path,
-            camera=entry.camera,
-            start_utc=entry.first_utc,
-            size_bytes=entry.size_bytes,
-        )
+        yield Footage(**shared_fields(Footage, entry), start_utc=entry.first_utc)
 
 
 def _iter_orphans(read: Reader, present: list[str]) -> Iterator[Footage]:
