@@ -225,8 +225,9 @@ class Composition(VideoParts):
         self.encoder.encode_images([GRAY])  # some encoders load what reads pictures with the first one
 
     def load_searching_models(self) -> None:
-        """Loads the models for searching and judging."""
+        """Loads the models for searching, judging and drawing results."""
         _ = self.encoder, self.adjudicator
+        self.mapper.patch_maps([GRAY], "a person")
 
     def forget_pictures(self) -> None:
         """Lets the judge forget what it made of pictures, which may be of footage that is erased now."""

@@ -100,7 +100,9 @@ def average(heard: Sequence[Evidence]) -> Evidence:
 
 def digest_image(image: Image) -> str:
     """Names a picture by its content."""
-    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    digest = hashlib.sha256(str(image.shape).encode())
+    digest.update(np.ascontiguousarray(image).reshape(-1).data)
+    return digest.hexdigest()
 
 
 def digest_views(views: Sequence[Image]) -> list[str]:

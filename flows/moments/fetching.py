@@ -133,8 +133,10 @@ def _plan(
     """Plans the moments of candidates, by video id."""
     settings, margin = composition.rerank, composition.settings.tracklets.margin
     planned: dict[str, tuple[VideoEntry, list[_Wish]]] = {}
-    for candidate in {_key(candidate): candidate for candidate in candidates}.values():
-        crops = gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)
+    shown = {_key(candidate): candidate for candidate in candidates}.values()
+    found = gallery.read_tracklets((candidate.shard_id, candidate.tracklet_id) for candidate in shown)
+    for candidate in shown:
+        crops = found[candidate.shard_id, candidate.tracklet_id]
         own = [crop for crop in crops if crop.video_id == candidate.video_id]
         best = next(crop for crop in own if crop.crop_id == candidate.best_crop_id)
         place = plan_moment(

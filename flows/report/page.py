@@ -14,6 +14,7 @@ from storage.disk.files import replace_file
 from storage.disk.layout import StoreLayout
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+TEMPLATE = "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,11 @@ def _templates() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
+def load_template() -> None:
+    """Compiles the template of report pages, so that the first page need not."""
+    _templates().get_template(TEMPLATE)
+
+
 def write_page(page: Page, layout: StoreLayout, name: str) -> Path:
     """Writes the page to ``reports/<name>.html``, replacing an old one whole; gives its path.
 
@@ -79,7 +85,7 @@ def write_page(page: Page, layout: StoreLayout, name: str) -> Path:
         StoreError: It can't be written.
     """
     path = layout.reports / f"{name}.html"
-    text = render("report.html", page=page).encode("utf-8", errors="replace")
+    text = render(TEMPLATE, page=page).encode("utf-8", errors="replace")
     replace_file(path, text, scratch=layout.temporary)
     return path
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from anomalylmm.errors import StoreError
 from flows.composition import Composition
+from flows.report.page import load_template
 from flows.runs.progress import Listener
 from flows.search.outcome import SearchReport, SearchRequest
 from flows.search.searching import search_store
@@ -28,7 +29,7 @@ class Searcher:
         self._opened: tuple[tuple[object, ...], Gallery] | None = None
 
     def warm(self) -> None:
-        """Loads the models and opens the gallery, so that the first search need not; a store may still be empty.
+        """Loads the models, the page's template and the gallery, so that the first search need not; a store may still be empty.
 
         Raises:
             WeightsError: A model is missing or damaged.
@@ -36,6 +37,7 @@ class Searcher:
         """
         with self._turn:
             self.composition.load_searching_models()
+            load_template()
             try:
                 self._open()
             except StoreError:

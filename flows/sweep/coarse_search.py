@@ -1,7 +1,7 @@
 """Coarse search: encodes texts, finds the best tracklets above the floor, and loads their pictures."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from anomalylmm.protocols import TextEncoder
 from anomalylmm.query.coarse import background, best_tracklets
 from anomalylmm.query.lexicon import Lexicon
 from anomalylmm.query.masking import leave_out_negated, paraphrases
-from anomalylmm.records import Candidate, CropRow, Floats, Query
+from anomalylmm.records import Candidate, CropRow, Floats, Image, Query
 from anomalylmm.rerank.gate import CoarseHint
 from flows.index.units.cropping import read_jpeg
 from storage.gallery.gallery import FoundCrop, Gallery
@@ -115,7 +115,11 @@ def _to_candidates(found: Sequence[FoundCrop], query: Query, mean: float, std: f
 
 
 def load_images(
-    gallery: Gallery, candidates: Sequence[Candidate], *, has_poses: bool = False
+    gallery: Gallery,
+    candidates: Sequence[Candidate],
+    *,
+    has_poses: bool = False,
+    decode: Callable[[bytes], Image] = read_jpeg,
 ) -> tuple[list[Candidate], dict[str, CropRow]]:
     """Adds the pictures of each candidate, best first; also returns the row of its best crop by tracklet id.
 
@@ -123,11 +127,12 @@ def load_images(
     If the gallery has poses, postures are added too, except for crops with uncertain joints.
     """
     loaded, best = [], {}
+    found = gallery.read_tracklets((candidate.shard_id, candidate.tracklet_id) for candidate in candidates)
     for candidate in candidates:
-        crops = gallery.tracklet_crops(candidate.shard_id, candidate.tracklet_id)
+        crops = found[candidate.shard_id, candidate.tracklet_id]
         rows = {row.crop_id: row for row in crops if row.video_id == candidate.video_id}
         ids = [name for name in dict.fromkeys((*candidate.crop_ids, *rows)) if name in rows][:MAX_IMAGES]
-        images = tuple(read_jpeg(rows[crop_id].jpeg) for crop_id in ids)
+        images = tuple(decode(rows[crop_id].jpeg) for crop_id in ids)
         postures = [row.body.posture_scores for row in rows.values() if row.body is not None]
         scores = np.stack(postures or [np.zeros(len(CHANNELS), np.float32)])[: len(postures)] if has_poses else None
         loaded.append(replace(candidate, crop_ids=tuple(ids), images=images, posture_scores=scores))

@@ -1,19 +1,20 @@
 """The judging of a sweep: one coarse search for all queries, then each query is judged."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 
-from anomalylmm.records import Candidate, CropRow, Floats, Query, RankedCandidate, Verdict
+from anomalylmm.records import Candidate, CropRow, Floats, Image, Query, RankedCandidate, Verdict
 from anomalylmm.rerank.gate import Hints
 from anomalylmm.rerank.stages import Adjudication, Adjudicator
 from flows.clock import utc_now
 from flows.composition import Composition
+from flows.index.units.cropping import read_jpeg
 from flows.moments.fetching import Moments, fetch_moments
 from flows.report.pictures import draw_results
 from flows.runs.at_once import work_ahead
@@ -29,7 +30,7 @@ from flows.sweep.coarse_search import (
     time_zone_of,
 )
 from flows.sweep.findings import build_hit, build_judgement
-from flows.sweep.judging_cache import StoredCache
+from flows.sweep.judging_cache import SAVE_SECONDS, StoredCache
 from flows.sweep.outcome import QueryTally
 from storage.disk.layout import StoreLayout
 from storage.disk.notes import write_file
@@ -37,7 +38,12 @@ from storage.gallery.gallery import Gallery
 from storage.hits.rows import HitRecord, JudgementRecord
 from storage.hits.writer import HitStore
 
+KEPT_PICTURES = 512  # decoded ones, about 0.1 MB each
 QUERIES_AT_ONCE = 8  # where workers judge, so that none waits for the last candidates of one query
+
+
+def _keep_pictures() -> Callable[[bytes], Image]:
+    return lru_cache(maxsize=KEPT_PICTURES)(read_jpeg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,7 @@ class SweepRun:
     recorded: Recording
     archive: Path | None = None  # where the videos are, if not where they were indexed
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)  # versions that asked the same, by version
+    decode: Callable[[bytes], Image] = field(default_factory=_keep_pictures)  # of a JPEG, once for all queries
     lock: Lock = field(default_factory=Lock)  # of the writer, where several queries are judged at once
 
 
@@ -153,7 +160,7 @@ def _load_case(
     *,
     wants_moment: bool,
 ) -> _Case:
-    loaded, best = load_images(run.gallery, candidates, has_poses=run.composition.has_poses)
+    loaded, best = load_images(run.gallery, candidates, has_poses=run.composition.has_poses, decode=run.decode)
     shown = moments.attach(loaded, wanted=wants_moment)
     return _Case(query=query, candidates=tuple(shown), best=best, hints=build_hints(views, best))
 
@@ -162,8 +169,8 @@ def _judge_case(
     run: SweepRun, adjudicator: Adjudicator, locks: Mapping[str, Lock], case: _Case
 ) -> tuple[_Case, Adjudication]:
     """Judges one query; queries that ask alike wait for each other, because they share answers."""
-    cache = StoredCache(run.hits, {item.shard_id for item in case.candidates}, run.lock)
-    with locks[case.query.cloze.masked]:
+    shards = {item.shard_id for item in case.candidates}
+    with locks[case.query.cloze.masked], StoredCache(run.hits, shards, run.lock, SAVE_SECONDS) as cache:
         return case, adjudicator.adjudicate(case.query, case.candidates, cache=cache, hints=case.hints)
 
 

@@ -1,10 +1,10 @@
 """All searchable crops of one pipeline: its valid shards, searched together."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -17,9 +17,10 @@ from storage.gallery.opening import GalleryShard, InvalidShard, open_shards
 from storage.gallery.scope import Scope
 from storage.gallery.search import Rows, ShardRows, search_rows
 from storage.shards.manifest import Footage, iter_manifests
-from storage.shards.reading import load_tracklet, read_rows
+from storage.shards.reading import load_tracklets, read_rows
 
 KEPT_TRACKLETS = 512  # whose crops are kept, tens of kilobytes each: the queries of a sweep often find the same ones
+Place = tuple[str, str]  # ids of a shard and of a tracklet in it
 _WHOLE = Scope()
 _PLACE = attrgetter("manifest.key.camera", "manifest.key.date", "manifest.key.shard_id")
 
@@ -60,7 +61,8 @@ class Gallery:
         self._placed = ShardRows(self.shards, np.cumsum([0, *(shard.manifest.rows for shard in self.shards)]))
         self.indexes = tuple(indexes)  # compacted ones of some of the valid shards, each in one at most
         self._index_of = {shard_id: index for index in indexes for shard_id in index.manifest.shard_ids}
-        self._load_tracklet = lru_cache(maxsize=KEPT_TRACKLETS)(load_tracklet)
+        self._tracklets: dict[Place, list[CropRow]] = {}
+        self._turn = Lock()  # of those who read tracklets
 
     @classmethod
     def open(cls, layout: StoreLayout, pipeline_digest: str) -> Self:
@@ -145,7 +147,27 @@ class Gallery:
         Raises:
             ShardError: If the gallery has no such shard, or it can't be read.
         """
-        return list(self._load_tracklet(self.shard(shard_id).directory, tracklet_id))
+        return self.read_tracklets([(shard_id, tracklet_id)])[shard_id, tracklet_id]
+
+    def read_tracklets(self, places: Iterable[Place]) -> dict[Place, list[CropRow]]:
+        """All crops of several tracklets, as by ``tracklet_crops``; each shard is read once.
+
+        Raises:
+            ShardError: If the gallery has no such shard, or one can't be read.
+        """
+        with self._turn:
+            wanted = dict.fromkeys(places)
+            missing: dict[str, list[str]] = defaultdict(list)
+            for shard_id, tracklet_id in wanted.keys() - self._tracklets.keys():
+                missing[shard_id].append(tracklet_id)
+            found = {place: self._tracklets.pop(place) for place in wanted if place in self._tracklets}
+            for shard_id, names in missing.items():
+                read = load_tracklets(self.shard(shard_id).directory, sorted(names))
+                found |= {(shard_id, name): crops for name, crops in read.items()}
+            self._tracklets |= found  # the last ones asked for are at the end
+            for place in list(self._tracklets)[:-KEPT_TRACKLETS]:
+                del self._tracklets[place]
+        return {place: list(found[place]) for place in wanted}
 
     def shard(self, shard_id: str) -> GalleryShard:
         """One shard by id.

@@ -264,6 +264,8 @@ def quote_text(text: str) -> str:
 
 
 def _clean(value: Any) -> Any:
+    if value is None or isinstance(value, float | int):
+        return value
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, datetime):

@@ -7,6 +7,7 @@ from anomalylmm.errors import JudgeError
 from anomalylmm.rerank.prompts import NO_WORDS, YES_WORDS
 
 PROBE_ANSWER = "yes"
+MAX_ANSWERS = 1024  # whose tokens are kept
 Part = dict[str, str]  # of a message: text, or the place of a picture or video
 THOUGHT, END_OF_THOUGHT = "<think>", "\n</think>\n\n"  # an empty thought, as Qwen's own templates write it
 
@@ -18,6 +19,7 @@ class ChatWords:
         """Takes a processor with a ``tokenizer`` and ``apply_chat_template``, as those of transformers."""
         self.tokenizer = processor.tokenizer
         self._processor = processor
+        self._answers: dict[tuple[str, str], list[int]] = {}  # the same ones are asked for about each batch of pictures
         self._lead = self._find_lead()
 
     def prompt_text(self, num_images: int, prompt: str) -> str:
@@ -34,6 +36,14 @@ class ChatWords:
 
         A tokenizer may join the prompt's last letters with the answer's first; then the answer is tokenized alone.
         """
+        key = prompt, answer
+        if key not in self._answers:
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = self._read_answer(prompt, answer)
+        return list(self._answers[key])
+
+    def _read_answer(self, prompt: str, answer: str) -> list[int]:
         before = self.prompt_text(0, prompt)
         whole = self._ids(before + self._lead + answer)
         start = self._ids(before)

@@ -1,6 +1,5 @@
 """Runs the graphs of a judge: pictures to image tokens, and a language model that reads on behind kept ones."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,6 +13,7 @@ from anomalylmm.models.onnx.pixels import PixelReader
 from anomalylmm.models.weights import ResolvedWeights
 from anomalylmm.protocols import Views
 from anomalylmm.records import Floats, Image
+from anomalylmm.rerank.evidence import digest_image
 
 MAX_STATE_BYTES = 192 << 20  # of what the language model made of pictures: 0.3 MB a picture of the pocket judge
 MAX_TOKEN_BYTES = 64 << 20  # of image tokens: 0.05 MB a picture
@@ -41,7 +41,7 @@ class GraphModel:
 
     def look(self, views: Sequence[Views], head: Head) -> Floats:
         """Keys and values of the pictures of N candidates, each with as many as the head; (N, 2 * L, heads, B, d)."""
-        names = [tuple(map(_digest, candidate)) for candidate in views]
+        names = [tuple(map(digest_image, candidate)) for candidate in views]
         images = {
             name: image for own, shown in zip(names, views, strict=True) for name, image in zip(own, shown, strict=True)
         }
@@ -110,10 +110,6 @@ class GraphModel:
             asked=tree.asked,
         )
         return logs, own
-
-
-def _digest(image: Image) -> str:
-    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def _read_embeddings(weights: ResolvedWeights, name: str) -> Floats:

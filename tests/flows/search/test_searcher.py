@@ -80,6 +80,15 @@ def test_the_gallery_is_opened_again_when_footage_was_added(layout: StoreLayout,
     assert {result.camera for result in after.results} - {result.camera for result in before.results} == {"roof"}
 
 
+def test_what_draws_results_is_loaded_by_warming(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher, loaded = Searcher(compose_small(), layout), list[str]()
+    real = searcher.composition.mapper.patch_maps
+    monkeypatch.setattr(searcher.composition.mapper, "patch_maps", lambda *given: loaded.append("maps") or real(*given))
+    monkeypatch.setattr(searcher_module, "load_template", lambda: loaded.append("template"))
+    searcher.warm()
+    assert sorted(loaded) == ["maps", "template"]
+
+
 def test_an_empty_store_can_be_warmed_and_says_so_when_searched(tmp_path: Path) -> None:
     searcher = Searcher(compose_small(), StoreLayout(tmp_path / "store"))
     searcher.warm()

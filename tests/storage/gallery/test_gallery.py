@@ -192,8 +192,8 @@ def test_the_crops_of_a_tracklet_are_read_once_and_can_be_changed_by_who_gets_th
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    real = gallery_module.load_tracklet
-    monkeypatch.setattr(gallery_module, "load_tracklet", lambda *given: read.append(given[1]) or real(*given))
+    real = gallery_module.load_tracklets
+    monkeypatch.setattr(gallery_module, "load_tracklets", lambda *given: read.extend(given[1]) or real(*given))
     publish_shard(layout, "a", make_rows("a", unit_vectors(6)))
     gallery = Gallery.open(layout, PIPELINE)
     (shard_id,), name = gallery.shard_ids, make_rows("a", unit_vectors(6))[0].tracklet_id
@@ -202,3 +202,28 @@ def test_the_crops_of_a_tracklet_are_read_once_and_can_be_changed_by_who_gets_th
     first.clear()
     assert [row.crop_id for row in gallery.tracklet_crops(shard_id, name)] == ids != []
     assert read == [name]
+
+
+def test_each_shard_is_read_once_for_several_tracklets_and_the_last_ones_are_kept(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[list[str]] = []
+    real = gallery_module.load_tracklets
+    monkeypatch.setattr(gallery_module, "load_tracklets", lambda *given: read.append(given[1]) or real(*given))
+    monkeypatch.setattr(gallery_module, "KEPT_TRACKLETS", 3)
+    for name in ("a", "b"):
+        publish_shard(layout, name, make_rows(name, unit_vectors(9)))
+    gallery = Gallery.open(layout, PIPELINE)
+    places = [
+        (shard_id, row.tracklet_id)
+        for shard_id, name in zip(gallery.shard_ids, ("a", "b"), strict=True)
+        for row in make_rows(name, unit_vectors(9))[:6:3]
+    ]
+    found = gallery.read_tracklets([*places, places[0]])
+    assert list(found) == places
+    assert all({row.tracklet_id for row in crops} == {place[1]} for place, crops in found.items())
+    assert len(read) == 2
+    gallery.read_tracklets(places[1:])  # the last three of the four were kept
+    assert len(read) == 2
+    gallery.read_tracklets(places[:1])
+    assert read[2:] == [[places[0][1]]]

@@ -18,7 +18,7 @@ from anomalylmm.records import CropRow
 from storage.disk.layout import CROPS_FILE, INDEX_FILE, MANIFEST_FILE, StoreLayout, make_shard_id
 from storage.shards import vectors
 from storage.shards.manifest import ShardManifest, read_manifest
-from storage.shards.reading import load_crops, load_tracklet, read_tracklet_table
+from storage.shards.reading import load_crops, load_tracklet, load_tracklets, read_tracklet_table
 from storage.shards.schema import clean_text, crops_schema, rows_to_table, table_to_rows
 from storage.shards.writer import repair_index, verify_shard
 from storage.upkeep.maintenance import collect_garbage, verify_store
@@ -81,6 +81,11 @@ def test_the_crops_of_a_published_shard_can_be_read(layout: StoreLayout) -> None
     loaded = load_crops(directory, ["a-0599", "a-0000", "a-0300"])
     assert all(same(first, second) for first, second in zip(loaded, (rows[599], rows[0], rows[300]), strict=True))
     assert [row.crop_id for row in load_tracklet(directory, "a-t85")] == ["a-0255", "a-0256", "a-0257"]
+    several = load_tracklets(directory, ["a-t85", "unknown", "a-t2"])
+    assert list(several) == ["a-t85", "unknown", "a-t2"]
+    assert several["unknown"] == []
+    for name in ("a-t85", "a-t2"):
+        assert all(same(*pair) for pair in zip(several[name], load_tracklet(directory, name), strict=True))
     assert read_tracklet_table(directory).num_rows == 200
     with pytest.raises(ShardError, match="nothing"):
         load_crops(directory, ["nothing"])
