@@ -2,21 +2,31 @@
 
 Starts each command as a process of its own, in turn with the code of another checkout if one is given, and prints
 medians. On a busy machine compare the processor time and the ratios; the seconds hold for that machine and hour.
+With --warm, one process searches again and again, as the review desk does; it takes a copy of the store.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from flows.composition import Composition
+from flows.search.outcome import SearchRequest
+from flows.search.searcher import Searcher
+from flows.settings.model import load_settings
+from storage.disk.layout import StoreLayout
+
 HERE = Path(__file__).resolve().parent.parent
 TEXT = "a man in a red jacket falling"
+WARM_TEXTS = (TEXT, "a woman lying on the ground", "two people fighting", "a person running away", TEXT)
 Seconds = tuple[float, float]  # by the clock, and of processor time
 
 
@@ -56,6 +66,22 @@ def measure(codes: Sequence[Path], commands: Mapping[str, list[str]], runs: int)
     return found
 
 
+def measure_warm(store: Path) -> list[Seconds]:
+    """Searches a copy of a store for one sentence after the other in this process, and prints what each takes."""
+    found = []
+    with tempfile.TemporaryDirectory(dir=store.parent) as folder:
+        searcher = Searcher(
+            Composition(load_settings("pocket")), StoreLayout(shutil.copytree(store, Path(folder, "s")))
+        )
+        searcher.warm()
+        for text in WARM_TEXTS:
+            began, used = time.perf_counter(), time.process_time()
+            report = searcher.search(SearchRequest(text=text))
+            found.append((time.perf_counter() - began, time.process_time() - used))
+            print(f"{text}: {report.num_calls} questions | %.2f s, %.2f s of processor time" % found[-1])
+    return found
+
+
 def medians(times: Sequence[Seconds]) -> Seconds:
     """The median of each of the two times."""
     wall, processor = zip(*times, strict=True)
@@ -70,7 +96,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="names of commands; by default all")
     parser.add_argument("--out", type=Path, default=Path("cold_start.json"))
+    parser.add_argument("--warm", action="store_true", help="measure searches of one process instead of commands")
     options = parser.parse_args()
+    if options.warm:
+        options.out.write_text(json.dumps(measure_warm(options.store.resolve()), indent=1))
+        return
     commands = commands_of(options.store.resolve())
     chosen = {name: commands[name] for name in options.only or commands}
     codes = [HERE, *([options.code.resolve()] if options.code else [])]

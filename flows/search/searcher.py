@@ -29,7 +29,7 @@ class Searcher:
         self._opened: tuple[tuple[object, ...], Gallery] | None = None
 
     def warm(self) -> None:
-        """Loads the models, the page's template and the gallery, so that the first search need not; a store may still be empty.
+        """Loads models, the page's template and the gallery, so that the first search need not; the store may be empty.
 
         Raises:
             WeightsError: A model is missing or damaged.
