@@ -158,13 +158,14 @@ class Gallery:
         with self._turn:
             wanted = dict.fromkeys(places)
             missing: dict[str, list[str]] = defaultdict(list)
-            for shard_id, tracklet_id in wanted.keys() - self._tracklets.keys():
-                missing[shard_id].append(tracklet_id)
+            for shard_id, tracklet_id in wanted:
+                if (shard_id, tracklet_id) not in self._tracklets:
+                    missing[shard_id].append(tracklet_id)
             found = {place: self._tracklets.pop(place) for place in wanted if place in self._tracklets}
             for shard_id, names in missing.items():
-                read = load_tracklets(self.shard(shard_id).directory, sorted(names))
+                read = load_tracklets(self.shard(shard_id).directory, names)
                 found |= {(shard_id, name): crops for name, crops in read.items()}
-            self._tracklets |= found  # the last ones asked for are at the end
+            self._tracklets |= {place: found[place] for place in wanted}  # the last ones asked for are at the end
             for place in list(self._tracklets)[:-KEPT_TRACKLETS]:
                 del self._tracklets[place]
         return {place: list(found[place]) for place in wanted}

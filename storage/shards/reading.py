@@ -98,10 +98,13 @@ def read_rows(directory: Path, rows: NDArray[np.int64], columns: Sequence[str] |
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         groups = np.searchsorted(starts, rows, side="right") - 1
-        needed = np.unique(groups)
-        table = file.read_row_groups(needed.tolist(), columns=None if columns is None else list(columns))
-        shifts = np.cumsum([0, *(sizes[group] for group in needed)])[:-1]
-        return table.take(pa.array(rows - starts[groups] + shifts[np.searchsorted(needed, groups)]))
+        wanted = None if columns is None else list(columns)
+        parts = [
+            file.read_row_group(group, columns=wanted).take(pa.array(rows[groups == group] - starts[group]))
+            for group in np.unique(groups).tolist()  # one after the other: many pictures are read, and few are wanted
+        ] or [file.read_row_groups([], columns=wanted)]
+        places = np.argsort(np.argsort(groups, kind="stable"), kind="stable")
+        return pa.concat_tables(parts).take(pa.array(places))
 
 
 def read_tracklet_table(directory: Path) -> pa.Table:
