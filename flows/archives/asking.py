@@ -50,8 +50,15 @@ class Server:
     def __init__(self) -> None:
         self._failures, self._rests_until, self._reason = 0, 0.0, ""
 
-    def ask(self, work: Callable[[], Result], stall_seconds: float | None = None) -> Result:
+    def ask(
+        self, work: Callable[[], Result], max_seconds: float | None = None, pulse: Callable[[], object] | None = None
+    ) -> Result:
         """Does work that needs the server.
+
+        Args:
+            work: What is asked.
+            max_seconds: Time for one try; ``STALL_SECONDS`` if not given.
+            pulse: A short question. Work that takes longer than ``STALL_SECONDS`` goes on while it is answered.
 
         Raises:
             ServerFailedError: It failed at every try, or is left alone.
@@ -64,10 +71,10 @@ class Server:
                 f"the server has failed ({self._reason}) and is left alone for {rest_seconds:.0f} s; try again then",
             )
         wait_seconds = _wait_seconds.get()
-        limit = STALL_SECONDS if stall_seconds is None else stall_seconds
+        limit = STALL_SECONDS if max_seconds is None else max_seconds
         for pause in (None,) if wait_seconds else (*PAUSES_SECONDS, None):
             try:
-                return within(min(limit, wait_seconds or limit), work)
+                return within(min(limit, wait_seconds or limit), work, pulse)
             except Exception as error:  # the errors of fsspec's libraries have no base in common
                 lasting = _explain_lasting(error)
                 if lasting is not None:
@@ -96,7 +103,7 @@ class Server:
         return kind(errno.EIO, f"{tries}: {self._reason}; {remedy}")
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
+def within(seconds: float, work: Callable[[], Result], pulse: Callable[[], object] | None = None) -> Result:
     """Waits for work that a dead server or network file system may keep for ever.
 
     Raises:
@@ -113,12 +120,30 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
 
     thread = threading.Thread(target=run, name="archive", daemon=True)
     thread.start()
-    thread.join(seconds)
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+        thread.join(min(left, STALL_SECONDS) if pulse else left)
+        if pulse and thread.is_alive() and time.monotonic() < deadline:
+            _feel(pulse)
     if errors:
         raise errors[0]
     if not results:
         raise TimeoutError(f"no answer for {seconds:g} s")
     return results[0]
+
+
+def _feel(pulse: Callable[[], object]) -> None:
+    """Asks a short question; any answer will do, an error too.
+
+    Raises:
+        TimeoutError: There is no answer.
+    """
+    try:
+        within(STALL_SECONDS, pulse)
+    except TimeoutError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - a server that refuses the question has answered
+        pass
 
 
 def say(error: BaseException) -> str:

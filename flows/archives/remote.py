@@ -61,7 +61,7 @@ class RemoteFiles:
             OSError: The address can't be listed.
         """
         top, odd = self._key(root), list[tuple[str, str]]()
-        found = self._server.ask(lambda: self._find(top, odd), LIST_SECONDS)
+        found = self._server.ask(lambda: self._find(top, odd), LIST_SECONDS, lambda: self._filesystem.info(top))
         folders: dict[Path, dict[str, Entry]] = {root: {}}
         self._listed = {}
         for key, info in found.items():

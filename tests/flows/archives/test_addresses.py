@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -185,6 +186,24 @@ def test_a_server_that_does_not_answer_is_left_alone_after_some_failures(monkeyp
         assert "secret" not in str(caught.value)
         assert "abc" not in str(caught.value)
     assert len(asked) == asking.MAX_FAILURES
+
+
+def test_a_long_listing_goes_on_while_its_server_answers_and_ends_when_it_falls_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(asking, "STALL_SECONDS", 0.1)
+    questions, silent = list[int](), threading.Event()
+
+    def answer() -> None:
+        questions.append(1)
+        raise PermissionError("refused, and so answered")
+
+    assert asking.Server().ask(lambda: time.sleep(0.6) or "listed", 60, answer) == "listed"
+    assert len(questions) > 1
+    with pytest.raises(asking.NoAnswerError, match=r"no answer for 0\.1 s"):
+        asking.Server().ask(lambda: silent.wait(20), 60, lambda: silent.wait(20))
+    silent.set()
 
 
 def test_where_a_person_waits_a_silent_server_is_asked_once_and_then_left_alone() -> None:
