@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalylmm.errors import ArchiveError
 from flows.index.indexing import index_archive
 from flows.search.outcome import SearchRequest
 from flows.search.searching import search_store
@@ -134,3 +135,13 @@ def test_one_video_that_fails_costs_a_search_no_other(
         report = search_store(composition(tmp_path), store, request)
     found = {result.camera: is_moment(result.evidence) for result in report.results}
     assert found == {"dock": False, "gate": True, "yard": True}
+
+
+def test_a_search_for_somebody_like_in_a_moment_says_that_its_server_is_silent(
+    server: FaultyServer, store: StoreLayout, tmp_path: Path
+) -> None:
+    request = SearchRequest(like="gate/2026-03-14/10-00-00.mp4@2")
+    with server.failing("silent", content_only=True), pytest.raises(ArchiveError, match="no answer") as caught:
+        search_store(composition(tmp_path, 0.2), store, request)
+    assert caught.value.exit_code == 4
+    assert server.num_faults == 1
