@@ -8,7 +8,7 @@ import torch
 
 from anomalylmm.models.encode.maps import scale_each
 from anomalylmm.models.encode.patches import patch_vectors
-from anomalylmm.models.encode.vocabulary import MAX_TOKENS, WORD, read_vocabulary
+from anomalylmm.models.encode.vocabulary import MAX_TOKENS, read_vocabulary, unknown_words
 from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.loading import image_inputs, load_model, load_processor, move
 from anomalylmm.models.weights import ResolvedWeights
@@ -53,15 +53,7 @@ class DualEncoder:
 
         ``vocabulary.txt`` next to the weights decides; without one, the tokenizer's unknown token does.
         """
-        words = dict.fromkeys(WORD.findall(text.lower()))
-        if self._vocabulary is not None:
-            known = self._vocabulary
-            return tuple(word for word in words if word not in known)
-        tokenizer = self._processor.tokenizer
-        unknown = tokenizer.unk_token_id
-        if unknown is None:
-            return ()
-        return tuple(word for word in words if unknown in tokenizer(word, add_special_tokens=False)["input_ids"])
+        return unknown_words(text, self._vocabulary, self._processor.tokenizer)
 
     def cut_off(self, text: str) -> str:
         """Returns the end of a text that is too long for the model; empty if the tokenizer can't tell."""

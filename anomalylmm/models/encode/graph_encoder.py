@@ -8,7 +8,7 @@ import numpy as np
 
 from anomalylmm.errors import WeightsError
 from anomalylmm.models.encode.maps import scale_each
-from anomalylmm.models.encode.vocabulary import MAX_TOKENS, WORD, read_vocabulary
+from anomalylmm.models.encode.vocabulary import MAX_TOKENS, read_vocabulary, unknown_words
 from anomalylmm.models.hub.plain_processor import PlainTokenizer
 from anomalylmm.models.onnx.graphs import Graph
 from anomalylmm.models.onnx.pixels import PixelReader
@@ -48,11 +48,7 @@ class GraphEncoder:
 
         ``vocabulary.txt`` next to the weights decides; without one, the tokenizer's unknown token does.
         """
-        words = tuple(dict.fromkeys(WORD.findall(text.lower())))
-        if self._vocabulary is not None:
-            return tuple(word for word in words if word not in self._vocabulary)
-        unknown, read = self._tokenizer.unk_token_id, self._tokenizer
-        return tuple(word for word in words if unknown in read(word, add_special_tokens=False)["input_ids"])
+        return unknown_words(text, self._vocabulary, self._tokenizer)
 
     def cut_off(self, text: str) -> str:
         """Returns the end of a text that is too long for the model."""

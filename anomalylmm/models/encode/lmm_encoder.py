@@ -10,7 +10,7 @@ from torch import Tensor
 from anomalylmm.errors import ConfigurationError
 from anomalylmm.models.encode.dual_encoder import end_of_read
 from anomalylmm.models.encode.maps import stack_maps
-from anomalylmm.models.encode.vocabulary import WORD, read_vocabulary
+from anomalylmm.models.encode.vocabulary import read_vocabulary, unknown_words
 from anomalylmm.models.hub.chat import Inputs
 from anomalylmm.models.hub.devices import choose_device, choose_dtype, work_in_batches
 from anomalylmm.models.hub.image_budget import limit_pixels
@@ -81,9 +81,7 @@ class LmmEncoder:
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words that ``vocabulary.txt`` next to the weights does not list; without that file all words are known."""
-        if self._vocabulary is None:
-            return ()
-        return tuple(word for word in dict.fromkeys(WORD.findall(text.lower())) if word not in self._vocabulary)
+        return unknown_words(text, self._vocabulary)
 
     def cut_off(self, text: str) -> str:
         """Returns the end of a text that is longer than the model reads."""
