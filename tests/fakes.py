@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from anomalylmm.protocols import Views
 from anomalylmm.records import Detections, Floats, Image
 from flows.composition import Composition
+from flows.index.indexing import index_archive
 from flows.settings.model import Settings
+from flows.sweep.sweeping import sweep_store
+from storage.disk.layout import StoreLayout
 from tests.adapters import build_source, build_tracker
 
 COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 220)}
@@ -215,3 +218,12 @@ class FakeComposition(Composition):
 def compose(**sections: Any) -> FakeComposition:
     """Builds a composition of stand-ins with some settings changed."""
     return FakeComposition(Settings.model_validate({"decode": {"sample_fps": 4.0}, **sections}))
+
+
+def index_and_sweep(composition: Composition, folder: Path, archive: Path, queries: str) -> StoreLayout:
+    """Makes a store in a folder, indexes an archive into it and sweeps it for the queries of ``queries.toml`` there."""
+    layout = StoreLayout(folder / "store")
+    (folder / "queries.toml").write_text(queries)
+    index_archive(composition, layout, archive)
+    sweep_store(composition, layout, folder / "queries.toml")
+    return layout

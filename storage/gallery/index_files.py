@@ -95,14 +95,15 @@ class CompactedIndex:
         self._numbers = {shard.shard_id: number for number, shard in enumerate(self.manifest.shards)}
 
     def search(self, queries: Floats, k: int) -> tuple[Any, Any] | None:
-        """Approximate scores and positions in the index of the best rows, both (Q, k); None if it was removed."""
-        with suppress(ShardError):
+        """Approximate scores and positions in the index of the best rows, both (Q, k); None if it can't be read."""
+        with suppress(ShardError):  # another process has just removed it, or it is damaged, which verify names
             path, manifest = self.directory / VECTORS_FILE, self.manifest
             return open_index(path, manifest.rows, manifest.dimension, whole=True).search(queries, k)
         return None
 
     def read_rows(self, shard_id: str, rows: NDArray[np.int64]) -> pa.Table | None:
-        """``ROW_COLUMNS`` of some rows of one of its shards; None if the index was removed."""
+        """``ROW_COLUMNS`` of some rows of one of its shards; None if they can't be read here."""
+        # as in search: the shard itself has these rows as well
         with suppress(OSError, pa.ArrowException), pa.memory_map(str(self.directory / ROWS_FILE)) as file:
             batch = pa.ipc.open_file(file).get_batch(self._numbers[shard_id])
             return pa.Table.from_batches([batch]).take(rows)

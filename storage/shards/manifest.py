@@ -209,5 +209,5 @@ def iter_shard_dirs(layout: StoreLayout, pipeline_digest: str | None = None) -> 
 def iter_manifests(layout: StoreLayout) -> Iterator[tuple[Path, ShardManifest]]:
     """All shards with their manifests, in order; damaged ones are left out, since ``verify`` names them."""
     for directory in iter_shard_dirs(layout):
-        with suppress(StoreError):
+        with suppress(StoreError):  # a damaged one
             yield directory, read_manifest(directory)

@@ -192,16 +192,16 @@ def test_a_long_listing_goes_on_while_its_server_answers_and_ends_when_it_falls_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(asking, "PAUSES_SECONDS", ())
-    monkeypatch.setattr(asking, "STALL_SECONDS", 0.1)
+    monkeypatch.setattr(asking, "STALL_SECONDS", 0.5)
     questions, silent = list[int](), threading.Event()
 
     def answer() -> None:
         questions.append(1)
         raise PermissionError("refused, and so answered")
 
-    assert asking.Server().ask(lambda: time.sleep(0.6) or "listed", 60, answer) == "listed"
+    assert asking.Server().ask(lambda: time.sleep(1.6) or "listed", 60, answer) == "listed"
     assert len(questions) > 1
-    with pytest.raises(asking.NoAnswerError, match=r"no answer for 0\.1 s"):
+    with pytest.raises(asking.NoAnswerError, match=r"no answer for 0\.5 s"):
         asking.Server().ask(lambda: silent.wait(20), 60, lambda: silent.wait(20))
     silent.set()
 

@@ -9,12 +9,10 @@ import pytest
 from flows.desk.clips import ClipShelf
 from flows.desk.desk import Desk
 from flows.desk.searches import Uploads
-from flows.index.indexing import index_archive
 from flows.search.searcher import Searcher
-from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
 from storage.hits.board import Board
-from tests.fakes import compose, write_video
+from tests.fakes import compose, index_and_sweep, write_video
 from tests.flows.desk.browsing import Browser
 
 QUERIES = """\
@@ -45,12 +43,7 @@ def desk_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def swept(desk_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
     """The store after one sweep; only read."""
-    folder = tmp_path_factory.mktemp("desk-store")
-    layout = StoreLayout(folder / "store")
-    (folder / "queries.toml").write_text(QUERIES)
-    index_archive(COMPOSITION, layout, desk_archive)
-    sweep_store(COMPOSITION, layout, folder / "queries.toml")
-    return layout
+    return index_and_sweep(COMPOSITION, tmp_path_factory.mktemp("desk-store"), desk_archive, QUERIES)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
 from flows.export.files import dump_json, make_safe
-from flows.index.indexing import index_archive
 from flows.index.units.cropping import read_jpeg
 from flows.settings.model import load_settings
 from flows.sweep.sweeping import sweep_store
@@ -32,7 +31,7 @@ from storage.disk.layout import StoreLayout
 from storage.hits.analyst import run_sql
 from storage.hits.inbox import leave_feedback, read_waiting
 from storage.hits.rows import FeedbackRecord, SearchRecord
-from tests.fakes import FakeComposition, compose, write_video
+from tests.fakes import FakeComposition, compose, index_and_sweep, write_video
 from tests.flows.export.export_examples import draw_stripes, frames_of, read_hit
 
 QUERIES = """
@@ -58,10 +57,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
     folder = tmp_path_factory.mktemp("store")
-    layout = StoreLayout(folder / "store")
-    (folder / "queries.toml").write_text(QUERIES)
-    index_archive(COMPOSITION, layout, archive)
-    sweep_store(COMPOSITION, layout, folder / "queries.toml")
+    layout = index_and_sweep(COMPOSITION, folder, archive, QUERIES)
     (hit_id,) = run_sql(layout, "select hit_id from hits")[1][0]
     said = FeedbackRecord(
         hit_id=hit_id, verdict="confirm", who="@ann", created_utc=datetime(2026, 3, 15, tzinfo=UTC), note="yes"

@@ -14,10 +14,8 @@ from flows.export.choice import Choice
 from flows.export.clips import ClipStyle
 from flows.export.earlier import read_put_off
 from flows.export.exporting import ExportReport, ExportRequest, export_hits
-from flows.index.indexing import index_archive
-from flows.sweep.sweeping import sweep_store
 from storage.disk.layout import StoreLayout
-from tests.fakes import FakeComposition, compose, write_video
+from tests.fakes import FakeComposition, compose, index_and_sweep, write_video
 from tests.faulty_server import ARCHIVE, FaultyServer, faulty_server
 
 QUERIES = '[[query]]\nname = "red"\ntext = "a person in a red jacket walking"\nfloor = -10\n'
@@ -41,12 +39,7 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> FakeComposition:
 
 @pytest.fixture(scope="module")
 def store(server: FaultyServer, composition: FakeComposition, tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
-    folder = tmp_path_factory.mktemp("store")
-    layout = StoreLayout(folder / "store")
-    (folder / "queries.toml").write_text(QUERIES)
-    index_archive(composition, layout, ARCHIVE)
-    sweep_store(composition, layout, folder / "queries.toml")
-    return layout
+    return index_and_sweep(composition, tmp_path_factory.mktemp("store"), ARCHIVE, QUERIES)
 
 
 def export(

@@ -1,7 +1,6 @@
 """Moments of an archive by address whose server fails while a sweep or a search asks for them."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from tests.faulty_server import ARCHIVE, FAULTS, FaultyServer, faulty_server
 QUERIES = '[[query]]\nname = "red"\ntext = "a person in a red jacket walking"\nfloor = -10\naccept = 0.5\n'
 CAMERAS = ("dock", "gate", "yard")
 HITS_SQL = "select camera, best_seconds, round(confidence, 6) from hits order by all"
-MAX_SECONDS = 30.0  # far more than needed, far less than one minute for each request
 MAX_FAULTS = 2 * 3  # two videos, three tries each
 
 
@@ -79,10 +77,8 @@ def is_moment(text: str) -> bool:
 def test_a_sweep_without_its_server_is_degraded_and_is_made_up_for(
     server: FaultyServer, store: StoreLayout, fault: str, content_only: bool
 ) -> None:
-    began = time.monotonic()
     with server.failing(fault, content_only=content_only):
         night = sweep(store)
-    assert time.monotonic() - began < MAX_SECONDS
     assert server.num_faults <= (len(CAMERAS) if fault == "denied" else MAX_FAULTS)
     assert (night.state, night.num_without_moment, night.num_hits) == ("Degraded", 3, 3)
     assert any("judged again by the next sweep" in warning for warning in night.warnings)
